@@ -1,0 +1,27 @@
+# warplight_library(NAME DIR... ): a static library of every .cpp directly in the given folders, with the project's
+# include root, warnings and sanitizers. A new file in such a folder needs no edit here.
+function(warplight_options target)
+    target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unknown-pragmas)
+    if(WARPLIGHT_WERROR)
+        target_compile_options(${target} PRIVATE -Werror)
+    endif()
+    if(WARPLIGHT_SANITIZE)
+        target_compile_options(${target} PUBLIC -fsanitize=${WARPLIGHT_SANITIZE} -fno-omit-frame-pointer
+                                                -fno-sanitize-recover=undefined)
+        target_link_options(${target} PUBLIC -fsanitize=${WARPLIGHT_SANITIZE})
+    endif()
+    if(WARPLIGHT_FUZZ)
+        target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
+    endif()
+endfunction()
+
+function(warplight_library name)
+    set(globs)
+    foreach(dir ${ARGN})
+        list(APPEND globs ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.h)
+    endforeach()
+    file(GLOB sources CONFIGURE_DEPENDS ${globs})
+    add_library(${name} STATIC ${sources})
+    warplight_options(${name})
+endfunction()
