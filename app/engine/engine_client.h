@@ -1,0 +1,72 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+#include "core/lab/frame.h"
+
+#include <QObject>
+#include <QString>
+#include <QStringList>
+
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace warplight::app {
+
+/// Owns the engine: starts `warplight-cli serve` (or another command line, such as one over ssh), speaks
+/// docs/protocol.md with it on a thread of its own, and starts a new one when it dies or hangs. Frames arrive decoded
+/// and in batches, at most one batch per screen frame, so that the GUI thread never parses and never waits.
+class EngineClient : public QObject {
+    Q_OBJECT
+  public:
+    enum class State { Starting, Ready, Running, Lost };
+
+    struct Checked {
+        std::map<QString, QString> errors; ///< by parameter id; empty key = the settings together
+        double estimatedSeconds = 0;
+    };
+
+    explicit EngineClient(QStringList commandLine, QObject* parent = nullptr);
+    ~EngineClient() override; ///< ends the engine process; leaves none behind
+
+    void start();
+    State state() const;
+    qint64 processId() const;
+
+    const std::vector<lab::Description>& experiments() const; ///< empty until ready()
+    const std::vector<lab::DeviceInfo>& devices() const;
+    const lab::Machine& machine() const;
+
+    /// Starts a run; frames of it arrive through frames(). Returns its id at once.
+    lab::RunId run(const QString& experiment, const std::map<std::string, lab::Value>& settings, const QString& device);
+    void cancel(lab::RunId run);
+    /// Asks whether settings are right and how long they would take; answered by checked() with the same ticket.
+    quint64 check(const QString& experiment, const std::map<std::string, lab::Value>& settings);
+
+    void requestTile(lab::RunId run, const QString& figure, int level, qint64 tileRow, qint64 tileCol);
+    void dropTiles(lab::RunId run, const QString& figure);
+    void requestProbe(lab::RunId run, const QString& figure, qint64 row, qint64 col);
+    void select(lab::RunId run, const QString& figure, qint64 row, qint64 col);
+    void forget(lab::RunId run);
+    /// True while this engine process can still answer tiles, probes and selections of the run.
+    bool answersFor(lab::RunId run) const;
+
+    /// A run that stops looking at its cancel flag for longer than this is a hang: the engine is ended and replaced.
+    void setHangTimeout(int milliseconds);
+
+  signals:
+    void stateChanged(warplight::app::EngineClient::State state);
+    void ready();
+    void frames(const std::vector<warplight::lab::Frame>& batch);
+    void checked(quint64 ticket, const warplight::app::EngineClient::Checked& result);
+    void probed(warplight::lab::RunId run, const QString& figure, qint64 row, qint64 col, const QStringList& lines);
+    /// The engine died or hung: why, in a sentence a user can act on. Runs that were going on have ended as failed
+    /// (a RunEnded frame was delivered for each). A new engine is already being started.
+    void lost(const QString& sentence);
+
+  private:
+    struct Private;
+    std::unique_ptr<Private> d;
+};
+
+} // namespace warplight::app

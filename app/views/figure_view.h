@@ -1,0 +1,54 @@
+#pragma once
+
+#include "core/lab/figure.h"
+#include "core/lab/frame.h"
+
+#include <QPainter>
+#include <QString>
+#include <QWidget>
+
+#include <optional>
+
+namespace warplight::app {
+
+/// A widget that draws one kind of figure. Views know pixels, never algorithms, and never compute on the data beyond
+/// what is visible. setFigure may be called a thousand times a second: a view repaints at most once per screen frame.
+class FigureView : public QWidget {
+    Q_OBJECT
+  public:
+    using QWidget::QWidget;
+
+    /// The view for the figure's kind, already showing it.
+    static FigureView* create(const lab::Figure& figure, QWidget* parent = nullptr);
+
+    /// Shows this state of the figure (same kind as at creation); keeps zoom, hidden curves, current step.
+    virtual void setFigure(const lab::Figure& figure) = 0;
+    /// Draws another run's figure of the same id over this one, with the ratio at each point; nullopt ends comparing.
+    virtual void setCompared(std::optional<lab::Figure> pinned, const QString& pinnedName);
+    /// A tile of a lazy heat map has come.
+    virtual void addTile(const lab::TilePut& tile);
+    /// Lines for the hover at a cell have come (answer to probeWanted).
+    virtual void setProbe(int64_t row, int64_t col, const QStringList& lines);
+    /// No engine answers for this figure any more (opened from a file, engine gone): show what is here.
+    virtual void setDetached(bool detached);
+
+    /// Paints the figure as it stands into `area` (vector output: report, SVG, PDF, printing, clipboard).
+    virtual void render(QPainter& painter, const QRectF& area) const = 0;
+    /// A good size in pixels for a stand-alone picture of it.
+    virtual QSize pictureSize() const { return {960, 540}; }
+
+    virtual bool canResetZoom() const { return false; }
+
+  public slots:
+    virtual void resetZoom() {}
+
+  signals:
+    void tileWanted(int level, qint64 tileRow, qint64 tileCol);
+    void tilesDropped(); ///< the view has moved on: pending tile requests are stale
+    void probeWanted(qint64 row, qint64 col);
+    void selected(qint64 row, qint64 col); ///< a cell of a selectable heat map, a row of a table (col 0)
+    void linkActivated(const warplight::lab::Link& link);
+    void statusText(const QString& text); ///< crosshair values, for the status line
+};
+
+} // namespace warplight::app

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "core/lab/provenance.h"
+
+#include <QColor>
+#include <QFont>
+#include <QString>
+
+namespace warplight::app {
+
+/// The program's colours and fonts: one light and one dark set. Views ask it while painting, so that switching needs
+/// no more than a repaint.
+struct Theme {
+    bool dark = false;
+    QColor ground, panel, line, ink, muted, accent, accentInk, danger, success, warning;
+
+    static const Theme& light();
+    static const Theme& dark_();
+    /// The theme in force; `setCurrent` also sets palette and style sheet of the application and repaints everything.
+    static const Theme& current();
+    static void setCurrent(const Theme& theme);
+
+    /// Okabe-Ito: a key ("flash") has one colour on every page and in every run; unknown keys get a stable one by hash
+    /// that avoids its neighbours' where possible.
+    QColor series(const QString& colourKey) const;
+    /// Position 0..1 in viridis.
+    static QColor viridis(double position);
+    /// Position -1..1 in a diverging, colour-blind-safe palette whose middle is the panel's ground.
+    QColor diverging(double position) const;
+    /// Outside every palette: NaN and infinities (views hatch them as well).
+    QColor nonFinite() const;
+};
+
+/// Inter and JetBrains Mono, embedded; sizes follow the zoom factor (presentation mode scales them up).
+void loadFonts();
+QFont textFont(double points = 0, QFont::Weight weight = QFont::Normal); ///< 0 = base size (13 px)
+QFont monoFont(double points = 0);                                       ///< tabular figures
+double uiScale();
+void setUiScale(double factor);
+
+/// "measured" etc. as the small badge's text, and whether marks are filled and lines solid for it (measured, counted)
+/// or hollow and dashed (modelled), or thin grey (reference).
+QString badgeText(lab::Provenance provenance);
+
+/// "16 384" with thin spaces; "1.24 ms", "2.0 GiB", "214 GFLOP/s": value with SI (or binary, for bytes) prefix and
+/// unit.
+QString numberText(double value, const QString& unit, const QString& format = {});
+
+} // namespace warplight::app

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "core/lab/parameter.h"
+#include "core/lab/run.h"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace warplight::lab {
+
+/// What an experiment says of itself.
+struct Description {
+    std::string id;                   ///< "attention.race": lab, dot, page
+    std::string lab;                  ///< "Attention"
+    std::string title;                ///< "Race"
+    std::string sentence;             ///< what the page shows, one sentence
+    std::string question;             ///< the question it answers
+    std::string about;                ///< Markdown: formulas and background for the settings panel
+    std::vector<std::string> devices; ///< that can run it: {"cpu"}
+    std::vector<Parameter> parameters;
+    std::string dropFiles; ///< id of the File parameter that a dropped tensor file goes to; empty = takes none
+};
+
+/// One page of a lab. Deterministic for a seed, but for measured times.
+class Experiment {
+  public:
+    virtual ~Experiment() = default;
+    virtual Description describe() const = 0;
+    /// Does the work and emits figures. Looks at run.cancelled() at least every 50 ms. Throws Cancelled, InputError for
+    /// settings that are wrong together or files that cannot be used, or any std::exception with a sentence.
+    virtual void run(const Settings& settings, Run& run) = 0;
+    /// How long run() will take about, in seconds: what takes under a second reruns by itself when a setting changes.
+    virtual double estimatedSeconds(const Settings& settings) const = 0;
+};
+
+/// All experiments by id, in the order of registration.
+class Registry {
+  public:
+    void add(std::unique_ptr<Experiment> experiment);
+    Experiment& find(std::string_view id) const; ///< throws InputError listing the known ids
+    std::vector<Experiment*> all() const;
+    std::vector<Experiment*> ofLab(std::string_view lab) const; ///< by lower-case lab name: "attention"; empty if none
+
+  private:
+    std::vector<std::unique_ptr<Experiment>> experiments;
+};
+
+/// A run on a device that can be had; what `devices` lists.
+struct DeviceInfo {
+    std::string id;    ///< "cpu"
+    std::string title; ///< "AMD EPYC, 2 cores"
+    std::string detail;
+    bool available = true;
+};
+
+} // namespace warplight::lab

@@ -1,0 +1,180 @@
+#pragma once
+
+#include "core/lab/provenance.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace warplight::lab {
+
+/// How numbers become positions (axes) or colours (heat maps).
+enum class Scale { Linear, Log10, Log2 };
+
+struct Axis {
+    std::string title;
+    std::string unit;
+    Scale scale = Scale::Linear;
+    std::optional<double> minimum, maximum; ///< fixed range; unset = fit the data
+    std::vector<std::string> labels;        ///< for integer positions 0..n-1: category or token names; may be empty
+    bool reversed = false;                  ///< grows downwards or to the left
+    bool operator==(const Axis&) const = default;
+};
+
+/// Points on shared axes: one implementation, one theory line, one ceiling.
+struct Curve {
+    enum class Style { LineAndPoints, Line, Points };
+    std::string id;
+    std::string label;
+    std::string colourKey; ///< what the colour stands for ("flash"): the same key has the same colour on every page
+    Provenance provenance = Provenance::Measured;
+    Style style = Style::LineAndPoints;
+    std::vector<double> x, y;
+    std::vector<double> low, high;      ///< dispersion bars, absolute values; empty or one per point
+    std::vector<std::string> pointText; ///< shown on hover; empty or one per point
+    bool operator==(const Curve&) const = default;
+};
+
+struct Series {
+    Axis x, y;
+    std::vector<Curve> curves;
+    std::string dispersion; ///< what the bars mean: "10th to 90th percentile"
+    bool operator==(const Series&) const = default;
+};
+
+/// A matrix as colours. Either all cells are here, or the figure is lazy and the view asks for the tiles it shows.
+struct Heatmap {
+    enum class Palette { Viridis, Diverging };
+    Axis x, y; ///< x over columns, y over rows (row 0 on top)
+    std::string valueTitle, valueUnit;
+    Scale valueScale = Scale::Linear;
+    std::optional<double> valueMinimum, valueMaximum;
+    Palette palette = Palette::Viridis;
+    int64_t rows = 0, cols = 0; ///< of level 0
+    std::vector<float> cells;   ///< [rows, cols] of level 0 when not lazy; NaN = no value, ±inf = drawn as such
+    bool lazy = false;
+    int tileSize = 256;      ///< lazy: edge of a tile in cells of its level
+    int levels = 1;          ///< lazy: level l has ceil(rows / 2^l) × ceil(cols / 2^l) cells
+    std::string pooling;     ///< lazy: how coarse cells stand for finer ones: "max" or "mean"
+    bool selectable = false; ///< a click on a cell sends a selection to the engine
+    bool operator==(const Heatmap&) const = default;
+};
+
+/// Counts over bins, one set per compared thing.
+struct Histogram {
+    struct Set {
+        std::string id, label, colourKey;
+        Provenance provenance = Provenance::Counted;
+        std::vector<double> counts; ///< one per bin
+        bool operator==(const Set&) const = default;
+    };
+    Axis x, y;
+    std::vector<double> edges; ///< bins + 1, ascending
+    std::vector<Set> sets;
+    bool operator==(const Histogram&) const = default;
+};
+
+/// Go somewhere: another experiment with these settings (values as command-line text) filled in.
+struct Link {
+    std::string title; ///< "Open the worst row in Map"
+    std::string experiment;
+    std::map<std::string, std::string> settings;
+    bool operator==(const Link&) const = default;
+};
+
+struct Table {
+    struct Column {
+        std::string id, title, unit;
+        bool numeric = true;
+        std::optional<Provenance> provenance; ///< of every number in the column; unset for labels and inputs
+        std::string format;                   ///< fmt specification of how to show a number: "{:.3g}"; empty = shortest
+        bool operator==(const Column&) const = default;
+    };
+    using Cell = std::variant<std::monostate, int64_t, double, std::string>; ///< monostate = no value
+    std::vector<Column> columns;
+    std::vector<std::vector<Cell>> rows;
+    std::map<int64_t, Link> rowLinks; ///< by row index
+    bool operator==(const Table&) const = default;
+};
+
+/// One number worth a headline.
+struct Metric {
+    std::optional<double> value; ///< unset = not known (yet)
+    std::string unit;
+    std::string format;  ///< fmt specification: "{:.2f}"; empty = three significant digits with SI prefix
+    std::string caption; ///< what it is, in words: "flash over standard at 8192"
+    std::optional<double> low, high;
+    Provenance provenance = Provenance::Measured;
+    std::optional<Link> link;
+    bool operator==(const Metric&) const = default;
+};
+
+struct Note {
+    std::string markdown;
+    bool operator==(const Note&) const = default;
+};
+
+/// A recorded algorithm: one scene per step, to play, pause and scrub. Coordinates are in units of a grid whose origin
+/// is top left; a view scales the whole canvas to its size.
+struct Steps {
+    enum class CellState { Idle, Current, Done, Skipped, Highlight };
+    struct Cell {
+        double x = 0, y = 0, width = 1, height = 1;
+        std::string text; ///< inside the cell
+        CellState state = CellState::Idle;
+        std::optional<double> value; ///< 0..1: filled with the sequential palette instead of the state's colour
+        bool operator==(const Cell&) const = default;
+    };
+    struct Label {
+        double x = 0, y = 0;
+        std::string text;
+        enum class Align { Left, Centre, Right } align = Align::Left;
+        bool strong = false; ///< a heading
+        bool mono = false;   ///< a number: tabular figures
+        bool operator==(const Label&) const = default;
+    };
+    struct Arrow {
+        double fromX = 0, fromY = 0, toX = 0, toY = 0;
+        std::string text;
+        bool operator==(const Arrow&) const = default;
+    };
+    struct Fact { ///< a number of this step, listed beside the scene
+        std::string title, text;
+        Provenance provenance = Provenance::Measured;
+        bool operator==(const Fact&) const = default;
+    };
+    struct Step {
+        std::string caption; ///< one sentence: what happens in this step, with a number from this run
+        std::vector<Cell> cells;
+        std::vector<Label> labels;
+        std::vector<Arrow> arrows;
+        std::vector<Fact> facts;
+        bool operator==(const Step&) const = default;
+    };
+    double width = 10, height = 10; ///< of the canvas
+    std::vector<Step> steps;
+    bool operator==(const Steps&) const = default;
+};
+
+/// One titled picture or number of a run.
+struct Figure {
+    /// Where a page puts it: headline numbers on top, the main figure large, supporting ones below,
+    /// details of a selection beside them.
+    enum class Place { Headline, Main, Support, Detail };
+
+    std::string id;       ///< unique in its run: "time"
+    std::string title;    ///< "Time"
+    std::string subtitle; ///< "ms, median with 10–90 %"
+    std::string explain;  ///< Markdown: what is drawn, which formula, where the numbers come from
+    Place place = Place::Support;
+    std::variant<Series, Heatmap, Histogram, Table, Metric, Note, Steps> content;
+    bool operator==(const Figure&) const = default;
+};
+
+/// "series", "heatmap", "histogram", "table", "metric", "note", "steps"
+std::string_view kindName(const Figure& figure);
+
+} // namespace warplight::lab

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "core/lab/record.h"
+
+#include <string>
+
+namespace warplight::lab {
+
+/// The figure's numbers as tidy CSV (RFC 4180, LF, %.17g, SI base units): one observation a row, every row
+/// with `device`, `provenance`. Series: curve, x, y, low, high. Heat maps: row, col, value of the cells that are here
+/// (lazy ones: the finest complete level in the record's tiles). Tables as they stand. Empty for notes.
+std::string figureCsv(const RunRecord& record, const Figure& figure);
+
+} // namespace warplight::lab

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace warplight::lab {
+
+/// One setting's value. Which alternative is held follows from the parameter's type:
+/// Integer int64_t, Real double, Flag bool, Choice/File/Text string, Choices vector<string>, Sweep vector<int64_t>.
+using Value = std::variant<bool, int64_t, double, std::string, std::vector<std::string>, std::vector<int64_t>>;
+
+/// One knob of an experiment: the single source for the settings form, the command line, validation and `describe`.
+struct Parameter {
+    enum class Type { Integer, Real, Flag, Choice, Choices, File, Text, Sweep };
+    struct Option {
+        std::string id;    ///< as written on the command line
+        std::string title; ///< as shown
+        std::string doc;
+    };
+
+    std::string id;    ///< "seqLen"
+    std::string title; ///< "Sequence length"
+    std::string unit;  ///< "keys", "ms", or empty
+    std::string doc;   ///< one sentence: what turning it does
+    std::string group; ///< heading in the form; parameters of a group are neighbours
+    Type type = Type::Integer;
+    Value defaultValue;
+    std::optional<double> minimum, maximum; ///< inclusive; for a Sweep of each element
+    bool powersOfTwo = false;               ///< the form's slider moves in powers of two; other values stay legal
+    bool advanced = false;                  ///< folded away at first
+    std::vector<Option> options;            ///< Choice and Choices
+    std::string fileFilter;                 ///< File: "Tensors (*.npy *.npz *.safetensors)"
+    std::string shownWhen;                  ///< "id=value": only then does the parameter matter; empty = always
+
+    static Parameter integer(std::string id, std::string title, int64_t value, double minimum, double maximum,
+                             std::string doc);
+    static Parameter real(std::string id, std::string title, double value, double minimum, double maximum,
+                          std::string doc);
+    static Parameter flag(std::string id, std::string title, bool value, std::string doc);
+    static Parameter choice(std::string id, std::string title, std::string value, std::vector<Option> options,
+                            std::string doc);
+    static Parameter choices(std::string id, std::string title, std::vector<std::string> value,
+                             std::vector<Option> options, std::string doc);
+    static Parameter file(std::string id, std::string title, std::string filter, std::string doc);
+    static Parameter text(std::string id, std::string title, std::string value, std::string doc);
+    static Parameter sweep(std::string id, std::string title, std::vector<int64_t> value, double minimum,
+                           double maximum, std::string doc);
+};
+
+/// Reads a value as written on a command line: "4096", "0.125", "true", "flash,standard", a sweep "256:16384:x2",
+/// "64:512:+64" or "a,b,c". Throws InputError naming the parameter, its range or its options.
+Value parseValue(const Parameter& parameter, std::string_view text);
+
+/// Throws InputError when the value's type, range or option is wrong for the parameter.
+void checkValue(const Parameter& parameter, const Value& value);
+
+/// The shortest text that parseValue reads back as the same value: "256:16384:x2" for a doubling sweep.
+std::string valueText(const Parameter& parameter, const Value& value);
+
+/// Checked values for all parameters of one experiment.
+class Settings {
+  public:
+    Settings() = default;
+    /// Defaults of every parameter, then `given` over them. Throws InputError for an unknown id (naming the known ones)
+    /// or a bad value.
+    Settings(const std::vector<Parameter>& parameters, const std::map<std::string, Value>& given);
+
+    bool flag(const std::string& id) const;
+    int64_t integer(const std::string& id) const;
+    double real(const std::string& id) const;
+    const std::string& text(const std::string& id) const; ///< Choice, File, Text
+    const std::vector<std::string>& choices(const std::string& id) const;
+    const std::vector<int64_t>& sweep(const std::string& id) const;
+    const std::map<std::string, Value>& values() const { return all; }
+
+    bool operator==(const Settings&) const = default;
+
+  private:
+    std::map<std::string, Value> all;
+};
+
+} // namespace warplight::lab
