@@ -14,8 +14,8 @@ struct Theme {
     bool dark = false;
     QColor ground, panel, line, ink, muted, accent, accentInk, danger, success, warning;
 
-    static const Theme& light();
-    static const Theme& dark_();
+    static const Theme& lightTheme();
+    static const Theme& darkTheme();
     /// The theme in force; `setCurrent` also sets palette and style sheet of the application and repaints everything.
     static const Theme& current();
     static void setCurrent(const Theme& theme);
