@@ -37,8 +37,8 @@ enum class Implementation { Reference, Standard, Online, Flash, FlashPacked, Fla
 
 struct ImplementationInfo {
     Implementation id;
-    std::string_view name;   ///< as on the command line: "flash-packed"
-    std::string_view title;  ///< one line: what this rung does
+    std::string_view name;     ///< as on the command line: "flash-packed"
+    std::string_view title;    ///< one line: what this rung does
     std::string_view improves; ///< what it changes against the rung before, and why that helps
 };
 
@@ -51,38 +51,40 @@ const ImplementationInfo& info(Implementation implementation);
 
 /// What one tile of the flash rung did to one query row, told to a TileObserver.
 struct RowUpdate {
-    int64_t row;           ///< query row in the head
-    float tileMax;         ///< largest scaled score of this row in the tile (natural units, scale applied); -inf if none visible
-    float runningMax;      ///< after the tile
-    float rescale;         ///< factor the old sum and output were multiplied by: exp(oldMax - newMax), 0 for the first tile
-    float runningSum;      ///< Σ exp(score - runningMax) so far
+    int64_t row; ///< query row in the head
+    float
+        tileMax; ///< largest scaled score of this row in the tile (natural units, scale applied); -inf if none visible
+    float runningMax; ///< after the tile
+    float rescale;    ///< factor the old sum and output were multiplied by: exp(oldMax - newMax), 0 for the first tile
+    float runningSum; ///< Σ exp(score - runningMax) so far
     std::span<const float> output; ///< the unnormalised output row so far, [headDim]
 };
 
 /// One (query tile, key/value tile) visit of the flash rung, as it happened.
 struct TileVisit {
-    int64_t head;          ///< batch * queryHeads + query head
+    int64_t head; ///< batch * queryHeads + query head
     int64_t queryBegin, queryEnd;
     int64_t keyBegin, keyEnd;
-    bool skipped;          ///< the causal mask hides the whole tile: nothing was read
+    bool skipped;                    ///< the causal mask hides the whole tile: nothing was read
     std::span<const RowUpdate> rows; ///< one per query row of the tile; empty when skipped
-    int64_t bytesRead;     ///< bytes of Q, K and V read for this visit (Q only at its first visit)
-    int64_t bytesWritten;  ///< bytes of O and lse written (only at the last visit of the query tile)
+    int64_t bytesRead;               ///< bytes of Q, K and V read for this visit (Q only at its first visit)
+    int64_t bytesWritten;            ///< bytes of O and lse written (only at the last visit of the query tile)
 };
 using TileObserver = std::function<void(const TileVisit&)>;
 
 /// How to execute. Defaults are right for speed.
 struct Execution {
-    int threads = 0;                              ///< 0 = all of the machine's
-    const std::atomic<bool>* cancel = nullptr;    ///< looked at between tiles (at least every 20 ms); throws Cancelled
-    int64_t queryTile = 0;                        ///< rows of Q a tile; 0 = the rung's own choice (flash rungs only)
-    int64_t keyTile = 0;                          ///< keys a tile; 0 = the rung's own choice (flash rungs only)
-    TileObserver observer;                        ///< `flash` only: runs on one thread, in order, with the true running max
+    int threads = 0;                           ///< 0 = all of the machine's
+    const std::atomic<bool>* cancel = nullptr; ///< looked at between tiles (at least every 20 ms); throws Cancelled
+    int64_t queryTile = 0;                     ///< rows of Q a tile; 0 = the rung's own choice (flash rungs only)
+    int64_t keyTile = 0;                       ///< keys a tile; 0 = the rung's own choice (flash rungs only)
+    TileObserver observer; ///< `flash` only: runs on one thread, in order, with the true running max
 };
 
 /// What a run cost besides time.
 struct AttentionCost {
-    int64_t extraBytes = 0; ///< largest number of bytes the rung itself held at one time beyond q, k, v, o, lse (measured)
+    int64_t extraBytes =
+        0; ///< largest number of bytes the rung itself held at one time beyond q, k, v, o, lse (measured)
     int threadsUsed = 1;
 };
 

@@ -29,13 +29,15 @@ enum class Pooling { Max, Mean };
 
 /// What the second pass leaves: pooled maps of cell × cell blocks, and marginals that need P itself.
 struct MapSummary {
-    int64_t cell = 0;                   ///< edge of a pooled block: a power of two
-    int64_t rows = 0, cols = 0;         ///< ceil(queryLen / cell), ceil(keyLen / cell)
-    std::vector<float> maxPooled;       ///< [rows, cols] largest P of the block
-    std::vector<float> meanPooled;      ///< [rows, cols] mean of P over the block's cells inside the map (masked cells count as 0)
-    std::vector<float> massPerKey;      ///< [keyLen] Σ over queries of P
-    std::vector<float> sinkShare;       ///< [queryLen] Σ of P over the first `sinkKeys` keys
-    std::vector<int64_t> span95;        ///< [queryLen] length of the key interval left after cutting 2.5 % of the mass off each end
+    int64_t cell = 0;             ///< edge of a pooled block: a power of two
+    int64_t rows = 0, cols = 0;   ///< ceil(queryLen / cell), ceil(keyLen / cell)
+    std::vector<float> maxPooled; ///< [rows, cols] largest P of the block
+    std::vector<float>
+        meanPooled; ///< [rows, cols] mean of P over the block's cells inside the map (masked cells count as 0)
+    std::vector<float> massPerKey; ///< [keyLen] Σ over queries of P
+    std::vector<float> sinkShare;  ///< [queryLen] Σ of P over the first `sinkKeys` keys
+    std::vector<int64_t>
+        span95; ///< [queryLen] length of the key interval left after cutting 2.5 % of the mass off each end
 };
 
 /// Second pass; needs lse of mapStatistics. `rowsDone(pooledRow)` is told each finished row of blocks (any order, one

@@ -8,8 +8,8 @@ namespace warplight::cpu {
 
 /// What this machine is and can do. Peaks are measured, not looked up.
 struct MachineInfo {
-    std::string cpuName;      ///< as the operating system says: "AMD EPYC"
-    int cores = 0;            ///< usable hardware threads
+    std::string cpuName; ///< as the operating system says: "AMD EPYC"
+    int cores = 0;       ///< usable hardware threads
     int64_t memoryBytes = 0;
     std::string instructionSet; ///< the target the kernels chose
     bool bf16Instructions = false;
@@ -19,8 +19,8 @@ struct MachineInfo {
 MachineInfo machineInfo();
 
 struct MachinePeaks {
-    double fmaFlops = 0;        ///< f32 FLOP/s of a pure fused-multiply-add loop on `threads` threads (measured)
-    double bandwidth = 0;       ///< bytes/s of a streaming triad over a working set larger than the caches (measured)
+    double fmaFlops = 0;  ///< f32 FLOP/s of a pure fused-multiply-add loop on `threads` threads (measured)
+    double bandwidth = 0; ///< bytes/s of a streaming triad over a working set larger than the caches (measured)
     int threads = 0;
 };
 
@@ -28,7 +28,8 @@ struct MachinePeaks {
 MachinePeaks measurePeaks(int threads = 0, double seconds = 0.4, const std::atomic<bool>* cancel = nullptr);
 
 /// The peaks of this machine, measured once and kept in the user's cache directory
-/// ($XDG_CACHE_HOME/warplight/peaks.json, keyed by CPU name, cores and threads); measured anew when that is missing or unreadable.
+/// ($XDG_CACHE_HOME/warplight/peaks.txt, keyed by CPU name, instruction set and threads); measured anew when that is
+/// missing or unreadable.
 MachinePeaks cachedPeaks(int threads = 0, const std::atomic<bool>* cancel = nullptr);
 
 /// f32 FMA peak alone, measured now in about `seconds`; used by the benches right before a measurement.

@@ -1,0 +1,46 @@
+// flash-packed on inputs rounded to bf16: the products of two bf16 numbers are exact in f32, so what is lost is the
+// rounding of Q, K and V alone.
+#include "core/cpu/parallel.h"
+#include "core/cpu/rungs.h"
+#include "core/cpu/workspace.h"
+
+#include <bit>
+#include <cmath>
+
+namespace warplight::cpu {
+namespace {
+
+/// To the nearest bf16, ties to even; NaN stays NaN.
+float roundToBf16(float value) {
+    if (std::isnan(value))
+        return value;
+    const uint32_t bits = std::bit_cast<uint32_t>(value);
+    return std::bit_cast<float>((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u);
+}
+
+} // namespace
+
+AttentionCost flashBf16Attention(const AttentionProblem& problem, const Execution& execution) {
+    Workspace workspace;
+    const int64_t queries = headCount(problem) * problem.queryLen * problem.headDim;
+    const int64_t keys = problem.batch * problem.keyHeads * problem.keyLen * problem.headDim;
+    const auto rounded = [&](const float* from, int64_t count) {
+        constexpr int64_t piece = 1 << 16;
+        float* to = workspace.take<float>(count);
+        parallelItems((count + piece - 1) / piece, workerCount(execution.threads), execution.cancel,
+                      [&](int64_t item, int) {
+                          for (int64_t i = item * piece; i < std::min(count, (item + 1) * piece); ++i)
+                              to[i] = roundToBf16(from[i]);
+                      });
+        return to;
+    };
+    AttentionProblem inBf16 = problem;
+    inBf16.q = rounded(problem.q, queries);
+    inBf16.k = rounded(problem.k, keys);
+    inBf16.v = rounded(problem.v, keys);
+    AttentionCost cost = flashPackedAttention(inBf16, execution);
+    cost.extraBytes += workspace.bytes();
+    return cost;
+}
+
+} // namespace warplight::cpu

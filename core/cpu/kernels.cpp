@@ -1,0 +1,184 @@
+#include "core/cpu/kernels.h"
+
+#include <cmath>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/cpu/kernels.cpp"
+#define HWY_DISABLED_TARGETS HWY_SSSE3 // AVX-512, AVX2, SSE4 and the baseline are enough
+#include "hwy/foreach_target.h"        // IWYU pragma: keep
+
+#include "core/cpu/exp2-inl.h"
+#include "core/cpu/microkernel-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace warplight::cpu::HWY_NAMESPACE {
+constexpr float minusInfinity = -std::numeric_limits<float>::infinity();
+
+/// Multiplies what a row has gathered by 2^(old - new maximum): the rescaling of online softmax
+/// (Milakov & Gimelshein 2018, algorithm 3; FlashAttention-2, algorithm 1, line 10).
+HWY_INLINE void rescaleRow(float newMax, float& max, float* sum, float* output, int64_t columns) {
+    const F d;
+    const float factor = max == minusInfinity ? 0.0f : std::exp2(max - newMax);
+    const Vector f = hn::Set(d, factor);
+    hn::StoreU(hn::Mul(hn::LoadU(d, sum), f), d, sum);
+    for (int64_t c = 0; c < columns; c += lanesOf)
+        hn::StoreU(hn::Mul(hn::LoadU(d, output + c), f), d, output + c);
+    max = newMax;
+}
+
+/// Turns one row of scores into probabilities in place. Most rows pay one max and one branch instead of a horizontal
+/// maximum: as long as no score exceeds the maximum in use by more than the threshold, nothing is rescaled.
+HWY_INLINE void softmaxInStrip(float* s, float lazyThreshold, float& max, float* sum, float* output, int64_t columns) {
+    const F d;
+    Vector largest = hn::LoadU(d, s);
+    for (int64_t j = lanesOf; j < blockKeys; j += lanesOf)
+        largest = hn::Max(largest, hn::LoadU(d, s + j));
+    if (!hn::AllTrue(d, hn::Le(largest, hn::Set(d, max + lazyThreshold))))
+        rescaleRow(std::max(max, hn::GetLane(hn::MaxOfLanes(d, largest))), max, sum, output, columns);
+    else if (max == minusInfinity) { // no key seen yet
+        std::memset(s, 0, blockKeys * sizeof(float));
+        return;
+    }
+    const Vector m = hn::Set(d, max);
+    Vector total = hn::LoadU(d, sum);
+    for (int64_t j = 0; j < blockKeys; j += lanesOf) {
+        const Vector p = exp2Vector(d, hn::Sub(hn::LoadU(d, s + j), m));
+        hn::StoreU(p, d, s + j);
+        total = hn::Add(total, p);
+    }
+    hn::StoreU(total, d, sum);
+}
+
+void flashBlock(const BlockArgs& args, const RowState& state) {
+    HWY_ALIGN float s[stripRows * blockKeys];
+    for (int64_t begin = 0; begin < args.rows; begin += stripRows) {
+        const int64_t rows = std::min(stripRows, args.rows - begin);
+        // The last row of the strip sees most.
+        const int64_t visible = std::clamp<int64_t>(args.firstHidden + begin + rows - 1, 0, args.keys);
+        if (visible == 0) {
+            if (args.trueMax)
+                std::fill_n(args.trueMax + begin, rows, minusInfinity);
+            continue;
+        }
+        scores(state.query + begin * args.headDim, rows, args.headDim, args.packedKeys, visible, s, blockKeys);
+        for (int64_t r = 0; r < rows; ++r) {
+            const int64_t row = begin + r;
+            float* scoresOfRow = s + r * blockKeys;
+            const int64_t seen = std::clamp<int64_t>(args.firstHidden + row, 0, visible);
+            std::fill(scoresOfRow + seen, scoresOfRow + blockKeys, minusInfinity);
+            if (args.trueMax)
+                args.trueMax[row] = *std::max_element(scoresOfRow, scoresOfRow + blockKeys);
+            softmaxInStrip(scoresOfRow, args.lazyThreshold, state.max[row], state.sum + row * lanesOf,
+                           state.output + row * state.outputStride, state.outputStride);
+        }
+        accumulate(s, blockKeys, rows, args.values, args.valueStride, visible,
+                   state.output + begin * state.outputStride, state.outputStride, state.outputStride);
+    }
+}
+
+void softmaxRow(const float* s, float* p, int64_t count, float& max, float& sum) {
+    const F d;
+    float largest = minusInfinity;
+    int64_t j = 0;
+    Vector lanesMax = hn::Set(d, minusInfinity);
+    for (; j + lanesOf <= count; j += lanesOf)
+        lanesMax = hn::Max(lanesMax, hn::LoadU(d, s + j));
+    largest = hn::GetLane(hn::MaxOfLanes(d, lanesMax));
+    for (int64_t t = j; t < count; ++t)
+        largest = std::max(largest, s[t]);
+    const Vector m = hn::Set(d, largest);
+    Vector total = hn::Zero(d);
+    for (j = 0; j + lanesOf <= count; j += lanesOf) {
+        const Vector e = exp2Vector(d, hn::Sub(hn::LoadU(d, s + j), m));
+        hn::StoreU(e, d, p + j);
+        total = hn::Add(total, e);
+    }
+    sum = hn::GetLane(hn::SumOfLanes(d, total));
+    for (; j < count; ++j)
+        sum += p[j] = std::exp2(s[j] - largest);
+    max = largest;
+}
+
+HWY_INLINE float dot(const float* a, const float* b, int64_t count) {
+    const F d;
+    Vector sums = hn::Zero(d);
+    int64_t i = 0;
+    for (; i + lanesOf <= count; i += lanesOf)
+        sums = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sums);
+    float sum = hn::GetLane(hn::SumOfLanes(d, sums));
+    for (; i < count; ++i)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+void onlineRow(const float* q, const float* k, const float* v, int64_t keys, int64_t headDim, float* o, float& max,
+               float& sum) {
+    const F d;
+    max = minusInfinity;
+    sum = 0;
+    std::memset(o, 0, sizeof(float) * static_cast<size_t>(headDim));
+    for (int64_t j = 0; j < keys; ++j) {
+        const float s = dot(q, k + j * headDim, headDim);
+        const float newMax = s > max || std::isnan(s) ? s : max;
+        const float keep = max == newMax ? 1.0f : std::exp2(max - newMax); // a first -inf gives 2^-inf = 0
+        const float p = s == minusInfinity ? 0.0f : std::exp2(s - newMax);
+        sum = sum * keep + p;
+        max = newMax;
+        int64_t c = 0;
+        const Vector keepAll = hn::Set(d, keep), weight = hn::Set(d, p);
+        for (; c + lanesOf <= headDim; c += lanesOf) {
+            const Vector scaled = hn::Mul(hn::LoadU(d, o + c), keepAll);
+            hn::StoreU(hn::MulAdd(weight, hn::LoadU(d, v + j * headDim + c), scaled), d, o + c);
+        }
+        for (; c < headDim; ++c)
+            o[c] = o[c] * keep + p * v[j * headDim + c];
+    }
+}
+
+void exp2Array(const float* x, float* y, int64_t count) {
+    const F d;
+    float buffer[lanesOf];
+    for (int64_t i = 0; i < count; i += lanesOf) {
+        const int64_t here = std::min<int64_t>(lanesOf, count - i);
+        std::fill_n(buffer, lanesOf, 0.0f);
+        std::copy_n(x + i, here, buffer);
+        hn::StoreU(exp2Vector(d, hn::LoadU(d, buffer)), d, buffer);
+        std::copy_n(buffer, here, y + i);
+    }
+}
+
+double fmaLoop(int64_t iterations, float* sink) {
+    const F d;
+    constexpr int chains = HWY_TARGET == HWY_AVX3 ? 24 : 12; // latency × pipes, and still all in registers
+    Vector sums[chains];
+    for (int c = 0; c < chains; ++c)
+        sums[c] = hn::Set(d, static_cast<float>(c));
+    const Vector a = hn::Set(d, 0.999f), b = hn::Set(d, 0.001f);
+    for (int64_t i = 0; i < iterations; ++i)
+#pragma GCC unroll 24
+        for (int c = 0; c < chains; ++c)
+            sums[c] = hn::MulAdd(sums[c], a, b);
+    Vector total = sums[0];
+    for (int c = 1; c < chains; ++c)
+        total = hn::Add(total, sums[c]);
+    *sink += hn::GetLane(hn::SumOfLanes(d, total));
+    return 2.0 * chains * static_cast<double>(lanesOf) * static_cast<double>(iterations);
+}
+
+const Kernels* table() {
+    static const Kernels kernelsOfTarget{lanesOf,    panelKeys,  packKeys,  scores,    accumulate,
+                                         flashBlock, softmaxRow, onlineRow, exp2Array, fmaLoop};
+    return &kernelsOfTarget;
+}
+
+} // namespace warplight::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace warplight::cpu {
+HWY_EXPORT(table);
+const Kernels& kernels() { return *HWY_DYNAMIC_DISPATCH(table)(); }
+} // namespace warplight::cpu
+#endif

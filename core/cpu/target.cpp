@@ -1,0 +1,44 @@
+#include "core/cpu/attention.h"
+#include "core/error.h"
+
+#include <bit>
+#include <fmt/format.h>
+#include <hwy/targets.h>
+
+namespace warplight::cpu {
+namespace {
+
+/// The targets that kernels.cpp is compiled for.
+constexpr int64_t compiledTargets = HWY_AVX3 | HWY_AVX2 | HWY_SSE4 | HWY_SCALAR;
+
+int64_t restriction = 0;
+
+int64_t available() { return hwy::SupportedTargets() & compiledTargets; }
+
+} // namespace
+
+std::vector<std::string> supportedTargets() {
+    const int64_t chosen = restriction;
+    hwy::SetSupportedTargetsForTest(0);
+    std::vector<std::string> names;
+    for (int64_t mask = available(); mask != 0; mask &= mask - 1) // lower bits are better targets
+        names.emplace_back(hwy::TargetName(mask & -mask));
+    hwy::SetSupportedTargetsForTest(chosen);
+    return names;
+}
+
+void useTarget(std::string_view name) {
+    hwy::SetSupportedTargetsForTest(0);
+    restriction = 0;
+    if (!name.empty()) {
+        for (int64_t mask = available(); mask != 0; mask &= mask - 1)
+            if (hwy::TargetName(mask & -mask) == name)
+                restriction = mask & -mask;
+        if (restriction == 0)
+            throw InputError(fmt::format("instruction set '{}' is not available on this machine", name));
+        hwy::SetSupportedTargetsForTest(restriction);
+    }
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+} // namespace warplight::cpu

@@ -1,0 +1,92 @@
+// One table: every rung × shape × mask × instruction set against double precision.
+#include "problem.h"
+
+#include <QTest>
+
+using namespace warplight;
+using namespace warplight::test;
+
+namespace {
+
+struct Shape {
+    const char* name;
+    int64_t batch, queryHeads, keyHeads, queryLen, keyLen, headDim;
+};
+constexpr Shape shapes[] = {
+    {"one row, one key", 1, 1, 1, 1, 1, 1},
+    {"ragged", 1, 2, 2, 67, 131, 33},
+    {"one feature", 1, 1, 1, 9, 70, 1},
+    {"square 128", 1, 2, 2, 128, 128, 64},
+    {"wide head", 1, 1, 1, 20, 77, 512},
+    {"grouped queries", 2, 4, 2, 50, 65, 16},
+    {"decode: one query", 1, 2, 1, 1, 3000, 64},
+    {"tall: rows without keys", 1, 1, 1, 90, 17, 24},
+    {"no keys", 1, 1, 1, 5, 0, 8},
+    {"odd dimension", 1, 1, 1, 200, 193, 80},
+    {"many tiles", 1, 1, 1, 700, 1500, 48},
+};
+
+/// Relative rounding error that a plain implementation in the rung's number format makes per operation.
+double unitRoundoff(cpu::Implementation implementation) {
+    return implementation == cpu::Implementation::FlashBf16 ? std::ldexp(1.0, -8) : std::ldexp(1.0, -24);
+}
+
+} // namespace
+
+class AttentionTest : public QObject {
+    Q_OBJECT
+  private slots:
+    void cleanup() { cpu::useTarget(""); }
+
+    void equalsDoublePrecision_data() {
+        QTest::addColumn<int>("implementation");
+        QTest::addColumn<int>("shape");
+        QTest::addColumn<bool>("causal");
+        QTest::addColumn<QString>("target");
+        for (const auto& target : cpu::supportedTargets())
+            for (const auto& rung : cpu::implementations())
+                for (int s = 0; s < static_cast<int>(std::size(shapes)); ++s)
+                    for (const bool causal : {false, true})
+                        QTest::addRow("%s, %s, %s%s", target.c_str(), std::string(rung.name).c_str(), shapes[s].name,
+                                      causal ? ", causal" : "")
+                            << static_cast<int>(rung.id) << s << causal << QString::fromStdString(target);
+    }
+
+    void equalsDoublePrecision() {
+        QFETCH(int, implementation);
+        QFETCH(int, shape);
+        QFETCH(bool, causal);
+        QFETCH(QString, target);
+        const auto rung = static_cast<cpu::Implementation>(implementation);
+        cpu::useTarget(target.toStdString());
+        const Shape& s = shapes[shape];
+        OwnedProblem problem({s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, 0, causal});
+        problem.run(rung);
+        QVERIFY(problem.guardsIntact());
+        const Truth truth(problem);
+        const double u = unitRoundoff(rung);
+        for (size_t row = 0; row < problem.rows(); ++row) {
+            const double lse = static_cast<double>(problem.logSumExp()[row]);
+            if (std::isinf(truth.lse[row])) {
+                QCOMPARE(lse, truth.lse[row]);
+            } else {
+                // Rounded inputs move a score by at most 2u Σ|q·k|; sums in f32 by a few f32 ulps of their size.
+                const double bound = 4 * u * truth.logitMagnitude[row] + 1e-6 * (1 + std::fabs(truth.lse[row]));
+                QVERIFY2(std::fabs(lse - truth.lse[row]) <= bound,
+                         qPrintable(QString("lse row %1: %2 instead of %3").arg(row).arg(lse).arg(truth.lse[row])));
+            }
+            for (size_t c = 0; c < static_cast<size_t>(s.headDim); ++c) {
+                const size_t i = row * static_cast<size_t>(s.headDim) + c;
+                const double error = std::fabs(static_cast<double>(problem.output()[i]) - truth.o[i]);
+                // A score off by ε changes P by the factor e^ε: twice that on numerator and denominator together.
+                const double bound = truth.magnitude[i] * (8 * u * (1 + truth.logitMagnitude[row]) + 1e-6);
+                QVERIFY2(
+                    error <= bound,
+                    qPrintable(QString("row %1, feature %2: error %3 above %4").arg(row).arg(c).arg(error).arg(bound)));
+            }
+        }
+    }
+};
+
+QTEST_GUILESS_MAIN(AttentionTest)
+#include "attention_test.moc"
