@@ -3,6 +3,7 @@
 #include "core/lab/frame.h"
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -35,7 +36,10 @@ class Run {
 
     RunId id() const { return runId; }
     const std::string& device() const { return deviceName; } ///< "cpu"
-    bool cancelled() const { return cancelFlag->load(std::memory_order_relaxed); }
+    bool cancelled() const {
+        touch();
+        return cancelFlag->load(std::memory_order_relaxed);
+    }
     const std::atomic<bool>* cancelToken() const { return cancelFlag.get(); } ///< for kernels
     void checkCancelled() const;                                              ///< throws Cancelled
 
@@ -58,13 +62,22 @@ class Run {
     /// Engine side: a new cancel flag for what is asked after run() has returned.
     void renewCancel(std::shared_ptr<std::atomic<bool>> cancel) { cancelFlag = std::move(cancel); }
 
+    /// Engine side: when the experiment last looked at its cancel flag or emitted something.
+    std::chrono::steady_clock::time_point lastSign() const {
+        return std::chrono::steady_clock::time_point(std::chrono::steady_clock::duration(sign.load()));
+    }
+
   private:
     void emit(Frame frame);
+    void touch() const {
+        sign.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    }
 
     RunId runId;
     std::string deviceName;
     Sink sink;
     std::shared_ptr<std::atomic<bool>> cancelFlag;
+    mutable std::atomic<std::chrono::steady_clock::rep> sign{0};
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<TileSource>, std::less<>> tileSources;
     std::map<std::string, SelectionHandler, std::less<>> selectionHandlers;

@@ -1,0 +1,9 @@
+#include "core/lab/figure.h"
+
+#include "core/lab/json_members.h"
+
+namespace warplight::lab {
+
+std::string_view kindName(const Figure& figure) { return vocabulary::figureKinds.at(figure.content.index()); }
+
+} // namespace warplight::lab

@@ -1,0 +1,87 @@
+#include "core/lab/figure_checks.h"
+
+#include "core/error.h"
+
+#include <fmt/format.h>
+
+namespace warplight::lab {
+namespace {
+
+/// A tile edge beyond this is a mistake, not a picture.
+constexpr int maximumTileSize = 8192;
+/// Levels halve the edge: 2^62 is beyond any matrix.
+constexpr int maximumLevels = 62;
+
+void require(bool right, std::string_view what) {
+    if (!right) {
+        throw InputError(std::string(what));
+    }
+}
+
+/// rows × cols == cells without overflow.
+bool fills(int64_t rows, int64_t cols, size_t cells) {
+    int64_t product = 0;
+    return rows >= 0 && cols >= 0 && !__builtin_mul_overflow(rows, cols, &product) &&
+           static_cast<uint64_t>(product) == cells;
+}
+
+struct ContentCheck {
+    void operator()(const Series& series) const {
+        for (const Curve& curve : series.curves) {
+            checkCurve(curve);
+        }
+    }
+    void operator()(const Heatmap& map) const {
+        require(map.rows >= 0 && map.cols >= 0, "rows and cols must not be negative");
+        if (map.lazy) {
+            require(map.tileSize >= 1 && map.tileSize <= maximumTileSize, "tileSize must be from 1 to 8192");
+            require(map.levels >= 1 && map.levels <= maximumLevels, "levels must be from 1 to 62");
+            require(map.cells.empty(), "a lazy heat map holds no cells");
+        } else {
+            require(fills(map.rows, map.cols, map.cells.size()), "cells must hold rows times cols values");
+        }
+    }
+    void operator()(const Histogram& histogram) const {
+        const size_t bins = histogram.edges.empty() ? 0 : histogram.edges.size() - 1;
+        for (const Histogram::Set& set : histogram.sets) {
+            require(set.counts.size() == bins, "counts must have one value per bin, edges one more");
+        }
+    }
+    void operator()(const Table& table) const {
+        for (const auto& row : table.rows) {
+            require(row.size() == table.columns.size(), "every row must have one cell per column");
+        }
+    }
+    void operator()(const Metric&) const {}
+    void operator()(const Note&) const {}
+    void operator()(const Steps&) const {}
+};
+
+} // namespace
+
+void checkCurve(const Curve& curve) {
+    const size_t points = curve.x.size();
+    const auto emptyOrFull = [points](size_t size) { return size == 0 || size == points; };
+    require(
+        curve.y.size() == points && emptyOrFull(curve.low.size()) && emptyOrFull(curve.high.size()) &&
+            emptyOrFull(curve.pointText.size()),
+        fmt::format("curve \"{}\": x and y must be equally long, low, high and pointText as well or empty", curve.id));
+}
+
+void checkFigure(const Figure& figure) {
+    try {
+        require(!figure.id.empty(), "it needs an id");
+        std::visit(ContentCheck{}, figure.content);
+    } catch (const InputError& error) {
+        throw InputError(fmt::format("figure \"{}\" ({}): {}", figure.id, kindName(figure), error.what()));
+    }
+}
+
+void checkTile(const TilePut& tile) {
+    require(fills(tile.rows, tile.cols, tile.cells.size()) && tile.level >= 0 && tile.tileRow >= 0 && tile.tileCol >= 0,
+            fmt::format("a tile of figure \"{}\": cells must hold rows times cols values, its place must not be "
+                        "negative",
+                        tile.figure));
+}
+
+} // namespace warplight::lab

@@ -1,0 +1,117 @@
+#include "core/lab/figure_csv.h"
+
+#include <cmath>
+#include <fmt/format.h>
+
+namespace warplight::lab {
+namespace {
+
+/// RFC 4180: quoted when it holds a comma, a quote or a line break.
+std::string quoted(const std::string& text) {
+    if (text.find_first_of(",\"\r\n") == std::string::npos)
+        return text;
+    std::string result = "\"";
+    for (const char c : text)
+        result += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return result + '"';
+}
+
+std::string number(double value) { return std::isnan(value) ? "nan" : fmt::format("{:.17g}", value); }
+std::string optionalNumber(const std::vector<double>& values, size_t i) {
+    return i < values.size() ? number(values[i]) : "";
+}
+
+std::string heading(const std::string& title, const std::string& unit) {
+    return quoted(unit.empty() ? title : fmt::format("{} ({})", title, unit));
+}
+
+struct Writer {
+    const RunRecord& record;
+    const Figure& figure;
+    std::string device = quoted(record.start().device);
+
+    std::string operator()(const Series& series) const {
+        std::string csv = fmt::format("device,provenance,curve,{},{},low,high\n",
+                                      heading(series.x.title, series.x.unit), heading(series.y.title, series.y.unit));
+        for (const Curve& curve : series.curves)
+            for (size_t i = 0; i < curve.x.size(); ++i)
+                csv += fmt::format("{},{},{},{},{},{},{}\n", device, name(curve.provenance), quoted(curve.id),
+                                   number(curve.x[i]), number(curve.y[i]), optionalNumber(curve.low, i),
+                                   optionalNumber(curve.high, i));
+        return csv;
+    }
+
+    std::string operator()(const Heatmap& map) const {
+        std::string csv = fmt::format("device,level,row,column,{}\n", heading(map.valueTitle, map.valueUnit));
+        const auto add = [&](int level, int64_t row, int64_t col, float value) {
+            csv += fmt::format("{},{},{},{},{}\n", device, level, row, col, number(static_cast<double>(value)));
+        };
+        for (size_t i = 0; !map.lazy && i < map.cells.size(); ++i)
+            add(0, static_cast<int64_t>(i) / map.cols, static_cast<int64_t>(i) % map.cols, map.cells[i]);
+        for (const auto& [key, tile] : record.tiles())
+            for (size_t i = 0; tile.figure == figure.id && i < tile.cells.size(); ++i)
+                add(tile.level, tile.tileRow * map.tileSize + static_cast<int64_t>(i) / tile.cols,
+                    tile.tileCol * map.tileSize + static_cast<int64_t>(i) % tile.cols, tile.cells[i]);
+        return csv;
+    }
+
+    std::string operator()(const Histogram& histogram) const {
+        std::string csv =
+            fmt::format("device,provenance,set,from,to,{}\n", heading(histogram.y.title, histogram.y.unit));
+        for (const auto& set : histogram.sets)
+            for (size_t i = 0; i < set.counts.size(); ++i)
+                csv += fmt::format("{},{},{},{},{},{}\n", device, name(set.provenance), quoted(set.id),
+                                   number(histogram.edges[i]), number(histogram.edges[i + 1]), number(set.counts[i]));
+        return csv;
+    }
+
+    std::string operator()(const Table& table) const {
+        std::string csv = "device";
+        for (const auto& column : table.columns)
+            csv += ',' + heading(column.id, column.unit);
+        for (const auto& row : table.rows) {
+            csv += '\n' + device;
+            for (const auto& cell : row)
+                csv += ',' + std::visit(
+                                 [](const auto& held) -> std::string {
+                                     using Held = std::decay_t<decltype(held)>;
+                                     if constexpr (std::is_same_v<Held, std::monostate>)
+                                         return "";
+                                     else if constexpr (std::is_same_v<Held, std::string>)
+                                         return quoted(held);
+                                     else if constexpr (std::is_same_v<Held, double>)
+                                         return number(held);
+                                     else
+                                         return std::to_string(held);
+                                 },
+                                 cell);
+        }
+        return csv + '\n';
+    }
+
+    std::string operator()(const Metric& metric) const {
+        return fmt::format("device,provenance,what,unit,value,low,high\n{},{},{},{},{},{},{}\n", device,
+                           name(metric.provenance), quoted(metric.caption), quoted(metric.unit),
+                           metric.value ? number(*metric.value) : "", metric.low ? number(*metric.low) : "",
+                           metric.high ? number(*metric.high) : "");
+    }
+
+    std::string operator()(const Steps& steps) const {
+        std::string csv = "device,step,provenance,what,value\n";
+        for (size_t i = 0; i < steps.steps.size(); ++i)
+            for (const auto& fact : steps.steps[i].facts)
+                csv += fmt::format("{},{},{},{},{}\n", device, i + 1, name(fact.provenance), quoted(fact.title),
+                                   quoted(fact.text));
+        return csv;
+    }
+
+    std::string operator()(const Note&) const { return ""; }
+};
+
+} // namespace
+
+std::string figureCsv(const RunRecord& record, const Figure& figure) {
+    return std::visit(Writer{record, figure}, figure.content);
+}
+
+} // namespace warplight::lab

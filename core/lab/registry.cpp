@@ -1,0 +1,47 @@
+#include "core/error.h"
+#include "core/lab/experiment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace warplight::lab {
+namespace {
+
+std::string lowerCase(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+    return text;
+}
+
+} // namespace
+
+void Registry::add(std::unique_ptr<Experiment> experiment) { experiments.push_back(std::move(experiment)); }
+
+Experiment& Registry::find(std::string_view id) const {
+    std::vector<std::string> known;
+    for (const auto& experiment : experiments) {
+        known.push_back(experiment->describe().id);
+        if (known.back() == id) {
+            return *experiment;
+        }
+    }
+    throw InputError(fmt::format("there is no experiment \"{}\": the known ones are {}", id, fmt::join(known, ", ")));
+}
+
+std::vector<Experiment*> Registry::all() const {
+    std::vector<Experiment*> list;
+    for (const auto& experiment : experiments) {
+        list.push_back(experiment.get());
+    }
+    return list;
+}
+
+std::vector<Experiment*> Registry::ofLab(std::string_view lab) const {
+    std::vector<Experiment*> list = all();
+    std::erase_if(list, [&](Experiment* experiment) { return lowerCase(experiment->describe().lab) != lab; });
+    return list;
+}
+
+} // namespace warplight::lab

@@ -1,0 +1,86 @@
+#include "core/lab/run.h"
+
+#include "core/error.h"
+#include "core/lab/figure_checks.h"
+
+namespace warplight::lab {
+
+Run::Run(RunId id, std::string device, Sink sink, std::shared_ptr<std::atomic<bool>> cancel)
+    : runId(id), deviceName(std::move(device)), sink(std::move(sink)), cancelFlag(std::move(cancel)) {
+    touch();
+}
+
+void Run::checkCancelled() const {
+    if (cancelled()) {
+        throw Cancelled();
+    }
+}
+
+void Run::emit(Frame frame) {
+    touch();
+    const std::lock_guard lock(mutex);
+    sink(frame);
+}
+
+void Run::put(Figure figure) {
+    checkFigure(figure);
+    emit(FigurePut{runId, std::move(figure)});
+}
+
+void Run::appendPoint(std::string_view figure, const Curve& newPoints) {
+    checkCurve(newPoints);
+    emit(SeriesAppended{runId, std::string(figure), {newPoints}});
+}
+
+void Run::appendRow(std::string_view figure, std::vector<Table::Cell> row) {
+    emit(RowsAppended{runId, std::string(figure), {std::move(row)}});
+}
+
+void Run::appendStep(std::string_view figure, Steps::Step step) {
+    emit(StepsAppended{runId, std::string(figure), {std::move(step)}});
+}
+
+void Run::putTile(TilePut tile) {
+    tile.run = runId;
+    checkTile(tile);
+    emit(std::move(tile));
+}
+
+void Run::remove(std::string_view figure) {
+    {
+        const std::lock_guard lock(mutex);
+        tileSources.erase(std::string(figure));
+        selectionHandlers.erase(std::string(figure));
+    }
+    emit(FigureRemoved{runId, std::string(figure)});
+}
+
+void Run::progress(double fraction, std::string text, double secondsLeft) {
+    emit(Progress{runId, fraction, std::move(text), secondsLeft});
+}
+
+void Run::log(std::string text, Log::Level level) { emit(Log{runId, level, std::move(text)}); }
+
+void Run::serveTiles(std::string figure, std::shared_ptr<TileSource> source) {
+    const std::lock_guard lock(mutex);
+    tileSources[std::move(figure)] = std::move(source);
+}
+
+void Run::onSelect(std::string figure, SelectionHandler handler) {
+    const std::lock_guard lock(mutex);
+    selectionHandlers[std::move(figure)] = std::move(handler);
+}
+
+std::shared_ptr<TileSource> Run::tileSource(std::string_view figure) const {
+    const std::lock_guard lock(mutex);
+    const auto found = tileSources.find(figure);
+    return found == tileSources.end() ? nullptr : found->second;
+}
+
+Run::SelectionHandler Run::selectionHandler(std::string_view figure) const {
+    const std::lock_guard lock(mutex);
+    const auto found = selectionHandlers.find(figure);
+    return found == selectionHandlers.end() ? nullptr : found->second;
+}
+
+} // namespace warplight::lab

@@ -1,0 +1,131 @@
+#include "core/lab/session.h"
+
+#include "core/error.h"
+#include "core/formats/atomic_file.h"
+#include "core/lab/cbor.h"
+
+#include <array>
+#include <fmt/format.h>
+#include <fstream>
+#include <optional>
+#include <zlib.h>
+
+namespace warplight::lab {
+namespace {
+
+constexpr std::string_view header = "WARPLIGHT 1\n";
+constexpr uint32_t largestRecord = 256u << 20; ///< as in the protocol
+
+uint32_t checksum(std::span<const std::byte> payload) {
+    return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(payload.data()), payload.size()));
+}
+
+void writeNumber(std::ostream& out, uint32_t number) {
+    const std::array<char, 4> bytes{static_cast<char>(number), static_cast<char>(number >> 8),
+                                    static_cast<char>(number >> 16), static_cast<char>(number >> 24)};
+    out.write(bytes.data(), bytes.size());
+}
+
+std::optional<uint32_t> readNumber(std::istream& in) {
+    std::array<unsigned char, 4> b{};
+    if (!in.read(reinterpret_cast<char*>(b.data()), b.size()))
+        return std::nullopt;
+    return b[0] | static_cast<uint32_t>(b[1]) << 8 | static_cast<uint32_t>(b[2]) << 16 |
+           static_cast<uint32_t>(b[3]) << 24;
+}
+
+void writeRecord(std::ostream& out, std::span<const std::byte> payload) {
+    writeNumber(out, static_cast<uint32_t>(payload.size()));
+    writeNumber(out, checksum(payload));
+    out.write(reinterpret_cast<const char*>(payload.data()), static_cast<std::streamsize>(payload.size()));
+}
+
+/// The payload of the next record. Empty optional, with the reason, when the file is not whole here.
+std::optional<std::vector<std::byte>> readRecord(std::istream& in, std::string& reason) {
+    const auto length = readNumber(in), expected = length ? readNumber(in) : std::nullopt;
+    if (!expected) {
+        reason = "the file ends before its closing mark";
+        return std::nullopt;
+    }
+    std::vector<std::byte> payload;
+    // Grows with what is really there: a damaged length must not ask for memory.
+    constexpr size_t piece = 1 << 20;
+    while (*length <= largestRecord && payload.size() < *length) {
+        const size_t had = payload.size(), want = std::min<size_t>(piece, *length - had);
+        payload.resize(had + want);
+        in.read(reinterpret_cast<char*>(payload.data() + had), static_cast<std::streamsize>(want));
+        if (in.gcount() != static_cast<std::streamsize>(want)) {
+            reason = "the file ends in the middle of a frame";
+            return std::nullopt;
+        }
+    }
+    if (*length > largestRecord || checksum(payload) != *expected) {
+        reason = "a frame is damaged";
+        return std::nullopt;
+    }
+    return payload;
+}
+
+/// Reads frames until the closing mark; returns why it stopped early, empty when the file was whole.
+std::string readFrames(std::istream& in, std::vector<RunRecord>& runs) {
+    std::string reason;
+    for (uint64_t count = 0;; ++count) {
+        const auto payload = readRecord(in, reason);
+        if (!payload)
+            return reason;
+        try {
+            const nlohmann::json message = fromCbor(*payload);
+            if (message.is_object() && message.value("type", "") == "sessionEnded")
+                return message.value("frames", uint64_t{0}) == count ? "" : "frames are missing";
+            const Frame frame = decode(*payload);
+            if (std::holds_alternative<RunStarted>(frame))
+                runs.emplace_back();
+            if (runs.empty())
+                return "the first frame does not start a run";
+            runs.back().apply(frame);
+        } catch (const std::exception& error) { // whatever a damaged frame makes the readers say
+            return fmt::format("frame {} cannot be read ({})", count + 1, error.what());
+        }
+    }
+}
+
+} // namespace
+
+void saveSession(const std::filesystem::path& file, const std::vector<const RunRecord*>& runs) {
+    formats::AtomicFile out(file);
+    out.stream() << header;
+    uint64_t count = 0;
+    for (const RunRecord* run : runs)
+        for (const Frame& frame : run->frames()) {
+            writeRecord(out.stream(), encode(frame));
+            ++count;
+        }
+    writeRecord(out.stream(), toCbor({{"type", "sessionEnded"}, {"frames", count}}));
+    out.commit();
+}
+
+Session openSession(const std::filesystem::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in)
+        throw InputError(fmt::format("{}: cannot be opened, expected a session file (.warplight)", file.string()));
+    return readSession(in, file.string());
+}
+
+Session readSession(std::istream& stream, const std::string& nameForMessages) {
+    std::string start(header.size(), '\0');
+    stream.read(start.data(), static_cast<std::streamsize>(start.size()));
+    if (start != header)
+        throw InputError(fmt::format("{}: does not begin with '{}', expected a session file (.warplight)",
+                                     nameForMessages, header.substr(0, header.size() - 1)));
+    Session session;
+    const std::string reason = readFrames(stream, session.runs);
+    if (!reason.empty())
+        session.damage = session.runs.empty()
+                             ? fmt::format("{}: {}; nothing of it could be read.", nameForMessages, reason)
+                             : fmt::format("{}: {}; everything up to figure {} of run {} ({}) is shown.",
+                                           nameForMessages, reason, session.runs.back().figures().size(),
+                                           session.runs.size(), session.runs.back().start().title);
+    return session;
+}
+
+} // namespace warplight::lab

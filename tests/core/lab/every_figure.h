@@ -1,0 +1,94 @@
+#pragma once
+
+#include "core/lab/frame.h"
+
+#include <limits>
+
+namespace warplight::test {
+
+/// One figure of each kind, with every member away from its default and the numbers that files get wrong.
+inline std::vector<lab::Figure> everyFigure() {
+    using namespace lab;
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    Series series{{"length", "keys", Scale::Log2, 1.0, 9.0, {"a", "b"}, true},
+                  {"time", "s", Scale::Log10, {}, {}, {}, false},
+                  {},
+                  "p10 to p90"};
+    series.curves.push_back({"flash",
+                             "Flash",
+                             "flash",
+                             Provenance::Measured,
+                             Curve::Style::Points,
+                             {1, 2, 3},
+                             {-inf, 0.1, inf},
+                             {0, 0, 0},
+                             {1, 1, 1},
+                             {"x", "y", "ü"}});
+    series.curves.push_back({"peak", "Peak", "", Provenance::Reference, Curve::Style::Line, {}, {}, {}, {}, {}});
+    Heatmap map;
+    map.rows = 2;
+    map.cols = 3;
+    map.cells = {1, 2, 3, 4, 5, std::numeric_limits<float>::infinity()};
+    map.palette = Heatmap::Palette::Diverging;
+    map.valueMinimum = -1;
+    map.selectable = true;
+    Heatmap lazy;
+    lazy.rows = lazy.cols = 131072;
+    lazy.lazy = true;
+    lazy.levels = 10;
+    lazy.pooling = "max";
+    Histogram histogram{{"log error", "", Scale::Linear, {}, {}, {}, false},
+                        {"rows", "", Scale::Linear, {}, {}, {}, false},
+                        {-8, -7, -6},
+                        {{"a", "A", "a", Provenance::Counted, {3, 4}}}};
+    Table table{{{"n", "N", "", true, Provenance::Counted, "{:.3g}"}, {"name", "Name", "", false, {}, ""}},
+                {{int64_t{7}, std::string("x,\"y\"\n")}, {2.5, std::monostate{}}},
+                {{1, {"go", "attention.map", {{"row", "3"}}}}}};
+    Metric metric{
+        2.31, "×", "{:.2f}", "flash over standard", 2.2, 2.4, Provenance::Modelled, Link{"open", "attention.race", {}}};
+    Steps steps{12,
+                8,
+                {{"first",
+                  {{0, 1, 2, 3, "t", Steps::CellState::Current, 0.5}},
+                  {{1, 1, "l", Steps::Label::Align::Right, true, true}},
+                  {{0, 0, 1, 1, "a"}},
+                  {{"max", "1.5", Provenance::Measured}}}}};
+    const auto figure = [](const char* id, auto content) {
+        return Figure{id, id, "sub", "*why*", Figure::Place::Main, std::move(content)};
+    };
+    return {figure("series", series),       figure("map", map),     figure("lazy", lazy),
+            figure("histogram", histogram), figure("table", table), figure("metric", metric),
+            figure("note", Note{"# hi"}),   figure("steps", steps)};
+}
+
+/// A short run with one of everything.
+inline std::vector<lab::Frame> everyFrame() {
+    using namespace lab;
+    std::vector<Frame> frames;
+    frames.push_back(RunStarted{5,
+                                "test.ramp",
+                                "Ramp",
+                                {{"n", int64_t{3}},
+                                 {"x", 0.5},
+                                 {"flag", true},
+                                 {"t", std::string("é")},
+                                 {"s", std::vector<int64_t>{1, 2}},
+                                 {"c", std::vector<std::string>{"a"}}},
+                                "cpu",
+                                "2026-01-02T03:04:05Z",
+                                {"CPU", 2, 1 << 30, "AVX3", "Debian", "0.1"}});
+    for (const Figure& figure : everyFigure())
+        frames.push_back(FigurePut{5, figure});
+    frames.push_back(SeriesAppended{
+        5, "series", {{"peak", "Peak", "", Provenance::Reference, Curve::Style::Line, {4}, {5}, {}, {}, {}}}});
+    frames.push_back(RowsAppended{5, "table", {{int64_t{1}, std::string("z")}}});
+    frames.push_back(StepsAppended{5, "steps", {{"second", {}, {}, {}, {}}}});
+    frames.push_back(TilePut{5, "lazy", 9, 0, 0, 2, 2, {1, 2, 3, 4}, true});
+    frames.push_back(Progress{5, 0.5, "half", 3});
+    frames.push_back(Log{5, Log::Level::Warning, "careful"});
+    frames.push_back(FigureRemoved{5, "note"});
+    frames.push_back(RunEnded{5, RunEnded::Outcome::Cancelled, "", 1.25});
+    return frames;
+}
+
+} // namespace warplight::test

@@ -1,0 +1,63 @@
+#include "core/error.h"
+#include "core/lab/parameter.h"
+
+#include <QTest>
+
+using namespace warplight;
+using namespace warplight::lab;
+
+class ParameterTest : public QObject {
+    Q_OBJECT
+  private slots:
+    void sweepsAreRead_data() {
+        QTest::addColumn<QString>("text");
+        QTest::addColumn<QList<qint64>>("expected"); // empty: refused
+        QTest::newRow("doubling") << "256:4096:x2" << QList<qint64>{256, 512, 1024, 2048, 4096};
+        QTest::newRow("steps") << "64:256:+64" << QList<qint64>{64, 128, 192, 256};
+        QTest::newRow("list") << "5,300,7" << QList<qint64>{5, 300, 7};
+        QTest::newRow("one") << "1024" << QList<qint64>{1024};
+        QTest::newRow("below the range") << "0,4" << QList<qint64>{};
+        QTest::newRow("above the range") << "256:99999999:x2" << QList<qint64>{};
+        QTest::newRow("factor one") << "256:512:x1" << QList<qint64>{};
+        QTest::newRow("step zero") << "256:512:+0" << QList<qint64>{};
+        QTest::newRow("words") << "many" << QList<qint64>{};
+        QTest::newRow("empty") << "" << QList<qint64>{};
+        QTest::newRow("overflow") << "99999999999999999999" << QList<qint64>{};
+    }
+    void sweepsAreRead() {
+        QFETCH(QString, text);
+        QFETCH(QList<qint64>, expected);
+        const Parameter parameter = Parameter::sweep("seqLen", "Sequence length", {256}, 1, 1 << 20, "");
+        try {
+            const auto values = std::get<std::vector<int64_t>>(parseValue(parameter, text.toStdString()));
+            QCOMPARE(QList<qint64>(values.begin(), values.end()), expected);
+            QCOMPARE(parseValue(parameter, valueText(parameter, values)), Value(values));
+        } catch (const InputError& error) {
+            QVERIFY2(expected.isEmpty(), error.what());
+            QVERIFY2(QString(error.what()).contains("seqLen"), error.what());
+        }
+    }
+
+    void wrongSettingsNameTheParameterAndWhatWasExpected() {
+        const std::vector<Parameter> parameters{
+            Parameter::integer("headDim", "Head dimension", 64, 1, 512, ""),
+            Parameter::choice("dtype", "Data type", "f32", {{"f32", "", ""}, {"bf16", "", ""}}, "")};
+        const auto sentence = [&](std::map<std::string, Value> given) -> QString {
+            try {
+                Settings(parameters, given);
+            } catch (const InputError& error) {
+                return error.what();
+            }
+            return {};
+        };
+        QVERIFY(sentence({{"headDim", int64_t{513}}}).contains("headDim") &&
+                sentence({{"headDim", int64_t{513}}}).contains("512"));
+        QVERIFY(sentence({{"dtype", std::string("f64")}}).contains("bf16"));
+        QVERIFY(sentence({{"headdim", int64_t{8}}}).contains("headDim")); // names the known ones
+        QVERIFY(sentence({{"headDim", std::string("x")}}).contains("headDim"));
+        QCOMPARE(Settings(parameters, {}).integer("headDim"), int64_t{64});
+    }
+};
+
+QTEST_GUILESS_MAIN(ParameterTest)
+#include "parameter_test.moc"
