@@ -10,7 +10,7 @@ namespace warplight::tensor {
 /// Element types as they are stored in files. In memory a Tensor always holds f32.
 enum class DType { F16, BF16, F32, F64, I8, U8, I16, U16, I32, U32, I64, U64, Bool };
 
-std::string name(DType dtype);     ///< "f16", "bf16", "f32", ... as written on the command line
+std::string name(DType dtype); ///< "f16", "bf16", "f32", ... as written on the command line
 int64_t bytesPerElement(DType dtype);
 
 /// A dense row-major array of f32.

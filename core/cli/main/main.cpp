@@ -1,1 +1,8 @@
-int main() { return 0; }
+#include "core/cli/cli.h"
+#include "core/labs/attention/attention_lab.h"
+
+int main(int argc, char** argv) {
+    warplight::lab::Registry registry;
+    warplight::labs::registerAttentionLab(registry);
+    return warplight::cli::runCli(argc, argv, registry);
+}

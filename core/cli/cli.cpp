@@ -1,0 +1,98 @@
+#include "core/cli/cli.h"
+
+#include "core/cli/machine.h"
+#include "core/cli/run_command.h"
+#include "core/error.h"
+#include "core/lab/json.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <iostream>
+
+namespace warplight::cli {
+namespace {
+
+using nlohmann::json;
+
+void printDevices(bool asJson) {
+    json list = json::array();
+    for (const auto& device : devices()) {
+        list.push_back(
+            {{"id", device.id}, {"title", device.title}, {"detail", device.detail}, {"available", device.available}});
+        if (!asJson)
+            std::cout << fmt::format("{:<8}{}; {}\n", device.id, device.title, device.detail);
+    }
+    if (asJson)
+        std::cout << list.dump(2) << '\n';
+}
+
+void printList(const lab::Registry& registry, bool asJson) {
+    json list = json::array();
+    for (const lab::Experiment* experiment : registry.all()) {
+        const lab::Description d = experiment->describe();
+        list.push_back({{"id", d.id}, {"title", d.title}, {"sentence", d.sentence}});
+        if (!asJson)
+            std::cout << fmt::format("{:<22}{}\n", d.id, d.sentence);
+    }
+    if (asJson)
+        std::cout << list.dump(2) << '\n';
+}
+
+void printDescription(const lab::Description& d, bool asJson) {
+    if (asJson) {
+        std::cout << lab::toJson(d).dump(2) << '\n';
+        return;
+    }
+    std::cout << fmt::format("{}: {}\n{}\n\n", d.id, d.sentence, d.question);
+    for (const lab::Parameter& p : d.parameters) {
+        std::cout << fmt::format("  --set {}={}\n      {}: {}\n", p.id, lab::valueText(p, p.defaultValue), p.title,
+                                 p.doc);
+        for (const auto& option : p.options)
+            std::cout << fmt::format("        {:<14}{}\n", option.id, option.doc);
+    }
+}
+
+} // namespace
+
+int runCli(int argc, char** argv, const lab::Registry& registry) {
+    CLI::App app("Warplight's engine: attention kernels, run for real on this machine", "warplight-cli");
+    app.set_version_flag("--version", WARPLIGHT_VERSION);
+    app.require_subcommand(1);
+    bool asJson = false;
+    std::string experiment;
+    CLI::App* devicesCommand = app.add_subcommand("devices", "What kernels can run on");
+    CLI::App* listCommand = app.add_subcommand("list", "All experiments");
+    CLI::App* describeCommand = app.add_subcommand("describe", "One experiment and its settings");
+    describeCommand->add_option("experiment", experiment, "for example attention.race")->required();
+    for (CLI::App* command : {devicesCommand, listCommand, describeCommand})
+        command->add_flag("--json", asJson, "For programs to read");
+    RunOptions options;
+    CLI::App* runCommand = addRunCommand(app, options);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& asked) { // --help, --version
+        return app.exit(asked);
+    } catch (const CLI::ParseError& error) {
+        std::cerr << "warplight-cli: " << error.what() << " (see --help)\n";
+        return 2;
+    }
+    try {
+        if (*devicesCommand)
+            printDevices(asJson);
+        else if (*listCommand)
+            printList(registry, asJson);
+        else if (*describeCommand)
+            printDescription(registry.find(experiment).describe(), asJson);
+        else if (*runCommand)
+            return runExperiments(options, registry);
+        return 0;
+    } catch (const InputError& error) {
+        std::cerr << "warplight-cli: " << error.what() << '\n';
+        return 2;
+    } catch (const std::exception& error) {
+        std::cerr << "warplight-cli: " << error.what() << '\n';
+        return 1;
+    }
+}
+
+} // namespace warplight::cli

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+
+namespace warplight::cli {
+
+/// This machine as runs record it: no host name, no user name.
+lab::Machine thisMachine();
+std::vector<lab::DeviceInfo> devices();
+
+} // namespace warplight::cli

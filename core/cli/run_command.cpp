@@ -1,0 +1,190 @@
+#include "core/cli/run_command.h"
+
+#include "core/cli/machine.h"
+#include "core/cli/text.h"
+#include "core/error.h"
+#include "core/formats/atomic_file.h"
+#include "core/lab/figure_csv.h"
+#include "core/lab/json.h"
+#include "core/lab/session.h"
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <csignal>
+#include <ctime>
+#include <filesystem>
+#include <fmt/chrono.h>
+#include <iostream>
+#include <unistd.h>
+
+namespace warplight::cli {
+namespace {
+
+using nlohmann::json;
+
+/// Set by Ctrl+C; experiments look at it.
+const std::shared_ptr<std::atomic<bool>>& interrupted() {
+    static const auto flag = std::make_shared<std::atomic<bool>>(false);
+    return flag;
+}
+
+std::string nowUtc() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
+
+/// The settings that this experiment takes; with one experiment every name must be known.
+std::map<std::string, lab::Value> settingsFor(const lab::Description& description, const RunOptions& options,
+                                              bool only) {
+    std::map<std::string, lab::Value> values;
+    for (const std::string& setting : options.settings) {
+        const size_t equals = setting.find('=');
+        if (equals == std::string::npos)
+            throw InputError(fmt::format("--set {}: expected name=value", setting));
+        const std::string id = setting.substr(0, equals), text = setting.substr(equals + 1);
+        const auto found = std::find_if(description.parameters.begin(), description.parameters.end(),
+                                        [&](const auto& p) { return p.id == id; });
+        if (found != description.parameters.end())
+            values[id] = lab::parseValue(*found, text);
+        else if (only)
+            values[id] = text; // Settings says which names there are
+    }
+    return values;
+}
+
+void printProgress(const lab::Progress& progress) {
+    if (isatty(STDERR_FILENO))
+        std::cerr << fmt::format("\r\x1b[K{:3.0f} %  {}", 100 * std::max(0.0, progress.fraction), progress.text)
+                  << std::flush;
+}
+
+lab::RunRecord runOne(lab::Experiment& experiment, const lab::Settings& settings, const RunOptions& options,
+                      lab::RunId id) {
+    const lab::Description description = experiment.describe();
+    lab::RunRecord record;
+    record.apply(lab::RunStarted{id, description.id, description.title, settings.values(), options.device, nowUtc(),
+                                 thisMachine()});
+    lab::Run run(
+        id, options.device,
+        [&](const lab::Frame& frame) {
+            record.apply(frame);
+            if (const auto* progress = std::get_if<lab::Progress>(&frame))
+                printProgress(*progress);
+        },
+        interrupted());
+    const auto start = std::chrono::steady_clock::now();
+    lab::RunEnded ended{id, lab::RunEnded::Outcome::Finished, "", 0};
+    try {
+        experiment.run(settings, run);
+    } catch (const Cancelled&) {
+        ended.outcome = lab::RunEnded::Outcome::Cancelled;
+    } catch (const InputError&) {
+        throw;
+    } catch (const std::exception& error) {
+        ended.outcome = lab::RunEnded::Outcome::Failed;
+        ended.message = error.what();
+    }
+    ended.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    record.apply(ended);
+    if (isatty(STDERR_FILENO))
+        std::cerr << "\r\x1b[K";
+    return record;
+}
+
+json recordJson(const lab::RunRecord& record) {
+    json figures = json::array();
+    for (const lab::Figure& figure : record.figures())
+        figures.push_back(lab::toJson(figure, true));
+    json result{{"run", lab::toJson(lab::Frame(record.start()), true)}, {"figures", figures}};
+    if (record.ended())
+        result["ended"] = lab::toJson(lab::Frame(*record.ended()), true);
+    return result;
+}
+
+void print(const lab::RunRecord& record, const std::string& format) {
+    if (format == "json")
+        std::cout << recordJson(record).dump(2) << '\n';
+    else if (format == "text")
+        std::cout << recordText(record) << '\n';
+    else
+        for (const lab::Figure& figure : record.figures())
+            if (const std::string csv = figureCsv(record, figure); !csv.empty())
+                std::cout << "# " << record.start().experiment << ' ' << figure.id << '\n' << csv << '\n';
+}
+
+void writeFile(const std::filesystem::path& file, const std::string& text) {
+    formats::AtomicFile out(file);
+    out.stream() << text;
+    out.commit();
+}
+
+/// A CSV per figure and run.json; several runs get a folder each.
+void writeFolder(const std::filesystem::path& folder, const std::vector<lab::RunRecord>& records) {
+    for (const lab::RunRecord& record : records) {
+        const auto into = records.size() == 1 ? folder : folder / record.start().experiment;
+        std::error_code error;
+        std::filesystem::create_directories(into, error);
+        if (error)
+            throw InputError(
+                fmt::format("--out {}: {}, expected a folder that can be made", into.string(), error.message()));
+        for (const lab::Figure& figure : record.figures())
+            if (const std::string csv = figureCsv(record, figure); !csv.empty())
+                writeFile(into / (figure.id + ".csv"), csv);
+        writeFile(into / "run.json", recordJson(record).dump(2) + '\n');
+    }
+}
+
+} // namespace
+
+CLI::App* addRunCommand(CLI::App& app, RunOptions& options) {
+    CLI::App* command = app.add_subcommand("run", "Run an experiment, or all of a lab");
+    command->add_option("what", options.what, "attention.race, or attention for the whole lab")->required();
+    command->add_option("--set", options.settings, "A setting: name=value; a sweep is 256:16384:x2 or a,b,c")
+        ->allow_extra_args(false);
+    command->add_option("--device", options.device, "What to run on")->check(CLI::IsMember({"cpu"}));
+    command->add_option("--format", options.format, "How to print")->check(CLI::IsMember({"text", "json", "csv"}));
+    command->add_option("--out", options.outFolder, "A folder for a CSV per figure and run.json");
+    command->add_option("--save", options.sessionFile, "A .warplight session file");
+    return command;
+}
+
+int runExperiments(const RunOptions& options, const lab::Registry& registry) {
+    std::vector<lab::Experiment*> experiments = registry.ofLab(options.what);
+    const bool only = experiments.empty();
+    if (only)
+        experiments.push_back(&registry.find(options.what));
+    std::vector<std::pair<lab::Experiment*, lab::Settings>> work; // all settings are checked before anything runs
+    for (lab::Experiment* experiment : experiments) {
+        const lab::Description description = experiment->describe();
+        work.emplace_back(experiment, lab::Settings(description.parameters, settingsFor(description, options, only)));
+    }
+    if (!only)
+        for (const std::string& setting : options.settings)
+            if (std::none_of(work.begin(), work.end(), [&](const auto& item) {
+                    return item.second.values().contains(setting.substr(0, setting.find('=')));
+                }))
+                throw InputError(fmt::format("--set {}: no experiment of {} has that setting", setting, options.what));
+    std::signal(SIGINT, [](int) { interrupted()->store(true); });
+    interrupted()->store(false);
+
+    std::vector<lab::RunRecord> records;
+    for (auto& [experiment, settings] : work) {
+        records.push_back(runOne(*experiment, settings, options, records.size() + 1));
+        print(records.back(), options.format);
+        if (records.back().ended()->outcome != lab::RunEnded::Outcome::Finished)
+            break;
+    }
+    if (!options.outFolder.empty())
+        writeFolder(options.outFolder, records);
+    if (!options.sessionFile.empty()) {
+        std::vector<const lab::RunRecord*> all;
+        for (const auto& record : records)
+            all.push_back(&record);
+        saveSession(options.sessionFile, all);
+    }
+    const lab::RunEnded& last = *records.back().ended();
+    if (last.outcome == lab::RunEnded::Outcome::Cancelled)
+        return 130;
+    if (last.outcome == lab::RunEnded::Outcome::Failed)
+        throw std::runtime_error(last.message);
+    return 0;
+}
+
+} // namespace warplight::cli

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace warplight::cli {
+
+struct RunOptions {
+    std::string what;                  ///< an experiment's id or a lab's name
+    std::vector<std::string> settings; ///< "name=value"
+    std::string device = "cpu", format = "text", outFolder, sessionFile;
+};
+
+/// Registers `run` and fills `options` when it is given.
+CLI::App* addRunCommand(CLI::App& app, RunOptions& options);
+
+/// Runs one experiment or all of a lab, printing as they end, and writes the files asked for. Returns the exit code.
+int runExperiments(const RunOptions& options, const lab::Registry& registry);
+
+} // namespace warplight::cli

@@ -1,0 +1,144 @@
+#include "core/cli/text.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+
+namespace warplight::cli {
+namespace {
+
+using namespace lab;
+
+using Grid = std::vector<std::vector<std::string>>;
+
+/// Columns padded to their widest cell; the first to the left, the others to the right.
+std::string aligned(const Grid& grid) {
+    std::vector<size_t> widths;
+    for (const auto& row : grid) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (size_t c = 0; c < row.size(); ++c)
+            widths[c] = std::max(widths[c], row[c].size());
+    }
+    std::string text;
+    for (const auto& row : grid) {
+        std::string line;
+        for (size_t c = 0; c < row.size(); ++c)
+            line += c == 0 ? fmt::format("{:<{}}", row[c], widths[c]) : fmt::format("  {:>{}}", row[c], widths[c]);
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + '\n';
+    }
+    return text;
+}
+
+std::string cellText(const Table::Cell& cell, const Table::Column& column) {
+    if (const auto* number = std::get_if<double>(&cell))
+        return numberText(*number, column.unit, column.format);
+    if (const auto* count = std::get_if<int64_t>(&cell))
+        return column.unit == "B" ? numberText(static_cast<double>(*count), column.unit) : std::to_string(*count);
+    const auto* text = std::get_if<std::string>(&cell);
+    return text ? *text : "–";
+}
+
+struct Printer {
+    std::string operator()(const Series& series) const {
+        std::set<double> positions;
+        Grid grid{{series.x.title}};
+        for (const Curve& curve : series.curves) {
+            positions.insert(curve.x.begin(), curve.x.end());
+            grid[0].push_back(fmt::format("{} [{}]", curve.label, name(curve.provenance)));
+        }
+        for (const double x : positions) {
+            grid.push_back({numberText(x, series.x.unit, series.x.unit.empty() ? "{:.6g}" : "")});
+            for (const Curve& curve : series.curves) {
+                const auto at = std::find(curve.x.begin(), curve.x.end(), x);
+                grid.back().push_back(
+                    at == curve.x.end()
+                        ? "–"
+                        : numberText(curve.y[static_cast<size_t>(at - curve.x.begin())], series.y.unit));
+            }
+        }
+        return aligned(grid);
+    }
+    std::string operator()(const Heatmap& map) const { return fmt::format("{} × {} cells\n", map.rows, map.cols); }
+    std::string operator()(const Histogram& histogram) const {
+        Grid grid{{histogram.x.title}};
+        for (const auto& set : histogram.sets)
+            grid[0].push_back(set.label);
+        for (size_t bin = 0; bin + 1 < histogram.edges.size(); ++bin) {
+            std::vector<std::string> row{fmt::format("{:g} to {:g}", histogram.edges[bin], histogram.edges[bin + 1])};
+            double all = 0;
+            for (const auto& set : histogram.sets) {
+                row.push_back(fmt::format("{:.0f}", set.counts[bin]));
+                all += set.counts[bin];
+            }
+            if (all > 0)
+                grid.push_back(row);
+        }
+        return aligned(grid);
+    }
+    std::string operator()(const Table& table) const {
+        Grid grid(1);
+        for (const auto& column : table.columns)
+            grid[0].push_back(column.title);
+        for (const auto& row : table.rows) {
+            grid.emplace_back();
+            for (size_t c = 0; c < row.size(); ++c)
+                grid.back().push_back(cellText(row[c], table.columns[c]));
+        }
+        return aligned(grid);
+    }
+    std::string operator()(const Metric& metric) const {
+        return fmt::format("{} [{}]\n", metric.value ? numberText(*metric.value, metric.unit, metric.format) : "–",
+                           name(metric.provenance));
+    }
+    std::string operator()(const Note& note) const { return note.markdown + '\n'; }
+    std::string operator()(const Steps& steps) const {
+        std::string text;
+        for (size_t i = 0; i < steps.steps.size(); ++i) {
+            text += fmt::format("{:3}. {}\n", i + 1, steps.steps[i].caption);
+            for (const auto& fact : steps.steps[i].facts)
+                text += fmt::format("       {}: {} [{}]\n", fact.title, fact.text, name(fact.provenance));
+        }
+        return text;
+    }
+};
+
+} // namespace
+
+std::string numberText(double value, const std::string& unit, const std::string& format) {
+    const std::string suffix = unit.empty() || unit == "×" ? unit : " " + unit;
+    if (!format.empty())
+        return fmt::format(fmt::runtime(format), value) + suffix;
+    if (value == 0 || !std::isfinite(value) || unit.empty())
+        return fmt::format("{:.4g}", value) + suffix;
+    if (unit == "B") {
+        constexpr std::array prefixes{"", "Ki", "Mi", "Gi", "Ti"};
+        const int step = std::clamp(static_cast<int>(std::log2(std::fabs(value)) / 10), 0, 4);
+        return fmt::format("{:.{}f} {}B", std::ldexp(value, -10 * step), step == 0 ? 0 : 1,
+                           prefixes[static_cast<size_t>(step)]);
+    }
+    constexpr std::array prefixes{"n", "µ", "m", "", "k", "M", "G", "T"};
+    const int step = std::clamp(static_cast<int>(std::floor(std::log10(std::fabs(value)) / 3)), -3, 4);
+    return fmt::format("{:.3g} {}{}", value / std::pow(1000.0, step), prefixes[static_cast<size_t>(step + 3)], unit);
+}
+
+std::string recordText(const RunRecord& record) {
+    std::string text =
+        fmt::format("{} on {} ({}, {} cores, {})\n", record.start().experiment, record.start().device,
+                    record.start().machine.cpu, record.start().machine.cores, record.start().machine.instructionSet);
+    for (const Figure& figure : record.figures())
+        if (figure.place == Figure::Place::Headline)
+            text += figure.title + ": " + std::visit(Printer{}, figure.content);
+    for (const Figure& figure : record.figures())
+        if (figure.place != Figure::Place::Headline)
+            text += fmt::format("\n{}{}\n", figure.title, figure.subtitle.empty() ? "" : " (" + figure.subtitle + ")") +
+                    std::visit(Printer{}, figure.content);
+    for (const Log& log : record.logs())
+        text += (log.level == Log::Level::Warning ? "\nNote: " : "\n") + log.text;
+    return text + (record.logs().empty() ? "" : "\n");
+}
+
+} // namespace warplight::cli

@@ -1,0 +1,11 @@
+#include "core/labs/attention/attention_lab.h"
+
+namespace warplight::labs {
+
+void registerAttentionLab(lab::Registry& registry) {
+    registry.add(makeRace());
+    registry.add(makeTiles());
+    registry.add(makeAccuracy());
+}
+
+} // namespace warplight::labs

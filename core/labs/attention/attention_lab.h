@@ -1,0 +1,16 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+
+#include <memory>
+
+namespace warplight::labs {
+
+/// Adds `attention.race`, `attention.tiles` and `attention.accuracy`.
+void registerAttentionLab(lab::Registry& registry);
+
+std::unique_ptr<lab::Experiment> makeRace();
+std::unique_ptr<lab::Experiment> makeTiles();
+std::unique_ptr<lab::Experiment> makeAccuracy();
+
+} // namespace warplight::labs

@@ -1,0 +1,79 @@
+#include "core/labs/attention/inputs.h"
+
+#include "core/error.h"
+#include "core/tensor/random.h"
+
+#include <cmath>
+#include <fmt/format.h>
+
+namespace warplight::labs {
+namespace {
+
+enum Stream : uint64_t { queryStream, keyStream, valueStream };
+
+/// Every row of x becomes the same vector of ones times `value(row)`.
+template <class ValueOfRow>
+void fillRows(std::vector<float>& x, int64_t headDim, int64_t rowsPerHead, ValueOfRow value) {
+    for (size_t i = 0; i < x.size(); ++i)
+        x[i] = value(static_cast<int64_t>(i) / headDim % rowsPerHead);
+}
+
+} // namespace
+
+std::vector<lab::Parameter::Option> inputKinds() {
+    return {
+        {"gaussian", "Gaussian", "independent normal numbers"},
+        {"largeLogits", "Large logits", "normal numbers times 10: scores of several hundred"},
+        {"allEqual", "All equal", "Q is zero: every key weighs the same"},
+        {"dominantKey", "One dominant key", "one key's score is 1,000 above the rest"},
+        {"ascending", "Ascending scores", "each key's score exceeds the one before: the maximum moves in every tile"}};
+}
+
+AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, uint64_t seed) {
+    AttentionInputs inputs;
+    const int64_t queries = shape.batch * shape.queryHeads * shape.queryLen,
+                  keys = shape.batch * shape.keyHeads * shape.keyLen;
+    inputs.q.resize(static_cast<size_t>(queries * shape.headDim));
+    inputs.k.resize(static_cast<size_t>(keys * shape.headDim));
+    inputs.v.resize(inputs.k.size());
+    inputs.o.resize(inputs.q.size());
+    inputs.lse.resize(static_cast<size_t>(queries));
+    const float spread = kind == "largeLogits" ? 10.0f : 1.0f;
+    tensor::fillGaussian(inputs.q, seed, queryStream, spread);
+    tensor::fillGaussian(inputs.k, seed, keyStream, spread);
+    tensor::fillGaussian(inputs.v, seed, valueStream);
+    const float d = static_cast<float>(shape.headDim), root = std::sqrt(d);
+    if (kind == "allEqual")
+        std::fill(inputs.q.begin(), inputs.q.end(), 0.0f);
+    else if (kind == "dominantKey" || kind == "ascending") {
+        std::fill(inputs.q.begin(), inputs.q.end(), 1.0f);
+        const int64_t dominant = shape.keyLen / 3;
+        if (kind == "dominantKey")
+            fillRows(inputs.k, shape.headDim, shape.keyLen,
+                     [&](int64_t row) { return row == dominant ? 1000 / root : 0.0f; });
+        else
+            fillRows(inputs.k, shape.headDim, shape.keyLen, [&](int64_t row) {
+                return 100 / root * static_cast<float>(row) / static_cast<float>(shape.keyLen);
+            });
+    } else if (kind != "gaussian" && kind != "largeLogits")
+        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
+    if (shape.scale == 0)
+        shape.scale = 1 / root;
+    shape.q = inputs.q.data();
+    shape.k = inputs.k.data();
+    shape.v = inputs.v.data();
+    shape.o = inputs.o.data();
+    shape.lse = inputs.lse.data();
+    inputs.problem = shape;
+    return inputs;
+}
+
+std::vector<lab::Parameter::Option> rungOptions() {
+    std::vector<lab::Parameter::Option> options;
+    for (const auto& rung : cpu::implementations())
+        options.push_back(
+            {std::string(rung.name), std::string(rung.name), fmt::format("{}: {}", rung.title, rung.improves)});
+    return options;
+}
+
+} // namespace warplight::labs

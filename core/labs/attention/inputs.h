@@ -1,0 +1,30 @@
+#pragma once
+
+#include "core/cpu/attention.h"
+#include "core/lab/parameter.h"
+
+#include <string_view>
+#include <vector>
+
+namespace warplight::labs {
+
+/// The tensors of one problem, owned. Copies would point into the original: not copyable.
+struct AttentionInputs {
+    cpu::AttentionProblem problem; ///< points into the vectors below
+    std::vector<float> q, k, v, o, lse;
+
+    AttentionInputs() = default;
+    AttentionInputs(AttentionInputs&&) = default; ///< vectors keep their memory when moved
+    AttentionInputs& operator=(AttentionInputs&&) = default;
+};
+
+/// Kinds of made-up inputs: "gaussian", and the adversarial ones of inputKinds().
+std::vector<lab::Parameter::Option> inputKinds();
+
+/// Q, K, V of the problem's shape, the same for a seed on every machine. Throws InputError for an unknown kind.
+AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, uint64_t seed);
+
+/// Parameter options for every rung of the ladder.
+std::vector<lab::Parameter::Option> rungOptions();
+
+} // namespace warplight::labs

@@ -1,0 +1,48 @@
+#include "core/tensor/random.h"
+
+#include "core/tensor/philox.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace warplight::tensor {
+namespace {
+
+/// Calls use(words) for every block of four outputs of a stream.
+template <class Use>
+void forEachBlock(size_t outputs, uint64_t seed, uint64_t stream, Use use) {
+    const std::array<uint32_t, 2> key{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
+    for (uint64_t block = 0; block * 4 < outputs; ++block)
+        use(static_cast<size_t>(block * 4), philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
+                                                    static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)},
+                                                   key));
+}
+
+/// In (0, 1): the middle of one of 2^32 equal intervals.
+double unit(uint32_t word) { return (static_cast<double>(word) + 0.5) / 4294967296.0; }
+
+} // namespace
+
+void fillGaussian(std::span<float> out, uint64_t seed, uint64_t stream, float standardDeviation) {
+    forEachBlock(out.size(), seed, stream, [&](size_t first, const std::array<uint32_t, 4>& words) {
+        std::array<double, 4> values{};
+        for (size_t pair = 0; pair < 4; pair += 2) { // Box & Muller 1958
+            const double radius = std::sqrt(-2 * std::log(unit(words[pair]))),
+                         angle = 2 * std::numbers::pi * unit(words[pair + 1]);
+            values[pair] = radius * std::cos(angle);
+            values[pair + 1] = radius * std::sin(angle);
+        }
+        for (size_t i = first; i < std::min(first + 4, out.size()); ++i)
+            out[i] = standardDeviation * static_cast<float>(values[i - first]);
+    });
+}
+
+void fillUniform(std::span<float> out, uint64_t seed, uint64_t stream, float low, float high) {
+    forEachBlock(out.size(), seed, stream, [&](size_t first, const std::array<uint32_t, 4>& words) {
+        for (size_t i = first; i < std::min(first + 4, out.size()); ++i) // 24 bits: exact in f32, never 1
+            out[i] = low + (high - low) * (static_cast<float>(words[i - first] >> 8) / 16777216.0f);
+    });
+}
+
+} // namespace warplight::tensor
