@@ -15,8 +15,8 @@ namespace {
 using namespace lab;
 
 constexpr double bytesPerFloat = 4;
-/// Before anything was measured: what one core does at least, so that the first estimates are not absurd.
-constexpr double cautiousFlops = 1e9;
+/// A problem this long tells about how fast a rung is before a long one is begun.
+constexpr int64_t probeLength = 256;
 
 struct Point {
     std::string rung;
@@ -118,7 +118,9 @@ class Race : public Experiment {
                 run.progress(static_cast<double>(done) / static_cast<double>(total),
                              fmt::format("{}, N = {} · {} of {} points", rung, seqLen, done + 1, total));
                 ++done;
-                if (const std::string why = reasonToSkip(settings, inputs.problem, rung, flopsPerSecond);
+                if (!flopsPerSecond.contains(rung))
+                    flopsPerSecond[rung] = probeRate(settings, rung, run);
+                if (const std::string why = reasonToSkip(settings, inputs.problem, rung, flopsPerSecond[rung]);
                     !why.empty()) {
                     run.log(fmt::format("{} at N = {} is left out: {}", rung, seqLen, why), Log::Level::Warning);
                     continue;
@@ -195,10 +197,27 @@ class Race : public Experiment {
                  Figure::Place::Support, std::move(series)});
     }
 
+    /// FLOP/s of one call on a short problem of the same shape.
+    static double probeRate(const Settings& settings, const std::string& rung, Run& run) {
+        const int64_t length =
+            std::min(probeLength, *std::min_element(settings.sweep("seqLen").begin(), settings.sweep("seqLen").end()));
+        const AttentionInputs inputs =
+            makeInputs(shapeOf(settings, length), "gaussian", static_cast<uint64_t>(settings.integer("seed")));
+        const auto once = [&] {
+            cpu::attentionForward(cpu::implementationByName(rung), inputs.problem, executionOf(settings, run));
+        };
+        return cpu::usefulFlops(inputs.problem) / timeRepeatedly(once, 0.01).median;
+    }
+
+    static cpu::Execution executionOf(const Settings& settings, const Run& run) {
+        cpu::Execution execution;
+        execution.threads = static_cast<int>(settings.integer("threads"));
+        execution.cancel = run.cancelToken();
+        return execution;
+    }
+
     static std::string reasonToSkip(const Settings& settings, const cpu::AttentionProblem& problem,
-                                    const std::string& rung, const std::map<std::string, double>& known) {
-        const auto found = known.find(rung);
-        const double rate = found == known.end() ? cautiousFlops : found->second;
+                                    const std::string& rung, double rate) {
         const double seconds = cpu::usefulFlops(problem) / rate, limit = 5 * settings.real("pointSeconds");
         if (seconds > limit)
             return fmt::format("one call would take about {:.1f} s, more than {:.1f} s (setting pointSeconds)", seconds,
@@ -215,9 +234,7 @@ class Race : public Experiment {
 
     static Point measure(const Settings& settings, const cpu::AttentionProblem& problem, const std::string& rung,
                          Run& run) {
-        cpu::Execution execution;
-        execution.threads = static_cast<int>(settings.integer("threads"));
-        execution.cancel = run.cancelToken();
+        const cpu::Execution execution = executionOf(settings, run);
         const cpu::Implementation implementation = cpu::implementationByName(rung);
         Point point{rung, problem.queryLen, {}, cpu::usefulFlops(problem), 0};
         point.timing = timeRepeatedly(

@@ -1,0 +1,126 @@
+// The real program, started as a user starts it.
+#include "core/lab/session.h"
+
+#include <QDir>
+#include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QProcess>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <csignal>
+
+using namespace warplight;
+
+namespace {
+
+struct Outcome {
+    int exitCode;
+    QByteArray out, err;
+};
+
+Outcome runProgram(const QStringList& arguments) {
+    QProcess process;
+    process.start(WARPLIGHT_CLI, arguments);
+    process.waitForFinished(120'000);
+    return {process.exitCode(), process.readAllStandardOutput(), process.readAllStandardError()};
+}
+
+const QStringList smallRace{
+    "run",   "attention.race",   "--set", "seqLen=32,64", "--set", "implementations=flash,standard",
+    "--set", "pointSeconds=0.01"};
+
+} // namespace
+
+class CommandLineTest : public QObject {
+    Q_OBJECT
+    QTemporaryDir folder;
+
+  private slots:
+    void badInputIsOneSentenceAndExitCode2_data() {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<QString>("names");
+        QTest::newRow("no command") << QStringList{} << "subcommand";
+        QTest::newRow("unknown experiment") << QStringList{"run", "attention.rice"} << "attention.race";
+        QTest::newRow("unknown setting") << QStringList{"run", "attention.race", "--set", "seqlen=5"} << "seqLen";
+        QTest::newRow("setting of no experiment") << QStringList{"run", "attention", "--set", "nope=5"} << "nope";
+        QTest::newRow("out of range") << QStringList{"run", "attention.race", "--set", "headDim=513"} << "512";
+        QTest::newRow("not name=value") << QStringList{"run", "attention.race", "--set", "causal"} << "name=value";
+        QTest::newRow("unknown rung") << QStringList{"run", "attention.race", "--set", "implementations=flush"}
+                                      << "flash";
+        QTest::newRow("unknown device") << QStringList{"run", "attention.race", "--device", "tpu"} << "device";
+        QTest::newRow("unwritable session")
+            << smallRace + QStringList{"--save", "/no/such/folder/a.warplight"} << "/no/such/folder/a.warplight";
+    }
+    void badInputIsOneSentenceAndExitCode2() {
+        QFETCH(QStringList, arguments);
+        QFETCH(QString, names);
+        const Outcome outcome = runProgram(arguments);
+        QCOMPARE(outcome.exitCode, 2);
+        QVERIFY2(outcome.err.contains(names.toUtf8()), outcome.err.constData());
+        QCOMPARE(outcome.err.count('\n'), 1);
+    }
+
+    void raceWritesACsvForEachFigureAndASession() {
+        const QString out = folder.filePath("out"), session = folder.filePath("a.warplight");
+        const Outcome outcome = runProgram(smallRace + QStringList{"--out", out, "--save", session});
+        QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        QFile csv(out + "/points.csv");
+        QVERIFY(csv.open(QIODevice::ReadOnly));
+        const QList<QByteArray> lines = csv.readAll().trimmed().split('\n');
+        QCOMPARE(lines.size(), 1 + 4); // two lengths, two rungs
+        QVERIFY(lines[0].startsWith("device,implementation,seq_len,time_median (s)"));
+        QVERIFY(QFile::exists(out + "/run.json") && QFile::exists(out + "/time.csv"));
+        const lab::Session opened = lab::openSession(session.toStdString());
+        QVERIFY(opened.damage.empty());
+        QCOMPARE(opened.runs.size(), size_t{1});
+        const auto& time = std::get<lab::Series>(opened.runs[0].figure("time")->content);
+        QCOMPARE(time.curves.size(), size_t{2});
+        for (const auto& curve : time.curves)
+            for (size_t i = 0; i < curve.x.size(); ++i)
+                QVERIFY(curve.low[i] <= curve.y[i] && curve.y[i] <= curve.high[i] && curve.low[i] > 0);
+        QCOMPARE(QDir(folder.path()).entryList(QDir::Files), QStringList{"a.warplight"});
+    }
+
+    void describeAsJsonHoldsEverySetting() {
+        const QJsonObject described =
+            QJsonDocument::fromJson(runProgram({"describe", "attention.race", "--json"}).out).object();
+        QCOMPARE(described["id"].toString(), "attention.race");
+        QVERIFY(described["parameters"].toArray().size() >= 8);
+        QVERIFY(!QJsonDocument::fromJson(runProgram({"list", "--json"}).out).array().isEmpty());
+        QVERIFY(!QJsonDocument::fromJson(runProgram({"devices", "--json"}).out).array().isEmpty());
+    }
+
+    void jsonOutputIsJson() {
+        QJsonParseError error;
+        QJsonDocument::fromJson(runProgram({"run", "attention.tiles", "--format", "json"}).out, &error);
+        QVERIFY2(error.error == QJsonParseError::NoError, qPrintable(error.errorString()));
+    }
+
+    void ctrlCKeepsWhatWasMeasured() {
+        const QString session = folder.filePath("cut.warplight");
+        QProcess process;
+        process.start(WARPLIGHT_CLI, {"run", "attention.race", "--set", "seqLen=64:65536:x2", "--set",
+                                      "implementations=online", "--set", "pointSeconds=5", "--save", session});
+        QVERIFY(process.waitForStarted());
+        QTest::qWait(1500);
+        ::kill(static_cast<pid_t>(process.processId()), SIGINT);
+        QVERIFY(process.waitForFinished(5000));
+        QCOMPARE(process.exitCode(), 130);
+        const lab::Session opened = lab::openSession(session.toStdString());
+        QVERIFY(opened.runs[0].ended()->outcome == lab::RunEnded::Outcome::Cancelled);
+        QVERIFY(!std::get<lab::Table>(opened.runs[0].figure("points")->content).rows.empty());
+    }
+
+    void namesOfHostAndUserAreNotRecorded() {
+        const QByteArray out = runProgram({"run", "attention.tiles", "--format", "json"}).out;
+        const QByteArray host = QSysInfo::machineHostName().toUtf8();
+        if (host.size() > 3)
+            QVERIFY(!out.contains(host));
+    }
+};
+
+QTEST_GUILESS_MAIN(CommandLineTest)
+#include "command_line_test.moc"

@@ -1,0 +1,160 @@
+#include "core/error.h"
+#include "core/lab/record.h"
+#include "core/labs/attention/attention_lab.h"
+#include "core/labs/attention/inputs.h"
+#include "core/labs/attention/stopwatch.h"
+
+#include <QElapsedTimer>
+#include <QTest>
+
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+using namespace warplight;
+using namespace warplight::lab;
+
+namespace {
+
+RunRecord record(const char* id, const std::map<std::string, Value>& given,
+                 std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false)) {
+    Registry registry;
+    labs::registerAttentionLab(registry);
+    Experiment& experiment = registry.find(id);
+    const Settings settings(experiment.describe().parameters, given);
+    RunRecord result;
+    result.apply(RunStarted{1, id, "", settings.values(), "cpu", "", {}});
+    Run run(
+        1, "cpu", [&](const Frame& frame) { result.apply(frame); }, cancel);
+    experiment.run(settings, run);
+    return result;
+}
+
+template <class Content>
+const Content& content(const RunRecord& record, const char* id) {
+    return std::get<Content>(record.figure(id)->content);
+}
+
+} // namespace
+
+class AttentionLabTest : public QObject {
+    Q_OBJECT
+  private slots:
+    void raceMeasuresEveryPointOnce() {
+        const RunRecord run =
+            record("attention.race", {{"seqLen", std::vector<int64_t>{64, 16}},
+                                      {"implementations", std::vector<std::string>{"reference", "flash"}},
+                                      {"pointSeconds", 0.01}});
+        QCOMPARE(content<Table>(run, "points").rows.size(), size_t{4});
+        const auto& time = content<Series>(run, "time");
+        QCOMPARE(time.curves[0].x, (std::vector<double>{16, 64}));
+        const auto& rate = content<Series>(run, "throughput").curves;
+        // FLOP/s times seconds are the FLOPs of the formula: 4·N²·d·heads.
+        QVERIFY(std::fabs(rate[1].y[1] * time.curves[0].y[1] - 4.0 * 64 * 64 * 64 * 2) < 1);
+    }
+
+    void raceSaysWhichPointsItLeavesOut() {
+        const RunRecord run = record("attention.race", {{"seqLen", std::vector<int64_t>{64, 65536}},
+                                                        {"implementations", std::vector<std::string>{"reference"}},
+                                                        {"pointSeconds", 0.01}});
+        QCOMPARE(content<Table>(run, "points").rows.size(), size_t{1});
+        QCOMPARE(run.logs().size(), size_t{1});
+        QVERIFY(run.logs()[0].text.find("reference at N = 65536") != std::string::npos);
+    }
+
+    void tilesRecordsTheRunThatHappened() {
+        const RunRecord run =
+            record("attention.tiles", {{"seqLen", int64_t{16}}, {"headDim", int64_t{8}}, {"causal", true}});
+        const auto& walk = content<Steps>(run, "walk").steps;
+        QCOMPARE(walk.size(), size_t{16}); // 4 × 4 tiles, 6 of them skipped
+        // Q and O once, the log-sum-exp once, K and V tiles of 4 keys for each of the 10 visits; f32.
+        QCOMPARE(*content<Metric>(run, "moved").value, 4.0 * (2 * 16 * 8 + 16 + 10 * 2 * 4 * 8));
+        QVERIFY(*content<Metric>(run, "largestDifference").value < 1e-6);
+        // The last visit of row 15 knows its final maximum and sum: together the log-sum-exp, found here by brute
+        // force.
+        cpu::AttentionProblem shape;
+        shape.queryLen = shape.keyLen = 16;
+        shape.headDim = 8;
+        const labs::AttentionInputs inputs = labs::makeInputs(shape, "gaussian", 42);
+        double max = -1e300, sum = 0;
+        std::vector<double> scores;
+        for (size_t j = 0; j < 16; ++j) {
+            double s = 0;
+            for (size_t c = 0; c < 8; ++c)
+                s += static_cast<double>(inputs.q[15 * 8 + c]) * static_cast<double>(inputs.k[j * 8 + c]);
+            scores.push_back(s / std::sqrt(8.0));
+            max = std::max(max, scores.back());
+        }
+        for (const double s : scores)
+            sum += std::exp(s - max);
+        const QString told = QString::fromStdString(walk.back().facts[3].text);
+        QVERIFY2(told.startsWith(QString("max %1 · sum %2").arg(max, 0, 'f', 4).arg(sum, 0, 'f', 4)), qPrintable(told));
+    }
+
+    void accuracyJudgesEveryRungOnHostileInputs_data() {
+        QTest::addColumn<QString>("input");
+        for (const auto& kind : labs::inputKinds())
+            QTest::newRow(kind.id.c_str()) << QString::fromStdString(kind.id);
+    }
+    void accuracyJudgesEveryRungOnHostileInputs() {
+        QFETCH(QString, input);
+        const RunRecord run = record(
+            "attention.accuracy",
+            {{"input", input.toStdString()}, {"queryLen", int64_t{90}}, {"keyLen", int64_t{70}}, {"causal", true}});
+        const auto& rows = content<Table>(run, "errors").rows;
+        QCOMPARE(rows.size(), size_t{5});
+        for (const auto& row : rows) {
+            const bool bf16 = std::get<std::string>(row[0]) == "flash-bf16";
+            // A score of size s is known to about s ulps of f32 (or of bf16), and O moves by that much.
+            const double score = input == "largeLogits" ? 600 : input == "ascending" ? 100 : 8;
+            const double bound = std::min(8.0, 16 * score * std::ldexp(1.0, bf16 ? -9 : -24));
+            QVERIFY2(std::get<double>(row[1]) < bound, std::get<std::string>(row[0]).c_str());
+        }
+        double outputs = 0;
+        for (const double count : content<Histogram>(run, "histogram").sets[0].counts)
+            outputs += count;
+        QCOMPARE(outputs, 90.0 * 64);
+    }
+
+    void sameSeedSameFigures() {
+        QVERIFY(record("attention.tiles", {}).figures() == record("attention.tiles", {}).figures());
+        QVERIFY(record("attention.tiles", {}).figures() != record("attention.tiles", {{"seed", int64_t{7}}}).figures());
+    }
+
+    void cancelEndsARaceWithin200Milliseconds() {
+        const auto cancel = std::make_shared<std::atomic<bool>>(false);
+        QElapsedTimer since;
+        std::thread canceller([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(700));
+            since.start();
+            *cancel = true;
+        });
+        bool cancelled = false;
+        try {
+            record("attention.race", {{"seqLen", std::vector<int64_t>{8192, 16384}}, {"pointSeconds", 5.0}}, cancel);
+        } catch (const Cancelled&) {
+            cancelled = true;
+        }
+        const qint64 waited = since.elapsed();
+        canceller.join();
+        QVERIFY(cancelled);
+        QVERIFY2(waited < 200, qPrintable(QString("%1 ms").arg(waited)));
+    }
+
+    void mediansAgreeWithTheDefinition() {
+        QCOMPARE(labs::quantile({1, 2, 3, 4, 5}, 0.5), 3.0);
+        QCOMPARE(labs::quantile({1, 2}, 0.1), 1.1);
+        int calls = 0;
+        const labs::Timing timing = labs::timeRepeatedly(
+            [&] {
+                ++calls;
+                std::this_thread::sleep_for(std::chrono::milliseconds(2));
+            },
+            1.0);
+        QCOMPARE(calls, timing.repetitions + 1);
+        QVERIFY(timing.median >= 0.002 && timing.repetitions >= 5);
+    }
+};
+
+QTEST_GUILESS_MAIN(AttentionLabTest)
+#include "attention_lab_test.moc"
