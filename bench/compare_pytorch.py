@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Warplight's attention beside PyTorch's scaled_dot_product_attention on this machine's CPU.
+
+Both run in turn (A B A B ...) in one process with the same threads on the same tensors; results are compared before
+anything is timed. Needs PyTorch: python3 -m venv v && v/bin/pip install torch numpy, then v/bin/python bench/compare_pytorch.py
+(after ./test or a build of the target warplight_bench; --library names another build).
+"""
+import argparse
+import ctypes
+import math
+import statistics
+import time
+
+import torch
+
+ROUNDS = 5          # of both in turn; the median counts
+POINT_SECONDS = 0.1  # each round repeats a call for about this long
+
+
+def timed(call):
+    """Seconds of one call, averaged over as many as fill POINT_SECONDS."""
+    start = time.perf_counter()
+    calls = 0
+    while calls == 0 or time.perf_counter() - start < POINT_SECONDS:
+        call()
+        calls += 1
+    return (time.perf_counter() - start) / calls
+
+
+def compare(library, rung, dtype, seq_len, head_dim, causal, threads):
+    heads = max(1, 16384 // seq_len)  # every point does work worth timing
+    torch.manual_seed(1)
+    q, k, v = (torch.randn(1, heads, seq_len, head_dim) for _ in range(3))
+    theirs_in = [x.to(dtype) for x in (q, k, v)]
+    o = torch.empty_like(q)
+    pointers = [ctypes.c_void_p(x.data_ptr()) for x in (q, k, v, o)]
+
+    def ours():
+        if library.warplight_attention(rung.encode(), heads, seq_len, head_dim, int(causal), threads, *pointers) < 0:
+            raise RuntimeError(f"{rung} failed")
+
+    def theirs():
+        return torch.nn.functional.scaled_dot_product_attention(*theirs_in, is_causal=causal)
+
+    ours()
+    worst = (o - theirs().float()).abs().max().item()
+    limit = 2e-5 if dtype == torch.float32 else 4e-2
+    if not worst <= limit:
+        raise RuntimeError(f"{rung} differs from PyTorch by {worst}")
+    peak = library.warplight_fma_peak(threads, 0.1)
+    ours_s, theirs_s = [], []
+    for _ in range(ROUNDS):
+        ours_s.append(timed(ours))
+        theirs_s.append(timed(theirs))
+    flops = 4 * head_dim * heads * (seq_len * (seq_len + 1) / 2 if causal else seq_len**2)
+    return flops / statistics.median(ours_s), flops / statistics.median(theirs_s), peak
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--library", default="build/test/bench/libwarplight_bench.so")
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--lengths", type=int, nargs="+", default=[512, 1024, 2048, 4096, 8192, 16384])
+    options = arguments.parse_args()
+    library = ctypes.CDLL(options.library)
+    library.warplight_attention.restype = ctypes.c_int64
+    library.warplight_attention.argtypes = ([ctypes.c_char_p] + [ctypes.c_int64] * 3 + [ctypes.c_int] * 2
+                                            + [ctypes.c_void_p] * 4)
+    library.warplight_fma_peak.restype = ctypes.c_double
+    library.warplight_fma_peak.argtypes = [ctypes.c_int, ctypes.c_double]
+    torch.set_num_threads(options.threads)
+    print(f"PyTorch {torch.__version__}, its kernels use {torch.backends.cpu.get_cpu_capability()}, "
+          f"{options.threads} threads; GFLOP/s, useful")
+    for rung, dtype in (("flash-packed", torch.float32), ("flash-bf16", torch.bfloat16)):
+        ratios = []
+        print(f"\n{rung} against PyTorch {dtype}\n{'causal':>6} {'d':>4} {'N':>6} {'ours':>8} {'PyTorch':>8} {'ratio':>6} {'of f32 peak':>11}")
+        for causal in (False, True):
+            for head_dim in (64, 128):
+                for seq_len in options.lengths:
+                    ours, theirs, peak = compare(library, rung, dtype, seq_len, head_dim, causal, options.threads)
+                    ratios.append(ours / theirs)
+                    print(f"{'yes' if causal else 'no':>6} {head_dim:>4} {seq_len:>6} {ours / 1e9:>8.0f} {theirs / 1e9:>8.0f} "
+                          f"{ours / theirs:>6.2f} {ours / peak:>11.0%}", flush=True)
+        mean = math.exp(statistics.fmean(math.log(r) for r in ratios))
+        print(f"geometric mean {mean:.2f}, least {min(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
