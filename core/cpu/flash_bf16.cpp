@@ -3,22 +3,11 @@
 #include "core/cpu/parallel.h"
 #include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
+#include "gpu/number/half.h"
 
-#include <bit>
-#include <cmath>
+#include <algorithm>
 
 namespace warplight::cpu {
-namespace {
-
-/// To the nearest bf16, ties to even; NaN stays NaN.
-float roundToBf16(float value) {
-    if (std::isnan(value))
-        return value;
-    const uint32_t bits = std::bit_cast<uint32_t>(value);
-    return std::bit_cast<float>((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u);
-}
-
-} // namespace
 
 AttentionCost flashBf16Attention(const AttentionProblem& problem, const Execution& execution) {
     Workspace workspace;
@@ -30,7 +19,7 @@ AttentionCost flashBf16Attention(const AttentionProblem& problem, const Executio
         parallelItems((count + piece - 1) / piece, workerCount(execution.threads), execution.cancel,
                       [&](int64_t item, int) {
                           for (int64_t i = item * piece; i < std::min(count, (item + 1) * piece); ++i)
-                              to[i] = roundToBf16(from[i]);
+                              to[i] = number::bf16ToFloat(number::floatToBf16(from[i]));
                       });
         return to;
     };

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "core/tensor/tensor.h"
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace warplight::formats {
+
+/// Raw elements as f32. `raw` must hold product(shape) elements of the type exactly; throws InputError naming `where`
+/// otherwise. Fortran order means the first axis is the fastest: the result is row-major all the same.
+tensor::Tensor decodeElements(std::span<const std::byte> raw, tensor::DType dtype, bool bigEndian, bool fortranOrder,
+                              std::vector<int64_t> shape, const std::string& where);
+
+} // namespace warplight::formats

@@ -1,0 +1,219 @@
+#include "core/formats/npy.h"
+
+#include "core/error.h"
+#include "core/formats/atomic_file.h"
+#include "core/formats/decode.h"
+#include "gpu/number/half.h"
+
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+#include <optional>
+
+namespace warplight::formats {
+namespace {
+
+using tensor::DType;
+
+[[noreturn]] void refuse(const std::string& where, const std::string& what) {
+    throw InputError(fmt::format("{}: {}", where, what));
+}
+
+/// Reads the header's Python dictionary literal: three keys in any order, either quote, trailing commas.
+class HeaderReader {
+  public:
+    HeaderReader(std::string_view text, const std::string& where) : text(text), where(where) {}
+
+    void read(NpyHeader& header) {
+        expect('{');
+        bool descr = false, order = false, shape = false;
+        while (!take('}')) {
+            const std::string key = quoted();
+            expect(':');
+            if (key == "descr") {
+                skipSpace();
+                if (peek() == '[')
+                    refuse(where, "descr is a list of record fields, expected a single number type");
+                readType(quoted(), header);
+                descr = true;
+            } else if (key == "fortran_order") {
+                header.fortranOrder = boolean();
+                order = true;
+            } else if (key == "shape") {
+                header.shape = tuple();
+                shape = true;
+            } else {
+                refuse(where,
+                       fmt::format("header key '{}' is not known, expected descr, fortran_order and shape", key));
+            }
+            if (!take(',')) {
+                expect('}');
+                break;
+            }
+        }
+        if (!descr || !order || !shape)
+            refuse(where, "the header lacks descr, fortran_order or shape");
+    }
+
+  private:
+    char peek() const { return at < text.size() ? text[at] : '\0'; }
+    void skipSpace() {
+        while (peek() == ' ' || peek() == '\n' || peek() == '\t')
+            ++at;
+    }
+    bool take(char c) {
+        skipSpace();
+        if (peek() != c || at >= text.size())
+            return false;
+        ++at;
+        return true;
+    }
+    void expect(char c) {
+        if (!take(c))
+            refuse(where, fmt::format(
+                              "the header is no dictionary of descr, fortran_order and shape: expected '{}' at byte {}",
+                              c, at));
+    }
+    std::string quoted() {
+        skipSpace();
+        const char quote = peek();
+        const size_t end = quote == '\'' || quote == '"' ? text.find(quote, at + 1) : std::string_view::npos;
+        if (end == std::string_view::npos)
+            refuse(where, fmt::format("expected a quoted word at byte {} of the header", at));
+        const std::string word(text.substr(at + 1, end - at - 1));
+        at = end + 1;
+        return word;
+    }
+    bool boolean() {
+        skipSpace();
+        for (const bool value : {true, false}) {
+            const std::string_view word = value ? "True" : "False";
+            if (text.substr(at).starts_with(word)) {
+                at += word.size();
+                return value;
+            }
+        }
+        refuse(where, "fortran_order is neither True nor False");
+    }
+    std::vector<int64_t> tuple() {
+        std::vector<int64_t> values;
+        expect('(');
+        while (!take(')')) {
+            skipSpace();
+            int64_t value = 0;
+            const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), value);
+            if (error != std::errc() || value < 0)
+                refuse(where, "shape holds something else than whole numbers of at least 0");
+            at = static_cast<size_t>(end - text.data());
+            if (peek() == 'L') // Python 2 wrote 5L
+                ++at;
+            values.push_back(value);
+            if (!take(',')) {
+                expect(')');
+                break;
+            }
+        }
+        return values;
+    }
+    void readType(const std::string& descr, NpyHeader& header) const {
+        static const std::map<std::string, DType, std::less<>> types{
+            {"f2", DType::F16}, {"f4", DType::F32},  {"f8", DType::F64}, {"i1", DType::I8},  {"u1", DType::U8},
+            {"i2", DType::I16}, {"u2", DType::U16},  {"i4", DType::I32}, {"u4", DType::U32}, {"i8", DType::I64},
+            {"u8", DType::U64}, {"b1", DType::Bool}, {"V2", DType::BF16}};
+        if (descr.find('O') != std::string::npos)
+            refuse(where, fmt::format("descr '{}' holds pickled Python objects, expected numbers", descr));
+        const bool hasOrder = !descr.empty() && std::string_view("<>|=").find(descr[0]) != std::string_view::npos;
+        const auto found = types.find(descr.substr(hasOrder ? 1 : 0));
+        if (found == types.end())
+            refuse(where,
+                   fmt::format("descr '{}' is not read, expected f2, f4, f8, b1, an integer, or V2 (bf16)", descr));
+        header.dtype = found->second;
+        header.bigEndian = descr[0] == '>';
+    }
+
+    std::string_view text;
+    const std::string& where;
+    size_t at = 0;
+};
+
+} // namespace
+
+NpyHeader readNpyHeader(std::span<const std::byte> file, const std::string& where) {
+    const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+    if (text.size() < 10 || !text.starts_with("\x93NUMPY"))
+        refuse(where, "does not begin as a .npy file does (\\x93NUMPY)");
+    const int version = static_cast<unsigned char>(text[6]);
+    if (version < 1 || version > 3)
+        refuse(where, fmt::format(".npy version {} is not known, expected 1, 2 or 3", version));
+    const size_t lengthBytes = version == 1 ? 2 : 4, begin = 8 + lengthBytes;
+    uint64_t length = 0;
+    for (size_t i = 0; i < lengthBytes && 8 + i < text.size(); ++i)
+        length |= static_cast<uint64_t>(static_cast<unsigned char>(text[8 + i])) << (8 * i);
+    if (begin > text.size() || length > text.size() - begin)
+        refuse(where, fmt::format("the header says it has {} bytes, but the file ends before", length));
+    NpyHeader header;
+    HeaderReader(text.substr(begin, length), where).read(header);
+    header.dataBegin = begin + length;
+    return header;
+}
+
+tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where) {
+    NpyHeader header = readNpyHeader(file, where);
+    return decodeElements(file.subspan(header.dataBegin), header.dtype, header.bigEndian, header.fortranOrder,
+                          std::move(header.shape), where);
+}
+
+std::string elementBytes(const tensor::Tensor& tensor, DType dtype) {
+    std::string bytes(tensor.values.size() * static_cast<size_t>(tensor::bytesPerElement(dtype)), '\0');
+    const auto store = [&](auto convert) {
+        char* to = bytes.data();
+        for (const float value : tensor.values) {
+            const auto stored = convert(value);
+            std::memcpy(to, &stored, sizeof stored);
+            to += sizeof stored;
+        }
+    };
+    switch (dtype) {
+    case DType::F32:
+        store([](float x) { return x; });
+        break;
+    case DType::F64:
+        store([](float x) { return static_cast<double>(x); });
+        break;
+    case DType::F16:
+        store(number::floatToF16);
+        break;
+    case DType::BF16:
+        store(number::floatToBf16);
+        break;
+    default:
+        throw InputError(fmt::format("type {} cannot be written, expected f16, bf16, f32 or f64", tensor::name(dtype)));
+    }
+    return bytes;
+}
+
+std::string npyBytes(const tensor::Tensor& tensor, DType dtype) {
+    const std::string data = elementBytes(tensor, dtype); // refuses what has no name below
+    const char* descr = dtype == DType::F16    ? "<f2"
+                        : dtype == DType::F64  ? "<f8"
+                        : dtype == DType::BF16 ? "<V2"
+                                               : "<f4";
+    std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", descr,
+                                     fmt::join(tensor.shape, ", "), tensor.shape.size() == 1 ? "," : "");
+    header.append(63 - (10 + header.size()) % 64, ' ');
+    header += '\n';
+    const char length[2] = {static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
+    return std::string("\x93NUMPY\x01\x00", 8) + std::string(length, 2) + header + data;
+}
+
+void writeNpy(const std::filesystem::path& file, const tensor::Tensor& tensor, DType dtype) {
+    const std::string bytes = npyBytes(tensor, dtype);
+    AtomicFile out(file);
+    out.stream().write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    out.commit();
+}
+
+} // namespace warplight::formats

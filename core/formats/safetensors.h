@@ -1,0 +1,31 @@
+#pragma once
+
+#include "core/tensor/tensor.h"
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace warplight::formats {
+
+/// One tensor of a .safetensors file. `dtype` is unset for types that are listed but not decoded (FP8 and smaller).
+struct SafetensorsEntry {
+    std::string name, dtypeName;
+    std::optional<tensor::DType> dtype;
+    std::vector<int64_t> shape;
+    uint64_t begin = 0, end = 0; ///< in the whole file
+};
+
+/// Reads and validates the header: offsets cover the buffer without hole or overlap, sizes fit shapes and the file.
+/// Throws InputError naming `where`, the tensor and what was expected.
+std::vector<SafetensorsEntry> readSafetensorsHeader(std::span<const std::byte> file, const std::string& where);
+
+/// Reads one tensor by name; an empty name is right when there is only one.
+tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where);
+
+/// A file of named tensors, all stored as `dtype` (F32, F16, BF16, F64).
+std::string safetensorsBytes(const std::vector<std::pair<std::string, tensor::Tensor>>& tensors, tensor::DType dtype);
+
+} // namespace warplight::formats

@@ -1,0 +1,196 @@
+// Files written by NumPy, ml_dtypes and the safetensors library (tests/data/formats/make_files.py), whole and damaged.
+#include "core/error.h"
+#include "core/formats/npy.h"
+#include "core/formats/safetensors.h"
+#include "core/formats/tensor_file.h"
+
+#include <QDir>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <cmath>
+
+using namespace warplight;
+using namespace warplight::formats;
+
+namespace {
+
+const QString data = WARPLIGHT_TEST_DATA "/data/formats/";
+
+std::string path(const QString& name) { return (data + name).toStdString(); }
+
+QByteArray bytesOf(const QString& file) {
+    QFile in(file);
+    return in.open(QIODevice::ReadOnly) ? in.readAll() : QByteArray();
+}
+
+std::span<const std::byte> span(const QByteArray& bytes) {
+    return std::as_bytes(std::span(bytes.constData(), static_cast<size_t>(bytes.size())));
+}
+
+} // namespace
+
+class TensorFileTest : public QObject {
+    Q_OBJECT
+  private slots:
+    void everyTypeAndOrderReadsTheSame_data() {
+        QTest::addColumn<QString>("spec");
+        for (const QString& file : QDir(data).entryList({"*.npy"}))
+            if (!file.startsWith("bad_") && file != "scalar.npy" && file != "empty.npy" && file != "special.npy")
+                QTest::newRow(qPrintable(file)) << file;
+        for (const char* spec :
+             {"stored.npz:x", "stored.npz:layer.0/k", "deflated.npz", "deflated.npz:x", "several.safetensors:x",
+              "several.safetensors:half", "several.safetensors:bf16", "one.safetensors"})
+            QTest::newRow(spec) << spec;
+    }
+    void everyTypeAndOrderReadsTheSame() {
+        QFETCH(QString, spec);
+        const tensor::Tensor tensor = loadTensor(path(spec));
+        QCOMPARE(tensor.shape, (std::vector<int64_t>{2, 3}));
+        QCOMPARE(tensor.values, (std::vector<float>{0, 1, 2, 3, 4, 5}));
+    }
+
+    void scalarsEmptiesAndSpecialNumbers() {
+        for (const char* spec : {"scalar.npy", "several.safetensors:scalar"}) {
+            QVERIFY(loadTensor(path(spec)).shape.empty());
+            QCOMPARE(loadTensor(path(spec)).values, std::vector<float>{7});
+        }
+        for (const char* spec : {"empty.npy", "several.safetensors:empty"})
+            QCOMPARE(loadTensor(path(spec)).shape, (std::vector<int64_t>{0, 3}));
+        const auto special = loadTensor(path("special.npy")).values;
+        QVERIFY(std::isnan(special[0]) && special[1] == INFINITY && special[2] == -INFINITY &&
+                std::signbit(special[3]));
+    }
+
+    void whatCannotBeReadIsRefusedInASentence_data() {
+        QTest::addColumn<QString>("spec");
+        QTest::addColumn<QString>("names");
+        QTest::newRow("pickle") << "bad_object.npy"
+                                << "pickled";
+        QTest::newRow("record") << "bad_record.npy"
+                                << "record";
+        QTest::newRow("complex") << "bad_complex.npy"
+                                 << "c8";
+        QTest::newRow("fp8") << "bad_fp8.safetensors"
+                             << "F8_E4M3";
+        QTest::newRow("wrong key") << "stored.npz:q"
+                                   << "layer.0/k";
+        QTest::newRow("wrong name") << "several.safetensors:q"
+                                    << "half";
+        QTest::newRow("which of several") << "several.safetensors"
+                                          << "half";
+        QTest::newRow("absent") << "absent.npy"
+                                << "absent.npy";
+        QTest::newRow("other ending") << "make_files.py"
+                                      << ".safetensors";
+    }
+    void whatCannotBeReadIsRefusedInASentence() {
+        QFETCH(QString, spec);
+        QFETCH(QString, names);
+        try {
+            loadTensor(path(spec));
+            QFAIL("was read");
+        } catch (const InputError& error) {
+            QVERIFY2(QString(error.what()).contains(names), error.what());
+        }
+    }
+
+    void truncatedAtEveryByteIsRefused_data() {
+        QTest::addColumn<QString>("file");
+        for (const char* file :
+             {"f4.npy", "fortran_big.npy", "version2.npy", "stored.npz", "deflated.npz", "several.safetensors"})
+            QTest::newRow(file) << file;
+    }
+    void truncatedAtEveryByteIsRefused() {
+        QFETCH(QString, file);
+        const QByteArray whole = bytesOf(data + file);
+        QTemporaryDir folder;
+        const QString cut = folder.filePath(file);
+        for (qsizetype length = 0; length < whole.size(); ++length) {
+            QFile out(cut);
+            QVERIFY(out.open(QIODevice::WriteOnly | QIODevice::Truncate));
+            out.write(whole.first(length));
+            out.close();
+            QVERIFY_EXCEPTION_THROWN(
+                loadTensor(cut.toStdString() + (file.contains("s.") || file.startsWith("stored") ? ":x" : "")),
+                InputError);
+        }
+    }
+
+    void flippedBitsNeverCrash() {
+        for (const char* file : {"f4.npy", "version3.npy", "several.safetensors"}) {
+            const QByteArray whole = bytesOf(data + file);
+            int refused = 0;
+            for (qsizetype at = 0; at < whole.size(); ++at)
+                for (int bit = 0; bit < 8; ++bit) {
+                    QByteArray damaged = whole;
+                    damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
+                    try {
+                        if (QString(file).endsWith(".npy"))
+                            readNpy(span(damaged), file);
+                        else
+                            readSafetensors(span(damaged), "x", file);
+                    } catch (const InputError&) {
+                        ++refused;
+                    }
+                }
+            QVERIFY(refused > 0);
+        }
+    }
+
+    void headersThatLieAboutSizesAreRefused() {
+        const auto npy = [](const char* shape) {
+            const QByteArray header = QByteArray("{'descr': '<f4', 'fortran_order': False, 'shape': ") + shape + "}\n";
+            return QByteArray("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header;
+        };
+        for (const char* shape : {"(4611686018427387904, 4)", "(9223372036854775807,)", "(1,)", "(-1,)", "(2.0,)",
+                                  "(99999999999999999999,)"})
+            QVERIFY_EXCEPTION_THROWN(readNpy(span(npy(shape)), "test"), InputError);
+        QCOMPARE(readNpy(span(npy("(0,)")), "test").values.size(), size_t{0});
+    }
+
+    void safetensorsHeadersThatLieAreRefused_data() {
+        QTest::addColumn<QByteArray>("header");
+        QTest::newRow("hole") << QByteArray(
+            R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}})");
+        QTest::newRow("overlap") << QByteArray(
+            R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})");
+        QTest::newRow("too short") << QByteArray(R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})");
+        QTest::newRow("wrong size") << QByteArray(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,4]}})");
+        QTest::newRow("half a byte") << QByteArray(R"({"a":{"dtype":"F4","shape":[9],"data_offsets":[0,4]}})");
+        QTest::newRow("backwards") << QByteArray(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[4,0]}})");
+        QTest::newRow("overflow") << QByteArray(
+            R"({"a":{"dtype":"U8","shape":[9223372036854775807,4],"data_offsets":[0,4]}})");
+        QTest::newRow("twice") << QByteArray(
+            R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})");
+        QTest::newRow("unknown type") << QByteArray(R"({"a":{"dtype":"Q8","shape":[4],"data_offsets":[0,4]}})");
+        QTest::newRow("no object") << QByteArray("[1]");
+    }
+    void safetensorsHeadersThatLieAreRefused() {
+        QFETCH(QByteArray, header);
+        QByteArray file(8, '\0');
+        file[0] = static_cast<char>(header.size());
+        QVERIFY(header.size() < 256);
+        file += header + "abcd";
+        QVERIFY_EXCEPTION_THROWN(readSafetensors(span(file), "a", "test"), InputError);
+    }
+
+    void whatIsWrittenReadsBack() {
+        const tensor::Tensor tensor{{2, 2}, {0.5f, -1.25f, 3.0f, 65504.0f}};
+        QTemporaryDir folder;
+        using tensor::DType;
+        for (const DType dtype : {DType::F32, DType::F16, DType::F64}) {
+            for (const char* name : {"a b.npy", "ü.safetensors:o"}) {
+                const std::string spec = folder.filePath(name).toStdString();
+                saveTensor(spec, tensor, dtype);
+                QCOMPARE(loadTensor(spec).values, tensor.values);
+                QCOMPARE(loadTensor(spec).shape, tensor.shape);
+            }
+        }
+        QCOMPARE(npyBytes(tensor, DType::F32).size() % 64, size_t{16}); // 16 bytes of data after a multiple of 64
+        QVERIFY_EXCEPTION_THROWN(saveTensor(folder.filePath("x.txt").toStdString(), tensor, DType::F32), InputError);
+    }
+};
+
+QTEST_GUILESS_MAIN(TensorFileTest)
+#include "tensor_file_test.moc"

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Writes the tensor files that tensor_file_test.cpp reads, with NumPy, ml_dtypes and the safetensors library.
+
+Run by hand in this folder (needs numpy, ml_dtypes, safetensors); the results are kept beside it. Every good file holds
+the numbers 0, 1, 2, ... in C order, in shape [2, 3], but for those named otherwise.
+"""
+import numpy as np
+import ml_dtypes
+from safetensors.numpy import save_file
+
+x = np.arange(6).reshape(2, 3)
+for name, dtype in {"f2": "<f2", "f4": "<f4", "f8": "<f8", "f4_big": ">f4", "f8_big": ">f8", "i1": "|i1", "i4": "<i4",
+                    "i8_big": ">i8", "u1": "|u1", "u2": "<u2"}.items():
+    np.save(f"{name}.npy", x.astype(dtype))
+np.save("bf16.npy", x.astype(ml_dtypes.bfloat16))
+np.save("fortran.npy", np.asfortranarray(x.astype("<f4")))
+np.save("fortran_big.npy", np.asfortranarray(x.astype(">f8")))
+with open("version2.npy", "wb") as f:
+    np.lib.format.write_array(f, x.astype("<f4"), version=(2, 0))
+with open("version3.npy", "wb") as f:
+    np.lib.format.write_array(f, x.astype("<f4"), version=(3, 0))
+np.save("bad_object.npy", np.array([{}, None], dtype=object), allow_pickle=True)
+np.save("bad_record.npy", np.zeros(2, dtype=[("a", "<f4"), ("b", "<i4")]))
+np.save("bad_complex.npy", x.astype("<c8"))
+np.save("scalar.npy", np.float32(7))            # shape ()
+np.save("empty.npy", np.zeros((0, 3), "<f4"))
+np.save("special.npy", np.array([np.nan, np.inf, -np.inf, -0.0], "<f4"))
+np.savez("stored.npz", x=x.astype("<f4"), **{"layer.0/k": x.astype("<f2")})
+np.savez_compressed("deflated.npz", x=x.astype("<f4"))
+save_file({"x": x.astype("<f4"), "half": x.astype("<f2"), "bf16": x.astype(ml_dtypes.bfloat16), "scalar": np.array(7, "<f4"),
+           "empty": np.zeros((0, 3), "<f4")}, "several.safetensors", metadata={"format": "np"})
+save_file({"x": x.astype("<i8")}, "one.safetensors")
+save_file({"x": x.astype(ml_dtypes.float8_e4m3fn)}, "bad_fp8.safetensors")
