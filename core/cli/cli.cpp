@@ -1,5 +1,6 @@
 #include "core/cli/cli.h"
 
+#include "core/cli/compute_command.h"
 #include "core/cli/machine.h"
 #include "core/cli/run_command.h"
 #include "core/error.h"
@@ -68,6 +69,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
         command->add_flag("--json", asJson, "For programs to read");
     RunOptions options;
     CLI::App* runCommand = addRunCommand(app, options);
+    ComputeOptions computeOptions;
+    CLI::App* computeCommand = addComputeCommand(app, computeOptions);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) { // --help, --version
@@ -85,6 +88,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
             printDescription(registry.find(experiment).describe(), asJson);
         else if (*runCommand)
             return runExperiments(options, registry);
+        else if (*computeCommand)
+            computeAttention(computeOptions);
         return 0;
     } catch (const InputError& error) {
         std::cerr << "warplight-cli: " << error.what() << '\n';

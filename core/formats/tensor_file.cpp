@@ -62,6 +62,17 @@ std::vector<TensorEntry> listTensors(const std::string& file) {
     return entries;
 }
 
+TensorEntry tensorEntry(const std::string& spec) {
+    const auto [file, name] = split(spec);
+    const auto entries = listTensors(file);
+    if (name.empty() && entries.size() == 1)
+        return entries.front();
+    for (const TensorEntry& entry : entries)
+        if (entry.name == name)
+            return entry;
+    throw InputError(fmt::format("{}: no tensor '{}' that can be read", file, name));
+}
+
 tensor::Tensor loadTensor(const std::string& spec) {
     const auto [file, name] = split(spec);
     if (endsWith(file, ".npz"))

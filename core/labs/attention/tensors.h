@@ -1,0 +1,35 @@
+#pragma once
+
+#include "core/cpu/attention.h"
+#include "core/tensor/tensor.h"
+
+#include <string>
+
+namespace warplight::labs {
+
+/// How four-dimensional tensors lie: [batch, heads, sequence, headDim] or, as flash attention's users have it,
+/// [batch, sequence, heads, headDim].
+enum class Layout { Bhnd, Bnhd };
+
+Layout layoutByName(const std::string& name); ///< "BHND", "BNHD"; throws InputError
+
+/// Q, K, V of a user, brought to [batch, heads, sequence, headDim], and the problem they pose.
+struct AttentionTensors {
+    tensor::Tensor q, k, v;           ///< always four dimensions, BHND
+    std::vector<int64_t> outputShape; ///< the shape that Q had: O is given back in it
+    Layout layout = Layout::Bhnd;
+
+    /// Dimensions and pointers of the inputs filled in; scale 1/√headDim, not causal, no outputs.
+    cpu::AttentionProblem problem() const;
+};
+
+/// Brings three tensors of rank 2 ([sequence, headDim]), 3 ([heads, sequence, headDim]) or 4 into one problem.
+/// K and V may have fewer heads (grouped queries) and another length than Q. The names are for messages: throws
+/// InputError naming the tensor, its shape and what was expected.
+AttentionTensors arrangeAttention(tensor::Tensor q, tensor::Tensor k, tensor::Tensor v, Layout layout,
+                                  const std::string& qName, const std::string& kName, const std::string& vName);
+
+/// O [batch, heads, sequence, headDim] in the layout and rank of Q.
+tensor::Tensor outputLike(const AttentionTensors& inputs, const std::vector<float>& o);
+
+} // namespace warplight::labs
