@@ -3,6 +3,7 @@
 #include "core/cli/compute_command.h"
 #include "core/cli/machine.h"
 #include "core/cli/run_command.h"
+#include "core/cli/serve.h"
 #include "core/error.h"
 #include "core/lab/json.h"
 
@@ -67,6 +68,7 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
     describeCommand->add_option("experiment", experiment, "for example attention.race")->required();
     for (CLI::App* command : {devicesCommand, listCommand, describeCommand})
         command->add_flag("--json", asJson, "For programs to read");
+    CLI::App* serveCommand = app.add_subcommand("serve", "Speak docs/protocol.md on standard input and output");
     RunOptions options;
     CLI::App* runCommand = addRunCommand(app, options);
     ComputeOptions computeOptions;
@@ -88,6 +90,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
             printDescription(registry.find(experiment).describe(), asJson);
         else if (*runCommand)
             return runExperiments(options, registry);
+        else if (*serveCommand)
+            return serve(registry);
         else if (*computeCommand)
             computeAttention(computeOptions);
         return 0;

@@ -1,6 +1,6 @@
 #include "core/cli/run_command.h"
 
-#include "core/cli/machine.h"
+#include "core/cli/run_once.h"
 #include "core/cli/text.h"
 #include "core/error.h"
 #include "core/formats/atomic_file.h"
@@ -9,11 +9,9 @@
 #include "core/lab/session.h"
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <csignal>
-#include <ctime>
 #include <filesystem>
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <iostream>
 #include <unistd.h>
 
@@ -27,8 +25,6 @@ const std::shared_ptr<std::atomic<bool>>& interrupted() {
     static const auto flag = std::make_shared<std::atomic<bool>>(false);
     return flag;
 }
-
-std::string nowUtc() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
 /// The settings that this experiment takes; with one experiment every name must be known.
 std::map<std::string, lab::Value> settingsFor(const lab::Description& description, const RunOptions& options,
@@ -57,32 +53,14 @@ void printProgress(const lab::Progress& progress) {
 
 lab::RunRecord runOne(lab::Experiment& experiment, const lab::Settings& settings, const RunOptions& options,
                       lab::RunId id) {
-    const lab::Description description = experiment.describe();
     lab::RunRecord record;
-    record.apply(lab::RunStarted{id, description.id, description.title, settings.values(), options.device, nowUtc(),
-                                 thisMachine()});
-    lab::Run run(
-        id, options.device,
-        [&](const lab::Frame& frame) {
-            record.apply(frame);
-            if (const auto* progress = std::get_if<lab::Progress>(&frame))
-                printProgress(*progress);
-        },
-        interrupted());
-    const auto start = std::chrono::steady_clock::now();
-    lab::RunEnded ended{id, lab::RunEnded::Outcome::Finished, "", 0};
-    try {
-        experiment.run(settings, run);
-    } catch (const Cancelled&) {
-        ended.outcome = lab::RunEnded::Outcome::Cancelled;
-    } catch (const InputError&) {
-        throw;
-    } catch (const std::exception& error) {
-        ended.outcome = lab::RunEnded::Outcome::Failed;
-        ended.message = error.what();
-    }
-    ended.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    record.apply(ended);
+    const auto sink = [&](const lab::Frame& frame) {
+        record.apply(frame);
+        if (const auto* progress = std::get_if<lab::Progress>(&frame))
+            printProgress(*progress);
+    };
+    lab::Run run(id, options.device, sink, interrupted());
+    runOnce(experiment, settings, run, sink);
     if (isatty(STDERR_FILENO))
         std::cerr << "\r\x1b[K";
     return record;
@@ -100,7 +78,7 @@ json recordJson(const lab::RunRecord& record) {
 
 void print(const lab::RunRecord& record, const std::string& format) {
     if (format == "json")
-        std::cout << recordJson(record).dump(2) << '\n';
+        std::cout << recordJson(record).dump(2, ' ', false, json::error_handler_t::replace) << '\n';
     else if (format == "text")
         std::cout << recordText(record) << '\n';
     else
@@ -127,7 +105,7 @@ void writeFolder(const std::filesystem::path& folder, const std::vector<lab::Run
         for (const lab::Figure& figure : record.figures())
             if (const std::string csv = figureCsv(record, figure); !csv.empty())
                 writeFile(into / (figure.id + ".csv"), csv);
-        writeFile(into / "run.json", recordJson(record).dump(2) + '\n');
+        writeFile(into / "run.json", recordJson(record).dump(2, ' ', false, json::error_handler_t::replace) + '\n');
     }
 }
 
@@ -161,7 +139,10 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
                     return item.second.values().contains(setting.substr(0, setting.find('=')));
                 }))
                 throw InputError(fmt::format("--set {}: no experiment of {} has that setting", setting, options.what));
-    std::signal(SIGINT, [](int) { interrupted()->store(true); });
+    std::signal(SIGINT, [](int) {
+        interrupted()->store(true);
+        std::signal(SIGINT, SIG_DFL); // a second Ctrl+C ends what does not look
+    });
     interrupted()->store(false);
 
     std::vector<lab::RunRecord> records;

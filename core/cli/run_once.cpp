@@ -1,0 +1,38 @@
+#include "core/cli/run_once.h"
+
+#include "core/cli/machine.h"
+#include "core/error.h"
+
+#include <chrono>
+#include <ctime>
+#include <fmt/chrono.h>
+
+namespace warplight::cli {
+namespace {
+
+std::string nowUtc() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
+
+} // namespace
+
+lab::RunEnded runOnce(lab::Experiment& experiment, const lab::Settings& settings, lab::Run& run,
+                      const lab::Run::Sink& sink) {
+    const lab::Description description = experiment.describe();
+    sink(lab::RunStarted{run.id(), description.id, description.title, settings.values(), run.device(), nowUtc(),
+                         thisMachine()});
+    const auto start = std::chrono::steady_clock::now();
+    lab::RunEnded ended{run.id(), lab::RunEnded::Outcome::Finished, "", 0};
+    try {
+        run.checkCancelled();
+        experiment.run(settings, run);
+    } catch (const Cancelled&) {
+        ended.outcome = lab::RunEnded::Outcome::Cancelled;
+    } catch (const std::exception& error) {
+        ended.outcome = lab::RunEnded::Outcome::Failed;
+        ended.message = error.what();
+    }
+    ended.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    sink(ended);
+    return ended;
+}
+
+} // namespace warplight::cli

@@ -1,0 +1,321 @@
+#include "core/cli/server.h"
+
+#include "core/cli/machine.h"
+#include "core/cli/run_once.h"
+#include "core/error.h"
+#include "core/lab/json.h"
+
+#include <chrono>
+#include <fmt/format.h>
+
+namespace warplight::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t runsKept = 8; // as docs/protocol.md promises
+
+/// A whole number of the message; throws InputError naming it.
+uint64_t number(const json& message, const char* name) {
+    if (!message.contains(name) || !message[name].is_number_integer() || message[name] < 0)
+        throw InputError(fmt::format("request '{}': member '{}' is missing, expected a whole number of at least 0",
+                                     message["type"].get<std::string>(), name));
+    return message[name].get<uint64_t>();
+}
+
+std::string text(const json& message, const char* name) {
+    if (!message.contains(name) || !message[name].is_string())
+        throw InputError(fmt::format("request '{}': member '{}' is missing, expected text",
+                                     message["type"].get<std::string>(), name));
+    return message[name].get<std::string>();
+}
+
+std::map<std::string, lab::Value> settingsOf(const json& message, const lab::Description& description,
+                                             std::map<std::string, std::string>* errors) {
+    std::map<std::string, lab::Value> values;
+    const json settings = message.contains("settings") ? message["settings"] : json::object();
+    if (!settings.is_object())
+        throw InputError(fmt::format("request '{}': member 'settings' is no map, expected names with values",
+                                     text(message, "type")));
+    for (const auto& [name, value] : settings.items()) {
+        const auto parameter = std::find_if(description.parameters.begin(), description.parameters.end(),
+                                            [&, &id = name](const auto& p) { return p.id == id; });
+        try {
+            if (parameter == description.parameters.end())
+                throw InputError(fmt::format("there is no setting '{}'", name));
+            lab::Value read = lab::valueFromJson(*parameter, value);
+            lab::checkValue(*parameter, read);
+            values[name] = std::move(read);
+        } catch (const InputError& error) {
+            if (!errors)
+                throw;
+            (*errors)[name] = error.what();
+        }
+    }
+    return values;
+}
+
+} // namespace
+
+Server::Server(const lab::Registry& registry, MessageChannel& channel)
+    : registry(registry), channel(channel), runner([this] { runLoop(); }), answerer([this] { answerLoop(); }) {}
+
+Server::~Server() {
+    {
+        const std::lock_guard lock(mutex);
+        stopping = true;
+        for (const auto& [id, run] : kept)
+            *run->cancel = true;
+    }
+    changed.notify_all();
+    runner.join();
+    answerer.join();
+}
+
+bool Server::handle(const json& message) {
+    const std::string type = message["type"].get<std::string>();
+    try {
+        if (type == "quit")
+            return false;
+        if (type == "hello")
+            sendHello(message);
+        else if (type == "check")
+            sendChecked(message);
+        else if (type == "ping")
+            sendPong(message);
+        else if (type == "run")
+            begin(message);
+        else if (type == "cancel") {
+            if (const Kept run = find(number(message, "run")); run && run->going)
+                *run->cancel = true;
+        } else if (type == "tile" || type == "probe" || type == "select")
+            ask(message);
+        else if (type == "dropTiles")
+            dropTiles(message);
+        else if (type == "forget")
+            forget(number(message, "run"));
+        else
+            throw InputError(fmt::format("request '{}' is not known, expected one that docs/protocol.md lists", type));
+    } catch (const InputError& error) {
+        sendFailed(message, error.what());
+    }
+    return true;
+}
+
+void Server::sendFailed(const json& request, const std::string& sentence) {
+    json answer{{"type", "failed"}, {"message", sentence}};
+    for (const char* name : {"id", "run", "figure"})
+        if (request.contains(name))
+            answer[name] = request[name];
+    channel.write(answer);
+}
+
+void Server::sendHello(const json& request) {
+    json experiments = json::array(), deviceList = json::array();
+    for (const lab::Experiment* experiment : registry.all())
+        experiments.push_back(lab::toJson(experiment->describe()));
+    for (const auto& device : devices())
+        deviceList.push_back(
+            {{"id", device.id}, {"title", device.title}, {"detail", device.detail}, {"available", device.available}});
+    channel.write({{"type", "hello"},
+                   {"id", number(request, "id")},
+                   {"protocol", 1},
+                   {"version", WARPLIGHT_VERSION},
+                   {"machine", lab::toJson(thisMachine())},
+                   {"devices", deviceList},
+                   {"experiments", experiments}});
+}
+
+void Server::sendChecked(const json& request) {
+    const lab::Experiment& experiment = registry.find(text(request, "experiment"));
+    const lab::Description description = experiment.describe();
+    std::map<std::string, std::string> errors;
+    const auto values = settingsOf(request, description, &errors);
+    json answer{{"type", "checked"}, {"id", number(request, "id")}, {"estimatedSeconds", 0.0}};
+    if (errors.empty()) {
+        try {
+            answer["estimatedSeconds"] = experiment.estimatedSeconds(lab::Settings(description.parameters, values));
+        } catch (const InputError& error) {
+            errors[""] = error.what();
+        }
+    }
+    answer["errors"] = errors;
+    channel.write(answer);
+}
+
+void Server::sendPong(const json& request) {
+    double stalled = 0;
+    {
+        const std::lock_guard lock(mutex);
+        if (current && current->run)
+            stalled =
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - current->run->lastSign()).count();
+    }
+    channel.write({{"type", "pong"}, {"id", number(request, "id")}, {"stalledSeconds", stalled}});
+}
+
+void Server::begin(const json& request) {
+    const lab::RunId id = number(request, "run");
+    lab::Experiment& experiment = registry.find(text(request, "experiment"));
+    const lab::Description description = experiment.describe();
+    const std::string device = text(request, "device");
+    if (std::find(description.devices.begin(), description.devices.end(), device) == description.devices.end())
+        throw InputError(fmt::format("device '{}': {} does not run on it, expected one of {}", device, description.id,
+                                     fmt::join(description.devices, ", ")));
+    const lab::Settings settings(description.parameters, settingsOf(request, description, nullptr));
+    const auto kept = std::make_shared<KeptRun>();
+    kept->run = std::make_shared<lab::Run>(
+        id, device, [this](const lab::Frame& frame) { channel.write(lab::toJson(frame)); }, kept->cancel);
+    const std::lock_guard lock(mutex);
+    if (std::any_of(this->kept.begin(), this->kept.end(), [&](const auto& entry) { return entry.first == id; }))
+        throw InputError(fmt::format("run {} has been used, expected a new number", id));
+    if (current)
+        *current->cancel = true;
+    keep(id, kept);
+    work.push_back([this, kept, &experiment, settings] {
+        runOnce(experiment, settings, *kept->run,
+                [this](const lab::Frame& frame) { channel.write(lab::toJson(frame)); });
+        // From here on the flag stops answers about the run instead.
+        kept->going = false;
+        *kept->cancel = false;
+    });
+    current = kept;
+    changed.notify_all();
+}
+
+void Server::ask(const json& request) {
+    const Kept run = find(number(request, "run"));
+    if (!run)
+        throw InputError(fmt::format("run {} is not kept any more: run it again", number(request, "run")));
+    text(request, "figure");
+    const bool tile = request["type"] == "tile";
+    if (!tile)
+        number(request, "id");
+    for (const char* name : {"level", "tileRow", "tileCol", "row", "col"})
+        if (tile == (name[0] == 't' || name[0] == 'l'))
+            number(request, name);
+    const std::lock_guard lock(mutex);
+    (tile ? tiles : selections).push_back({request, run});
+    changed.notify_all();
+}
+
+void Server::dropTiles(const json& request) {
+    const lab::RunId id = number(request, "run");
+    const std::string figure = text(request, "figure");
+    const std::lock_guard lock(mutex);
+    std::erase_if(tiles, [&](const Question& q) { return q.run->run->id() == id && q.message["figure"] == figure; });
+}
+
+void Server::forget(lab::RunId id) {
+    const std::lock_guard lock(mutex);
+    for (const auto& [keptId, run] : kept)
+        if (keptId == id)
+            *run->cancel = true;
+    std::erase_if(kept, [&](const auto& entry) { return entry.first == id; });
+    for (auto* questions : {&tiles, &selections})
+        std::erase_if(*questions, [&](const Question& q) { return q.run->run->id() == id; });
+}
+
+void Server::keep(lab::RunId id, const Kept& run) {
+    kept.emplace_front(id, run);
+    if (kept.size() > runsKept)
+        kept.pop_back();
+}
+
+Server::Kept Server::find(lab::RunId id) {
+    const std::lock_guard lock(mutex);
+    const auto found = std::find_if(kept.begin(), kept.end(), [&](const auto& entry) { return entry.first == id; });
+    if (found == kept.end())
+        return nullptr;
+    kept.splice(kept.begin(), kept, found);
+    return found->second;
+}
+
+void Server::runLoop() {
+    for (;;) {
+        std::function<void()> next;
+        {
+            std::unique_lock lock(mutex);
+            changed.wait(lock, [&] { return stopping || !work.empty(); });
+            if (work.empty())
+                return;
+            next = std::move(work.front());
+            work.pop_front();
+        }
+        try {
+            next();
+        } catch (const std::exception&) { // the client no longer reads: the reader sees its end, too
+        }
+        const std::lock_guard lock(mutex);
+        if (work.empty())
+            current = nullptr;
+    }
+}
+
+void Server::answerLoop() {
+    for (;;) {
+        Question next;
+        {
+            std::unique_lock lock(mutex);
+            changed.wait(lock, [&] { return stopping || !tiles.empty() || !selections.empty(); });
+            if (stopping)
+                return;
+            // What a person clicked comes first; of the tiles the newest, since the view has moved on from the others.
+            if (!selections.empty()) {
+                next = std::move(selections.front());
+                selections.pop_front();
+            } else {
+                next = std::move(tiles.back());
+                tiles.pop_back();
+            }
+        }
+        try {
+            answer(next);
+        } catch (const Cancelled&) {
+        } catch (const std::exception& error) {
+            try {
+                sendFailed(next.message, error.what());
+            } catch (const std::exception&) {
+            }
+        }
+    }
+}
+
+void Server::answer(const Question& question) {
+    const json& m = question.message;
+    lab::Run& run = *question.run->run;
+    const std::string type = text(m, "type"), figure = text(m, "figure");
+    const auto signedNumber = [&](const char* name) { return static_cast<int64_t>(number(m, name)); };
+    if (type == "select") {
+        const auto handler = run.selectionHandler(figure);
+        if (!handler)
+            throw InputError(fmt::format("figure '{}' cannot be selected from", figure));
+        handler(run, signedNumber("row"), signedNumber("col"));
+        channel.write({{"type", "selected"},
+                       {"id", m["id"]},
+                       {"run", m["run"]},
+                       {"figure", figure},
+                       {"row", m["row"]},
+                       {"col", m["col"]}});
+        return;
+    }
+    const auto source = run.tileSource(figure);
+    if (!source)
+        throw InputError(fmt::format("figure '{}' has no tiles to ask for", figure));
+    if (type == "probe") {
+        channel.write({{"type", "probed"},
+                       {"id", m["id"]},
+                       {"run", m["run"]},
+                       {"figure", figure},
+                       {"row", m["row"]},
+                       {"col", m["col"]},
+                       {"lines", source->probe(signedNumber("row"), signedNumber("col"))}});
+        return;
+    }
+    lab::TilePut tile = source->tile(static_cast<int>(number(m, "level")), signedNumber("tileRow"),
+                                     signedNumber("tileCol"), *question.run->cancel);
+    tile.figure = figure;
+    run.putTile(std::move(tile));
+}
+
+} // namespace warplight::cli

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "core/cli/message_channel.h"
+#include "core/lab/experiment.h"
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+namespace warplight::cli {
+
+/// The engine behind the protocol: one thread reads (and answers what needs no work), one runs experiments, one answers
+/// tiles, probes and selections beside it.
+class Server {
+  public:
+    Server(const lab::Registry& registry, MessageChannel& channel);
+    ~Server(); ///< cancels everything and waits for the threads
+
+    /// Handles one message. Returns false for `quit`.
+    bool handle(const nlohmann::json& message);
+
+  private:
+    /// A run that is going on or is kept so that its figures can be asked about.
+    struct KeptRun {
+        std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false);
+        std::shared_ptr<lab::Run> run;
+        std::atomic<bool> going{true};
+    };
+    using Kept = std::shared_ptr<KeptRun>;
+    struct Question {
+        nlohmann::json message;
+        Kept run;
+    };
+
+    void sendFailed(const nlohmann::json& request, const std::string& sentence);
+    void sendHello(const nlohmann::json& request);
+    void sendChecked(const nlohmann::json& request);
+    void sendPong(const nlohmann::json& request);
+    void begin(const nlohmann::json& request);
+    void ask(const nlohmann::json& request);
+    void dropTiles(const nlohmann::json& request);
+    void forget(lab::RunId id);
+
+    void runLoop();
+    void answerLoop();
+    void answer(const Question& question);
+    void keep(lab::RunId id, const Kept& run);
+    Kept find(lab::RunId id);
+
+    const lab::Registry& registry;
+    MessageChannel& channel;
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool stopping = false;
+    std::deque<std::function<void()>> work; ///< runs to do: at most the newest matters
+    std::deque<Question> tiles, selections;
+    std::list<std::pair<lab::RunId, Kept>> kept; ///< used last first
+    Kept current;
+    std::thread runner, answerer;
+};
+
+} // namespace warplight::cli

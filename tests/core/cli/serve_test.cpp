@@ -1,0 +1,228 @@
+// The protocol, spoken to the real engine process.
+#include "core/lab/cbor.h"
+#include "core/lab/json.h"
+#include "core/lab/record.h"
+
+#include <QElapsedTimer>
+#include <QProcess>
+#include <QTest>
+#include <QtEndian>
+
+using namespace warplight;
+using nlohmann::json;
+
+namespace {
+
+/// One engine process; its destructor ends it.
+class Engine {
+  public:
+    Engine() {
+        process.start(WARPLIGHT_TEST_ENGINE, {"serve"});
+        process.waitForStarted();
+    }
+    ~Engine() {
+        process.kill();
+        process.waitForFinished();
+    }
+    void send(const json& message) {
+        const auto payload = lab::toCbor(message);
+        QByteArray bytes(4, '\0');
+        qToLittleEndian(static_cast<quint32>(payload.size()), bytes.data());
+        process.write(
+            bytes.append(reinterpret_cast<const char*>(payload.data()), static_cast<qsizetype>(payload.size())));
+        process.waitForBytesWritten();
+    }
+    /// The next message, or null after the time is up.
+    json receive(int milliseconds = 5000) {
+        QElapsedTimer timer;
+        timer.start();
+        for (;;) {
+            if (buffer.size() >= 4) {
+                const quint32 length = qFromLittleEndian<quint32>(buffer.constData());
+                if (buffer.size() >= 4 + static_cast<qsizetype>(length)) {
+                    const json message = lab::fromCbor(std::as_bytes(std::span(buffer.constData() + 4, length)));
+                    buffer.remove(0, 4 + static_cast<qsizetype>(length));
+                    return message;
+                }
+            }
+            const int left = milliseconds - static_cast<int>(timer.elapsed());
+            if (left <= 0 || (!process.waitForReadyRead(left) && process.bytesAvailable() == 0))
+                return nullptr;
+            buffer += process.readAllStandardOutput();
+        }
+    }
+    /// Skips to the next message of that type.
+    json receiveType(const std::string& type) {
+        for (json message = receive(); !message.is_null(); message = receive())
+            if (message["type"] == type)
+                return message;
+        return nullptr;
+    }
+    QProcess process;
+
+  private:
+    QByteArray buffer;
+};
+
+json runRequest(int run, const char* experiment, json settings = json::object()) {
+    return {{"type", "run"},        {"id", 1},        {"run", run}, {"experiment", experiment},
+            {"settings", settings}, {"device", "cpu"}};
+}
+
+} // namespace
+
+class ServeTest : public QObject {
+    Q_OBJECT
+  private slots:
+    void helloTellsExperimentsThatCanBeReadBack() {
+        Engine engine;
+        engine.send({{"type", "hello"}, {"id", 9}});
+        const json hello = engine.receive();
+        QCOMPARE(hello["id"], 9);
+        QCOMPARE(hello["protocol"], 1);
+        bool race = false;
+        for (const json& description : hello["experiments"])
+            race |= lab::descriptionFromJson(description).id == "attention.race";
+        QVERIFY(race && !lab::machineFromJson(hello["machine"]).cpu.empty());
+    }
+
+    void framesOfARunBuildItsRecord() {
+        Engine engine;
+        engine.send(runRequest(3, "test.ramp", {{"points", 30}, {"pauseMilliseconds", 0}}));
+        lab::RunRecord record;
+        while (!record.ended()) {
+            const json message = engine.receive();
+            QVERIFY(!message.is_null());
+            record.apply(lab::frameFromJson(message));
+        }
+        QVERIFY(record.ended()->outcome == lab::RunEnded::Outcome::Finished);
+        const auto& curves = std::get<lab::Series>(record.figure("series")->content).curves;
+        QCOMPARE(curves.back().id, "ramp");
+        QCOMPARE(curves.back().y.size(), size_t{30});
+        QCOMPARE(curves.back().y[29], 841.0);
+    }
+
+    void cancelEndsTheRunWithin100Milliseconds() {
+        Engine engine;
+        engine.send(runRequest(1, "test.ramp", {{"points", 100000}}));
+        engine.receiveType("progress");
+        QElapsedTimer timer;
+        timer.start();
+        engine.send({{"type", "cancel"}, {"run", 1}});
+        QCOMPARE(engine.receiveType("runEnded")["outcome"], "cancelled");
+        QVERIFY2(timer.elapsed() < 100, qPrintable(QString::number(timer.elapsed())));
+    }
+
+    void aNewRunCancelsTheOldOne() {
+        Engine engine;
+        engine.send(runRequest(1, "test.ramp", {{"points", 100000}}));
+        engine.receiveType("progress");
+        engine.send(runRequest(2, "test.ramp", {{"points", 3}}));
+        json ended = engine.receiveType("runEnded");
+        QCOMPARE(ended["run"], 1);
+        QCOMPARE(ended["outcome"], "cancelled");
+        ended = engine.receiveType("runEnded");
+        QCOMPARE(ended["run"], 2);
+        QCOMPARE(ended["outcome"], "finished");
+    }
+
+    void tilesProbesAndSelectionsAreAnsweredAfterTheRun() {
+        Engine engine;
+        engine.send(runRequest(1, "test.ramp", {{"points", 1}}));
+        engine.receiveType("runEnded");
+        engine.send({{"type", "tile"}, {"run", 1}, {"figure", "lazy"}, {"level", 2}, {"tileRow", 1}, {"tileCol", 3}});
+        const auto tile = std::get<lab::TilePut>(lab::frameFromJson(engine.receive()));
+        QCOMPARE(tile.cells[5], 5013.0f); // row 1·4+1, column 3·4+1
+        engine.send({{"type", "probe"}, {"id", 4}, {"run", 1}, {"figure", "lazy"}, {"row", 7}, {"col", 8}});
+        QCOMPARE(engine.receive()["lines"][0], "cell 7, 8");
+        engine.send({{"type", "select"}, {"id", 5}, {"run", 1}, {"figure", "map"}, {"row", 1}, {"col", 2}});
+        QCOMPARE(engine.receive()["figure"]["content"]["markdown"], "1, 2");
+        QCOMPARE(engine.receive()["type"], "selected");
+        engine.send({{"type", "forget"}, {"run", 1}});
+        engine.send({{"type", "probe"}, {"id", 6}, {"run", 1}, {"figure", "lazy"}, {"row", 7}, {"col", 8}});
+        QCOMPARE(engine.receive()["type"], "failed");
+    }
+
+    void checkNamesTheSettingAtFault() {
+        Engine engine;
+        engine.send(
+            {{"type", "check"}, {"id", 1}, {"experiment", "test.ramp"}, {"settings", {{"points", 0}, {"nope", 1}}}});
+        json checked = engine.receive();
+        QVERIFY(checked["errors"].contains("points") && checked["errors"].contains("nope"));
+        engine.send({{"type", "check"},
+                     {"id", 2},
+                     {"experiment", "test.ramp"},
+                     {"settings", {{"points", 100}, {"pauseMilliseconds", 10}}}});
+        checked = engine.receive();
+        QVERIFY(checked["errors"].empty() && checked["estimatedSeconds"] == 1.0);
+    }
+
+    void badRequestsAreAnsweredWithASentence_data() {
+        QTest::addColumn<QByteArray>("request");
+        QTest::newRow("unknown type") << QByteArray(R"({"type":"dance"})");
+        QTest::newRow("unknown experiment") << QByteArray(R"({"type":"run","run":1,"experiment":"x","device":"cpu"})");
+        QTest::newRow("bad setting") << QByteArray(
+            R"({"type":"run","run":1,"experiment":"test.ramp","device":"cpu","settings":{"points":-1}})");
+        QTest::newRow("bad device") << QByteArray(R"({"type":"run","run":1,"experiment":"test.ramp","device":"tpu"})");
+        QTest::newRow("device of another type")
+            << QByteArray(R"({"type":"run","run":1,"experiment":"test.ramp","device":7})");
+        QTest::newRow("settings of another type")
+            << QByteArray(R"({"type":"run","run":1,"experiment":"test.ramp","device":"cpu","settings":[1]})");
+        QTest::newRow("no run") << QByteArray(R"({"type":"run","experiment":"test.ramp","device":"cpu"})");
+        QTest::newRow("text for a number") << QByteArray(R"({"type":"cancel","run":"one"})");
+        QTest::newRow("tile of no run") << QByteArray(
+            R"({"type":"tile","run":77,"figure":"lazy","level":0,"tileRow":0,"tileCol":0})");
+    }
+    void badRequestsAreAnsweredWithASentence() {
+        QFETCH(QByteArray, request);
+        Engine engine;
+        engine.send(json::parse(request.toStdString()));
+        const json failed = engine.receive();
+        QVERIFY(!failed.is_null());
+        QCOMPARE(failed["type"], "failed");
+        QVERIFY(failed["message"].get<std::string>().size() > 10);
+        engine.send({{"type", "ping"}, {"id", 1}});
+        QCOMPARE(engine.receive()["type"], "pong"); // and it goes on
+    }
+
+    void whatAnExperimentThrowsEndsTheRunNotTheEngine() {
+        Engine engine;
+        engine.send(runRequest(1, "test.throw"));
+        const json ended = engine.receiveType("runEnded");
+        QCOMPARE(ended["outcome"], "failed");
+        QCOMPARE(ended["message"], "the kernel said no");
+        engine.send(runRequest(2, "test.ramp", {{"points", 1}}));
+        QCOMPARE(engine.receiveType("runEnded")["outcome"], "finished");
+    }
+
+    void pongTellsHowLongARunHasBeenSilent() {
+        Engine engine;
+        engine.send(runRequest(1, "test.hang"));
+        engine.receiveType("runStarted");
+        QTest::qWait(600);
+        engine.send({{"type", "ping"}, {"id", 1}});
+        QVERIFY(engine.receive()["stalledSeconds"].get<double>() > 0.5);
+    }
+
+    void garbageEndsItWithExitCode2() {
+        Engine engine;
+        engine.process.write(QByteArray(64, '\xff'));
+        QVERIFY(engine.process.waitForFinished(3000));
+        QCOMPARE(engine.process.exitCode(), 2);
+        QCOMPARE(engine.process.readAllStandardError().count('\n'), 1);
+    }
+
+    void theEndOfTheInputEndsItEvenWhenARunHangs() {
+        for (const char* experiment : {"test.ramp", "test.hang"}) {
+            Engine engine;
+            engine.send(runRequest(1, experiment, {{"points", 100000}}));
+            engine.receiveType("runStarted");
+            engine.process.closeWriteChannel();
+            QVERIFY(engine.process.waitForFinished(5000));
+            QCOMPARE(engine.process.exitCode(), 0);
+        }
+    }
+};
+
+QTEST_GUILESS_MAIN(ServeTest)
+#include "serve_test.moc"

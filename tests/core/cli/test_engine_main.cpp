@@ -1,0 +1,88 @@
+// warplight-cli with experiments that emit one of everything, and that fail in every way there is.
+#include "core/cli/cli.h"
+#include "core/error.h"
+#include "core/labs/attention/attention_lab.h"
+#include "tests/core/lab/every_figure.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <thread>
+
+using namespace warplight;
+using namespace warplight::lab;
+
+namespace {
+
+/// Cells are row · 1000 + column of the level, so that a test can tell where one came from.
+class GridTiles : public TileSource {
+  public:
+    TilePut tile(int level, int64_t tileRow, int64_t tileCol, const std::atomic<bool>&) override {
+        TilePut tile;
+        tile.level = level;
+        tile.tileRow = tileRow;
+        tile.tileCol = tileCol;
+        tile.rows = tile.cols = 4;
+        for (int i = 0; i < 16; ++i)
+            tile.cells.push_back(static_cast<float>(1000 * (tileRow * 4 + i / 4) + tileCol * 4 + i % 4));
+        return tile;
+    }
+    std::vector<std::string> probe(int64_t row, int64_t col) override { return {fmt::format("cell {}, {}", row, col)}; }
+};
+
+class Fault : public Experiment {
+  public:
+    explicit Fault(std::string what) : what(std::move(what)) {}
+    Description describe() const override {
+        Description d;
+        d.id = "test." + what;
+        d.lab = "Test";
+        d.title = what;
+        d.sentence = "Does what its name says.";
+        d.devices = {"cpu"};
+        d.parameters = {Parameter::integer("points", "Points", 20, 1, 1'000'000, "How many."),
+                        Parameter::integer("pauseMilliseconds", "Pause", 5, 0, 1000, "After each.")};
+        return d;
+    }
+    double estimatedSeconds(const Settings& s) const override {
+        return 1e-3 * static_cast<double>(s.integer("points") * s.integer("pauseMilliseconds"));
+    }
+    void run(const Settings& settings, Run& run) override {
+        if (what == "throw")
+            throw std::runtime_error("the kernel said no");
+        if (what == "crash")
+            std::abort();
+        if (what == "hang")
+            std::this_thread::sleep_for(std::chrono::hours(1));
+        for (const Figure& figure : test::everyFigure())
+            run.put(figure);
+        run.serveTiles("lazy", std::make_shared<GridTiles>());
+        run.onSelect("map", [](Run& again, int64_t row, int64_t col) {
+            again.put({"chosen", "Chosen", "", "", Figure::Place::Detail, Note{fmt::format("{}, {}", row, col)}});
+        });
+        Curve ramp;
+        ramp.id = ramp.label = "ramp";
+        for (int64_t i = 0; i < settings.integer("points"); ++i) {
+            run.checkCancelled();
+            ramp.x = {static_cast<double>(i)};
+            ramp.y = {static_cast<double>(i * i)};
+            run.appendPoint("series", ramp);
+            run.progress(static_cast<double>(i) / static_cast<double>(settings.integer("points")),
+                         fmt::format("point {}", i));
+            std::this_thread::sleep_for(std::chrono::milliseconds(settings.integer("pauseMilliseconds")));
+        }
+    }
+
+  private:
+    std::string what;
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    Registry registry;
+    labs::registerAttentionLab(registry);
+    for (const char* what : {"ramp", "throw", "crash", "hang"})
+        registry.add(std::make_unique<Fault>(what));
+    return cli::runCli(argc, argv, registry);
+}
