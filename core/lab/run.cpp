@@ -16,7 +16,7 @@ void Run::checkCancelled() const {
     }
 }
 
-void Run::emit(Frame frame) {
+void Run::send(Frame frame) {
     touch();
     const std::lock_guard lock(mutex);
     sink(frame);
@@ -24,26 +24,26 @@ void Run::emit(Frame frame) {
 
 void Run::put(Figure figure) {
     checkFigure(figure);
-    emit(FigurePut{runId, std::move(figure)});
+    send(FigurePut{runId, std::move(figure)});
 }
 
 void Run::appendPoint(std::string_view figure, const Curve& newPoints) {
     checkCurve(newPoints);
-    emit(SeriesAppended{runId, std::string(figure), {newPoints}});
+    send(SeriesAppended{runId, std::string(figure), {newPoints}});
 }
 
 void Run::appendRow(std::string_view figure, std::vector<Table::Cell> row) {
-    emit(RowsAppended{runId, std::string(figure), {std::move(row)}});
+    send(RowsAppended{runId, std::string(figure), {std::move(row)}});
 }
 
 void Run::appendStep(std::string_view figure, Steps::Step step) {
-    emit(StepsAppended{runId, std::string(figure), {std::move(step)}});
+    send(StepsAppended{runId, std::string(figure), {std::move(step)}});
 }
 
 void Run::putTile(TilePut tile) {
     tile.run = runId;
     checkTile(tile);
-    emit(std::move(tile));
+    send(std::move(tile));
 }
 
 void Run::remove(std::string_view figure) {
@@ -52,14 +52,14 @@ void Run::remove(std::string_view figure) {
         tileSources.erase(std::string(figure));
         selectionHandlers.erase(std::string(figure));
     }
-    emit(FigureRemoved{runId, std::string(figure)});
+    send(FigureRemoved{runId, std::string(figure)});
 }
 
 void Run::progress(double fraction, std::string text, double secondsLeft) {
-    emit(Progress{runId, fraction, std::move(text), secondsLeft});
+    send(Progress{runId, fraction, std::move(text), secondsLeft});
 }
 
-void Run::log(std::string text, Log::Level level) { emit(Log{runId, level, std::move(text)}); }
+void Run::log(std::string text, Log::Level level) { send(Log{runId, level, std::move(text)}); }
 
 void Run::serveTiles(std::string figure, std::shared_ptr<TileSource> source) {
     const std::lock_guard lock(mutex);

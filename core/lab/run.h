@@ -68,7 +68,7 @@ class Run {
     }
 
   private:
-    void emit(Frame frame);
+    void send(Frame frame);
     void touch() const {
         sign.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
     }

@@ -160,7 +160,7 @@ class Race : public Experiment {
         std::get<Series>(rate.content).curves.push_back(peak);
         run.put(std::move(rate));
         run.put(seriesFigure(
-            "memory", "Extra memory", "bytes beyond Q, K, V, O", {"memory", "B", Scale::Log10, {}, {}, {}, false},
+            "memory", "Extra memory", "beyond Q, K, V, O", {"memory", "B", Scale::Log10, {}, {}, {}, false},
             "**Measured**: the largest number of bytes that a rung's allocator held beyond its inputs and outputs.",
             Figure::Place::Support));
         putRoofline(run);

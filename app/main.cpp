@@ -1,0 +1,81 @@
+#include "app/shell/main_window.h"
+#include "app/views/theme.h"
+
+#include <QApplication>
+#include <QCommandLineParser>
+#include <QElapsedTimer>
+#include <QProcess>
+#include <QSettings>
+#include <QTimer>
+
+#include <cstdio>
+
+using namespace warplight::app;
+
+namespace {
+
+constexpr int settleTime = 400; // ms from the end of a run until its last frame is painted
+
+/// The system's choice where it tells: a dark window colour.
+bool systemIsDark() { return QApplication::palette().color(QPalette::Window).lightness() < 128; }
+
+} // namespace
+
+int main(int argc, char** argv) {
+    QElapsedTimer sinceStart;
+    sinceStart.start();
+    QApplication application(argc, argv);
+    QApplication::setApplicationName("warplight");
+    QApplication::setOrganizationName("warplight");
+    QApplication::setApplicationVersion(WARPLIGHT_VERSION);
+    QCommandLineParser parser;
+    parser.setApplicationDescription(QObject::tr("A desktop lab for attention kernels"));
+    parser.addHelpOption();
+    parser.addVersionOption();
+    parser.addPositionalArgument("session", QObject::tr("A .warplight file to open"), "[session]");
+    const QCommandLineOption engine(
+        "engine", QObject::tr("The engine's command line, for example \"ssh box warplight-cli serve\""), "command");
+    const QCommandLineOption page("page", QObject::tr("The page to begin with, for example attention.tiles"),
+                                  "experiment");
+    const QCommandLineOption theme("theme", "light | dark", "theme");
+    const QCommandLineOption size("size", QObject::tr("Of the window, for example 1280x800"), "size", "1440x900");
+    const QCommandLineOption screenshot(
+        "screenshot", QObject::tr("Save a picture of the window after the first run, and end"), "file.png");
+    const QCommandLineOption timing("startup-time", QObject::tr("Print the time to the first paint, and end"));
+    parser.addOptions({engine, page, theme, size, screenshot, timing});
+    parser.process(application);
+
+    loadFonts();
+    const QString wanted = parser.isSet(theme) ? parser.value(theme) : QSettings().value("theme").toString();
+    Theme::setCurrent(wanted.isEmpty()   ? (systemIsDark() ? Theme::darkTheme() : Theme::lightTheme())
+                      : wanted == "dark" ? Theme::darkTheme()
+                                         : Theme::lightTheme());
+
+    const QStringList command = parser.isSet(engine)
+                                    ? QProcess::splitCommand(parser.value(engine))
+                                    : QStringList{QApplication::applicationDirPath() + "/warplight-cli", "serve"};
+    MainWindow window(command);
+    const QStringList sides = parser.value(size).split('x');
+    window.resize(sides.value(0).toInt(), sides.value(1).toInt());
+    QObject::connect(&window.engine(), &EngineClient::ready, &window, [&] {
+        if (parser.isSet(page))
+            window.showExperiment(parser.value(page));
+        if (!parser.positionalArguments().isEmpty())
+            window.openSession(parser.positionalArguments().constFirst());
+    });
+    if (parser.isSet(screenshot))
+        QObject::connect(&window, &MainWindow::runEnded, &window, [&] {
+            const QString shown = parser.isSet(page) ? parser.value(page) : window.currentExperiment();
+            if (window.currentExperiment() == shown)
+                QTimer::singleShot(settleTime, &window,
+                                   [&] { QApplication::exit(window.grab().save(parser.value(screenshot)) ? 0 : 1); });
+        });
+    window.show();
+    if (parser.isSet(timing))
+        QTimer::singleShot(0, &window, [&] {
+            window.repaint();
+            std::printf("%lld ms\n", static_cast<long long>(sinceStart.elapsed()));
+            QApplication::exit(0);
+        });
+    return QApplication::exec();
+}

@@ -1,0 +1,131 @@
+#include "app/shell/figure_card.h"
+
+#include "app/views/theme.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QMessageBox>
+#include <QSaveFile>
+#include <QSvgGenerator>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+namespace warplight::app {
+namespace {
+
+constexpr int pictureMargin = 16, titleHeight = 28;
+
+void paintPicture(QPainter& painter, const FigureView& view, const QString& title, const QSize& size) {
+    painter.setRenderHint(QPainter::Antialiasing);
+    painter.fillRect(QRect(QPoint(), size), Theme::current().panel);
+    painter.setPen(Theme::current().ink);
+    painter.setFont(textFont(14, QFont::DemiBold));
+    painter.drawText(QRect(pictureMargin, pictureMargin, size.width() - 2 * pictureMargin, titleHeight),
+                     Qt::AlignLeft | Qt::AlignVCenter, title);
+    view.render(painter, QRectF(pictureMargin, pictureMargin + titleHeight, size.width() - 2 * pictureMargin,
+                                size.height() - 2 * pictureMargin - titleHeight));
+}
+
+} // namespace
+
+QString savePicture(const FigureView& view, const QString& title, const QString& file) {
+    const QSize size = view.pictureSize() + QSize(2 * pictureMargin, 2 * pictureMargin + titleHeight);
+    QSaveFile out(file);
+    if (!out.open(QIODevice::WriteOnly))
+        return QObject::tr("%1: %2").arg(file, out.errorString());
+    if (file.endsWith(".svg", Qt::CaseInsensitive)) {
+        QSvgGenerator svg;
+        svg.setOutputDevice(&out);
+        svg.setSize(size);
+        svg.setViewBox(QRect(QPoint(), size));
+        svg.setTitle(title);
+        QPainter painter(&svg);
+        paintPicture(painter, view, title, size);
+        painter.end();
+    } else {
+        QImage image(size * 2, QImage::Format_ARGB32_Premultiplied);
+        image.setDevicePixelRatio(2);
+        QPainter painter(&image);
+        paintPicture(painter, view, title, size);
+        painter.end();
+        image.save(&out, "PNG");
+    }
+    return out.commit() ? QString() : QObject::tr("%1: %2").arg(file, out.errorString());
+}
+
+FigureCard::FigureCard(const lab::Figure& figure, QWidget* parent)
+    : QFrame(parent),
+      current(figure),
+      title(new QLabel(this)),
+      subtitle(new QLabel(this)),
+      shown(FigureView::create(figure, this)) {
+    setObjectName("panel");
+    setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred); // the page decides the width
+    subtitle->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    auto* head = new QHBoxLayout;
+    title->setFont(textFont(13, QFont::DemiBold));
+    subtitle->setObjectName("muted");
+    head->addWidget(title);
+    head->addWidget(subtitle, 1);
+    const auto addButton = [&](const QString& text, const QString& tip, auto&& action) {
+        auto* button = new QToolButton(this);
+        button->setObjectName("quiet");
+        button->setText(text);
+        button->setToolTip(tip);
+        button->setAccessibleName(tip);
+        connect(button, &QToolButton::clicked, this, action);
+        head->addWidget(button);
+    };
+    addButton("⤢", tr("Enlarge, or back"), [this] { emit enlargeWanted(); });
+    addButton(tr("Copy"), tr("Copy as image"), [this] { copyImage(); });
+    addButton("↓", tr("Save as SVG, PNG or CSV"), [this] { save(); });
+    addButton("?", tr("Explain"), [this] { explain(); });
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(12, 8, 12, 10);
+    layout->setSpacing(6);
+    layout->addLayout(head);
+    layout->addWidget(shown, 1);
+    setFigure(figure);
+}
+
+void FigureCard::setFigure(const lab::Figure& figure) {
+    current = figure;
+    title->setText(QString::fromStdString(figure.title));
+    subtitle->setText(QString::fromStdString(figure.subtitle));
+    shown->setFigure(figure);
+}
+
+void FigureCard::copyImage() {
+    const QSize size = shown->pictureSize();
+    QImage image(size * 2, QImage::Format_ARGB32_Premultiplied);
+    image.setDevicePixelRatio(2);
+    QPainter painter(&image);
+    paintPicture(painter, *shown, title->text(), size);
+    painter.end();
+    QApplication::clipboard()->setImage(image);
+}
+
+void FigureCard::save() {
+    const QString file =
+        QFileDialog::getSaveFileName(this, tr("Save figure"), QString::fromStdString(current.id) + ".svg",
+                                     tr("SVG (*.svg);;PNG (*.png);;CSV (*.csv)"));
+    if (file.isEmpty())
+        return;
+    if (file.endsWith(".csv"))
+        emit csvWanted(file);
+    else if (const QString failed = savePicture(*shown, title->text(), file); !failed.isEmpty())
+        QMessageBox::warning(this, tr("Not saved"), failed);
+}
+
+void FigureCard::explain() {
+    QMessageBox box(QMessageBox::NoIcon, title->text(), QString(), QMessageBox::Close, this);
+    box.setTextFormat(Qt::MarkdownText);
+    box.setText(current.explain.empty() ? tr("Nothing more is known about this figure.")
+                                        : QString::fromStdString(current.explain));
+    box.exec();
+}
+
+} // namespace warplight::app

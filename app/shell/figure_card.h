@@ -1,0 +1,37 @@
+#pragma once
+
+#include "app/views/figure_view.h"
+
+#include <QFrame>
+
+class QLabel;
+
+namespace warplight::app {
+
+/// A figure in its panel: title, four quiet buttons (enlarge, copy, save, explain), the view.
+class FigureCard : public QFrame {
+    Q_OBJECT
+  public:
+    explicit FigureCard(const lab::Figure& figure, QWidget* parent = nullptr);
+    void setFigure(const lab::Figure& figure);
+    FigureView* view() const { return shown; }
+    const lab::Figure& figure() const { return current; }
+
+  signals:
+    void enlargeWanted();
+    void csvWanted(const QString& file); ///< save the figure's numbers there
+
+  private:
+    void copyImage();
+    void save();
+    void explain();
+
+    lab::Figure current;
+    QLabel *title, *subtitle;
+    FigureView* shown;
+};
+
+/// Saves a view as *.svg or *.png, in the light theme. Returns an empty text or why it failed.
+QString savePicture(const FigureView& view, const QString& title, const QString& file);
+
+} // namespace warplight::app

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "app/engine/engine_client.h"
+#include "core/lab/session.h"
+
+#include <QMainWindow>
+#include <QTimer>
+
+#include <map>
+
+class QLabel;
+class QListWidget;
+class QProgressBar;
+class QPushButton;
+class QScrollArea;
+
+namespace warplight::app {
+
+class PageView;
+class SettingsForm;
+
+/// The window: pages on the left, figures in the middle, settings on the right, run state at the bottom.
+class MainWindow : public QMainWindow {
+    Q_OBJECT
+  public:
+    explicit MainWindow(QStringList engineCommand, QWidget* parent = nullptr);
+    ~MainWindow() override;
+
+    EngineClient& engine() { return client; }
+    PageView& page() { return *pageView; }
+    SettingsForm& form() { return *settings; }
+    QString currentExperiment() const { return experiment; }
+    const lab::RunRecord* currentRun() const;
+    QString bannerText() const;
+
+    void showExperiment(const QString& id);
+    void openSession(const QString& file);
+    bool saveSession(const QString& file); ///< false: the window says why
+
+  public slots:
+    void runNow();
+    void stop();
+    void togglePin();
+    void toggleTheme();
+    void openPalette();
+
+  signals:
+    void runEnded();
+
+  private:
+    void buildActions();
+    void buildLayout();
+    void engineReady();
+    void takeFrames(const std::vector<lab::Frame>& batch);
+    void settingsChanged();
+    void showState();
+    void say(const QString& sentence);
+    QPushButton* button(QAction* action, const char* objectName = nullptr);
+
+    EngineClient client;
+    std::map<lab::RunId, lab::RunRecord> runs;
+    std::map<QString, lab::RunId> latest, pinned; ///< by experiment
+    lab::RunId nextOpened = lab::RunId{1} << 62;  ///< ids of runs from files; the engine's own count from 1
+    std::map<QString, std::map<std::string, lab::Value>> keptSettings;
+    QString experiment;
+    quint64 checkTicket = 0;
+    QTimer debounce;
+
+    QListWidget* navigation;
+    QScrollArea* scroll;
+    PageView* pageView;
+    SettingsForm* settings;
+    QLabel *about, *status, *reading, *banner, *device;
+    QProgressBar* progress;
+    QAction *runAction, *stopAction, *pinAction, *openAction, *saveAction, *themeAction, *paletteAction,
+        *fullScreenAction;
+};
+
+} // namespace warplight::app

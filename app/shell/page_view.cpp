@@ -1,0 +1,167 @@
+#include "app/shell/page_view.h"
+
+#include "app/shell/figure_card.h"
+#include "app/views/theme.h"
+
+#include <QGridLayout>
+#include <QLabel>
+#include <QVBoxLayout>
+
+namespace warplight::app {
+namespace {
+
+constexpr int gap = 12, mainHeight = 330, supportHeight = 270, columnWidth = 360;
+
+} // namespace
+
+PageView::PageView(QWidget* parent)
+    : QWidget(parent),
+      title(new QLabel(this)),
+      sentence(new QLabel(this)),
+      state(new QLabel(this)),
+      headlines(new QHBoxLayout),
+      grid(new QGridLayout) {
+    setObjectName("page");
+    title->setFont(textFont(18, QFont::Bold));
+    sentence->setObjectName("muted");
+    sentence->setWordWrap(true);
+    state->setObjectName("banner");
+    state->setWordWrap(true);
+    auto* head = new QHBoxLayout;
+    head->addWidget(title);
+    head->addWidget(sentence, 1);
+    headlines->setSpacing(2 * gap);
+    grid->setSpacing(gap);
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(16, 14, 16, 16);
+    layout->setSpacing(gap);
+    layout->addLayout(head);
+    layout->addWidget(state);
+    layout->addLayout(headlines);
+    layout->addLayout(grid, 1);
+}
+
+void PageView::setDescription(const QString& titleText, const QString& sentenceText) {
+    title->setText(titleText);
+    sentence->setText(sentenceText);
+}
+
+void PageView::showRecord(const lab::RunRecord* record) {
+    for (FigureCard* card : cards)
+        delete card;
+    for (const auto& [id, metric] : metrics)
+        delete metric;
+    cards.clear();
+    metrics.clear();
+    enlarged = nullptr;
+    if (record)
+        refresh(*record);
+    showState(record);
+}
+
+void PageView::refresh(const lab::RunRecord& record) {
+    bool fresh = false;
+    for (const lab::Figure& figure : record.figures()) {
+        if (const auto metric = metrics.find(figure.id); metric != metrics.end()) {
+            metric->second->setFigure(figure);
+            continue;
+        }
+        const auto card =
+            std::find_if(cards.begin(), cards.end(), [&](FigureCard* c) { return c->figure().id == figure.id; });
+        if (card == cards.end()) {
+            add(figure);
+            fresh = true;
+        } else if (!((*card)->figure() == figure)) {
+            (*card)->setFigure(figure);
+        }
+    }
+    if (fresh)
+        arrange();
+    showState(&record);
+}
+
+void PageView::showState(const lab::RunRecord* record) {
+    QString text;
+    if (!record)
+        text = tr("Nothing has run here yet. Press Run (Ctrl+R).");
+    else if (record->ended() && record->ended()->outcome == lab::RunEnded::Outcome::Failed)
+        text = tr("The run failed: %1 What had come is shown. Press Run to try again.")
+                   .arg(QString::fromStdString(record->ended()->message));
+    else if (record->ended() && record->ended()->outcome == lab::RunEnded::Outcome::Cancelled)
+        text = tr("The run was stopped; what had been measured is shown.");
+    for (const lab::Log& log : record ? record->logs() : std::vector<lab::Log>())
+        if (log.level == lab::Log::Level::Warning)
+            text += (text.isEmpty() ? "" : "\n") + QString::fromStdString(log.text);
+    state->setText(text);
+    state->setVisible(!text.isEmpty());
+}
+
+void PageView::add(const lab::Figure& figure) {
+    if (figure.place == lab::Figure::Place::Headline && std::holds_alternative<lab::Metric>(figure.content)) {
+        FigureView* metric = FigureView::create(figure, this);
+        metric->setToolTip(QString::fromStdString(figure.explain));
+        metrics[figure.id] = metric;
+        headlines->addWidget(metric, 1);
+        return;
+    }
+    auto* card = new FigureCard(figure, this);
+    connect(card, &FigureCard::csvWanted, this,
+            [this, id = QString::fromStdString(figure.id)](const QString& file) { emit csvWanted(id, file); });
+    connect(card, &FigureCard::enlargeWanted, this, [this, card] {
+        enlarged = enlarged == card ? nullptr : card;
+        arrange();
+    });
+    connect(card->view(), &FigureView::statusText, this, &PageView::statusText);
+    cards.push_back(card);
+}
+
+void PageView::arrange() {
+    columns = std::clamp((width() - 32) / columnWidth, 1, 3);
+    while (QLayoutItem* item = grid->takeAt(0))
+        delete item;
+    for (int i = 0; i < 3; ++i) // equal columns, whatever the cards would like
+        grid->setColumnStretch(i, i < columns ? 1 : 0);
+    int row = 0, column = 0;
+    for (const bool main : {true, false})
+        for (FigureCard* card : cards) {
+            if ((card->figure().place == lab::Figure::Place::Main) != main)
+                continue;
+            card->setVisible(!enlarged || card == enlarged);
+            const bool wide = main || std::holds_alternative<lab::Table>(card->figure().content);
+            card->setMinimumHeight(card == enlarged ? 560 : main ? mainHeight : supportHeight);
+            if (wide && column > 0) {
+                ++row;
+                column = 0;
+            }
+            grid->addWidget(card, row, wide ? 0 : column, 1, wide ? columns : 1);
+            column = wide ? columns : column + 1;
+            if (column >= columns) {
+                ++row;
+                column = 0;
+            }
+        }
+}
+
+void PageView::setPinned(const lab::RunRecord* record, const QString& name) {
+    for (FigureCard* card : cards) {
+        const lab::Figure* other = record ? record->figure(card->figure().id) : nullptr;
+        card->view()->setCompared(other ? std::optional(*other) : std::nullopt, name);
+    }
+}
+
+FigureView* PageView::view(const std::string& figure) const {
+    if (const auto metric = metrics.find(figure); metric != metrics.end())
+        return metric->second;
+    for (FigureCard* card : cards)
+        if (card->figure().id == figure)
+            return card->view();
+    return nullptr;
+}
+
+void PageView::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    if (std::clamp((width() - 32) / columnWidth, 1, 3) != columns)
+        arrange();
+}
+
+} // namespace warplight::app

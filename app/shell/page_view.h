@@ -1,0 +1,53 @@
+#pragma once
+
+#include "core/lab/record.h"
+
+#include <QWidget>
+
+#include <map>
+
+class QGridLayout;
+class QLabel;
+class QHBoxLayout;
+
+namespace warplight::app {
+
+class FigureCard;
+class FigureView;
+
+/// The figures of one run: headline numbers on top, the main figure large, supporting ones in a grid below.
+class PageView : public QWidget {
+    Q_OBJECT
+  public:
+    explicit PageView(QWidget* parent = nullptr);
+
+    void setDescription(const QString& title, const QString& sentence);
+    /// Shows a run from scratch; null shows the empty state.
+    void showRecord(const lab::RunRecord* record);
+    /// The run has got more: updates what changed and adds what is new.
+    void refresh(const lab::RunRecord& record);
+    void setPinned(const lab::RunRecord* record, const QString& name);
+    FigureView* view(const std::string& figure) const; ///< null if there is none
+
+  signals:
+    void csvWanted(const QString& figure, const QString& file);
+    void statusText(const QString& text);
+
+  protected:
+    void resizeEvent(QResizeEvent* event) override;
+
+  private:
+    void add(const lab::Figure& figure);
+    void arrange();
+    void showState(const lab::RunRecord* record);
+
+    QLabel *title, *sentence, *state;
+    QHBoxLayout* headlines;
+    QGridLayout* grid;
+    std::map<std::string, FigureView*> metrics;
+    std::vector<FigureCard*> cards; ///< in order of appearance
+    FigureCard* enlarged = nullptr;
+    int columns = 0;
+};
+
+} // namespace warplight::app

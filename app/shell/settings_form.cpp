@@ -1,0 +1,170 @@
+#include "app/shell/settings_form.h"
+
+#include "app/views/theme.h"
+#include "core/error.h"
+
+#include <QCheckBox>
+#include <QComboBox>
+#include <QLabel>
+#include <QLineEdit>
+#include <QPushButton>
+#include <QSignalBlocker>
+#include <QVBoxLayout>
+
+namespace warplight::app {
+namespace {
+
+QString qt(const std::string& text) { return QString::fromStdString(text); }
+
+} // namespace
+
+SettingsForm::SettingsForm(QWidget* parent) : QWidget(parent), layout(new QVBoxLayout(this)) {
+    layout->setContentsMargins(0, 0, 0, 0);
+}
+
+void SettingsForm::setParameters(const std::vector<lab::Parameter>& parameters) {
+    delete body;
+    fields.clear();
+    body = new QWidget(this);
+    auto* column = new QVBoxLayout(body);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(4);
+    layout->addWidget(body);
+    for (const lab::Parameter& parameter : parameters)
+        addField(parameter);
+    auto* reset = new QPushButton(tr("Reset to defaults"), body);
+    connect(reset, &QPushButton::clicked, this, [this] {
+        for (Field& field : fields)
+            field.write(field.parameter.defaultValue);
+        emit changed();
+    });
+    column->addSpacing(8);
+    column->addWidget(reset);
+}
+
+void SettingsForm::addField(const lab::Parameter& parameter) {
+    auto* column = static_cast<QVBoxLayout*>(body->layout());
+    const size_t index = fields.size();
+    const QString tip =
+        qt(parameter.doc) + (parameter.minimum && parameter.maximum
+                                 ? tr("\nFrom %1 to %2.").arg(*parameter.minimum).arg(*parameter.maximum)
+                                 : QString());
+    Field field{parameter, {}, {}, nullptr};
+    QWidget* first = nullptr;
+    if (parameter.type != lab::Parameter::Type::Flag) {
+        auto* label = new QLabel(qt(parameter.title) +
+                                     (parameter.unit.empty() ? QString() : QString(" (%1)").arg(qt(parameter.unit))),
+                                 body);
+        label->setObjectName("muted");
+        label->setToolTip(tip);
+        column->addSpacing(4);
+        column->addWidget(label);
+    }
+    if (parameter.type == lab::Parameter::Type::Flag) {
+        auto* box = new QCheckBox(qt(parameter.title), body);
+        connect(box, &QCheckBox::toggled, this, [this, index] { fieldChanged(index); });
+        field.read = [box] { return lab::Value(box->isChecked()); };
+        field.write = [box](const lab::Value& v) { box->setChecked(std::get<bool>(v)); };
+        first = box;
+    } else if (parameter.type == lab::Parameter::Type::Choice) {
+        auto* combo = new QComboBox(body);
+        for (const auto& option : parameter.options)
+            combo->addItem(qt(option.title.empty() ? option.id : option.title), qt(option.id));
+        connect(combo, &QComboBox::currentIndexChanged, this, [this, index] { fieldChanged(index); });
+        field.read = [combo] { return lab::Value(combo->currentData().toString().toStdString()); };
+        field.write = [combo](const lab::Value& v) {
+            combo->setCurrentIndex(combo->findData(qt(std::get<std::string>(v))));
+        };
+        first = combo;
+    } else if (parameter.type == lab::Parameter::Type::Choices) {
+        std::vector<QCheckBox*> boxes;
+        for (const auto& option : parameter.options) {
+            auto* box = new QCheckBox(qt(option.title), body);
+            box->setToolTip(qt(option.doc));
+            QPixmap chip(10, 10);
+            chip.fill(Theme::current().series(qt(option.id)));
+            box->setIcon(chip);
+            connect(box, &QCheckBox::toggled, this, [this, index] { fieldChanged(index); });
+            boxes.push_back(box);
+            column->addWidget(box);
+        }
+        field.read = [boxes, options = parameter.options] {
+            std::vector<std::string> chosen;
+            for (size_t i = 0; i < boxes.size(); ++i)
+                if (boxes[i]->isChecked())
+                    chosen.push_back(options[i].id);
+            return lab::Value(chosen);
+        };
+        field.write = [boxes, options = parameter.options](const lab::Value& v) {
+            const auto& chosen = std::get<std::vector<std::string>>(v);
+            for (size_t i = 0; i < boxes.size(); ++i)
+                boxes[i]->setChecked(std::find(chosen.begin(), chosen.end(), options[i].id) != chosen.end());
+        };
+    } else { // numbers, sweeps, files and texts are written as on the command line
+        auto* edit = new QLineEdit(body);
+        edit->setFont(monoFont());
+        connect(edit, &QLineEdit::textEdited, this, [this, index] { fieldChanged(index); });
+        field.read = [edit, parameter] { return lab::parseValue(parameter, edit->text().toStdString()); };
+        field.write = [edit, parameter](const lab::Value& v) { edit->setText(qt(lab::valueText(parameter, v))); };
+        first = edit;
+    }
+    if (first) {
+        first->setToolTip(tip);
+        first->setAccessibleName(qt(parameter.title));
+        column->addWidget(first);
+    }
+    field.error = new QLabel(body);
+    field.error->setObjectName("error");
+    field.error->setWordWrap(true);
+    field.error->hide();
+    column->addWidget(field.error);
+    fields.push_back(std::move(field));
+    const QSignalBlocker quiet(this);
+    fields.back().write(parameter.defaultValue);
+}
+
+void SettingsForm::fieldChanged(size_t index) {
+    if (index >= fields.size())
+        return;
+    QString sentence;
+    try {
+        lab::checkValue(fields[index].parameter, fields[index].read());
+    } catch (const InputError& error) {
+        sentence = error.what();
+    }
+    setError(qt(fields[index].parameter.id), sentence);
+    emit changed();
+}
+
+std::map<std::string, lab::Value> SettingsForm::values() const {
+    std::map<std::string, lab::Value> result;
+    for (const Field& field : fields) {
+        try {
+            lab::Value value = field.read();
+            lab::checkValue(field.parameter, value);
+            result[field.parameter.id] = std::move(value);
+        } catch (const InputError&) { // stands in red under the field
+        }
+    }
+    return result;
+}
+
+void SettingsForm::setValue(const std::string& id, const lab::Value& value) {
+    for (Field& field : fields)
+        if (field.parameter.id == id && value.index() == field.parameter.defaultValue.index())
+            field.write(value);
+}
+
+void SettingsForm::setError(const QString& id, const QString& sentence) {
+    for (Field& field : fields)
+        if (qt(field.parameter.id) == id) {
+            field.error->setText(sentence);
+            field.error->setVisible(!sentence.isEmpty());
+        }
+}
+
+bool SettingsForm::hasErrors() const {
+    return std::any_of(fields.begin(), fields.end(), [](const Field& field) { return !field.error->isHidden(); });
+}
+
+} // namespace warplight::app

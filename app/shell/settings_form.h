@@ -1,0 +1,46 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+
+#include <QWidget>
+
+#include <functional>
+
+class QLabel;
+class QVBoxLayout;
+
+namespace warplight::app {
+
+/// A form made from an experiment's parameters. Values are checked by the vocabulary itself; what is wrong stands in
+/// red under its field.
+class SettingsForm : public QWidget {
+    Q_OBJECT
+  public:
+    explicit SettingsForm(QWidget* parent = nullptr);
+
+    void setParameters(const std::vector<lab::Parameter>& parameters);
+    /// Values that differ from the defaults or not: all that are right. Wrong fields are left out.
+    std::map<std::string, lab::Value> values() const;
+    void setValue(const std::string& id, const lab::Value& value);
+    void setError(const QString& id, const QString& sentence); ///< an empty sentence clears it
+    bool hasErrors() const;
+
+  signals:
+    void changed();
+
+  private:
+    struct Field {
+        lab::Parameter parameter;
+        std::function<lab::Value()> read; ///< throws InputError
+        std::function<void(const lab::Value&)> write;
+        QLabel* error;
+    };
+    void addField(const lab::Parameter& parameter);
+    void fieldChanged(size_t index);
+
+    QVBoxLayout* layout;
+    QWidget* body = nullptr;
+    std::vector<Field> fields;
+};
+
+} // namespace warplight::app

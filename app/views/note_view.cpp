@@ -1,0 +1,32 @@
+#include "app/views/note_view.h"
+
+#include <QTextBrowser>
+#include <QTextDocument>
+#include <QVBoxLayout>
+
+#include <memory>
+
+namespace warplight::app {
+
+NoteView::NoteView(QWidget* parent) : FigureView(parent), text(new QTextBrowser(this)) {
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(text);
+}
+
+void NoteView::setFigure(const lab::Figure& figure) {
+    const auto* note = std::get_if<lab::Note>(&figure.content);
+    text->setMarkdown(note ? QString::fromStdString(note->markdown)
+                           : tr("This kind of figure cannot be drawn yet; its numbers are in the CSV."));
+}
+
+void NoteView::render(QPainter& painter, const QRectF& area) const {
+    const std::unique_ptr<QTextDocument> copy(text->document()->clone());
+    copy->setTextWidth(area.width());
+    painter.save();
+    painter.translate(area.topLeft());
+    copy->drawContents(&painter);
+    painter.restore();
+}
+
+} // namespace warplight::app

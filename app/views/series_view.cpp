@@ -1,0 +1,287 @@
+#include "app/views/series_view.h"
+
+#include "app/views/flow_layout.h"
+#include "app/views/plot_style.h"
+#include "app/views/theme.h"
+
+#include <QEvent>
+#include <QLabel>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include <cmath>
+
+namespace warplight::app {
+namespace {
+
+constexpr int screenFrame = 16; // ms
+
+const lab::Curve* findCurve(const lab::Series& series, const std::string& id) {
+    for (const lab::Curve& curve : series.curves)
+        if (curve.id == id)
+            return &curve;
+    return nullptr;
+}
+
+/// The curve's y at exactly this x.
+std::optional<double> valueAt(const lab::Curve& curve, double x) {
+    for (size_t i = 0; i < curve.x.size(); ++i)
+        if (curve.x[i] == x)
+            return curve.y[i];
+    return std::nullopt;
+}
+
+/// What a logarithmic axis cannot show is left out instead of hiding the rest.
+bool drawable(double value, lab::Scale scale) {
+    return std::isfinite(value) && (scale == lab::Scale::Linear || value > 0);
+}
+
+QPen penOf(const lab::Curve& curve, bool pinned) {
+    QPen pen(Theme::current().series(QString::fromStdString(curve.colourKey)),
+             curve.provenance == lab::Provenance::Reference ? 1.0 : 1.8);
+    if (curve.provenance == lab::Provenance::Modelled)
+        pen.setStyle(Qt::DashLine);
+    if (pinned) {
+        pen.setStyle(Qt::DotLine);
+        pen.setWidthF(1.4);
+    }
+    return pen;
+}
+
+QCPScatterStyle markOf(const lab::Curve& curve, bool pinned) {
+    const QColor colour = penOf(curve, pinned).color();
+    const bool square = curve.provenance == lab::Provenance::Counted;
+    const bool hollow = pinned || curve.provenance == lab::Provenance::Modelled;
+    return {square ? QCPScatterStyle::ssSquare : QCPScatterStyle::ssCircle, QPen(colour, 1.4),
+            hollow ? QBrush(Qt::NoBrush) : QBrush(colour), 6};
+}
+
+} // namespace
+
+SeriesView::SeriesView(QWidget* parent) : FigureView(parent), plot(new QCustomPlot(this)), legend(new FlowLayout(4)) {
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(4);
+    layout->addLayout(legend);
+    layout->addWidget(plot, 1);
+    plot->setMinimumSize(160, 120);
+    plot->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
+    plot->setMouseTracking(true);
+    redraw.setSingleShot(true);
+    redraw.setInterval(screenFrame);
+    connect(&redraw, &QTimer::timeout, this, &SeriesView::rebuild);
+    connect(plot, &QCustomPlot::mouseDoubleClick, this, &SeriesView::resetZoom);
+    connect(plot, &QCustomPlot::mouseWheel, this, [this] { userZoomed = true; });
+    connect(plot, &QCustomPlot::mouseMove, this, [this](QMouseEvent* event) {
+        if (event->buttons() & Qt::LeftButton)
+            userZoomed = true;
+        moveCrosshair(event->pos());
+    });
+}
+
+SeriesView::~SeriesView() = default;
+
+void SeriesView::setFigure(const lab::Figure& figure) {
+    series = std::get<lab::Series>(figure.content);
+    if (!redraw.isActive())
+        redraw.start();
+}
+
+void SeriesView::setCompared(std::optional<lab::Figure> pinned, const QString& pinnedName) {
+    compared.reset();
+    if (pinned)
+        if (const auto* other = std::get_if<lab::Series>(&pinned->content))
+            compared = *other;
+    comparedName = pinnedName;
+    redraw.start();
+}
+
+void SeriesView::setHidden(const QString& curve, bool hide) {
+    if (hide)
+        hidden.insert(curve);
+    else
+        hidden.remove(curve);
+    redraw.start();
+}
+
+void SeriesView::resetZoom() {
+    userZoomed = false;
+    rebuild();
+}
+
+void SeriesView::rebuild() {
+    crosshair = nullptr;
+    reading = nullptr;
+    plot->clearItems();
+    draw(*plot, !userZoomed);
+    rebuildLegend();
+    plot->replot(QCustomPlot::rpQueuedReplot);
+}
+
+void SeriesView::draw(QCustomPlot& target, bool fit) const {
+    target.clearPlottables();
+    stylePlot(target);
+    setUpAxis(*target.xAxis, series.x);
+    setUpAxis(*target.yAxis, series.y);
+    for (const lab::Curve& curve : series.curves)
+        if (!hidden.contains(QString::fromStdString(curve.id)))
+            addCurve(target, curve, false);
+    for (const lab::Curve& curve : compared ? compared->curves : std::vector<lab::Curve>())
+        if (!hidden.contains(QString::fromStdString(curve.id)) && curve.provenance != lab::Provenance::Reference)
+            addCurve(target, curve, true);
+    if (!fit)
+        return;
+    target.rescaleAxes();
+    const std::pair<QCPAxis*, const lab::Axis*> axes[] = {{target.xAxis, &series.x}, {target.yAxis, &series.y}};
+    for (const auto& [axis, description] : axes) {
+        QCPRange range = axis->range();
+        if (description->scale == lab::Scale::Linear) {
+            const double margin = std::max(range.size() * 0.05, 1e-12);
+            range = QCPRange(range.lower - margin, range.upper + margin);
+        } else {
+            range = QCPRange(range.lower / 1.2, range.upper * 1.2);
+        }
+        if (description->minimum)
+            range.lower = *description->minimum;
+        if (description->maximum)
+            range.upper = *description->maximum;
+        axis->setRange(range);
+    }
+}
+
+void SeriesView::addCurve(QCustomPlot& target, const lab::Curve& curve, bool pinned) const {
+    QVector<double> x, y, below, above;
+    for (size_t i = 0; i < curve.x.size(); ++i) {
+        if (!drawable(curve.x[i], series.x.scale) || !drawable(curve.y[i], series.y.scale))
+            continue;
+        x << curve.x[i];
+        y << curve.y[i];
+        if (!curve.low.empty() && !curve.high.empty()) {
+            below << std::max(0.0, curve.y[i] - curve.low[i]);
+            above << std::max(0.0, curve.high[i] - curve.y[i]);
+        }
+    }
+    QCPGraph* graph = target.addGraph();
+    graph->setAdaptiveSampling(true);
+    graph->setPen(penOf(curve, pinned));
+    graph->setLineStyle(curve.style == lab::Curve::Style::Points ? QCPGraph::lsNone : QCPGraph::lsLine);
+    if (curve.style != lab::Curve::Style::Line)
+        graph->setScatterStyle(markOf(curve, pinned));
+    graph->setData(x, y);
+    if (!below.isEmpty() && !pinned) {
+        auto* bars = new QCPErrorBars(target.xAxis, target.yAxis);
+        bars->setDataPlottable(graph);
+        bars->setPen(QPen(penOf(curve, pinned).color(), 1));
+        bars->setWhiskerWidth(5);
+        bars->setSymbolGap(0);
+        bars->setData(below, above);
+    }
+}
+
+void SeriesView::rebuildLegend() {
+    while (QLayoutItem* item = legend->takeAt(0)) {
+        delete item->widget();
+        delete item;
+    }
+    for (const lab::Curve& curve : series.curves) {
+        const QString id = QString::fromStdString(curve.id);
+        auto* chip = new QToolButton(this);
+        chip->setObjectName("quiet");
+        chip->setCheckable(true);
+        chip->setChecked(!hidden.contains(id));
+        chip->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+        chip->setText(QString::fromStdString(curve.label));
+        chip->setToolTip(tr("%1 (%2): click to hide or show").arg(chip->text(), badgeText(curve.provenance)));
+        QPixmap square(10, 10);
+        square.fill(chip->isChecked() ? penOf(curve, false).color() : Theme::current().line);
+        chip->setIcon(square);
+        connect(chip, &QToolButton::toggled, this, [this, id](bool shown) { setHidden(id, !shown); });
+        legend->addWidget(chip);
+    }
+    if (compared)
+        legend->addWidget(new QLabel(tr("dotted: %1").arg(comparedName), this));
+}
+
+QStringList SeriesView::readingsAt(double x) const {
+    QStringList lines{series.x.scale == lab::Scale::Log2 || series.x.unit.empty()
+                          ? QString("%1 %2").arg(QString::fromStdString(series.x.title)).arg(x, 0, 'g', 6)
+                          : numberText(x, QString::fromStdString(series.x.unit))};
+    const QString unit = QString::fromStdString(series.y.unit);
+    for (const lab::Curve& curve : series.curves) {
+        const auto value = hidden.contains(QString::fromStdString(curve.id)) ? std::nullopt : valueAt(curve, x);
+        if (!value)
+            continue;
+        QString line = QString("%1: %2").arg(QString::fromStdString(curve.label), numberText(*value, unit));
+        const lab::Curve* other = compared ? findCurve(*compared, curve.id) : nullptr;
+        if (const auto before = other ? valueAt(*other, x) : std::nullopt; before && *before != 0)
+            line += tr(" (%1× of %2)").arg(*value / *before, 0, 'f', 2).arg(comparedName);
+        lines << line;
+    }
+    return lines;
+}
+
+void SeriesView::moveCrosshair(const QPoint& at) {
+    double nearest = NAN, distance = 1e300;
+    for (const lab::Curve& curve : series.curves)
+        for (const double x : curve.x)
+            if (drawable(x, series.x.scale) && std::fabs(plot->xAxis->coordToPixel(x) - at.x()) < distance &&
+                curve.style != lab::Curve::Style::Line) {
+                nearest = x;
+                distance = std::fabs(plot->xAxis->coordToPixel(x) - at.x());
+            }
+    if (std::isnan(nearest))
+        return;
+    const Theme& theme = Theme::current();
+    if (!crosshair) {
+        crosshair = new QCPItemStraightLine(plot);
+        reading = new QCPItemText(plot);
+        reading->position->setType(QCPItemPosition::ptAbsolute);
+        reading->setTextAlignment(Qt::AlignLeft);
+        reading->setPadding(QMargins(8, 6, 8, 6));
+    }
+    crosshair->setPen(QPen(theme.muted, 1, Qt::DotLine));
+    crosshair->point1->setCoords(nearest, plot->yAxis->range().lower);
+    crosshair->point2->setCoords(nearest, plot->yAxis->range().upper);
+    const QStringList lines = readingsAt(nearest);
+    reading->setFont(monoFont(11));
+    reading->setColor(theme.ink);
+    reading->setBrush(theme.panel);
+    reading->setPen(QPen(theme.line));
+    reading->setText(lines.join('\n'));
+    const double x = plot->xAxis->coordToPixel(nearest);
+    const bool right = x < plot->axisRect()->center().x();
+    reading->setPositionAlignment(Qt::AlignTop | (right ? Qt::AlignLeft : Qt::AlignRight));
+    reading->position->setCoords(x + (right ? 10 : -10), plot->axisRect()->top() + 6);
+    emit statusText(lines.join("  ·  "));
+    plot->replot(QCustomPlot::rpQueuedReplot);
+}
+
+void SeriesView::leaveEvent(QEvent* event) {
+    if (crosshair)
+        rebuild();
+    FigureView::leaveEvent(event);
+}
+
+void SeriesView::changeEvent(QEvent* event) {
+    if (event->type() == QEvent::StyleChange || event->type() == QEvent::PaletteChange)
+        redraw.start();
+    FigureView::changeEvent(event);
+}
+
+void SeriesView::render(QPainter& painter, const QRectF& area) const {
+    QCustomPlot copy;
+    draw(copy, true);
+    QCPPainter vector;
+    painter.save();
+    painter.translate(area.topLeft());
+    QPicture picture;
+    vector.begin(&picture);
+    vector.setMode(QCPPainter::pmVectorized);
+    vector.setMode(QCPPainter::pmNoCaching);
+    copy.toPainter(&vector, static_cast<int>(area.width()), static_cast<int>(area.height()));
+    vector.end();
+    picture.play(&painter);
+    painter.restore();
+}
+
+} // namespace warplight::app

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "app/views/figure_view.h"
+
+#include <QSet>
+#include <QTimer>
+
+class QCustomPlot;
+class QCPItemText;
+class QCPItemStraightLine;
+
+namespace warplight::app {
+
+class FlowLayout;
+
+/// Curves on shared axes: zoom with the wheel or a rubber band (right button), pan by dragging, double click to reset;
+/// a legend that hides curves; a crosshair with every curve's value, and the ratio to a compared run.
+class SeriesView : public FigureView {
+    Q_OBJECT
+  public:
+    explicit SeriesView(QWidget* parent = nullptr);
+    ~SeriesView() override;
+
+    void setFigure(const lab::Figure& figure) override;
+    void setCompared(std::optional<lab::Figure> pinned, const QString& pinnedName) override;
+    void render(QPainter& painter, const QRectF& area) const override;
+    bool canResetZoom() const override { return true; }
+    void resetZoom() override;
+
+    void setHidden(const QString& curve, bool hidden); ///< by curve id
+    /// What the crosshair says at this x: one line a curve, "flash: 1.2 ms (2.1× of pinned)".
+    QStringList readingsAt(double x) const;
+
+  protected:
+    void changeEvent(QEvent* event) override;
+    void leaveEvent(QEvent* event) override;
+
+  private:
+    void rebuild();
+    void draw(QCustomPlot& plot, bool fit) const;
+    void addCurve(QCustomPlot& plot, const lab::Curve& curve, bool pinned) const;
+    void rebuildLegend();
+    void moveCrosshair(const QPoint& at);
+
+    lab::Series series;
+    std::optional<lab::Series> compared;
+    QString comparedName;
+    QSet<QString> hidden;
+    QCustomPlot* plot;
+    FlowLayout* legend;
+    QTimer redraw;
+    bool userZoomed = false;
+    QCPItemStraightLine* crosshair = nullptr; ///< owned by the plot
+    QCPItemText* reading = nullptr;
+};
+
+} // namespace warplight::app

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "app/views/figure_view.h"
+
+#include <QAbstractTableModel>
+
+class QTableView;
+
+namespace warplight::app {
+
+/// The rows of a Table figure as Qt sees them: numbers aligned right, sorted by value.
+class TableModel : public QAbstractTableModel {
+    Q_OBJECT
+  public:
+    using QAbstractTableModel::QAbstractTableModel;
+    void setTable(lab::Table table);
+    const lab::Table& table() const { return shown; }
+
+    int rowCount(const QModelIndex& parent = {}) const override;
+    int columnCount(const QModelIndex& parent = {}) const override;
+    QVariant data(const QModelIndex& index, int role) const override;
+    QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
+
+    static constexpr int SortRole = Qt::UserRole;
+
+  private:
+    lab::Table shown;
+};
+
+/// A sortable table.
+class TableView : public FigureView {
+    Q_OBJECT
+  public:
+    explicit TableView(QWidget* parent = nullptr);
+    void setFigure(const lab::Figure& figure) override;
+    void render(QPainter& painter, const QRectF& area) const override;
+    QSize pictureSize() const override;
+
+  private:
+    TableModel* model;
+    QTableView* table;
+};
+
+} // namespace warplight::app

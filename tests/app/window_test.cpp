@@ -1,0 +1,181 @@
+// The real window with a real engine process.
+#include "app/shell/main_window.h"
+#include "app/shell/page_view.h"
+#include "app/shell/settings_form.h"
+#include "app/views/theme.h"
+
+#include <QElapsedTimer>
+#include <QFile>
+#include <QLineEdit>
+#include <QListWidget>
+#include <QSignalSpy>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <csignal>
+
+using namespace warplight;
+using namespace warplight::app;
+
+namespace {
+
+size_t rampPoints(const MainWindow& window) {
+    const lab::RunRecord* run = window.currentRun();
+    const lab::Figure* figure = run ? run->figure("series") : nullptr;
+    return figure ? std::get<lab::Series>(figure->content).curves.back().x.size() : 0;
+}
+
+bool finished(const MainWindow& window) {
+    return window.currentRun() && window.currentRun()->ended() &&
+           window.currentRun()->ended()->outcome == lab::RunEnded::Outcome::Finished;
+}
+
+bool endedAs(const MainWindow& window, lab::RunEnded::Outcome outcome) {
+    return window.currentRun() && window.currentRun()->ended() && window.currentRun()->ended()->outcome == outcome;
+}
+
+} // namespace
+
+class WindowTest : public QObject {
+    Q_OBJECT
+    QTemporaryDir folder;
+    std::unique_ptr<MainWindow> window;
+
+    void longRun() {
+        window->showExperiment("test.ramp");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        window->form().setValue("points", lab::Value(int64_t{100000}));
+        QSignalBlocker quiet(&window->form());
+        window->runNow();
+        QTRY_VERIFY(rampPoints(*window) > 5);
+    }
+
+  private slots:
+    void initTestCase() { Theme::setCurrent(Theme::lightTheme()); }
+    void init() {
+        window = std::make_unique<MainWindow>(QStringList{WARPLIGHT_TEST_ENGINE, "serve"});
+        window->resize(1280, 800);
+        window->show();
+        QSignalSpy ready(&window->engine(), &EngineClient::ready);
+        QVERIFY(ready.wait(5000));
+    }
+    void cleanup() { window.reset(); }
+
+    void aFirstVisitShowsAFinishedRun() {
+        window->showExperiment("attention.tiles");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        QVERIFY(window->page().view("walk") && window->page().view("moved"));
+    }
+
+    void stopEndsARunWithin200Milliseconds() {
+        longRun();
+        QElapsedTimer timer;
+        timer.start();
+        QTest::keyClick(window.get(), Qt::Key_Escape);
+        QTRY_VERIFY(endedAs(*window, lab::RunEnded::Outcome::Cancelled));
+        QVERIFY2(timer.elapsed() < 200, qPrintable(QString::number(timer.elapsed())));
+    }
+
+    void aKilledEngineLeavesWindowFiguresAndASentence() {
+        longRun();
+        const size_t had = rampPoints(*window);
+        ::kill(static_cast<pid_t>(window->engine().processId()), SIGKILL);
+        QTRY_VERIFY(endedAs(*window, lab::RunEnded::Outcome::Failed));
+        QVERIFY(rampPoints(*window) >= had);
+        QTRY_VERIFY(!window->bannerText().isEmpty());
+        window->form().setValue("points", lab::Value(int64_t{3}));
+        QTRY_VERIFY(window->engine().state() == EngineClient::State::Ready || finished(*window));
+        window->runNow();
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        QCOMPARE(rampPoints(*window), size_t{3});
+    }
+
+    void whatAnExperimentThrowsIsShown() {
+        window->showExperiment("test.throw");
+        QTRY_VERIFY(endedAs(*window, lab::RunEnded::Outcome::Failed));
+        QCOMPARE(window->currentRun()->ended()->message, "the kernel said no");
+        window->showExperiment("test.ramp");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+    }
+
+    void aHangEndsAndTheNextRunWorks() {
+        window->engine().setHangTimeout(1500);
+        window->showExperiment("test.hang");
+        QTRY_VERIFY_WITH_TIMEOUT(endedAs(*window, lab::RunEnded::Outcome::Failed), 8000);
+        QVERIFY(QString::fromStdString(window->currentRun()->ended()->message).contains("hung"));
+        window->showExperiment("test.ramp");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+    }
+
+    void aCheapChangeRunsByItselfOnce() {
+        window->showExperiment("attention.tiles");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        QSignalSpy ended(window.get(), &MainWindow::runEnded);
+        auto* edit = window->form().findChildren<QLineEdit*>().at(0); // sequence length
+        edit->setFocus();
+        edit->selectAll();
+        QTest::keyClicks(edit, "12");
+        QTRY_COMPARE_WITH_TIMEOUT(ended.count(), 1, 3000);
+        QTest::qWait(600);
+        QCOMPARE(ended.count(), 1);
+        QCOMPARE(std::get<int64_t>(window->currentRun()->start().settings.at("seqLen")), int64_t{12});
+    }
+
+    void aWrongSettingStandsInRedAndDoesNotRun() {
+        window->showExperiment("attention.tiles");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        QSignalSpy ended(window.get(), &MainWindow::runEnded);
+        auto* edit = window->form().findChildren<QLineEdit*>().at(0);
+        edit->selectAll();
+        QTest::keyClicks(edit, "9999");
+        QVERIFY(window->form().hasErrors());
+        window->runNow();
+        QTest::qWait(600);
+        QCOMPARE(ended.count(), 0);
+    }
+
+    void sessionsAreSavedAndOpened() {
+        window->showExperiment("attention.tiles");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        const QString file = folder.filePath("a.warplight");
+        const auto figures = window->currentRun()->figures();
+        QVERIFY(window->saveSession(file));
+        init(); // another window
+        window->openSession(file);
+        QVERIFY(window->bannerText().isEmpty());
+        QCOMPARE(window->currentExperiment(), QString("attention.tiles"));
+        QVERIFY(window->currentRun()->figures() == figures);
+
+        QFile whole(file), cut(folder.filePath("cut.warplight"));
+        QVERIFY(whole.open(QIODevice::ReadOnly) && cut.open(QIODevice::WriteOnly));
+        cut.write(whole.readAll().chopped(700));
+        cut.close();
+        window->openSession(cut.fileName());
+        QVERIFY(window->bannerText().contains("cut.warplight"));
+        window->openSession(folder.filePath("absent.warplight"));
+        QVERIFY(window->bannerText().contains("absent.warplight"));
+    }
+
+    void theKeyboardIsEnough() {
+        window->activateWindow();
+        auto* navigation = window->findChild<QListWidget*>();
+        navigation->setFocus();
+        const QString first = window->currentExperiment();
+        QTest::keyClick(navigation, Qt::Key_Down);
+        QTRY_VERIFY(window->currentExperiment() != first);
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+        QSignalSpy ended(window.get(), &MainWindow::runEnded);
+        QTest::keyClick(window.get(), Qt::Key_R, Qt::ControlModifier);
+        QTRY_VERIFY_WITH_TIMEOUT(ended.count() == 1, 8000);
+    }
+
+    void noEngineOutlivesItsWindow() {
+        const qint64 id = window->engine().processId();
+        QVERIFY(id > 0 && ::kill(static_cast<pid_t>(id), 0) == 0);
+        window.reset();
+        QVERIFY(::kill(static_cast<pid_t>(id), 0) != 0);
+    }
+};
+
+QTEST_MAIN(WindowTest)
+#include "window_test.moc"
