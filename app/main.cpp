@@ -1,3 +1,4 @@
+#include "app/report/report.h"
 #include "app/shell/main_window.h"
 #include "app/views/theme.h"
 
@@ -24,10 +25,17 @@ bool systemIsDark() { return QApplication::palette().color(QPalette::Window).lig
 int main(int argc, char** argv) {
     QElapsedTimer sinceStart;
     sinceStart.start();
+    const bool report = argc > 1 && QByteArrayView(argv[1]) == "report";
+    if (report && qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM")) // needs no display
+        qputenv("QT_QPA_PLATFORM", "offscreen");
     QApplication application(argc, argv);
     QApplication::setApplicationName("warplight");
     QApplication::setOrganizationName("warplight");
     QApplication::setApplicationVersion(WARPLIGHT_VERSION);
+    if (report) {
+        loadFonts();
+        return reportMain(QApplication::arguments().mid(1));
+    }
     QCommandLineParser parser;
     parser.setApplicationDescription(QObject::tr("A desktop lab for attention kernels"));
     parser.addHelpOption();

@@ -40,6 +40,7 @@ QString savePicture(const FigureView& view, const QString& title, const QString&
         QSvgGenerator svg;
         svg.setOutputDevice(&out);
         svg.setSize(size);
+        svg.setResolution(96); // the pixels that views draw in
         svg.setViewBox(QRect(QPoint(), size));
         svg.setTitle(title);
         QPainter painter(&svg);

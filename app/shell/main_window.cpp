@@ -1,5 +1,6 @@
 #include "app/shell/main_window.h"
 
+#include "app/report/report.h"
 #include "app/shell/command_palette.h"
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
@@ -97,6 +98,13 @@ void MainWindow::buildActions() {
             !file.isEmpty())
             saveSession(file);
     });
+    exportAction = make(tr("Export…"), QKeySequence("Ctrl+E"), [this] {
+        if (const QString file =
+                QFileDialog::getSaveFileName(this, tr("Export report"), "report.html",
+                                             tr("Web page (*.html);;PDF (*.pdf);;Folder of SVG, PNG, CSV, JSON (*)"));
+            !file.isEmpty())
+            exportReport(file);
+    });
     themeAction = make(tr("Light or dark"), QKeySequence("Ctrl+T"), [this] { toggleTheme(); });
     paletteAction = make(tr("Search commands"), QKeySequence("Ctrl+K"), [this] { openPalette(); });
     fullScreenAction =
@@ -134,7 +142,7 @@ void MainWindow::buildLayout() {
         barLayout->addWidget(button(action));
     barLayout->addStretch();
     barLayout->addWidget(device);
-    for (QAction* action : {paletteAction, openAction, saveAction, themeAction})
+    for (QAction* action : {paletteAction, openAction, saveAction, exportAction, themeAction})
         barLayout->addWidget(button(action));
 
     navigation = new QListWidget(this);
@@ -348,6 +356,7 @@ void MainWindow::showState() {
     stopAction->setEnabled(running);
     pinAction->setEnabled(record && record->ended());
     saveAction->setEnabled(!runs.empty());
+    exportAction->setEnabled(record && record->ended());
     progress->setVisible(running);
     if (running) {
         progress->setValue(static_cast<int>(1000 * std::max(0.0, record->progress().fraction)));
@@ -410,6 +419,21 @@ bool MainWindow::saveSession(const QString& file) {
                 ended.push_back(&record);
         lab::saveSession(file.toStdString(), ended);
         setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
+        return true;
+    } catch (const std::exception& error) {
+        say(error.what());
+        return false;
+    }
+}
+
+bool MainWindow::exportReport(const QString& target) {
+    try {
+        std::vector<const lab::RunRecord*> newest; // one run a page: what the window shows
+        for (const auto& [id, run] : latest)
+            if (runs.contains(run) && runs.at(run).ended())
+                newest.push_back(&runs.at(run));
+        writeReport(newest, target);
+        status->setText(tr("Wrote %1").arg(target));
         return true;
     } catch (const std::exception& error) {
         say(error.what());

@@ -36,6 +36,7 @@ class MainWindow : public QMainWindow {
     void showExperiment(const QString& id);
     void openSession(const QString& file);
     bool saveSession(const QString& file); ///< false: the window says why
+    bool exportReport(const QString& target);
 
   public slots:
     void runNow();
@@ -72,7 +73,7 @@ class MainWindow : public QMainWindow {
     SettingsForm* settings;
     QLabel *about, *status, *reading, *banner, *device;
     QProgressBar* progress;
-    QAction *runAction, *stopAction, *pinAction, *openAction, *saveAction, *themeAction, *paletteAction,
+    QAction *runAction, *stopAction, *pinAction, *openAction, *saveAction, *exportAction, *themeAction, *paletteAction,
         *fullScreenAction;
 };
 

@@ -268,18 +268,41 @@ void SeriesView::changeEvent(QEvent* event) {
     FigureView::changeEvent(event);
 }
 
+/// Draws squares and names in rows; returns the height used. A picture in print has no chips to hover.
+double SeriesView::renderLegend(QPainter& painter, const QRectF& area) const {
+    constexpr double rowHeight = 20, square = 10, gap = 18;
+    painter.setFont(textFont(12));
+    double x = area.left(), y = area.top();
+    for (const lab::Curve& curve : series.curves) {
+        if (hidden.contains(QString::fromStdString(curve.id)))
+            continue;
+        const QString label = QString("%1 (%2)").arg(QString::fromStdString(curve.label), badgeText(curve.provenance));
+        const double width = square + 6 + painter.fontMetrics().horizontalAdvance(label) + gap;
+        if (x > area.left() && x + width > area.right()) {
+            x = area.left();
+            y += rowHeight;
+        }
+        painter.fillRect(QRectF(x, y + (rowHeight - square) / 2, square, square), penOf(curve, false).color());
+        painter.setPen(Theme::current().ink);
+        painter.drawText(QRectF(x + square + 6, y, width, rowHeight), Qt::AlignLeft | Qt::AlignVCenter, label);
+        x += width;
+    }
+    return y + rowHeight + 6 - area.top();
+}
+
 void SeriesView::render(QPainter& painter, const QRectF& area) const {
+    const QRectF plotArea = area.adjusted(0, renderLegend(painter, area), 0, 0);
     QCustomPlot copy;
     draw(copy, true);
     QCPPainter vector;
-    painter.save();
-    painter.translate(area.topLeft());
     QPicture picture;
     vector.begin(&picture);
     vector.setMode(QCPPainter::pmVectorized);
     vector.setMode(QCPPainter::pmNoCaching);
-    copy.toPainter(&vector, static_cast<int>(area.width()), static_cast<int>(area.height()));
+    copy.toPainter(&vector, static_cast<int>(plotArea.width()), static_cast<int>(plotArea.height()));
     vector.end();
+    painter.save();
+    painter.translate(plotArea.topLeft());
     picture.play(&painter);
     painter.restore();
 }

@@ -40,6 +40,7 @@ class SeriesView : public FigureView {
     void draw(QCustomPlot& plot, bool fit) const;
     void addCurve(QCustomPlot& plot, const lab::Curve& curve, bool pinned) const;
     void rebuildLegend();
+    double renderLegend(QPainter& painter, const QRectF& area) const;
     void moveCrosshair(const QPoint& at);
 
     lab::Series series;

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "app/report/report.h"
+
+namespace warplight::app {
+
+/// The report as one self-contained HTML page.
+QString htmlReport(const std::vector<const lab::RunRecord*>& runs, const ReportOptions& options);
+
+/// "Race and Accuracy" unless the options name a title.
+QString reportTitle(const std::vector<const lab::RunRecord*>& runs, const ReportOptions& options);
+/// Machine, device and time of a run, as pairs of name and value.
+std::vector<std::pair<QString, QString>> circumstances(const lab::RunRecord& run, const ReportOptions& options);
+/// The settings of a run, as pairs of name and value.
+std::vector<std::pair<QString, QString>> settingsOf(const lab::RunRecord& run);
+
+} // namespace warplight::app

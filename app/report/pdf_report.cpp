@@ -1,0 +1,126 @@
+#include "app/report/pdf_report.h"
+
+#include "app/report/html_report.h"
+#include "app/views/figure_view.h"
+#include "app/views/theme.h"
+#include "core/error.h"
+
+#include <QPainter>
+#include <QPdfWriter>
+#include <QSaveFile>
+
+#include <memory>
+
+namespace warplight::app {
+namespace {
+
+constexpr int resolution = 96; // the views' own pixels
+constexpr double gap = 14;
+
+/// Puts blocks one under another and begins pages as they fill.
+class Paper {
+  public:
+    explicit Paper(QPdfWriter& writer)
+        : writer(writer), painter(&writer), page(0, 0, writer.width(), writer.height()) {}
+
+    void text(const QString& words, const QFont& font, const QColor& colour) {
+        if (words.isEmpty())
+            return;
+        painter.setFont(font);
+        const QRectF needed = painter.boundingRect(QRectF(0, 0, page.width(), 1e5), Qt::TextWordWrap, words);
+        const QRectF box = take(needed.height() + 4);
+        painter.setFont(font);
+        painter.setPen(colour);
+        painter.drawText(box, Qt::TextWordWrap, words);
+    }
+
+    /// Title, picture and explanation; the title never stands alone at the foot of a page.
+    void figure(const lab::Figure& figure) {
+        constexpr double titleHeight = 40;
+        const std::unique_ptr<FigureView> view(FigureView::create(figure));
+        const QSizeF size = view->pictureSize();
+        const double scale =
+            std::min({1.0, page.width() / size.width(), (page.height() - titleHeight) / size.height()});
+        y += gap;
+        if (y + titleHeight + size.height() * scale > page.height())
+            newPage();
+        text(QString("%1  %2").arg(QString::fromStdString(figure.title), QString::fromStdString(figure.subtitle)),
+             textFont(13, QFont::DemiBold), Theme::current().ink);
+        const QRectF box = take(size.height() * scale);
+        painter.save();
+        painter.translate(box.topLeft());
+        painter.scale(scale, scale);
+        view->render(painter, QRectF(QPointF(), size));
+        painter.restore();
+        text(QString::fromStdString(figure.explain).remove('*').remove('`'), textFont(10), Theme::current().muted);
+    }
+
+    void newPage() {
+        if (y > 0)
+            writer.newPage();
+        y = 0;
+    }
+
+  private:
+    QRectF take(double height) {
+        if (y > 0 && y + height > page.height())
+            newPage();
+        const QRectF box(0, y, page.width(), height);
+        y += height;
+        return box;
+    }
+
+    QPdfWriter& writer;
+    QPainter painter;
+    QRectF page;
+    double y = 0;
+};
+
+QString sentence(const std::vector<std::pair<QString, QString>>& pairs) {
+    QStringList parts;
+    for (const auto& [name, value] : pairs)
+        parts << QString("%1: %2").arg(name, value);
+    return parts.join("  ·  ");
+}
+
+} // namespace
+
+void writePdfReport(const std::vector<const lab::RunRecord*>& runs, const QString& file, const ReportOptions& options) {
+    QSaveFile out(file);
+    if (!out.open(QIODevice::WriteOnly))
+        throw InputError(QString("%1: %2").arg(file, out.errorString()).toStdString());
+    {
+        QPdfWriter writer(&out);
+        writer.setPageSize(QPageSize(QPageSize::A4));
+        writer.setPageMargins(QMarginsF(18, 18, 18, 18), QPageLayout::Millimeter);
+        writer.setResolution(resolution);
+        writer.setTitle(reportTitle(runs, options));
+        const Theme& theme = Theme::current();
+        Paper paper(writer);
+        paper.text(reportTitle(runs, options), textFont(24, QFont::Bold), theme.ink);
+        paper.text(QObject::tr("A report by Warplight. Every number says whether it was measured, counted, modelled or "
+                               "is a reference."),
+                   textFont(11), theme.muted);
+        for (const auto* run : runs) {
+            if (run != runs.front())
+                paper.newPage();
+            paper.text(QString::fromStdString(run->start().title), textFont(18, QFont::Bold), theme.ink);
+            paper.text(sentence(circumstances(*run, options)), textFont(10), theme.muted);
+            paper.text(sentence(settingsOf(*run)) + "\n", textFont(10), theme.muted);
+            for (const auto& figure : run->figures())
+                if (const auto* metric = std::get_if<lab::Metric>(&figure.content); metric && metric->value)
+                    paper.text(QString("%1   %2 (%3)")
+                                   .arg(numberText(*metric->value, QString::fromStdString(metric->unit),
+                                                   QString::fromStdString(metric->format)),
+                                        QString::fromStdString(metric->caption), badgeText(metric->provenance)),
+                               textFont(13), theme.ink);
+            for (const auto& figure : run->figures())
+                if (!std::holds_alternative<lab::Metric>(figure.content))
+                    paper.figure(figure);
+        }
+    }
+    if (!out.commit())
+        throw std::runtime_error(QString("%1: %2").arg(file, out.errorString()).toStdString());
+}
+
+} // namespace warplight::app

@@ -1,0 +1,40 @@
+#include "app/report/picture.h"
+
+#include "app/views/figure_view.h"
+#include "app/views/theme.h"
+
+#include <QBuffer>
+#include <QSvgGenerator>
+
+#include <memory>
+
+namespace warplight::app {
+
+QString pictureSvg(const lab::Figure& figure) {
+    const std::unique_ptr<FigureView> view(FigureView::create(figure));
+    QBuffer buffer;
+    buffer.open(QIODevice::WriteOnly);
+    QSvgGenerator svg;
+    svg.setOutputDevice(&buffer);
+    svg.setSize(view->pictureSize());
+    svg.setResolution(96); // the pixels that views draw in
+    svg.setViewBox(QRect(QPoint(), view->pictureSize()));
+    svg.setTitle(QString::fromStdString(figure.title));
+    QPainter painter(&svg);
+    view->render(painter, QRectF(QPointF(), view->pictureSize()));
+    painter.end();
+    return QString::fromUtf8(buffer.data());
+}
+
+QImage pictureImage(const lab::Figure& figure) {
+    const std::unique_ptr<FigureView> view(FigureView::create(figure));
+    QImage image(view->pictureSize() * 2, QImage::Format_ARGB32_Premultiplied);
+    image.setDevicePixelRatio(2);
+    image.fill(Theme::current().panel);
+    QPainter painter(&image);
+    painter.setRenderHint(QPainter::Antialiasing);
+    view->render(painter, QRectF(QPointF(), view->pictureSize()));
+    return image;
+}
+
+} // namespace warplight::app
