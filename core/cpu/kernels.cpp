@@ -137,6 +137,49 @@ void onlineRow(const float* q, const float* k, const float* v, int64_t keys, int
     }
 }
 
+void statisticsBlock(const float* s, float& max, float* sums, float* weighted) {
+    const F d;
+    Vector largest = hn::LoadU(d, s);
+    for (int64_t j = lanesOf; j < blockKeys; j += lanesOf)
+        largest = hn::Max(largest, hn::LoadU(d, s + j));
+    const float newMax = std::max(max, hn::GetLane(hn::MaxOfLanes(d, largest)));
+    if (newMax == minusInfinity)
+        return; // no key seen yet
+    Vector total = hn::LoadU(d, sums), moment = hn::LoadU(d, weighted);
+    if (newMax > max) {
+        // Σ p·(s - max') = f·(Σ p·(s - max) + (max - max')·Σ p) with f = 2^(max - max')
+        const Vector f = hn::Set(d, max == minusInfinity ? 0.0f : std::exp2(max - newMax));
+        const Vector shift = hn::Set(d, max == minusInfinity ? 0.0f : max - newMax);
+        moment = hn::Mul(f, hn::MulAdd(shift, total, moment));
+        total = hn::Mul(f, total);
+        max = newMax;
+    }
+    const Vector m = hn::Set(d, max), floor = hn::Set(d, -150.0f);
+    for (int64_t j = 0; j < blockKeys; j += lanesOf) {
+        // Below the floor p is 0 and p·(s - max) must be 0 as well, not 0·inf.
+        const Vector below = hn::Max(hn::Sub(hn::LoadU(d, s + j), m), floor);
+        const Vector p = exp2Vector(d, below);
+        total = hn::Add(total, p);
+        moment = hn::MulAdd(p, below, moment);
+    }
+    hn::StoreU(total, d, sums);
+    hn::StoreU(moment, d, weighted);
+}
+
+float probabilitiesBlock(const float* s, float shift, float* p, float& largest) {
+    const F d;
+    const Vector m = hn::Set(d, shift);
+    Vector total = hn::Zero(d), most = hn::Zero(d);
+    for (int64_t j = 0; j < blockKeys; j += lanesOf) {
+        const Vector e = exp2Vector(d, hn::Sub(hn::LoadU(d, s + j), m));
+        hn::StoreU(e, d, p + j);
+        total = hn::Add(total, e);
+        most = hn::Max(most, e);
+    }
+    largest = hn::GetLane(hn::MaxOfLanes(d, most));
+    return hn::GetLane(hn::SumOfLanes(d, total));
+}
+
 void exp2Array(const float* x, float* y, int64_t count) {
     const F d;
     float buffer[lanesOf];
@@ -168,8 +211,9 @@ double fmaLoop(int64_t iterations, float* sink) {
 }
 
 const Kernels* table() {
-    static const Kernels kernelsOfTarget{lanesOf,    panelKeys,  packKeys,  scores,    accumulate,
-                                         flashBlock, softmaxRow, onlineRow, exp2Array, fmaLoop};
+    static const Kernels kernelsOfTarget{lanesOf,         panelKeys,          packKeys,   scores,
+                                         accumulate,      flashBlock,         softmaxRow, onlineRow,
+                                         statisticsBlock, probabilitiesBlock, exp2Array,  fmaLoop};
     return &kernelsOfTarget;
 }
 

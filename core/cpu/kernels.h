@@ -56,6 +56,11 @@ struct Kernels {
     /// One query against all its keys, one key at a time (online softmax, 2018): o [headDim] unnormalised.
     void (*onlineRow)(const float* q, const float* k, const float* v, int64_t keys, int64_t headDim, float* o,
                       float& max, float& sum);
+    /// One block of scores s [blockKeys] (-inf where masked) into a row's running maximum, sums [lanes] of p = 2^(s -
+    /// max) and weighted sums [lanes] of p·(s - max): what log-sum-exp and entropy need.
+    void (*statisticsBlock)(const float* s, float& max, float* sums, float* weighted);
+    /// p[j] = 2^(s[j] - shift) for blockKeys scores; returns their sum, and their maximum in `largest`.
+    float (*probabilitiesBlock)(const float* s, float shift, float* p, float& largest);
     /// y[i] = 2^x[i], for tests of its error.
     void (*exp2)(const float* x, float* y, int64_t count);
     /// Runs `iterations` rounds of independent fused multiply-adds; returns the FLOPs done (kept honest by `sink`).
