@@ -71,7 +71,7 @@ QString stepsHtml(const lab::Steps& steps) {
     return html + "</ol>";
 }
 
-QString figureHtml(const lab::Figure& figure) {
+QString figureHtml(const lab::RunRecord& run, const lab::Figure& figure) {
     QString body;
     if (const auto* table = std::get_if<lab::Table>(&figure.content))
         body = tableHtml(*table);
@@ -80,7 +80,7 @@ QString figureHtml(const lab::Figure& figure) {
     else if (const auto* steps = std::get_if<lab::Steps>(&figure.content))
         body = stepsHtml(*steps);
     else {
-        body = pictureSvg(figure);
+        body = pictureSvg(run, figure);
         body.remove(QRegularExpression("<\\?xml[^>]*\\?>")).remove(QRegularExpression("<!DOCTYPE[^>]*>"));
     }
     return QString("<figure><h3>%1 <span class=muted>%2</span></h3>%3<div class=muted>%4</div></figure>")
@@ -103,7 +103,7 @@ QString runHtml(const lab::RunRecord& run, const ReportOptions& options) {
         html += QString("<p class=muted>%1</p>").arg(qt(log.text).toHtmlEscaped());
     for (const auto& figure : run.figures())
         if (!std::holds_alternative<lab::Metric>(figure.content))
-            html += figureHtml(figure);
+            html += figureHtml(run, figure);
     return html;
 }
 

@@ -1,6 +1,7 @@
 #include "app/report/pdf_report.h"
 
 #include "app/report/html_report.h"
+#include "app/report/picture.h"
 #include "app/views/figure_view.h"
 #include "app/views/theme.h"
 #include "core/error.h"
@@ -8,8 +9,6 @@
 #include <QPainter>
 #include <QPdfWriter>
 #include <QSaveFile>
-
-#include <memory>
 
 namespace warplight::app {
 namespace {
@@ -35,9 +34,9 @@ class Paper {
     }
 
     /// Title, picture and explanation; the title never stands alone at the foot of a page.
-    void figure(const lab::Figure& figure) {
+    void figure(const lab::RunRecord& run, const lab::Figure& figure) {
         constexpr double titleHeight = 40;
-        const std::unique_ptr<FigureView> view(FigureView::create(figure));
+        const auto view = viewOf(run, figure);
         const QSizeF size = view->pictureSize();
         const double scale =
             std::min({1.0, page.width() / size.width(), (page.height() - titleHeight) / size.height()});
@@ -116,7 +115,7 @@ void writePdfReport(const std::vector<const lab::RunRecord*>& runs, const QStrin
                                textFont(13), theme.ink);
             for (const auto& figure : run->figures())
                 if (!std::holds_alternative<lab::Metric>(figure.content))
-                    paper.figure(figure);
+                    paper.figure(*run, figure);
         }
     }
     if (!out.commit())

@@ -6,12 +6,18 @@
 #include <QBuffer>
 #include <QSvgGenerator>
 
-#include <memory>
-
 namespace warplight::app {
 
-QString pictureSvg(const lab::Figure& figure) {
-    const std::unique_ptr<FigureView> view(FigureView::create(figure));
+std::unique_ptr<FigureView> viewOf(const lab::RunRecord& run, const lab::Figure& figure) {
+    std::unique_ptr<FigureView> view(FigureView::create(figure));
+    for (const auto& [key, tile] : run.tiles())
+        if (tile.figure == figure.id)
+            view->addTile(tile);
+    return view;
+}
+
+QString pictureSvg(const lab::RunRecord& run, const lab::Figure& figure) {
+    const auto view = viewOf(run, figure);
     QBuffer buffer;
     buffer.open(QIODevice::WriteOnly);
     QSvgGenerator svg;
@@ -26,8 +32,8 @@ QString pictureSvg(const lab::Figure& figure) {
     return QString::fromUtf8(buffer.data());
 }
 
-QImage pictureImage(const lab::Figure& figure) {
-    const std::unique_ptr<FigureView> view(FigureView::create(figure));
+QImage pictureImage(const lab::RunRecord& run, const lab::Figure& figure) {
+    const auto view = viewOf(run, figure);
     QImage image(view->pictureSize() * 2, QImage::Format_ARGB32_Premultiplied);
     image.setDevicePixelRatio(2);
     image.fill(Theme::current().panel);

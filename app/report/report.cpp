@@ -37,8 +37,8 @@ void writeFolder(const std::vector<const lab::RunRecord*>& runs, const QString& 
                       lab::toJson(figure, true).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n');
             if (const std::string csv = lab::figureCsv(*runs[i], figure); !csv.empty())
                 writeText(base + ".csv", csv);
-            writeText(base + ".svg", pictureSvg(figure).toStdString());
-            pictureImage(figure).save(base + ".png");
+            writeText(base + ".svg", pictureSvg(*runs[i], figure).toStdString());
+            pictureImage(*runs[i], figure).save(base + ".png");
         }
     }
 }

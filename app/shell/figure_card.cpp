@@ -71,19 +71,19 @@ FigureCard::FigureCard(const lab::Figure& figure, QWidget* parent)
     subtitle->setObjectName("muted");
     head->addWidget(title);
     head->addWidget(subtitle, 1);
-    const auto addButton = [&](const QString& text, const QString& tip, auto&& action) {
+    const auto addButton = [&](const QString& icon, const QString& tip, auto&& action) {
         auto* button = new QToolButton(this);
         button->setObjectName("quiet");
-        button->setText(text);
+        button->setIcon(QIcon(QString(":/icons/%1.svg").arg(icon)));
         button->setToolTip(tip);
         button->setAccessibleName(tip);
         connect(button, &QToolButton::clicked, this, action);
         head->addWidget(button);
     };
-    addButton("⤢", tr("Enlarge, or back"), [this] { emit enlargeWanted(); });
-    addButton(tr("Copy"), tr("Copy as image"), [this] { copyImage(); });
-    addButton("↓", tr("Save as SVG, PNG or CSV"), [this] { save(); });
-    addButton("?", tr("Explain"), [this] { explain(); });
+    addButton("enlarge", tr("Enlarge, or back"), [this] { emit enlargeWanted(); });
+    addButton("copy", tr("Copy as image"), [this] { copyImage(); });
+    addButton("save", tr("Save as SVG, PNG or CSV"), [this] { save(); });
+    addButton("explain", tr("Explain"), [this] { explain(); });
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(12, 8, 12, 10);
     layout->setSpacing(6);

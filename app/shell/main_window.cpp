@@ -4,6 +4,7 @@
 #include "app/shell/command_palette.h"
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
+#include "app/views/figure_view.h"
 #include "app/views/theme.h"
 #include "core/formats/atomic_file.h"
 #include "core/lab/figure_csv.h"
@@ -56,6 +57,7 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
             status->setText(tr("Settings changed: press Run (about %1 s).").arg(result.estimatedSeconds, 0, 'g', 2));
     });
     connect(pageView, &PageView::statusText, reading, &QLabel::setText);
+    connectMaps();
     connect(pageView, &PageView::csvWanted, this, [this](const QString& figure, const QString& file) {
         const lab::RunRecord* record = currentRun();
         try {
@@ -309,6 +311,7 @@ void MainWindow::stop() {
 
 void MainWindow::takeFrames(const std::vector<lab::Frame>& batch) {
     bool mine = false, fresh = false, ended = false;
+    std::vector<const lab::TilePut*> tiles;
     const auto current = latest.find(experiment);
     for (const lab::Frame& frame : batch) {
         const lab::RunId id = lab::runOf(frame);
@@ -327,6 +330,8 @@ void MainWindow::takeFrames(const std::vector<lab::Frame>& batch) {
         mine |= ofPage;
         fresh |= ofPage && std::holds_alternative<lab::RunStarted>(frame);
         ended |= ofPage && std::holds_alternative<lab::RunEnded>(frame);
+        if (const auto* tile = std::get_if<lab::TilePut>(&frame); tile && ofPage)
+            tiles.push_back(tile);
     }
     if (mine) {
         const lab::RunRecord& record = runs.at(current->second);
@@ -334,12 +339,39 @@ void MainWindow::takeFrames(const std::vector<lab::Frame>& batch) {
             pageView->showRecord(&record);
         else
             pageView->refresh(record);
+        for (const lab::TilePut* tile : tiles)
+            pageView->addTile(*tile);
         if (pinned.contains(experiment))
             pageView->setPinned(&runs.at(pinned.at(experiment)), tr("pinned"));
     }
     showState();
     if (ended)
         emit runEnded();
+}
+
+/// What a heat map asks of the engine: tiles, values under the pointer, details of a row.
+void MainWindow::connectMaps() {
+    const auto answering = [this](auto&& ask) {
+        if (const auto run = latest.find(experiment); run != latest.end() && client.answersFor(run->second))
+            ask(run->second);
+    };
+    connect(pageView, &PageView::tileWanted, this, [=, this](const QString& figure, int level, qint64 row, qint64 col) {
+        answering([&](lab::RunId run) { client.requestTile(run, figure, level, row, col); });
+    });
+    connect(pageView, &PageView::tilesDropped, this,
+            [=, this](const QString& figure) { answering([&](lab::RunId run) { client.dropTiles(run, figure); }); });
+    connect(pageView, &PageView::probeWanted, this, [=, this](const QString& figure, qint64 row, qint64 col) {
+        answering([&](lab::RunId run) { client.requestProbe(run, figure, row, col); });
+    });
+    connect(pageView, &PageView::selected, this, [=, this](const QString& figure, qint64 row, qint64 col) {
+        answering([&](lab::RunId run) { client.select(run, figure, row, col); });
+    });
+    connect(&client, &EngineClient::probed, this,
+            [this](lab::RunId run, const QString& figure, qint64 row, qint64 col, const QStringList& lines) {
+                FigureView* view = pageView->view(figure.toStdString());
+                if (view && latest.contains(experiment) && latest.at(experiment) == run)
+                    view->setProbe(row, col, lines);
+            });
 }
 
 void MainWindow::settingsChanged() {

@@ -51,6 +51,7 @@ class MainWindow : public QMainWindow {
   private:
     void buildActions();
     void buildLayout();
+    void connectMaps();
     void engineReady();
     void takeFrames(const std::vector<lab::Frame>& batch);
     void settingsChanged();

@@ -10,7 +10,8 @@
 namespace warplight::app {
 namespace {
 
-constexpr int gap = 12, mainHeight = 330, supportHeight = 270, columnWidth = 360;
+constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, noteHeight = 110, detailHeight = 200, mainHeight = 330,
+              supportHeight = 270, columnWidth = 360;
 
 } // namespace
 
@@ -54,8 +55,11 @@ void PageView::showRecord(const lab::RunRecord* record) {
     cards.clear();
     metrics.clear();
     enlarged = nullptr;
-    if (record)
+    if (record) {
         refresh(*record);
+        for (const auto& [key, tile] : record->tiles())
+            addTile(tile);
+    }
     showState(record);
 }
 
@@ -105,13 +109,21 @@ void PageView::add(const lab::Figure& figure) {
         return;
     }
     auto* card = new FigureCard(figure, this);
-    connect(card, &FigureCard::csvWanted, this,
-            [this, id = QString::fromStdString(figure.id)](const QString& file) { emit csvWanted(id, file); });
+    const QString id = QString::fromStdString(figure.id);
+    connect(card, &FigureCard::csvWanted, this, [this, id](const QString& file) { emit csvWanted(id, file); });
     connect(card, &FigureCard::enlargeWanted, this, [this, card] {
         enlarged = enlarged == card ? nullptr : card;
         arrange();
     });
-    connect(card->view(), &FigureView::statusText, this, &PageView::statusText);
+    const FigureView* view = card->view();
+    connect(view, &FigureView::statusText, this, &PageView::statusText);
+    connect(view, &FigureView::linkActivated, this, &PageView::linkActivated);
+    connect(view, &FigureView::tilesDropped, this, [this, id] { emit tilesDropped(id); });
+    connect(view, &FigureView::tileWanted, this,
+            [this, id](int level, qint64 row, qint64 col) { emit tileWanted(id, level, row, col); });
+    connect(view, &FigureView::probeWanted, this,
+            [this, id](qint64 row, qint64 col) { emit probeWanted(id, row, col); });
+    connect(view, &FigureView::selected, this, [this, id](qint64 row, qint64 col) { emit selected(id, row, col); });
     cards.push_back(card);
 }
 
@@ -120,15 +132,15 @@ void PageView::arrange() {
     while (QLayoutItem* item = grid->takeAt(0))
         delete item;
     for (int i = 0; i < 3; ++i) // equal columns, whatever the cards would like
-        grid->setColumnStretch(i, i < columns ? 1 : 0);
-    int row = 0, column = 0;
+        grid->setColumnStretch(i, i < columns ? 2 : 0);
+    int row = arrangeMap(), column = 0;
     for (const bool main : {true, false})
         for (FigureCard* card : cards) {
-            if ((card->figure().place == lab::Figure::Place::Main) != main)
+            if ((card->figure().place == lab::Figure::Place::Main) != main || grid->indexOf(card) >= 0)
                 continue;
             card->setVisible(!enlarged || card == enlarged);
             const bool wide = main || std::holds_alternative<lab::Table>(card->figure().content);
-            card->setMinimumHeight(card == enlarged ? 560 : main ? mainHeight : supportHeight);
+            card->setMinimumHeight(card == enlarged ? enlargedHeight : main ? mainHeight : supportHeight);
             if (wide && column > 0) {
                 ++row;
                 column = 0;
@@ -140,6 +152,36 @@ void PageView::arrange() {
                 column = 0;
             }
         }
+}
+
+/// A map is square: it stands left, the details of a selection beside it. Returns the first free row below.
+int PageView::arrangeMap() {
+    const auto isMap = [](FigureCard* card) {
+        return card->figure().place == lab::Figure::Place::Main &&
+               std::holds_alternative<lab::Heatmap>(card->figure().content);
+    };
+    const auto map = std::find_if(cards.begin(), cards.end(), isMap);
+    if (map == cards.end() || enlarged)
+        return 0;
+    (*map)->setVisible(true);
+    (*map)->setMinimumHeight(mapHeight);
+    if (columns == 1) {
+        grid->addWidget(*map, 0, 0);
+        return 1;
+    }
+    if (columns == 2)
+        grid->setColumnStretch(0, 3);
+    int row = 0;
+    for (FigureCard* card : cards)
+        if (card->figure().place == lab::Figure::Place::Detail) {
+            card->setVisible(true);
+            const bool note = std::holds_alternative<lab::Note>(card->figure().content);
+            card->setMinimumHeight(note ? noteHeight : detailHeight);
+            card->setMaximumHeight(note ? noteHeight : QWIDGETSIZE_MAX);
+            grid->addWidget(card, row++, columns - 1);
+        }
+    grid->addWidget(*map, 0, 0, std::max(row, 1), columns - 1);
+    return std::max(row, 1);
 }
 
 void PageView::setPinned(const lab::RunRecord* record, const QString& name) {
@@ -156,6 +198,11 @@ FigureView* PageView::view(const std::string& figure) const {
         if (card->figure().id == figure)
             return card->view();
     return nullptr;
+}
+
+void PageView::addTile(const lab::TilePut& tile) {
+    if (FigureView* shown = view(tile.figure))
+        shown->addTile(tile);
 }
 
 void PageView::resizeEvent(QResizeEvent* event) {

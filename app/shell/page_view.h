@@ -28,8 +28,14 @@ class PageView : public QWidget {
     void refresh(const lab::RunRecord& record);
     void setPinned(const lab::RunRecord* record, const QString& name);
     FigureView* view(const std::string& figure) const; ///< null if there is none
+    void addTile(const lab::TilePut& tile);            ///< of a lazy heat map of this page
 
   signals:
+    void tileWanted(const QString& figure, int level, qint64 tileRow, qint64 tileCol);
+    void tilesDropped(const QString& figure);
+    void probeWanted(const QString& figure, qint64 row, qint64 col);
+    void selected(const QString& figure, qint64 row, qint64 col);
+    void linkActivated(const warplight::lab::Link& link);
     void csvWanted(const QString& figure, const QString& file);
     void statusText(const QString& text);
 
@@ -39,6 +45,7 @@ class PageView : public QWidget {
   private:
     void add(const lab::Figure& figure);
     void arrange();
+    int arrangeMap();
     void showState(const lab::RunRecord* record);
 
     QLabel *title, *sentence, *state;

@@ -5,6 +5,8 @@
 
 #include <QCheckBox>
 #include <QComboBox>
+#include <QFileDialog>
+#include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
@@ -32,10 +34,12 @@ void SettingsForm::setParameters(const std::vector<lab::Parameter>& parameters) 
     layout->addWidget(body);
     for (const lab::Parameter& parameter : parameters)
         addField(parameter);
+    showWhatMatters();
     auto* reset = new QPushButton(tr("Reset to defaults"), body);
     connect(reset, &QPushButton::clicked, this, [this] {
         for (Field& field : fields)
             field.write(field.parameter.defaultValue);
+        showWhatMatters();
         emit changed();
     });
     column->addSpacing(8);
@@ -43,31 +47,33 @@ void SettingsForm::setParameters(const std::vector<lab::Parameter>& parameters) 
 }
 
 void SettingsForm::addField(const lab::Parameter& parameter) {
-    auto* column = static_cast<QVBoxLayout*>(body->layout());
     const size_t index = fields.size();
+    auto* box = new QWidget(body);
+    auto* column = new QVBoxLayout(box);
+    column->setContentsMargins(0, 4, 0, 0);
+    column->setSpacing(4);
     const QString tip =
         qt(parameter.doc) + (parameter.minimum && parameter.maximum
                                  ? tr("\nFrom %1 to %2.").arg(*parameter.minimum).arg(*parameter.maximum)
                                  : QString());
-    Field field{parameter, {}, {}, nullptr};
+    Field field{parameter, {}, {}, nullptr, box};
     QWidget* first = nullptr;
     if (parameter.type != lab::Parameter::Type::Flag) {
-        auto* label = new QLabel(qt(parameter.title) +
-                                     (parameter.unit.empty() ? QString() : QString(" (%1)").arg(qt(parameter.unit))),
-                                 body);
+        auto* label = new QLabel(
+            qt(parameter.title) + (parameter.unit.empty() ? QString() : QString(" (%1)").arg(qt(parameter.unit))), box);
         label->setObjectName("muted");
         label->setToolTip(tip);
-        column->addSpacing(4);
         column->addWidget(label);
     }
     if (parameter.type == lab::Parameter::Type::Flag) {
-        auto* box = new QCheckBox(qt(parameter.title), body);
-        connect(box, &QCheckBox::toggled, this, [this, index] { fieldChanged(index); });
-        field.read = [box] { return lab::Value(box->isChecked()); };
-        field.write = [box](const lab::Value& v) { box->setChecked(std::get<bool>(v)); };
-        first = box;
+        auto* check = new QCheckBox(qt(parameter.title), box);
+        connect(check, &QCheckBox::toggled, this, [this, index] { fieldChanged(index); });
+        field.read = [check] { return lab::Value(check->isChecked()); };
+        field.write = [check](const lab::Value& v) { check->setChecked(std::get<bool>(v)); };
+        first = check;
     } else if (parameter.type == lab::Parameter::Type::Choice) {
-        auto* combo = new QComboBox(body);
+        auto* combo = new QComboBox(box);
+        combo->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed); // the form decides the width
         for (const auto& option : parameter.options)
             combo->addItem(qt(option.title.empty() ? option.id : option.title), qt(option.id));
         connect(combo, &QComboBox::currentIndexChanged, this, [this, index] { fieldChanged(index); });
@@ -79,14 +85,14 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
     } else if (parameter.type == lab::Parameter::Type::Choices) {
         std::vector<QCheckBox*> boxes;
         for (const auto& option : parameter.options) {
-            auto* box = new QCheckBox(qt(option.title), body);
-            box->setToolTip(qt(option.doc));
+            auto* check = new QCheckBox(qt(option.title), box);
+            check->setToolTip(qt(option.doc));
             QPixmap chip(10, 10);
             chip.fill(Theme::current().series(qt(option.id)));
-            box->setIcon(chip);
-            connect(box, &QCheckBox::toggled, this, [this, index] { fieldChanged(index); });
-            boxes.push_back(box);
-            column->addWidget(box);
+            check->setIcon(chip);
+            connect(check, &QCheckBox::toggled, this, [this, index] { fieldChanged(index); });
+            boxes.push_back(check);
+            column->addWidget(check);
         }
         field.read = [boxes, options = parameter.options] {
             std::vector<std::string> chosen;
@@ -101,23 +107,24 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
                 boxes[i]->setChecked(std::find(chosen.begin(), chosen.end(), options[i].id) != chosen.end());
         };
     } else { // numbers, sweeps, files and texts are written as on the command line
-        auto* edit = new QLineEdit(body);
+        auto* edit = new QLineEdit(box);
         edit->setFont(monoFont());
         connect(edit, &QLineEdit::textEdited, this, [this, index] { fieldChanged(index); });
         field.read = [edit, parameter] { return lab::parseValue(parameter, edit->text().toStdString()); };
         field.write = [edit, parameter](const lab::Value& v) { edit->setText(qt(lab::valueText(parameter, v))); };
-        first = edit;
+        first = parameter.type == lab::Parameter::Type::File ? fileField(edit, parameter) : edit;
     }
     if (first) {
+        (first->focusProxy() ? first->focusProxy() : first)->setAccessibleName(qt(parameter.title));
         first->setToolTip(tip);
-        first->setAccessibleName(qt(parameter.title));
         column->addWidget(first);
     }
-    field.error = new QLabel(body);
+    field.error = new QLabel(box);
     field.error->setObjectName("error");
     field.error->setWordWrap(true);
     field.error->hide();
     column->addWidget(field.error);
+    body->layout()->addWidget(box);
     fields.push_back(std::move(field));
     const QSignalBlocker quiet(this);
     fields.back().write(parameter.defaultValue);
@@ -133,7 +140,41 @@ void SettingsForm::fieldChanged(size_t index) {
         sentence = error.what();
     }
     setError(qt(fields[index].parameter.id), sentence);
+    showWhatMatters();
     emit changed();
+}
+
+/// A text field with a button that looks for a file.
+QWidget* SettingsForm::fileField(QLineEdit* edit, const lab::Parameter& parameter) {
+    auto* row = new QWidget(edit->parentWidget());
+    auto* layout = new QHBoxLayout(row);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(edit, 1);
+    auto* browse = new QPushButton("…", row);
+    browse->setFixedWidth(34);
+    browse->setAccessibleName(tr("Choose a file for %1").arg(qt(parameter.title)));
+    layout->addWidget(browse);
+    row->setFocusProxy(edit);
+    connect(browse, &QPushButton::clicked, this, [this, edit, parameter] {
+        const QString file = QFileDialog::getOpenFileName(this, qt(parameter.title), {}, qt(parameter.fileFilter));
+        if (file.isEmpty())
+            return;
+        edit->setText(file);
+        emit edit->textEdited(file);
+    });
+    return row;
+}
+
+/// Fields that do not matter for the other settings (Parameter::shownWhen) are away.
+void SettingsForm::showWhatMatters() {
+    std::map<std::string, std::string> texts;
+    for (const Field& field : fields)
+        try {
+            texts[field.parameter.id] = lab::valueText(field.parameter, field.read());
+        } catch (const InputError&) { // a wrong value decides nothing
+        }
+    for (const Field& field : fields)
+        field.box->setVisible(field.parameter.mattersIn(texts));
 }
 
 std::map<std::string, lab::Value> SettingsForm::values() const {
@@ -153,6 +194,7 @@ void SettingsForm::setValue(const std::string& id, const lab::Value& value) {
     for (Field& field : fields)
         if (field.parameter.id == id && value.index() == field.parameter.defaultValue.index())
             field.write(value);
+    showWhatMatters();
 }
 
 void SettingsForm::setError(const QString& id, const QString& sentence) {

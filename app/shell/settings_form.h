@@ -7,6 +7,7 @@
 #include <functional>
 
 class QLabel;
+class QLineEdit;
 class QVBoxLayout;
 
 namespace warplight::app {
@@ -34,8 +35,11 @@ class SettingsForm : public QWidget {
         std::function<lab::Value()> read; ///< throws InputError
         std::function<void(const lab::Value&)> write;
         QLabel* error;
+        QWidget* box; ///< label, field and error together
     };
     void addField(const lab::Parameter& parameter);
+    QWidget* fileField(QLineEdit* edit, const lab::Parameter& parameter);
+    void showWhatMatters();
     void fieldChanged(size_t index);
 
     QVBoxLayout* layout;

@@ -1,5 +1,6 @@
 #include "app/views/figure_view.h"
 
+#include "app/views/heatmap_view.h"
 #include "app/views/histogram_view.h"
 #include "app/views/metric_view.h"
 #include "app/views/note_view.h"
@@ -13,9 +14,7 @@ FigureView* FigureView::create(const lab::Figure& figure, QWidget* parent) {
     struct Maker {
         QWidget* parent;
         FigureView* operator()(const lab::Series&) const { return new SeriesView(parent); }
-        FigureView* operator()(const lab::Heatmap&) const {
-            return new NoteView(parent);
-        } // no experiment emits one yet
+        FigureView* operator()(const lab::Heatmap&) const { return new HeatmapView(parent); }
         FigureView* operator()(const lab::Histogram&) const { return new HistogramView(parent); }
         FigureView* operator()(const lab::Table&) const { return new TableView(parent); }
         FigureView* operator()(const lab::Metric&) const { return new MetricView(parent); }

@@ -56,6 +56,7 @@ QString styleSheet(const Theme& t) {
         QLabel#badge { color: %muted; border: 1px solid %line; border-radius: 4px; padding: 0px 5px; }
         QLabel#banner { background: %panel; border: 1px solid %warning; border-radius: 6px; padding: 8px 12px; }
         QComboBox::drop-down { border: 0px; width: 22px; }
+        QComboBox::down-arrow { image: url(:/icons/chevron.svg); width: 12px; height: 12px; }
         QListWidget { border: 1px solid transparent; outline: 0px; }
         QListWidget::item { padding: 6px 10px; border-radius: 6px; }
         QListWidget::item:selected { background: %ground; color: %ink; border-left: 3px solid %accent; }
@@ -74,8 +75,9 @@ QString styleSheet(const Theme& t) {
         QSlider::sub-page:horizontal { background: %accent; border-radius: 2px; }
         QSlider::handle:horizontal { width: 12px; margin: -5px 0px; background: %panel; border: 2px solid %accent; border-radius: 7px; }
         QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid %muted; border-radius: 3px; background: %panel; }
-        QCheckBox::indicator:checked { background: %accent; border-color: %accent; }
+        QCheckBox::indicator:checked { background: %accent; border-color: %accent; image: url(:/icons/check-%mode.svg); }
         QCheckBox:focus { color: %accent; })")
+        .replace("%mode", t.dark ? "dark" : "light")
         .replace("%accentInk", t.accentInk.name())
         .replace("%accent", t.accent.name())
         .replace("%ink", t.ink.name())

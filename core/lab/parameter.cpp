@@ -259,6 +259,15 @@ Parameter Parameter::sweep(std::string id, std::string title, std::vector<int64_
     return parameter;
 }
 
+bool Parameter::mattersIn(const std::map<std::string, std::string>& texts) const {
+    const size_t equals = shownWhen.find('=');
+    if (equals == std::string::npos)
+        return true;
+    const bool unequal = equals > 0 && shownWhen[equals - 1] == '!';
+    const auto found = texts.find(shownWhen.substr(0, equals - (unequal ? 1 : 0)));
+    return found == texts.end() || (found->second == shownWhen.substr(equals + 1)) != unequal;
+}
+
 Value parseValue(const Parameter& parameter, std::string_view text) {
     Value value;
     switch (parameter.type) {

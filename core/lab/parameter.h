@@ -35,7 +35,10 @@ struct Parameter {
     bool advanced = false;                  ///< folded away at first
     std::vector<Option> options;            ///< Choice and Choices
     std::string fileFilter;                 ///< File: "Tensors (*.npy *.npz *.safetensors)"
-    std::string shownWhen;                  ///< "id=value": only then does the parameter matter; empty = always
+    /// "id=value" or "id!=value": only then does the parameter matter; empty = always.
+    std::string shownWhen;
+    /// Whether it matters beside these settings (ids and their values as text).
+    bool mattersIn(const std::map<std::string, std::string>& texts) const;
 
     static Parameter integer(std::string id, std::string title, int64_t value, double minimum, double maximum,
                              std::string doc);

@@ -42,6 +42,8 @@ void appendCurve(Series& series, const Curve& points) {
     extend(found->pointText, points.pointText);
 }
 
+constexpr int64_t tileLimit = 64 << 20; // bytes of tiles that a record keeps
+
 int64_t bytesOf(const TilePut& tile) { return static_cast<int64_t>(tile.cells.size() * sizeof(float)); }
 
 } // namespace
@@ -81,12 +83,15 @@ void RunRecord::apply(const Frame& frame) {
         }
         void operator()(const TilePut& tile) const {
             contentOf<Heatmap>(record.find(tile.figure), tile.figure, "heatmap");
-            record.tileStore[{tile.figure, tile.level, tile.tileRow, tile.tileCol}] = tile;
+            record.keep(tile);
         }
         void operator()(const FigureRemoved& removed) const {
             std::erase_if(record.shown, [&](const Figure& f) { return f.id == removed.figure; });
-            std::erase_if(record.tileStore,
-                          [&](const auto& entry) { return std::get<0>(entry.first) == removed.figure; });
+            std::erase_if(record.tileStore, [&](const auto& entry) {
+                const bool gone = std::get<0>(entry.first) == removed.figure;
+                record.tileBytes -= gone ? bytesOf(entry.second) : 0;
+                return gone;
+            });
         }
         void operator()(const Progress& progress) const { record.lastProgress = progress; }
         void operator()(const Log& log) const { record.logLines.push_back(log); }
@@ -101,6 +106,19 @@ const Figure* RunRecord::figure(std::string_view id) const {
 }
 
 Figure* RunRecord::find(std::string_view id) { return const_cast<Figure*>(std::as_const(*this).figure(id)); }
+
+void RunRecord::keep(const TilePut& tile) {
+    TilePut& place = tileStore[{tile.figure, tile.level, tile.tileRow, tile.tileCol}];
+    tileBytes += bytesOf(tile) - bytesOf(place);
+    place = tile;
+    while (tileBytes > tileLimit && tileStore.size() > 1) {
+        const auto finest = std::min_element(tileStore.begin(), tileStore.end(), [](const auto& a, const auto& b) {
+            return a.second.level < b.second.level;
+        });
+        tileBytes -= bytesOf(finest->second);
+        tileStore.erase(finest);
+    }
+}
 
 std::vector<Frame> RunRecord::frames(int64_t tileBudget) const {
     std::vector<Frame> frames{started};

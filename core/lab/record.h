@@ -24,6 +24,7 @@ class RunRecord {
     const RunStarted& start() const { return started; }
     const std::vector<Figure>& figures() const { return shown; } ///< in order of appearance
     const Figure* figure(std::string_view id) const;             ///< null if there is none
+    /// At most 64 MiB of them; beyond that the finest go first.
     const std::map<TileKey, TilePut>& tiles() const { return tileStore; }
     const std::vector<Log>& logs() const { return logLines; }
     const Progress& progress() const { return lastProgress; }
@@ -36,10 +37,12 @@ class RunRecord {
 
   private:
     Figure* find(std::string_view id);
+    void keep(const TilePut& tile);
 
     RunStarted started;
     std::vector<Figure> shown;
     std::map<TileKey, TilePut> tileStore;
+    int64_t tileBytes = 0;
     std::vector<Log> logLines;
     Progress lastProgress;
     std::optional<RunEnded> end;

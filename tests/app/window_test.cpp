@@ -2,6 +2,7 @@
 #include "app/shell/main_window.h"
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
+#include "app/views/figure_view.h"
 #include "app/views/theme.h"
 
 #include <QElapsedTimer>
@@ -132,6 +133,26 @@ class WindowTest : public QObject {
         window->runNow();
         QTest::qWait(600);
         QCOMPARE(ended.count(), 0);
+    }
+
+    void theMapAnswersPointerAndClick() {
+        window->showExperiment("attention.map");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+        FigureView* map = window->page().view("map");
+        QVERIFY(map);
+        QTRY_VERIFY(window->currentRun()->tiles().size() > 1); // the overview and the tiles that it asked for
+        const auto rowTitle = [&] { return window->currentRun()->figure("row")->title; };
+        QCOMPARE(rowTitle(), "Row 2047");
+        QSignalSpy probed(&window->engine(), &EngineClient::probed);
+        QSignalSpy reading(&window->page(), &PageView::statusText);
+        const QPoint lower(map->width() / 2 - 20, map->height() / 2);
+        QTest::mouseMove(map, lower - QPoint(5, 0));
+        QTest::mouseMove(map, lower);
+        QTRY_VERIFY(probed.count() > 0);
+        QTRY_VERIFY(reading.count() > 0);
+        QVERIFY(reading.back()[0].toString().contains("P = "));
+        QTest::mouseClick(map, Qt::LeftButton, {}, lower);
+        QTRY_VERIFY(rowTitle() != "Row 2047");
     }
 
     void sessionsAreSavedAndOpened() {

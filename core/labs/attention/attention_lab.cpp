@@ -4,6 +4,7 @@ namespace warplight::labs {
 
 void registerAttentionLab(lab::Registry& registry) {
     registry.add(makeRace());
+    registry.add(makeMap());
     registry.add(makeTiles());
     registry.add(makeAccuracy());
 }

@@ -6,10 +6,11 @@
 
 namespace warplight::labs {
 
-/// Adds `attention.race`, `attention.tiles` and `attention.accuracy`.
+/// Adds `attention.race`, `attention.map`, `attention.tiles` and `attention.accuracy`.
 void registerAttentionLab(lab::Registry& registry);
 
 std::unique_ptr<lab::Experiment> makeRace();
+std::unique_ptr<lab::Experiment> makeMap();
 std::unique_ptr<lab::Experiment> makeTiles();
 std::unique_ptr<lab::Experiment> makeAccuracy();
 

@@ -1,0 +1,443 @@
+#include "app/views/heatmap_view.h"
+
+#include "app/views/theme.h"
+
+#include <QKeyEvent>
+#include <QLocale>
+#include <QMouseEvent>
+#include <QWheelEvent>
+
+#include <cmath>
+
+namespace warplight::app {
+namespace {
+
+constexpr int left = 64, bottom = 34, right = 76, top = 8; // room for ticks and the colour scale
+constexpr int settle = 30;                                 // ms the viewport rests before tiles are asked for
+constexpr int probeRest = 40;                              // ms the pointer rests before a value is asked for
+constexpr int cacheBytes = 256 << 20;
+constexpr double largestCell = 48; // pixels
+
+} // namespace
+
+HeatmapView::HeatmapView(QWidget* parent) : FigureView(parent), tiles(cacheBytes), images(cacheBytes) {
+    setMouseTracking(true);
+    setFocusPolicy(Qt::StrongFocus);
+    setMinimumSize(240, 220);
+    for (QTimer* timer : {&askTimer, &probeTimer})
+        timer->setSingleShot(true);
+    askTimer.setInterval(settle);
+    probeTimer.setInterval(probeRest);
+    connect(&askTimer, &QTimer::timeout, this, &HeatmapView::requestVisible);
+    connect(&probeTimer, &QTimer::timeout, this, [this] {
+        const QPointF cell = cellAt(hover);
+        if (cell.x() >= 0 && cell.y() >= 0 && cell.x() < static_cast<double>(map.cols) &&
+            cell.y() < static_cast<double>(map.rows))
+            emit probeWanted(static_cast<qint64>(cell.y()), static_cast<qint64>(cell.x()));
+    });
+    fillPalette();
+}
+
+void HeatmapView::setFigure(const lab::Figure& figure) {
+    const auto& next = std::get<lab::Heatmap>(figure.content);
+    if (next == map)
+        return;
+    map = next;
+    // One query over many keys is a stripe, not a hairline.
+    constexpr double mostUneven = 4;
+    const double ratio = static_cast<double>(map.cols) / static_cast<double>(std::max<int64_t>(map.rows, 1));
+    stretch = ratio > mostUneven ? ratio / mostUneven : ratio < 1 / mostUneven ? ratio * mostUneven : 1;
+    tiles.clear();
+    images.clear();
+    asked.clear();
+    if (!map.lazy) {
+        map.tileSize = static_cast<int>(std::max<int64_t>({map.rows, map.cols, 1}));
+        map.levels = 1;
+        addTile({0, figure.id, 0, 0, 0, map.rows, map.cols, map.cells, true});
+    }
+    resetZoom();
+}
+
+void HeatmapView::addTile(const lab::TilePut& tile) {
+    const Key key{tile.level, tile.tileRow, tile.tileCol};
+    tiles.insert(key, new lab::TilePut(tile), tile.cells.size() * sizeof(float));
+    images.remove(key);
+    if (tile.final)
+        asked.remove(key);
+    update();
+}
+
+void HeatmapView::setProbe(int64_t row, int64_t col, const QStringList& lines) {
+    const QPointF cell = cellAt(hover);
+    if (static_cast<int64_t>(cell.y()) != row || static_cast<int64_t>(cell.x()) != col)
+        return; // the pointer has moved on
+    probe = lines;
+    emit statusText(lines.join("  ·  "));
+    update();
+}
+
+// Geometry ------------------------------------------------------------------------------------------------------------
+
+QRectF HeatmapView::mapArea(const QRectF& whole) const {
+    QRectF area = whole.adjusted(left, top, -right, -bottom);
+    if (map.cols > 0) // a map that is wider than its room begins at the top
+        area.setHeight(std::min(area.height(), area.width() * static_cast<double>(map.rows) * stretch /
+                                                   static_cast<double>(map.cols)));
+    return area;
+}
+
+HeatmapView::Viewport HeatmapView::wholeMap(const QRectF& area) const {
+    const double rows = static_cast<double>(std::max<int64_t>(map.rows, 1)),
+                 cols = static_cast<double>(std::max<int64_t>(map.cols, 1));
+    return {rows / 2, cols / 2, std::min({area.width() / cols, area.height() / (rows * stretch), largestCell})};
+}
+
+int HeatmapView::levelOf(double scale) const {
+    return std::clamp(static_cast<int>(std::ceil(-std::log2(scale * std::min(1.0, stretch)) - 0.01)), 0,
+                      map.levels - 1);
+}
+int HeatmapView::level() const { return levelOf(view.scale); }
+
+QPointF HeatmapView::cellAt(QPointF at) const {
+    const QPointF offset = (at - mapArea(rect()).center()) / view.scale;
+    return {view.col + offset.x(), view.row + offset.y() / stretch};
+}
+
+void HeatmapView::resetZoom() {
+    view = wholeMap(mapArea(rect()));
+    fitted = true;
+    moved();
+}
+
+void HeatmapView::zoomAt(QPointF at, double factor) {
+    const QPointF fixed = cellAt(at);
+    const double least = wholeMap(mapArea(rect())).scale;
+    const double scale = std::clamp(view.scale * factor, least, std::max(least, largestCell));
+    const QPointF offset = at - mapArea(rect()).center();
+    view = {fixed.y() - offset.y() / (scale * stretch), fixed.x() - offset.x() / scale, scale};
+    fitted = scale == least;
+    moved();
+}
+
+void HeatmapView::moved() {
+    view.row = std::clamp(view.row, 0.0, static_cast<double>(map.rows));
+    view.col = std::clamp(view.col, 0.0, static_cast<double>(map.cols));
+    if (fitted)
+        view = wholeMap(mapArea(rect()));
+    if (!asked.isEmpty()) {
+        asked.clear();
+        emit tilesDropped();
+    }
+    if (map.lazy)
+        askTimer.start();
+    update();
+}
+
+void HeatmapView::requestVisible() {
+    const QRectF area = mapArea(rect());
+    const int at = level();
+    const double size = std::ldexp(static_cast<double>(map.tileSize), at);
+    const QPointF first = cellAt(area.topLeft()), last = cellAt(area.bottomRight());
+    const auto bounded = [&](double value, int64_t cells) {
+        return std::clamp<int64_t>(static_cast<int64_t>(std::floor(value / size)), 0,
+                                   std::max<int64_t>(0, static_cast<int64_t>((static_cast<double>(cells) - 1) / size)));
+    };
+    for (int64_t row = bounded(first.y(), map.rows); row <= bounded(last.y(), map.rows); ++row)
+        for (int64_t col = bounded(first.x(), map.cols); col <= bounded(last.x(), map.cols); ++col) {
+            const Key key{at, row, col};
+            if (!tiles.contains(key) && !asked.contains(key)) {
+                asked.insert(key);
+                emit tileWanted(at, row, col);
+            }
+        }
+}
+
+// Colour --------------------------------------------------------------------------------------------------------------
+
+void HeatmapView::fillPalette() {
+    const auto last = static_cast<double>(palette.size() - 1);
+    for (size_t i = 0; i < palette.size(); ++i) {
+        const double position = static_cast<double>(i) / last;
+        palette[i] = (map.palette == lab::Heatmap::Palette::Viridis ? Theme::viridis(position)
+                                                                    : Theme::current().diverging(2 * position - 1))
+                         .rgb();
+    }
+}
+
+QRgb HeatmapView::colourOf(float value) const {
+    if (std::isnan(value))
+        return qRgba(0, 0, 0, 0);
+    if (std::isinf(value))
+        return Theme::current().nonFinite().rgb();
+    const double low = map.valueMinimum.value_or(0), high = map.valueMaximum.value_or(1);
+    const double position = map.valueScale == lab::Scale::Linear
+                                ? (static_cast<double>(value) - low) / (high - low)
+                                : (value <= 0 ? 0 : std::log(static_cast<double>(value) / low) / std::log(high / low));
+    return palette[static_cast<size_t>(std::clamp(position, 0.0, 1.0) * static_cast<double>(palette.size() - 1))];
+}
+
+QImage HeatmapView::coloured(const std::vector<float>& cells, int64_t rows, int64_t cols) const {
+    QImage image(static_cast<int>(cols), static_cast<int>(rows), QImage::Format_ARGB32_Premultiplied);
+    for (int64_t row = 0; row < rows; ++row) {
+        auto* line = reinterpret_cast<QRgb*>(image.scanLine(static_cast<int>(row)));
+        for (int64_t col = 0; col < cols; ++col)
+            line[col] = colourOf(cells[static_cast<size_t>(row * cols + col)]);
+    }
+    return image;
+}
+
+// Painting ------------------------------------------------------------------------------------------------------------
+
+void HeatmapView::paintMap(QPainter& painter, const QRectF& area, const Viewport& at) const {
+    painter.save();
+    painter.setClipRect(area);
+    const QRectF whole = wholeRect(area, at);
+    const QPointF origin = whole.topLeft();
+    painter.fillRect(whole, Theme::current().ground);
+    // Coarse to fine: what has not come yet shows the level above it.
+    for (int level = map.levels - 1; level >= levelOf(at.scale); --level) {
+        const double size = std::ldexp(static_cast<double>(map.tileSize), level) * at.scale;
+        for (const Key& key : tiles.keys()) {
+            if (key.level != level)
+                continue;
+            const lab::TilePut* tile = tiles.object(key);
+            const double cell = std::ldexp(at.scale, level);
+            const QRectF target(
+                origin + QPointF(static_cast<double>(key.col), static_cast<double>(key.row) * stretch) * size,
+                QSizeF(static_cast<double>(tile->cols) * cell, static_cast<double>(tile->rows) * cell * stretch));
+            if (!target.intersects(area))
+                continue;
+            if (!images.contains(key))
+                images.insert(key, new QImage(coloured(tile->cells, tile->rows, tile->cols)),
+                              tile->cells.size() * sizeof(QRgb));
+            if (level >
+                levelOf(at.scale)) // finer tiles may be transparent where masked: do not let this one show through
+                painter.drawImage(target, *images.object(key));
+            else {
+                painter.fillRect(target.intersected(whole), Theme::current().ground);
+                painter.drawImage(target, *images.object(key));
+            }
+        }
+    }
+    if (selectedRow >= 0) {
+        painter.setPen(QPen(Theme::current().danger, 1));
+        const double y = origin.y() + (static_cast<double>(selectedRow) + 0.5) * at.scale * stretch;
+        painter.drawLine(QPointF(std::max(area.left(), whole.left()), y),
+                         QPointF(std::min(area.right(), whole.right()), y));
+    }
+    painter.restore();
+}
+
+QRectF HeatmapView::wholeRect(const QRectF& area, const Viewport& at) const {
+    return {area.center() - QPointF(at.col, at.row * stretch) * at.scale,
+            QSizeF(static_cast<double>(map.cols), static_cast<double>(map.rows) * stretch) * at.scale};
+}
+
+void HeatmapView::paintTicks(QPainter& painter, const QRectF& area, const Viewport& at) const {
+    const QRectF shown = area.intersected(wholeRect(area, at));
+    painter.setPen(Theme::current().muted);
+    painter.setFont(textFont(11));
+    const auto stepOf = [](double pixels) { return std::max(1.0, std::exp2(std::ceil(std::log2(60 / pixels)))); };
+    const double step = stepOf(at.scale), rowStep = stepOf(at.scale * stretch);
+    const auto label = [](double position, const lab::Axis& axis) {
+        const auto index = static_cast<size_t>(position);
+        return index < axis.labels.size()
+                   ? QString::fromStdString(axis.labels[index]).left(9)
+                   : QLocale(QLocale::C).toString(static_cast<qlonglong>(position)).replace(',', QChar(0x202f));
+    };
+    for (double col = 0; col < static_cast<double>(map.cols); col += step)
+        if (const double x = area.center().x() + (col + 0.5 - at.col) * at.scale; x >= area.left() && x <= area.right())
+            painter.drawText(QRectF(x - 40, shown.bottom() + 2, 80, 16), Qt::AlignCenter, label(col, map.x));
+    for (double row = 0; row < static_cast<double>(map.rows); row += rowStep)
+        if (const double y = area.center().y() + (row + 0.5 - at.row) * at.scale * stretch;
+            y >= area.top() && y <= area.bottom())
+            painter.drawText(QRectF(shown.left() - left, y - 8, left - 6, 16), Qt::AlignRight | Qt::AlignVCenter,
+                             label(row, map.y));
+    painter.drawText(QRectF(shown.left(), shown.bottom() + 16, shown.width(), 16), Qt::AlignLeft,
+                     tr("%1 →   %2 ↓").arg(QString::fromStdString(map.x.title), QString::fromStdString(map.y.title)));
+    if (map.lazy) {
+        const int level = levelOf(at.scale);
+        const int64_t cell = int64_t{1} << level;
+        painter.drawText(QRectF(shown.left(), shown.bottom() + 16, shown.width(), 16), Qt::AlignRight,
+                         level == 0 ? tr("level 0: every cell")
+                                    : tr("level %1 of %2 · 1 cell = %3 × %3 · %4")
+                                          .arg(level)
+                                          .arg(map.levels - 1)
+                                          .arg(cell)
+                                          .arg(QString::fromStdString(map.pooling)));
+    }
+}
+
+void HeatmapView::paintScale(QPainter& painter, const QRectF& area, const Viewport& at) const {
+    const QRectF shown = area.intersected(wholeRect(area, at));
+    const QRectF bar(shown.right() + 14, shown.top(), 12, shown.height());
+    for (int y = 0; y < static_cast<int>(bar.height()); ++y)
+        painter.fillRect(
+            QRectF(bar.left(), bar.bottom() - y - 1, bar.width(), 1.5),
+            QColor(palette[static_cast<size_t>(y / bar.height() * static_cast<double>(palette.size() - 1))]));
+    painter.setPen(Theme::current().muted);
+    painter.setFont(textFont(10.5));
+    const double low = map.valueMinimum.value_or(0), high = map.valueMaximum.value_or(1);
+    for (int tick = 0; tick <= 4; ++tick) {
+        const double share = tick / 4.0;
+        const double value =
+            map.valueScale == lab::Scale::Linear ? low + share * (high - low) : low * std::pow(high / low, share);
+        painter.drawText(QRectF(bar.right() + 4, bar.bottom() - share * bar.height() - 8, right - 30, 16),
+                         Qt::AlignLeft | Qt::AlignVCenter, QString::number(value, 'g', 2));
+    }
+}
+
+/// Where the viewport lies in the whole, while it shows a part.
+void HeatmapView::paintOverview(QPainter& painter, const QRectF& area) const {
+    if (fitted)
+        return;
+    constexpr double edge = 110;
+    const double longest = static_cast<double>(std::max(map.rows, map.cols));
+    const QSizeF size(std::max(8.0, edge * static_cast<double>(map.cols) / longest),
+                      std::max(8.0, edge * static_cast<double>(map.rows) / longest));
+    const QRectF inset(QPointF(area.right() - size.width() - 8, area.top() + 8), size);
+    painter.fillRect(inset.adjusted(-3, -3, 3, 3), Theme::current().panel);
+    paintMap(painter, inset, wholeMap(inset));
+    const QRectF whole = wholeRect(area, view);
+    const double toInset = inset.width() / whole.width();
+    const QRectF seen((area.topLeft() - whole.topLeft()) * toInset + inset.topLeft(), area.size() * toInset);
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(Theme::current().accent, 1.5));
+    painter.drawRect(seen.intersected(inset));
+    painter.setPen(Theme::current().line);
+    painter.drawRect(inset.adjusted(-3, -3, 3, 3));
+}
+
+void HeatmapView::paintProbe(QPainter& painter) const {
+    if (probe.isEmpty() || hover.x() < 0)
+        return;
+    painter.setFont(monoFont(11));
+    const QRectF text = painter.boundingRect(QRectF(0, 0, 500, 200), Qt::AlignLeft, probe.join('\n'));
+    QRectF box(hover + QPointF(14, 14), text.size() + QSizeF(16, 12));
+    box.moveRight(std::min(box.right(), width() - 4.0));
+    box.moveBottom(std::min(box.bottom(), height() - 4.0));
+    painter.setBrush(Theme::current().panel);
+    painter.setPen(Theme::current().line);
+    painter.drawRoundedRect(box, 6, 6);
+    painter.setPen(Theme::current().ink);
+    painter.drawText(box.adjusted(8, 6, -8, -6), Qt::AlignLeft, probe.join('\n'));
+}
+
+void HeatmapView::paintEvent(QPaintEvent*) {
+    QPainter painter(this);
+    const QRectF area = mapArea(rect());
+    paintMap(painter, area, view);
+    paintTicks(painter, area, view);
+    paintScale(painter, area, view);
+    paintOverview(painter, area);
+    paintProbe(painter);
+}
+
+void HeatmapView::render(QPainter& painter, const QRectF& whole) const {
+    const QRectF area = mapArea(whole);
+    Viewport at = fitted ? wholeMap(area) : view;
+    // What is there, not what the paper's resolution would ask for.
+    paintMap(painter, area, at);
+    paintTicks(painter, area, at);
+    paintScale(painter, area, at);
+}
+
+// Input ---------------------------------------------------------------------------------------------------------------
+
+void HeatmapView::resizeEvent(QResizeEvent* event) {
+    FigureView::resizeEvent(event);
+    moved();
+}
+
+void HeatmapView::wheelEvent(QWheelEvent* event) {
+    zoomAt(event->position(), std::exp2(event->angleDelta().y() / 240.0));
+    event->accept();
+}
+
+void HeatmapView::mousePressEvent(QMouseEvent* event) {
+    pressed = event->position();
+    pressedView = view;
+    dragged = false;
+}
+
+void HeatmapView::mouseMoveEvent(QMouseEvent* event) {
+    hover = event->position();
+    if (event->buttons() & Qt::LeftButton) {
+        const QPointF offset = (event->position() - pressed) / view.scale;
+        dragged |= (event->position() - pressed).manhattanLength() > 4;
+        if (dragged && !fitted) {
+            view.col = pressedView.col - offset.x();
+            view.row = pressedView.row - offset.y() / stretch;
+            moved();
+        }
+        return;
+    }
+    probe.clear();
+    probeTimer.start();
+    update();
+}
+
+void HeatmapView::mouseReleaseEvent(QMouseEvent* event) {
+    if (!dragged)
+        select(cellAt(event->position()));
+}
+
+void HeatmapView::select(QPointF cell) {
+    if (!map.selectable || cell.x() < 0 || cell.y() < 0 || cell.x() >= static_cast<double>(map.cols) ||
+        cell.y() >= static_cast<double>(map.rows))
+        return;
+    selectedRow = static_cast<int64_t>(cell.y());
+    emit selected(selectedRow, static_cast<qint64>(cell.x()));
+    update();
+}
+
+void HeatmapView::mouseDoubleClickEvent(QMouseEvent*) { resetZoom(); }
+
+void HeatmapView::leaveEvent(QEvent* event) {
+    hover = {-1, -1};
+    probe.clear();
+    update();
+    FigureView::leaveEvent(event);
+}
+
+void HeatmapView::keyPressEvent(QKeyEvent* event) {
+    const double step = 64 / view.scale;
+    switch (event->key()) {
+    case Qt::Key_Left:
+        view.col -= step;
+        break;
+    case Qt::Key_Right:
+        view.col += step;
+        break;
+    case Qt::Key_Up:
+        view.row -= step / stretch;
+        break;
+    case Qt::Key_Down:
+        view.row += step / stretch;
+        break;
+    case Qt::Key_Plus:
+    case Qt::Key_Equal:
+        return zoomAt(mapArea(rect()).center(), 2);
+    case Qt::Key_Minus:
+        return zoomAt(mapArea(rect()).center(), 0.5);
+    case Qt::Key_Return:
+    case Qt::Key_Enter:
+        return select({view.col, view.row});
+    case Qt::Key_0:
+        return resetZoom();
+    default:
+        return FigureView::keyPressEvent(event);
+    }
+    moved();
+}
+
+void HeatmapView::changeEvent(QEvent* event) {
+    if (event->type() == QEvent::StyleChange) {
+        fillPalette();
+        images.clear();
+        update();
+    }
+    FigureView::changeEvent(event);
+}
+
+} // namespace warplight::app

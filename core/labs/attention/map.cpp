@@ -1,0 +1,417 @@
+// The attention map of one head, lazily: coarse levels from one streaming pass, fine tiles when somebody looks at them.
+#include "core/cpu/attention_map.h"
+#include "core/error.h"
+#include "core/formats/tensor_file.h"
+#include "core/labs/attention/attention_lab.h"
+#include "core/labs/attention/map_inputs.h"
+#include "core/labs/attention/tensors.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <fstream>
+#include <limits>
+#include <numeric>
+#include <span>
+
+namespace warplight::labs {
+namespace {
+
+using namespace lab;
+
+constexpr int tileSize = 256;
+constexpr int64_t summaryCell = 64; // levels from 6 on come from the streaming pass
+constexpr int summaryLevel = 6;
+constexpr int64_t marginalPoints = 1024; // longer marginals are averaged over neighbours
+constexpr int64_t topKeys = 10;
+
+/// Everything that outlives run() to answer for the map.
+struct Head {
+    MapInputs inputs;
+    cpu::MapProblem problem;
+    std::vector<float> lse, entropy;
+    cpu::MapSummary summary;
+    cpu::Pooling pooling = cpu::Pooling::Max;
+    std::vector<std::string> labels;
+
+    int levels() const {
+        int count = 1;
+        while ((std::max(problem.queryLen, problem.keyLen) - 1) >> (count - 1) >= tileSize)
+            ++count;
+        return count;
+    }
+    std::string token(int64_t key) const {
+        return key < static_cast<int64_t>(labels.size()) ? fmt::format("{} “{}”", key, labels[static_cast<size_t>(key)])
+                                                         : std::to_string(key);
+    }
+};
+
+class MapTiles : public TileSource {
+  public:
+    explicit MapTiles(std::shared_ptr<const Head> head) : head(std::move(head)) {}
+
+    TilePut tile(int level, int64_t tileRow, int64_t tileCol, const std::atomic<bool>& cancel) override {
+        if (level < 0 || level >= head->levels())
+            throw InputError(
+                fmt::format("level {} of the map does not exist, expected 0 to {}", level, head->levels() - 1));
+        const int64_t cell = int64_t{1} << level;
+        TilePut tile;
+        tile.level = level;
+        tile.tileRow = tileRow;
+        tile.tileCol = tileCol;
+        tile.rows = std::min<int64_t>(tileSize, (head->problem.queryLen + cell - 1) / cell - tileRow * tileSize);
+        tile.cols = std::min<int64_t>(tileSize, (head->problem.keyLen + cell - 1) / cell - tileCol * tileSize);
+        if (tileRow < 0 || tileCol < 0 || tile.rows <= 0 || tile.cols <= 0)
+            throw InputError(fmt::format("tile {}, {} lies outside level {} of the map", tileRow, tileCol, level));
+        tile.cells.resize(static_cast<size_t>(tile.rows * tile.cols));
+        if (level < summaryLevel)
+            cpu::mapTile(head->problem, head->lse, tileRow * tileSize * cell, tileCol * tileSize * cell, tile.rows,
+                         tile.cols, cell, head->pooling, tile.cells, 0, &cancel);
+        else
+            pool(tile);
+        return tile;
+    }
+
+    std::vector<std::string> probe(int64_t row, int64_t col) override {
+        if (row < 0 || col < 0 || row >= head->problem.queryLen || col >= head->problem.keyLen)
+            return {};
+        const auto& p = head->problem;
+        if (p.causal && col > row + p.keyLen - p.queryLen)
+            return {"masked"};
+        double score = 0;
+        for (int64_t c = 0; c < p.headDim; ++c)
+            score += static_cast<double>(p.q[row * p.headDim + c]) * static_cast<double>(p.k[col * p.headDim + c]);
+        score *= static_cast<double>(p.scale);
+        return {fmt::format("query {} · key {}", head->token(row), head->token(col)),
+                fmt::format("P = {:.4g} · S = {:.4f}",
+                            std::exp(score - static_cast<double>(head->lse[static_cast<size_t>(row)])), score)};
+    }
+
+    /// Cells of a level ≥ 6 from the summary's 64 × 64 blocks. Blocks that no query sees are NaN.
+    void pool(TilePut& tile) const {
+        const auto& s = head->summary;
+        const int64_t step = int64_t{1} << (tile.level - summaryLevel);
+        const auto& from = head->pooling == cpu::Pooling::Max ? s.maxPooled : s.meanPooled;
+        for (int64_t r = 0; r < tile.rows; ++r)
+            for (int64_t c = 0; c < tile.cols; ++c) {
+                const int64_t rowBegin = (tile.tileRow * tileSize + r) * step,
+                              colBegin = (tile.tileCol * tileSize + c) * step;
+                const int64_t rowEnd = std::min(rowBegin + step, s.rows), colEnd = std::min(colBegin + step, s.cols);
+                double value = 0, cells = 0;
+                for (int64_t i = rowBegin; i < rowEnd; ++i)
+                    for (int64_t j = colBegin; j < colEnd; ++j) {
+                        const double block = static_cast<double>(from[static_cast<size_t>(i * s.cols + j)]);
+                        const double size =
+                            static_cast<double>((std::min((i + 1) * s.cell, head->problem.queryLen) - i * s.cell) *
+                                                (std::min((j + 1) * s.cell, head->problem.keyLen) - j * s.cell));
+                        value = head->pooling == cpu::Pooling::Max ? std::max(value, block) : value + block * size;
+                        cells += size;
+                    }
+                const int64_t lastRow = std::min(rowEnd * s.cell, head->problem.queryLen) - 1,
+                              offset = head->problem.keyLen - head->problem.queryLen;
+                const bool seen = !head->problem.causal || colBegin * s.cell <= lastRow + offset;
+                tile.cells[static_cast<size_t>(r * tile.cols + c)] =
+                    !seen ? std::numeric_limits<float>::quiet_NaN()
+                          : static_cast<float>(head->pooling == cpu::Pooling::Max ? value : value / cells);
+            }
+    }
+
+  private:
+    std::shared_ptr<const Head> head;
+};
+
+std::vector<std::string> readLabels(const std::string& file) {
+    std::vector<std::string> labels;
+    if (file.empty())
+        return labels;
+    std::ifstream in(file);
+    if (!in)
+        throw InputError(fmt::format("{}: cannot be opened, expected a text file with a token a line", file));
+    for (std::string line; std::getline(in, line);)
+        labels.push_back(line);
+    return labels;
+}
+
+/// One head of the user's Q and K.
+MapInputs loadHead(const Settings& settings) {
+    const std::string q = settings.text("qFile"), k = settings.text("kFile");
+    if (q.empty() || k.empty())
+        throw InputError("qFile and kFile are empty, expected files with Q and K, for example qkv.npz:q");
+    tensor::Tensor keys = formats::loadTensor(k);
+    AttentionTensors tensors =
+        arrangeAttention(formats::loadTensor(q), keys, keys, layoutByName(settings.text("layout")), q, k, k);
+    const cpu::AttentionProblem p = tensors.problem();
+    const int64_t head = settings.integer("head"), heads = p.batch * p.queryHeads;
+    if (head >= heads)
+        throw InputError(fmt::format("head is {}, expected 0 to {} (batch times heads of {})", head, heads - 1, q));
+    const int64_t keyHead = head / p.queryHeads * p.keyHeads + head % p.queryHeads / (p.queryHeads / p.keyHeads);
+    const auto part = [](const std::vector<float>& x, int64_t index, int64_t size) {
+        return std::vector<float>(x.begin() + index * size, x.begin() + (index + 1) * size);
+    };
+    return {p.queryLen, p.keyLen, p.headDim, part(tensors.q.values, head, p.queryLen * p.headDim),
+            part(tensors.k.values, keyHead, p.keyLen * p.headDim)};
+}
+
+double meanOf(std::span<const float> x) {
+    return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(std::max<size_t>(1, x.size()));
+}
+double largestOf(std::span<const float> x) { return static_cast<double>(*std::max_element(x.begin(), x.end())); }
+
+/// At most marginalPoints points of a long row, each standing for its neighbours.
+Curve marginal(const std::string& name, const std::vector<float>& values,
+               double (*standFor)(std::span<const float>) = meanOf) {
+    Curve curve;
+    curve.id = curve.label = name;
+    curve.colourKey = "flash";
+    curve.style = Curve::Style::Line;
+    curve.provenance = Provenance::Counted;
+    const auto count = static_cast<int64_t>(values.size()), step = (count + marginalPoints - 1) / marginalPoints;
+    for (int64_t i = 0; i < count; i += step) {
+        const int64_t end = std::min(i + step, count);
+        curve.x.push_back(static_cast<double>(i + end - 1) / 2);
+        curve.y.push_back(standFor(std::span(values).subspan(static_cast<size_t>(i), static_cast<size_t>(end - i))));
+    }
+    return curve;
+}
+
+Figure marginalFigure(std::string id, std::string title, Axis x, Axis y, Curve curve, std::string explain) {
+    Series series;
+    series.x = std::move(x);
+    series.y = std::move(y);
+    series.curves.push_back(std::move(curve));
+    return {
+        std::move(id),
+        std::move(title),
+        series.y.unit,
+        std::move(explain) +
+            " **Counted** over all of this run's probabilities; more than 1,024 points are averaged over neighbours.",
+        Figure::Place::Support,
+        std::move(series)};
+}
+
+void putMetric(Run& run, const char* id, double value, std::string unit, std::string format, std::string caption,
+               Figure::Place place = Figure::Place::Headline) {
+    run.put({id, caption, "", "", place,
+             Metric{value, std::move(unit), std::move(format), caption, {}, {}, Provenance::Counted, {}}});
+}
+
+/// What a selected row shows: its distribution, its strongest keys.
+void showRow(Run& run, const Head& head, int64_t row) {
+    if (row < 0 || row >= head.problem.queryLen)
+        throw InputError(fmt::format("row {} lies outside the map, expected 0 to {}", row, head.problem.queryLen - 1));
+    std::vector<float> p(static_cast<size_t>(head.problem.keyLen));
+    cpu::mapRow(head.problem, head.lse[static_cast<size_t>(row)], row, p);
+    Series series;
+    series.x = {"key", "", Scale::Linear, {}, {}, {}, false};
+    series.y = {"probability", "", Scale::Linear, 0.0, {}, {}, false};
+    series.curves.push_back(marginal("P", p, largestOf));
+    run.put(
+        {"row", fmt::format("Row {}", head.token(row)), "P over keys",
+         "P = exp(S − lse) of the selected query, recomputed from Q, K and the log-sum-exp; of more than 1,024 keys "
+         "each point is the largest of its neighbours.",
+         Figure::Place::Detail, std::move(series)});
+    std::vector<int64_t> order(p.size());
+    std::iota(order.begin(), order.end(), 0);
+    const auto count = std::min<int64_t>(topKeys, static_cast<int64_t>(order.size()));
+    std::partial_sort(order.begin(), order.begin() + count, order.end(),
+                      [&](int64_t a, int64_t b) { return p[static_cast<size_t>(a)] > p[static_cast<size_t>(b)]; });
+    const auto i = static_cast<size_t>(row);
+    Table table;
+    table.columns = {{"key", "Key", "", false, {}, ""}, {"probability", "P", "", true, Provenance::Counted, "{:.4g}"}};
+    for (int64_t key : std::span(order).first(static_cast<size_t>(count)))
+        table.rows.push_back({head.token(key), static_cast<double>(p[static_cast<size_t>(key)])});
+    run.put(
+        {"rowFacts", fmt::format("Row {}", row), "counted",
+         "Entropy −Σ P log₂ P, share of the first keys, keys left after cutting 2.5 % of the mass off each end, and "
+         "the log-sum-exp of the selected query.",
+         Figure::Place::Detail,
+         Note{fmt::format("Entropy **{:.2f} bits** · first keys **{:.1f} %** · span **{} keys** · "
+                          "log-sum-exp **{:.4f}**",
+                          head.entropy[i], 100 * head.summary.sinkShare[i], head.summary.span95[i], head.lse[i])}});
+    run.put({"topKeys", fmt::format("Strongest keys of row {}", row), "",
+             "The ten largest probabilities of the selected query.", Figure::Place::Detail, std::move(table)});
+}
+
+class Map : public Experiment {
+  public:
+    Description describe() const override {
+        Description d;
+        d.id = "attention.map";
+        d.lab = "Attention";
+        d.title = "Map";
+        d.sentence =
+            "Attention map of a fused run: tiles are recomputed from Q, K and the log-sum-exp; no N × N matrix exists.";
+        d.question = "Where does a head look, and how can that be seen when the kernel never stores P?";
+        d.about = "**P** = exp(S − lse), tile by tile, as flash attention's backward pass does. Entropy −Σ P log₂ P; "
+                  "sinks: share on the first keys; span: keys left after cutting 2.5 % of the mass off each end.";
+        d.devices = {"cpu"};
+        d.dropFiles = "qFile";
+        const std::string tensors = "Tensors (*.npy *.npz *.safetensors)";
+        d.parameters = {
+            Parameter::choice("input", "Input", "mixed", mapInputKinds(), "Made-up structure, or your own Q and K."),
+            Parameter::integer("seqLen", "Sequence length", 2048, 1, 1 << 20,
+                               "Queries and keys of the made-up inputs."),
+            Parameter::integer("headDim", "Head dimension", 64, 8, 512, "Features of the made-up inputs."),
+            Parameter::flag("causal", "Causal mask", true, "Query i sees keys 0 to i (aligned bottom-right)."),
+            Parameter::choice("pooling", "Coarse cells show", "max", {{"max", "Maximum", ""}, {"mean", "Mean", ""}},
+                              "How a coarse cell stands for those below it."),
+            Parameter::choice("colour", "Colour", "log", {{"log", "Logarithm of P", ""}, {"linear", "P", ""}},
+                              "Scale of the colours."),
+            Parameter::integer("sinkKeys", "Sink keys", 4, 1, 64, "The first keys whose share is told."),
+            Parameter::integer("row", "Selected row", -1, -1, 1 << 20, "-1 is the last query."),
+            Parameter::file("qFile", "Q", tensors,
+                            "FILE.npy, FILE.npz:key or FILE.safetensors:name; used when the input is your files."),
+            Parameter::file("kFile", "K", tensors, "As Q; may have fewer heads and another length."),
+            Parameter::choice(
+                "layout", "Layout", "BHND",
+                {{"BHND", "batch, heads, sequence, features", ""}, {"BNHD", "batch, sequence, heads, features", ""}},
+                "Of four-dimensional files."),
+            Parameter::integer("head", "Head", 0, 0, 1 << 20, "Of your files: batch times heads, counted from 0."),
+            Parameter::file("labels", "Token labels", "Text (*.txt)", "A text file with a token a line."),
+            Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the made-up inputs."),
+        };
+        for (Parameter& parameter : d.parameters)
+            if (const auto& id = parameter.id; id == "qFile" || id == "kFile" || id == "layout" || id == "head")
+                parameter.shownWhen = "input=files";
+            else if (id == "seqLen" || id == "headDim" || id == "seed")
+                parameter.shownWhen = "input!=files";
+        return d;
+    }
+
+    double estimatedSeconds(const Settings& settings) const override {
+        constexpr double cellsPerSecond = 1.5e9; // of both passes together on two cores, headDim 64
+        double rows = static_cast<double>(settings.integer("seqLen")), cols = rows,
+               dim = static_cast<double>(settings.integer("headDim"));
+        if (settings.text("input") == "files")
+            try {
+                const auto lengthOf = [&](const char* id) {
+                    const auto shape = formats::tensorEntry(settings.text(id)).shape;
+                    const size_t axis = shape.size() == 4 && settings.text("layout") == "BNHD" ? 3 : 2;
+                    dim = static_cast<double>(shape.back());
+                    return static_cast<double>(shape.at(shape.size() - axis));
+                };
+                rows = lengthOf("qFile");
+                cols = lengthOf("kFile");
+            } catch (const std::exception&) { // run() says what is wrong with the file, at once
+                return 0;
+            }
+        return rows * cols * dim / 64 / cellsPerSecond;
+    }
+
+    void run(const Settings& settings, Run& run) override {
+        const auto head = std::make_shared<Head>();
+        head->labels = readLabels(settings.text("labels"));
+        head->inputs =
+            settings.text("input") == "files"
+                ? loadHead(settings)
+                : makeMapInputs(settings.text("input"), settings.integer("seqLen"), settings.integer("headDim"),
+                                static_cast<uint64_t>(settings.integer("seed")));
+        const MapInputs& x = head->inputs;
+        head->problem = {
+            x.queryLen, x.keyLen,  x.headDim, 1.0f / std::sqrt(static_cast<float>(x.headDim)), settings.flag("causal"),
+            x.q.data(), x.k.data()};
+        head->pooling = settings.text("pooling") == "max" ? cpu::Pooling::Max : cpu::Pooling::Mean;
+        head->lse.resize(static_cast<size_t>(x.queryLen));
+        head->entropy.resize(head->lse.size());
+        cpu::mapStatistics(head->problem, head->lse, head->entropy, 0, run.cancelToken(), [&](int64_t rows) {
+            if (rows % 1536 == 0) // some ten times a second
+                run.progress(0.4 * static_cast<double>(rows) / static_cast<double>(x.queryLen),
+                             fmt::format("log-sum-exp: {} of {} rows", rows, x.queryLen));
+        });
+        putMap(run, *head, settings);
+        summarise(run, *head, settings);
+        run.serveTiles("map", std::make_shared<MapTiles>(head));
+        volunteerOverview(run, head);
+        marginals(run, *head, settings);
+        const int64_t row = settings.integer("row") < 0 ? x.queryLen - 1 : settings.integer("row");
+        showRow(run, *head, row);
+        run.onSelect("map", [head](Run& again, int64_t selected, int64_t) { showRow(again, *head, selected); });
+    }
+
+  private:
+    static void putMap(Run& run, const Head& head, const Settings& settings) {
+        Heatmap map;
+        map.rows = head.problem.queryLen;
+        map.cols = head.problem.keyLen;
+        map.x = {"key", "", Scale::Linear, {}, {}, head.labels, false};
+        map.y = {"query", "", Scale::Linear, {}, {}, head.labels, true};
+        map.valueTitle = "P";
+        map.valueScale = settings.text("colour") == "log" ? Scale::Log10 : Scale::Linear;
+        map.valueMaximum = 1;
+        map.valueMinimum = settings.text("colour") == "log"
+                               ? std::min(1e-3, 0.1 / static_cast<double>(std::max<int64_t>(1, head.problem.keyLen)))
+                               : 0;
+        map.lazy = true;
+        map.tileSize = tileSize;
+        map.levels = head.levels();
+        map.pooling = settings.text("pooling");
+        map.selectable = true;
+        run.put({"map", "P = softmax(QKᵀ/√d)", fmt::format("{} × {}", map.rows, map.cols),
+                 "Each tile is recomputed from Q, K and the log-sum-exp when it is looked at: P = exp(S − lse). Levels "
+                 "of 64 and more cells an edge come from one streaming pass. **Counted**: every cell is computed, none "
+                 "is modelled.",
+                 Figure::Place::Main, std::move(map)});
+    }
+
+    static void summarise(Run& run, Head& head, const Settings& settings) {
+        int64_t done = 0;
+        cpu::mapSummary(
+            head.problem, head.lse, summaryCell, settings.integer("sinkKeys"), head.summary, 0, run.cancelToken(),
+            [&](int64_t) {
+                run.progress(0.4 + 0.6 * static_cast<double>(++done) / static_cast<double>(head.summary.rows),
+                             fmt::format("map: {} of {} block rows", done, head.summary.rows));
+                // The map grows on the screen: what is not computed yet is 0 there and comes again when it is.
+                if (head.levels() > summaryLevel && done % std::max<int64_t>(1, head.summary.rows / 16) == 0)
+                    run.putTile(coarsest(head, false));
+            });
+    }
+
+    static TilePut coarsest(const Head& head, bool final) {
+        TilePut tile;
+        tile.figure = "map";
+        tile.level = head.levels() - 1;
+        tile.final = final;
+        const int64_t cell = int64_t{1} << tile.level;
+        tile.rows = (head.problem.queryLen + cell - 1) / cell;
+        tile.cols = (head.problem.keyLen + cell - 1) / cell;
+        tile.cells.resize(static_cast<size_t>(tile.rows * tile.cols));
+        // An alias without ownership: the tile source lives only for this call.
+        MapTiles(std::shared_ptr<const Head>(std::shared_ptr<const Head>(), &head)).pool(tile);
+        return tile;
+    }
+
+    static void volunteerOverview(Run& run, const std::shared_ptr<Head>& head) {
+        TilePut overview = head->levels() > summaryLevel
+                               ? coarsest(*head, true)
+                               : MapTiles(head).tile(head->levels() - 1, 0, 0, *run.cancelToken());
+        overview.figure = "map";
+        run.putTile(std::move(overview));
+    }
+
+    static void marginals(Run& run, const Head& head, const Settings& settings) {
+        const Axis query{"query", "", Scale::Linear, {}, {}, {}, false},
+            key{"key", "", Scale::Linear, {}, {}, {}, false};
+        const std::vector<float> spans(head.summary.span95.begin(), head.summary.span95.end());
+        run.put(marginalFigure(
+            "entropy", "Entropy per query", query, {"entropy", "bits", Scale::Linear, 0.0, {}, {}, false},
+            marginal("entropy", head.entropy), "−Σ P log₂ P of each row, from the online sums of the first pass."));
+        run.put(marginalFigure("mass", "Mass per key", key, {"mass", "", Scale::Log10, {}, {}, {}, false},
+                               marginal("mass", head.summary.massPerKey), "Σ over queries of P."));
+        run.put(marginalFigure("sinks", "Share on the first keys", query,
+                               {"share", "", Scale::Linear, 0.0, 1.0, {}, false},
+                               marginal("sinks", head.summary.sinkShare),
+                               fmt::format("Σ of P over the first {} keys.", settings.integer("sinkKeys"))));
+        run.put(marginalFigure("span", "Span holding 95 %", query, {"keys", "", Scale::Linear, 0.0, {}, {}, false},
+                               marginal("span", spans), "Keys left after cutting 2.5 % of the mass off each end."));
+        putMetric(run, "meanEntropy", meanOf(head.entropy), "bits", "{:.2f}", "mean entropy of a query");
+        putMetric(run, "meanSink", 100 * meanOf(head.summary.sinkShare), "%", "{:.1f}",
+                  fmt::format("of the mass on the first {} keys", settings.integer("sinkKeys")));
+        putMetric(run, "meanSpan", meanOf(spans), "keys", "{:.0f}", "hold 95 % of a query's mass, on average");
+    }
+};
+
+} // namespace
+
+std::unique_ptr<Experiment> makeMap() { return std::make_unique<Map>(); }
+
+} // namespace warplight::labs

@@ -1,0 +1,126 @@
+#include "core/labs/attention/map_inputs.h"
+
+#include "core/error.h"
+#include "core/tensor/random.h"
+
+#include <cmath>
+#include <fmt/format.h>
+#include <numbers>
+
+namespace warplight::labs {
+namespace {
+
+constexpr double sharpness = 9;      // the largest score a structure adds, in natural units
+constexpr double noise = 0.35;       // standard deviation of Q and K around the structure
+constexpr int64_t stridePeriod = 64; // keys from stripe to stripe
+constexpr int64_t vocabulary = 97;   // different tokens of the induction example
+
+/// Adds features f to both sides so that the scaled score gains `gain` · mean over waves of cos(w · (i - j)).
+class Builder {
+  public:
+    Builder(MapInputs& inputs) : x(inputs) {}
+
+    void waves(int64_t firstFeature, const std::vector<double>& frequencies, double gain) {
+        const double amplitude =
+            std::sqrt(gain * std::sqrt(static_cast<double>(x.headDim)) / static_cast<double>(frequencies.size()));
+        for (int64_t i = 0; i < x.queryLen; ++i)
+            for (size_t f = 0; f < frequencies.size(); ++f)
+                for (int64_t part = 0; part < 2; ++part) {
+                    const double angle = frequencies[f] * static_cast<double>(i);
+                    const auto value = static_cast<float>(amplitude * (part ? std::sin(angle) : std::cos(angle)));
+                    const auto at =
+                        static_cast<size_t>(i * x.headDim + firstFeature + 2 * static_cast<int64_t>(f) + part);
+                    x.q[at] += value;
+                    x.k[at] += value;
+                }
+    }
+
+    void local(int64_t firstFeature, int64_t features, double gain) {
+        std::vector<double> frequencies;
+        for (int64_t f = 0; f < features / 2; ++f) // wavelengths from 8 to 4096 keys, evenly in their logarithm
+            frequencies.push_back(2 * std::numbers::pi /
+                                  (8 * std::pow(512, static_cast<double>(f) /
+                                                         static_cast<double>(std::max<int64_t>(features / 2 - 1, 1)))));
+        waves(firstFeature, frequencies, gain);
+    }
+
+    void strided(int64_t firstFeature, int64_t features, double gain) {
+        std::vector<double> frequencies;
+        for (int64_t f = 1; f <= features / 2; ++f)
+            frequencies.push_back(2 * std::numbers::pi * static_cast<double>(f) / static_cast<double>(stridePeriod));
+        waves(firstFeature, frequencies, gain);
+    }
+
+    void induction(int64_t firstFeature, int64_t features, double gain, uint64_t seed) {
+        std::vector<float> choice(static_cast<size_t>(x.queryLen)),
+            directions(static_cast<size_t>(vocabulary * features));
+        tensor::fillUniform(choice, seed, 10, 0, static_cast<float>(vocabulary));
+        tensor::fillGaussian(directions, seed, 11);
+        const float amplitude = static_cast<float>(
+            std::sqrt(gain * std::sqrt(static_cast<double>(x.headDim)) / static_cast<double>(features)));
+        const auto token = [&](int64_t i) {
+            return static_cast<int64_t>(choice[static_cast<size_t>(i % std::max<int64_t>(x.queryLen / 2, 1))]);
+        };
+        for (int64_t i = 0; i < x.queryLen; ++i)
+            for (int64_t f = 0; f < features; ++f) {
+                x.q[static_cast<size_t>(i * x.headDim + firstFeature + f)] +=
+                    amplitude * directions[static_cast<size_t>(token(i) * features + f)];
+                if (i > 0) // the key knows which token came before it
+                    x.k[static_cast<size_t>(i * x.headDim + firstFeature + f)] +=
+                        amplitude * directions[static_cast<size_t>(token(i - 1) * features + f)];
+            }
+    }
+
+    void sink(int64_t feature, double gain) {
+        const double each = std::sqrt(gain * std::sqrt(static_cast<double>(x.headDim)));
+        for (int64_t i = 0; i < x.queryLen; ++i)
+            x.q[static_cast<size_t>(i * x.headDim + feature)] += static_cast<float>(each);
+        x.k[static_cast<size_t>(feature)] += static_cast<float>(each);
+    }
+
+  private:
+    MapInputs& x;
+};
+
+} // namespace
+
+std::vector<lab::Parameter::Option> mapInputKinds() {
+    return {{"mixed", "Local, strided and sink", "what trained heads show most, at once"},
+            {"local", "Local", "near keys weigh most"},
+            {"strided", "Strided", fmt::format("every {}th key back", stridePeriod)},
+            {"induction", "Induction-like",
+             "the text comes twice: a query finds the key behind the last time its own token came"},
+            {"sink", "Sink", "the first key takes most of the mass"},
+            {"gaussian", "Gaussian", "independent normal numbers"},
+            {"files", "Your files", "Q and K from the files below"}};
+}
+
+MapInputs makeMapInputs(const std::string& kind, int64_t length, int64_t headDim, uint64_t seed) {
+    constexpr int64_t fewest = 8;
+    if (headDim < fewest)
+        throw InputError(fmt::format("headDim is {}, expected at least {} for a made-up map", headDim, fewest));
+    MapInputs inputs{length, length, headDim, std::vector<float>(static_cast<size_t>(length * headDim)), {}};
+    inputs.k.resize(inputs.q.size());
+    const float spread = kind == "gaussian" ? 1.0f : static_cast<float>(noise);
+    tensor::fillGaussian(inputs.q, seed, 0, spread);
+    tensor::fillGaussian(inputs.k, seed, 1, spread);
+    Builder build(inputs);
+    const int64_t even = (headDim - 1) / 2 * 2, half = even / 4 * 2;
+    if (kind == "local")
+        build.local(0, even, sharpness);
+    else if (kind == "strided")
+        build.strided(0, even, sharpness);
+    else if (kind == "induction")
+        build.induction(0, headDim - 1, sharpness, seed);
+    else if (kind == "sink")
+        build.sink(headDim - 1, sharpness);
+    else if (kind == "mixed") {
+        build.local(0, half, 0.5 * sharpness);
+        build.strided(half, even - half, 0.35 * sharpness);
+        build.sink(headDim - 1, 0.85 * sharpness);
+    } else if (kind != "gaussian")
+        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
+    return inputs;
+}
+
+} // namespace warplight::labs

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "core/lab/parameter.h"
+
+#include <string>
+#include <vector>
+
+namespace warplight::labs {
+
+/// Q and K of one head whose map shows a known structure.
+struct MapInputs {
+    int64_t queryLen = 0, keyLen = 0, headDim = 0;
+    std::vector<float> q, k; ///< [length, headDim]
+};
+
+/// "gaussian", "local", "strided", "induction", "sink", "mixed".
+std::vector<lab::Parameter::Option> mapInputKinds();
+
+/// Structured inputs from features whose inner products are known: waves of the position (local: many frequencies;
+/// strided: harmonics of one period), random vectors per token (induction: a query looks for the key behind the last
+/// time its own token came), a direction that all queries share with the first key (sink). headDim of at least 8.
+MapInputs makeMapInputs(const std::string& kind, int64_t length, int64_t headDim, uint64_t seed);
+
+} // namespace warplight::labs
