@@ -2,6 +2,7 @@
 
 #include "app/report/report.h"
 #include "app/shell/command_palette.h"
+#include "app/shell/dropped_tensors.h"
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
 #include "app/views/figure_view.h"
@@ -10,11 +11,13 @@
 #include "core/lab/figure_csv.h"
 
 #include <QAction>
+#include <QDragEnterEvent>
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QListWidget>
+#include <QMimeData>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QScrollArea>
@@ -36,6 +39,7 @@ QString qt(const std::string& text) { return QString::fromStdString(text); }
 MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     : QMainWindow(parent), client(std::move(engineCommand)) {
     setWindowTitle("Warplight");
+    setAcceptDrops(true);
     buildActions();
     buildLayout();
     debounce.setSingleShot(true);
@@ -283,6 +287,58 @@ void MainWindow::showExperiment(const QString& id) {
     showState();
 }
 
+void MainWindow::openWith(const QString& id, const std::map<std::string, lab::Value>& values) {
+    const bool ran = latest.contains(id);
+    for (const auto& [name, value] : values)
+        keptSettings[id][name] = value;
+    if (id == experiment)
+        for (const auto& [name, value] : values)
+            settings->setValue(name, value);
+    showExperiment(id);
+    if (ran)
+        runNow();
+}
+
+void MainWindow::follow(const lab::Link& link) {
+    std::map<std::string, lab::Value> values;
+    for (const lab::Description& description : client.experiments())
+        for (const lab::Parameter& parameter : description.parameters)
+            if (const auto text = link.settings.find(parameter.id);
+                description.id == link.experiment && text != link.settings.end())
+                values[parameter.id] = lab::parseValue(parameter, text->second);
+    openWith(qt(link.experiment), values);
+}
+
+void MainWindow::openFiles(const QStringList& files) {
+    QStringList tensors;
+    for (const QString& file : files)
+        if (file.endsWith(".warplight", Qt::CaseInsensitive))
+            openSession(file);
+        else
+            tensors.append(file);
+    if (tensors.isEmpty())
+        return;
+    try {
+        const DroppedTensors dropped = settingsForDropped(tensors, client.experiments(), experiment);
+        openWith(dropped.experiment, dropped.settings);
+    } catch (const std::exception& error) {
+        say(error.what());
+    }
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+    if (event->mimeData()->hasUrls())
+        event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+    QStringList files;
+    for (const QUrl& url : event->mimeData()->urls())
+        if (url.isLocalFile())
+            files.append(url.toLocalFile());
+    openFiles(files);
+}
+
 const lab::RunRecord* MainWindow::currentRun() const {
     const auto id = latest.find(experiment);
     const auto record = id == latest.end() ? runs.end() : runs.find(id->second);
@@ -366,6 +422,7 @@ void MainWindow::connectMaps() {
     connect(pageView, &PageView::selected, this, [=, this](const QString& figure, qint64 row, qint64 col) {
         answering([&](lab::RunId run) { client.select(run, figure, row, col); });
     });
+    connect(pageView, &PageView::linkActivated, this, &MainWindow::follow, Qt::QueuedConnection); // the view goes away
     connect(&client, &EngineClient::probed, this,
             [this](lab::RunId run, const QString& figure, qint64 row, qint64 col, const QStringList& lines) {
                 FigureView* view = pageView->view(figure.toStdString());

@@ -34,6 +34,11 @@ class MainWindow : public QMainWindow {
     QString bannerText() const;
 
     void showExperiment(const QString& id);
+    /// Shows an experiment with these settings over what was set there, and runs it.
+    void openWith(const QString& id, const std::map<std::string, lab::Value>& values);
+    void follow(const lab::Link& link);
+    /// Session files are opened; tensor files go to the page that takes them.
+    void openFiles(const QStringList& files);
     void openSession(const QString& file);
     bool saveSession(const QString& file); ///< false: the window says why
     bool exportReport(const QString& target);
@@ -47,6 +52,10 @@ class MainWindow : public QMainWindow {
 
   signals:
     void runEnded();
+
+  protected:
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
 
   private:
     void buildActions();

@@ -87,9 +87,11 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
         for (const auto& option : parameter.options) {
             auto* check = new QCheckBox(qt(option.title), box);
             check->setToolTip(qt(option.doc));
-            QPixmap chip(10, 10);
-            chip.fill(Theme::current().series(qt(option.id)));
-            check->setIcon(chip);
+            if (Theme::keepsColour(qt(option.id))) {
+                QPixmap chip(10, 10);
+                chip.fill(Theme::current().series(qt(option.id)));
+                check->setIcon(chip);
+            }
             connect(check, &QCheckBox::toggled, this, [this, index] { fieldChanged(index); });
             boxes.push_back(check);
             column->addWidget(check);

@@ -56,6 +56,13 @@ QVariant TableModel::data(const QModelIndex& index, int role) const {
         return QVariant::fromValue(Qt::Alignment(Qt::AlignVCenter | (column.numeric ? Qt::AlignRight : Qt::AlignLeft)));
     if (role == Qt::FontRole)
         return column.numeric ? monoFont(11.5) : textFont(12.5);
+    if (const auto link = shown.rowLinks.find(index.row());
+        link != shown.rowLinks.end() && index.column() + 1 == columnCount()) { // the last cell is the way there
+        if (role == Qt::ForegroundRole)
+            return Theme::current().accent;
+        if (role == Qt::ToolTipRole)
+            return QString::fromStdString(link->second.title);
+    }
     if (role == SortRole) {
         if (const auto* number = std::get_if<double>(&cell))
             return *number;
@@ -95,15 +102,24 @@ TableView::TableView(QWidget* parent) : FigureView(parent), model(new TableModel
     table->setEditTriggers(QAbstractItemView::NoEditTriggers);
     connect(table, &QTableView::activated, this, [this, sorted](const QModelIndex& index) {
         const int row = sorted->mapToSource(index).row();
-        const auto link = model->table().rowLinks.find(row);
-        if (link != model->table().rowLinks.end())
-            emit linkActivated(link->second);
-        else
+        if (!follow(row))
             emit selected(row, 0);
+    });
+    connect(table, &QTableView::clicked, this, [this, sorted](const QModelIndex& index) {
+        if (index.column() + 1 == model->columnCount())
+            follow(sorted->mapToSource(index).row());
     });
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(table);
+}
+
+bool TableView::follow(int row) {
+    const auto link = model->table().rowLinks.find(row);
+    if (link == model->table().rowLinks.end())
+        return false;
+    emit linkActivated(link->second);
+    return true;
 }
 
 void TableView::setFigure(const lab::Figure& figure) { model->setTable(std::get<lab::Table>(figure.content)); }

@@ -27,7 +27,7 @@ class TableModel : public QAbstractTableModel {
     lab::Table shown;
 };
 
-/// A sortable table.
+/// A sortable table. Enter on a row, or a click on its last cell, follows the row's link.
 class TableView : public FigureView {
     Q_OBJECT
   public:
@@ -37,6 +37,8 @@ class TableView : public FigureView {
     QSize pictureSize() const override;
 
   private:
+    bool follow(int row); ///< the row's link, if it has one
+
     TableModel* model;
     QTableView* table;
 };

@@ -12,6 +12,9 @@
 #include <array>
 #include <cmath>
 
+/// The icons stand in a library: a linker would leave them out. Must stand outside any namespace.
+static void initialiseResources() { Q_INIT_RESOURCE(warplight); }
+
 namespace warplight::app {
 namespace {
 
@@ -89,6 +92,15 @@ QString styleSheet(const Theme& t) {
         .replace("%warning", t.warning.name());
 }
 
+const QHash<QString, QColor>& keptColours() {
+    // The rungs keep Okabe & Ito's colours on every page; black and yellow are left out: they vanish on one ground
+    // each.
+    static const QHash<QString, QColor> known{{"flash", QColor("#0072B2")},      {"standard", QColor("#D55E00")},
+                                              {"flash-bf16", QColor("#009E73")}, {"flash-packed", QColor("#CC79A7")},
+                                              {"reference", QColor("#E69F00")},  {"online", QColor("#56B4E9")}};
+    return known;
+}
+
 } // namespace
 
 const Theme& Theme::lightTheme() {
@@ -124,6 +136,7 @@ const Theme& Theme::darkTheme() {
 const Theme& Theme::current() { return inForce ? *inForce : lightTheme(); }
 
 void Theme::setCurrent(const Theme& theme) {
+    initialiseResources();
     inForce = theme.dark ? &darkTheme() : &lightTheme();
     QApplication::setStyle(QStyleFactory::create("Fusion"));
     QPalette palette;
@@ -144,12 +157,10 @@ void Theme::setCurrent(const Theme& theme) {
         widget->update();
 }
 
+bool Theme::keepsColour(const QString& colourKey) { return keptColours().contains(colourKey); }
+
 QColor Theme::series(const QString& colourKey) const {
-    // The rungs keep Okabe & Ito's colours on every page; black and yellow are left out: they vanish on one ground
-    // each.
-    static const QHash<QString, QColor> known{{"flash", QColor("#0072B2")},      {"standard", QColor("#D55E00")},
-                                              {"flash-bf16", QColor("#009E73")}, {"flash-packed", QColor("#CC79A7")},
-                                              {"reference", QColor("#E69F00")},  {"online", QColor("#56B4E9")}};
+    const auto& known = keptColours();
     const auto found = known.find(colourKey);
     if (found != known.end())
         return dark ? found->lighter(125) : *found;

@@ -23,6 +23,7 @@ struct Theme {
     /// Okabe-Ito: a key ("flash") has one colour on every page and in every run; unknown keys get a stable one by hash
     /// that avoids its neighbours' where possible.
     QColor series(const QString& colourKey) const;
+    static bool keepsColour(const QString& colourKey); ///< has a colour of its own on every page
     /// Position 0..1 in viridis.
     static QColor viridis(double position);
     /// Position -1..1 in a diverging, colour-blind-safe palette whose middle is the panel's ground.

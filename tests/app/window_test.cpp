@@ -5,11 +5,14 @@
 #include "app/views/figure_view.h"
 #include "app/views/theme.h"
 
+#include <QDropEvent>
 #include <QElapsedTimer>
 #include <QFile>
 #include <QLineEdit>
 #include <QListWidget>
+#include <QMimeData>
 #include <QSignalSpy>
+#include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -140,7 +143,11 @@ class WindowTest : public QObject {
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
         FigureView* map = window->page().view("map");
         QVERIFY(map);
-        QTRY_VERIFY(window->currentRun()->tiles().size() > 1); // the overview and the tiles that it asked for
+        QTRY_COMPARE(window->currentRun()->tiles().size(), size_t{1}); // the overview
+        for (int i = 0; i < 3; ++i)
+            QTest::keyClick(map, Qt::Key_Plus);
+        QTRY_VERIFY(window->currentRun()->tiles().size() > 4); // and the tiles that a closer look asks for
+        QTest::keyClick(map, Qt::Key_0);
         const auto rowTitle = [&] { return window->currentRun()->figure("row")->title; };
         QCOMPARE(rowTitle(), "Row 2047");
         QSignalSpy probed(&window->engine(), &EngineClient::probed);
@@ -153,6 +160,42 @@ class WindowTest : public QObject {
         QVERIFY(reading.back()[0].toString().contains("P = "));
         QTest::mouseClick(map, Qt::LeftButton, {}, lower);
         QTRY_VERIFY(rowTitle() != "Row 2047");
+    }
+
+    void theWorstRowOpensInMap() {
+        window->showExperiment("attention.accuracy");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+        auto* table = window->page().view("errors")->findChild<QTableView*>();
+        const QModelIndex worst = table->model()->index(3, table->model()->columnCount() - 1);
+        table->scrollTo(worst);
+        QTest::mouseClick(table->viewport(), Qt::LeftButton, {}, table->visualRect(worst).center());
+        const std::string row = "Row " + worst.data().toString().toStdString();
+        QTRY_COMPARE(window->currentExperiment(), QString("attention.map"));
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+        QCOMPARE(window->currentRun()->figure("row")->title, row);
+    }
+
+    void droppedTensorsOpenInMap() {
+        const QString oracles = QString(WARPLIGHT_TEST_DATA) + "/oracles/attention/";
+        QMimeData mime;
+        mime.setUrls({QUrl::fromLocalFile(oracles + "gqa.npz")});
+        const auto drop = [&] {
+            QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
+            QCoreApplication::sendEvent(window.get(), &enter);
+            QVERIFY(enter.isAccepted());
+            QDropEvent event(QPointF(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
+            QCoreApplication::sendEvent(window.get(), &event);
+        };
+        drop();
+        QTRY_COMPARE(window->currentExperiment(), QString("attention.map"));
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+        const auto& map = std::get<lab::Heatmap>(window->currentRun()->figure("map")->content);
+        QCOMPARE(map.rows, int64_t{33});
+        QCOMPARE(map.cols, int64_t{57});
+        mime.setUrls({QUrl::fromLocalFile(folder.filePath("nothing.npy"))});
+        drop();
+        QVERIFY(window->bannerText().contains("nothing.npy"));
+        QVERIFY(window->currentRun()->figure("map"));
     }
 
     void sessionsAreSavedAndOpened() {

@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
+#include "gpu/number/half.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +13,7 @@ namespace {
 
 using namespace lab;
 
+constexpr const char* maskedRows = "maskedRows";
 constexpr int firstDecade = -12, lastDecade = 0, binsPerDecade = 4;
 
 struct Errors {
@@ -58,7 +60,7 @@ class Accuracy : public Experiment {
         d.id = "attention.accuracy";
         d.lab = "Attention";
         d.title = "Accuracy";
-        d.sentence = "Error of each rung against double precision.";
+        d.sentence = "Error of each rung and storage type against double precision.";
         d.question = "Does a faster kernel give worse numbers, and on which inputs?";
         d.about = "The **reference** rung computes in f64 and rounds its result to f32 once, so nothing below 6e-8 of "
                   "a row's size can be told apart.";
@@ -67,14 +69,20 @@ class Accuracy : public Experiment {
         for (const auto& option : rungOptions())
             if (option.id != "reference")
                 rungs.push_back(option.id);
+        std::vector<Parameter::Option> kinds = inputKinds();
+        kinds.push_back(
+            {maskedRows, "Rows without keys", "causal with half as many keys as queries: the first half sees none"});
         d.parameters = {
             Parameter::integer("queryLen", "Query length", 256, 1, 16384, "Rows of Q."),
             Parameter::integer("keyLen", "Key length", 256, 1, 16384,
                                "Rows of K and V. Shorter than the queries and causal: the first rows see no key."),
             Parameter::integer("headDim", "Head dimension", 64, 1, 512, "Features of the head."),
             Parameter::flag("causal", "Causal mask", false, "Aligned bottom-right."),
-            Parameter::choice("input", "Input", "gaussian", inputKinds(), "Friendly or hostile numbers."),
+            Parameter::choice("input", "Input", "gaussian", kinds, "Friendly or hostile numbers."),
             Parameter::choices("implementations", "Implementations", rungs, rungOptions(), "Which rungs are judged."),
+            Parameter::choices("dtypes", "Stored as", {"f32", "f16", "bf16"},
+                               {{"f32", "f32", ""}, {"f16", "f16", ""}, {"bf16", "bf16", ""}},
+                               "Q, K, V and O are rounded to this type; every rung accumulates in f32."),
             Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the inputs."),
         };
         return d;
@@ -87,58 +95,135 @@ class Accuracy : public Experiment {
     }
 
     void run(const Settings& settings, Run& run) override {
+        const bool masked = settings.text("input") == maskedRows;
         cpu::AttentionProblem shape;
         shape.queryLen = settings.integer("queryLen");
-        shape.keyLen = settings.integer("keyLen");
+        shape.keyLen = masked ? std::max<int64_t>(1, shape.queryLen / 2) : settings.integer("keyLen");
         shape.headDim = settings.integer("headDim");
-        shape.causal = settings.flag("causal");
-        AttentionInputs inputs =
-            makeInputs(shape, settings.text("input"), static_cast<uint64_t>(settings.integer("seed")));
-        cpu::Execution execution;
-        execution.cancel = run.cancelToken();
+        shape.causal = masked || settings.flag("causal");
+        const std::string kind = masked ? "gaussian" : settings.text("input");
+        const AttentionInputs inputs = makeInputs(shape, kind, static_cast<uint64_t>(settings.integer("seed")));
+        Judge judge{run, rounded(inputs, "f32"), table(), {}, {}};
+        judge.worst = {"",
+                       "attention.map",
+                       {{"input", kind},
+                        {"seqLen", std::to_string(shape.queryLen)},
+                        {"keyLen", std::to_string(shape.keyLen)},
+                        {"headDim", std::to_string(shape.headDim)},
+                        {"causal", shape.causal ? "true" : "false"},
+                        {"seed", std::to_string(settings.integer("seed"))}}};
+        judge.execution.cancel = run.cancelToken();
         run.progress(0, "reference");
-        cpu::attentionForward(cpu::Implementation::Reference, inputs.problem, execution);
-        const std::vector<float> exact = inputs.o, exactLse = inputs.lse;
+        cpu::attentionForward(cpu::Implementation::Reference, judge.exact.problem, judge.execution);
+        const auto &rungs = settings.choices("implementations"), &dtypes = settings.choices("dtypes");
+        double done = 0;
+        for (const std::string& dtype : dtypes) {
+            AttentionInputs stored = rounded(inputs, dtype);
+            Histogram histogram = emptyHistogram();
+            Errors largest;
+            std::string worstRung;
+            for (const std::string& rung : rungs) {
+                run.checkCancelled();
+                run.progress(done++ / static_cast<double>(rungs.size() * dtypes.size()), rung + ", " + dtype);
+                const Errors errors = judge.measure(rung, dtype, stored);
+                histogram.sets.push_back({rung, rung, rung, Provenance::Counted, errors.histogram});
+                run.put({"histogram." + dtype, "Relative error, " + dtype, "outputs by size of error",
+                         "**Counted** over all outputs of this run; errors of exactly zero stand in the first bin.",
+                         dtype == dtypes.front() ? Figure::Place::Main : Figure::Place::Support, histogram});
+                if (worstRung.empty() || !(errors.largest <= largest.largest)) {
+                    largest = errors;
+                    worstRung = rung;
+                }
+            }
+            if (!worstRung.empty())
+                run.put({"largest." + dtype, "largest error, " + dtype, "",
+                         "max |O − O_reference| over all outputs of the rung that errs most, **measured**.",
+                         Figure::Place::Headline,
+                         Metric{largest.largest,
+                                "",
+                                "{:.2g}",
+                                fmt::format("largest error, {} ({})", dtype, worstRung),
+                                {},
+                                {},
+                                Provenance::Measured,
+                                {}}});
+        }
+    }
 
-        begin(run);
+  private:
+    /// Runs rungs and fills the table, with a way from each worst row into the Map.
+    struct Judge {
+        Run& run;
+        AttentionInputs exact; ///< with the reference's o and lse
+        Table table;
+        Link worst;
+        cpu::Execution execution;
+
+        Errors measure(const std::string& rung, const std::string& dtype, AttentionInputs& stored) {
+            cpu::attentionForward(cpu::implementationByName(rung), stored.problem, execution);
+            round(stored.o, dtype);
+            const Errors errors = compare(stored.o, stored.lse, exact.o, exact.lse, stored.problem.headDim);
+            Link link = worst;
+            link.title = fmt::format("Open row {} in Map", errors.worstRow);
+            link.settings["row"] = std::to_string(errors.worstRow);
+            table.rowLinks[static_cast<int64_t>(table.rows.size())] = link;
+            table.rows.push_back(
+                {rung, dtype, errors.largest, errors.mean, errors.rootMeanSquare, errors.lse, errors.worstRow});
+            run.put({"errors", "Errors", "absolute, against double precision on unrounded inputs",
+                     "max, mean and root mean square of |O − O_reference|, and max |lse − lse_reference|, all "
+                     "**measured** in this run. The reference takes Q, K, V as they were made; for f16 and bf16 a rung "
+                     "gets them rounded to that type, accumulates in f32 and its O is rounded again: the row of "
+                     "`standard` with the same type is the yardstick. A click on a worst row opens it in Map.",
+                     Figure::Place::Support, table});
+            return errors;
+        }
+    };
+
+    static void round(std::vector<float>& x, const std::string& dtype) {
+        for (float& value : x)
+            if (dtype == "f16")
+                value = number::f16ToFloat(number::floatToF16(value));
+            else if (dtype == "bf16")
+                value = number::bf16ToFloat(number::floatToBf16(value));
+    }
+
+    /// A copy of the inputs, stored as this type.
+    static AttentionInputs rounded(const AttentionInputs& inputs, const std::string& dtype) {
+        AttentionInputs copy;
+        copy.problem = inputs.problem;
+        for (const auto member : {&AttentionInputs::q, &AttentionInputs::k, &AttentionInputs::v}) {
+            copy.*member = inputs.*member;
+            round(copy.*member, dtype);
+        }
+        copy.o = inputs.o;
+        copy.lse = inputs.lse;
+        copy.problem.q = copy.q.data();
+        copy.problem.k = copy.k.data();
+        copy.problem.v = copy.v.data();
+        copy.problem.o = copy.o.data();
+        copy.problem.lse = copy.lse.data();
+        return copy;
+    }
+
+    static Histogram emptyHistogram() {
         Histogram histogram;
         histogram.x = {"log10 of error over the row's largest |O|", "", Scale::Linear, {}, {}, {}, false};
         histogram.y = {"outputs", "", Scale::Linear, {}, {}, {}, false};
         for (int i = 0; i <= (lastDecade - firstDecade) * binsPerDecade; ++i)
             histogram.edges.push_back(firstDecade + static_cast<double>(i) / binsPerDecade);
-        const auto& rungs = settings.choices("implementations");
-        for (size_t i = 0; i < rungs.size(); ++i) {
-            run.checkCancelled();
-            run.progress(static_cast<double>(i) / static_cast<double>(rungs.size()), rungs[i]);
-            cpu::attentionForward(cpu::implementationByName(rungs[i]), inputs.problem, execution);
-            const Errors errors = compare(inputs.o, inputs.lse, exact, exactLse, shape.headDim);
-            run.appendRow("errors",
-                          {rungs[i], errors.largest, errors.mean, errors.rootMeanSquare, errors.lse, errors.worstRow});
-            histogram.sets.push_back({rungs[i], rungs[i], rungs[i], Provenance::Counted, errors.histogram});
-            run.put({"histogram", "Relative error", "outputs by size of error",
-                     "**Counted** over all outputs of this run; errors of exactly zero stand in the first bin.",
-                     Figure::Place::Main, histogram});
-            run.put(
-                {"largest." + rungs[i], "largest error of " + rungs[i], "",
-                 "max |O − O_reference| over all outputs, **measured**.", Figure::Place::Headline,
-                 Metric{
-                     errors.largest, "", "{:.2g}", "largest error of " + rungs[i], {}, {}, Provenance::Measured, {}}});
-        }
+        return histogram;
     }
 
-  private:
-    static void begin(Run& run) {
+    static Table table() {
         Table table;
         table.columns = {{"implementation", "Implementation", "", false, {}, ""},
+                         {"dtype", "Stored as", "", false, {}, ""},
                          {"max_error", "Largest", "", true, Provenance::Measured, "{:.3g}"},
                          {"mean_error", "Mean", "", true, Provenance::Measured, "{:.3g}"},
-                         {"rms_error", "Root mean square", "", true, Provenance::Measured, "{:.3g}"},
-                         {"lse_error", "Log-sum-exp", "", true, Provenance::Measured, "{:.3g}"},
+                         {"rms_error", "RMS", "", true, Provenance::Measured, "{:.3g}"},
+                         {"lse_error", "lse", "", true, Provenance::Measured, "{:.3g}"},
                          {"worst_row", "Worst row", "", true, Provenance::Measured, ""}};
-        run.put({"errors", "Errors", "absolute, against double precision",
-                 "max, mean and root mean square of |O − O_reference|, and max |lse − lse_reference|, all **measured** "
-                 "in this run.",
-                 Figure::Place::Support, std::move(table)});
+        return table;
     }
 };
 

@@ -250,8 +250,10 @@ class Map : public Experiment {
         d.parameters = {
             Parameter::choice("input", "Input", "mixed", mapInputKinds(), "Made-up structure, or your own Q and K."),
             Parameter::integer("seqLen", "Sequence length", 2048, 1, 1 << 20,
-                               "Queries and keys of the made-up inputs."),
-            Parameter::integer("headDim", "Head dimension", 64, 8, 512, "Features of the made-up inputs."),
+                               "Queries of the made-up inputs, and keys if not told otherwise."),
+            Parameter::integer("keyLen", "Key length", 0, 0, 1 << 20,
+                               "Keys of an unstructured input; 0 is as many as queries."),
+            Parameter::integer("headDim", "Head dimension", 64, 1, 512, "Features of the made-up inputs."),
             Parameter::flag("causal", "Causal mask", true, "Query i sees keys 0 to i (aligned bottom-right)."),
             Parameter::choice("pooling", "Coarse cells show", "max", {{"max", "Maximum", ""}, {"mean", "Mean", ""}},
                               "How a coarse cell stands for those below it."),
@@ -273,14 +275,15 @@ class Map : public Experiment {
         for (Parameter& parameter : d.parameters)
             if (const auto& id = parameter.id; id == "qFile" || id == "kFile" || id == "layout" || id == "head")
                 parameter.shownWhen = "input=files";
-            else if (id == "seqLen" || id == "headDim" || id == "seed")
+            else if (id == "seqLen" || id == "keyLen" || id == "headDim" || id == "seed")
                 parameter.shownWhen = "input!=files";
         return d;
     }
 
     double estimatedSeconds(const Settings& settings) const override {
         constexpr double cellsPerSecond = 1.5e9; // of both passes together on two cores, headDim 64
-        double rows = static_cast<double>(settings.integer("seqLen")), cols = rows,
+        double rows = static_cast<double>(settings.integer("seqLen")),
+               cols = settings.integer("keyLen") ? static_cast<double>(settings.integer("keyLen")) : rows,
                dim = static_cast<double>(settings.integer("headDim"));
         if (settings.text("input") == "files")
             try {
@@ -301,10 +304,11 @@ class Map : public Experiment {
     void run(const Settings& settings, Run& run) override {
         const auto head = std::make_shared<Head>();
         head->labels = readLabels(settings.text("labels"));
+        const int64_t keyLen = settings.integer("keyLen") ? settings.integer("keyLen") : settings.integer("seqLen");
         head->inputs =
             settings.text("input") == "files"
                 ? loadHead(settings)
-                : makeMapInputs(settings.text("input"), settings.integer("seqLen"), settings.integer("headDim"),
+                : makeMapInputs(settings.text("input"), settings.integer("seqLen"), keyLen, settings.integer("headDim"),
                                 static_cast<uint64_t>(settings.integer("seed")));
         const MapInputs& x = head->inputs;
         head->problem = {

@@ -1,6 +1,7 @@
 #include "core/labs/attention/map_inputs.h"
 
 #include "core/error.h"
+#include "core/labs/attention/inputs.h"
 #include "core/tensor/random.h"
 
 #include <cmath>
@@ -85,25 +86,41 @@ class Builder {
 } // namespace
 
 std::vector<lab::Parameter::Option> mapInputKinds() {
-    return {{"mixed", "Local, strided and sink", "what trained heads show most, at once"},
-            {"local", "Local", "near keys weigh most"},
-            {"strided", "Strided", fmt::format("every {}th key back", stridePeriod)},
-            {"induction", "Induction-like",
-             "the text comes twice: a query finds the key behind the last time its own token came"},
-            {"sink", "Sink", "the first key takes most of the mass"},
-            {"gaussian", "Gaussian", "independent normal numbers"},
-            {"files", "Your files", "Q and K from the files below"}};
+    std::vector<lab::Parameter::Option> kinds{
+        {"mixed", "Local, strided and sink", "what trained heads show most, at once"},
+        {"local", "Local", "near keys weigh most"},
+        {"strided", "Strided", fmt::format("every {}th key back", stridePeriod)},
+        {"induction", "Induction-like",
+         "the text comes twice: a query finds the key behind the last time its own token came"},
+        {"sink", "Sink", "the first key takes most of the mass"},
+    };
+    for (const auto& kind : inputKinds())
+        kinds.push_back(kind);
+    kinds.push_back({"files", "Your files", "Q and K from the files below"});
+    return kinds;
 }
 
-MapInputs makeMapInputs(const std::string& kind, int64_t length, int64_t headDim, uint64_t seed) {
+MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLen, int64_t headDim, uint64_t seed) {
+    for (const auto& known : inputKinds())
+        if (known.id == kind) {
+            cpu::AttentionProblem shape;
+            shape.queryLen = queryLen;
+            shape.keyLen = keyLen;
+            shape.headDim = headDim;
+            AttentionInputs inputs = makeInputs(shape, kind, seed);
+            return {queryLen, keyLen, headDim, std::move(inputs.q), std::move(inputs.k)};
+        }
+    const int64_t length = queryLen;
     constexpr int64_t fewest = 8;
     if (headDim < fewest)
-        throw InputError(fmt::format("headDim is {}, expected at least {} for a made-up map", headDim, fewest));
+        throw InputError(fmt::format("headDim is {}, expected at least {} for a structured map", headDim, fewest));
+    if (keyLen != queryLen)
+        throw InputError(fmt::format("keyLen is {}, expected 0 or {} (as many keys as queries) for a structured map",
+                                     keyLen, queryLen));
     MapInputs inputs{length, length, headDim, std::vector<float>(static_cast<size_t>(length * headDim)), {}};
     inputs.k.resize(inputs.q.size());
-    const float spread = kind == "gaussian" ? 1.0f : static_cast<float>(noise);
-    tensor::fillGaussian(inputs.q, seed, 0, spread);
-    tensor::fillGaussian(inputs.k, seed, 1, spread);
+    tensor::fillGaussian(inputs.q, seed, 0, static_cast<float>(noise));
+    tensor::fillGaussian(inputs.k, seed, 1, static_cast<float>(noise));
     Builder build(inputs);
     const int64_t even = (headDim - 1) / 2 * 2, half = even / 4 * 2;
     if (kind == "local")
@@ -118,7 +135,7 @@ MapInputs makeMapInputs(const std::string& kind, int64_t length, int64_t headDim
         build.local(0, half, 0.5 * sharpness);
         build.strided(half, even - half, 0.35 * sharpness);
         build.sink(headDim - 1, 0.85 * sharpness);
-    } else if (kind != "gaussian")
+    } else
         throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     return inputs;
 }

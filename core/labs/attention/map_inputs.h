@@ -13,12 +13,14 @@ struct MapInputs {
     std::vector<float> q, k; ///< [length, headDim]
 };
 
-/// "gaussian", "local", "strided", "induction", "sink", "mixed".
+/// "mixed", "local", "strided", "induction", "sink", the kinds of inputKinds(), and "files".
 std::vector<lab::Parameter::Option> mapInputKinds();
 
 /// Structured inputs from features whose inner products are known: waves of the position (local: many frequencies;
 /// strided: harmonics of one period), random vectors per token (induction: a query looks for the key behind the last
-/// time its own token came), a direction that all queries share with the first key (sink). headDim of at least 8.
-MapInputs makeMapInputs(const std::string& kind, int64_t length, int64_t headDim, uint64_t seed);
+/// time its own token came), a direction that all queries share with the first key (sink). They need a headDim
+/// of at least 8 and as many keys as queries. The kinds of inputKinds() are those that Accuracy judges, number for
+/// number.
+MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLen, int64_t headDim, uint64_t seed);
 
 } // namespace warplight::labs

@@ -1,0 +1,94 @@
+#include "app/shell/dropped_tensors.h"
+
+#include "core/error.h"
+#include "core/formats/tensor_file.h"
+
+#include <QFileInfo>
+
+#include <algorithm>
+
+namespace warplight::app {
+namespace {
+
+struct Candidate {
+    std::string spec; ///< FILE or FILE:name
+    QString name;     ///< of the tensor, or of the file when it holds just one
+};
+
+std::vector<Candidate> candidatesOf(const QStringList& files) {
+    std::vector<Candidate> candidates;
+    for (const QString& file : files) {
+        const auto entries = formats::listTensors(file.toStdString());
+        for (const auto& entry : entries) {
+            if (entry.shape.size() < 2)
+                continue; // a scale, a flag: no Q or K
+            const bool alone = entries.size() == 1;
+            candidates.push_back({alone ? file.toStdString() : file.toStdString() + ":" + entry.name,
+                                  alone ? QFileInfo(file).completeBaseName() : QString::fromStdString(entry.name)});
+        }
+    }
+    if (candidates.empty())
+        throw InputError(files.join(", ").toStdString() + ": holds no tensor of two or more axes, expected Q and K");
+    return candidates;
+}
+
+/// "q", "layer.7.q", "Q_proj" are names for "q".
+bool fits(const QString& name, const QString& wanted) {
+    const QString last = name.section('.', -1);
+    return last.startsWith(wanted, Qt::CaseInsensitive) &&
+           (last.size() == wanted.size() || !last[wanted.size()].isLetter());
+}
+
+const lab::Description& receiver(std::span<const lab::Description> experiments, const QString& current) {
+    const lab::Description* first = nullptr;
+    for (const lab::Description& description : experiments) {
+        if (description.dropFiles.empty())
+            continue;
+        if (QString::fromStdString(description.id) == current)
+            return description;
+        first = first ? first : &description;
+    }
+    if (!first)
+        throw InputError("No page takes tensor files");
+    return *first;
+}
+
+} // namespace
+
+DroppedTensors settingsForDropped(const QStringList& files, std::span<const lab::Description> experiments,
+                                  const QString& current) {
+    const lab::Description& to = receiver(experiments, current);
+    std::vector<Candidate> candidates = candidatesOf(files);
+    const std::string only = candidates.size() == 1 ? candidates.front().spec : std::string();
+    DroppedTensors result{QString::fromStdString(to.id), {}};
+    std::vector<std::string> unfilled;
+    std::string filter;
+    for (const lab::Parameter& parameter : to.parameters)
+        filter = parameter.id == to.dropFiles ? parameter.fileFilter : filter;
+    for (const lab::Parameter& parameter : to.parameters) {
+        if (parameter.type != lab::Parameter::Type::File || parameter.fileFilter != filter)
+            continue;
+        if (const size_t equals = parameter.shownWhen.find('='); equals != std::string::npos)
+            result.settings[parameter.shownWhen.substr(0, equals)] = parameter.shownWhen.substr(equals + 1);
+        const QString wanted = QString::fromStdString(parameter.id).remove("File");
+        const auto found = std::find_if(candidates.begin(), candidates.end(),
+                                        [&](const Candidate& candidate) { return fits(candidate.name, wanted); });
+        if (found == candidates.end()) {
+            unfilled.push_back(parameter.id);
+            continue;
+        }
+        result.settings[parameter.id] = found->spec;
+        candidates.erase(found);
+    }
+    for (const std::string& id : unfilled) {
+        if (!candidates.empty()) {
+            result.settings[id] = candidates.front().spec;
+            candidates.erase(candidates.begin());
+        } else if (!only.empty()) {
+            result.settings[id] = only;
+        }
+    }
+    return result;
+}
+
+} // namespace warplight::app
