@@ -40,7 +40,8 @@ int main(int argc, char** argv) {
     parser.setApplicationDescription(QObject::tr("A desktop lab for attention kernels"));
     parser.addHelpOption();
     parser.addVersionOption();
-    parser.addPositionalArgument("session", QObject::tr("A .warplight file to open"), "[session]");
+    parser.addPositionalArgument(
+        "files", QObject::tr("Sessions (.warplight) or tensors (.npy, .npz, .safetensors) to open"), "[files]");
     const QCommandLineOption engine(
         "engine", QObject::tr("The engine's command line, for example \"ssh box warplight-cli serve\""), "command");
     const QCommandLineOption page("page", QObject::tr("The page to begin with, for example attention.tiles"),
@@ -69,7 +70,9 @@ int main(int argc, char** argv) {
         if (parser.isSet(page))
             window.showExperiment(parser.value(page));
         if (!parser.positionalArguments().isEmpty())
-            window.openSession(parser.positionalArguments().constFirst());
+            window.openFiles(parser.positionalArguments());
+        if (parser.isSet(screenshot) && window.currentRun() && window.currentRun()->ended())
+            window.runNow(); // a picture shows this machine, not the example
     });
     if (parser.isSet(screenshot))
         QObject::connect(&window, &MainWindow::runEnded, &window, [&] {

@@ -4,9 +4,11 @@
 
 #include <QApplication>
 #include <QClipboard>
+#include <QContextMenuEvent>
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMenu>
 #include <QMessageBox>
 #include <QSaveFile>
 #include <QSvgGenerator>
@@ -97,6 +99,19 @@ void FigureCard::setFigure(const lab::Figure& figure) {
     title->setText(QString::fromStdString(figure.title));
     subtitle->setText(QString::fromStdString(figure.subtitle));
     shown->setFigure(figure);
+}
+
+void FigureCard::contextMenuEvent(QContextMenuEvent* event) {
+    QMenu menu(this);
+    menu.addActions(shown->viewActions());
+    if (shown->canResetZoom())
+        menu.addAction(tr("Show all"), shown, &FigureView::resetZoom);
+    menu.addSeparator();
+    menu.addAction(tr("Copy as image"), this, &FigureCard::copyImage);
+    menu.addAction(tr("Copy numbers as CSV"), this, [this] { emit csvWanted({}); });
+    menu.addAction(tr("Save…"), this, &FigureCard::save);
+    menu.addAction(tr("Explain"), this, &FigureCard::explain);
+    menu.exec(event->globalPos());
 }
 
 void FigureCard::copyImage() {

@@ -19,7 +19,10 @@ class FigureCard : public QFrame {
 
   signals:
     void enlargeWanted();
-    void csvWanted(const QString& file); ///< save the figure's numbers there
+    void csvWanted(const QString& file); ///< save the figure's numbers there, or copy them when no file is named
+
+  protected:
+    void contextMenuEvent(QContextMenuEvent* event) override;
 
   private:
     void copyImage();

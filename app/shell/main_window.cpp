@@ -11,12 +11,16 @@
 #include "core/lab/figure_csv.h"
 
 #include <QAction>
+#include <QApplication>
+#include <QClipboard>
+#include <QComboBox>
 #include <QDragEnterEvent>
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QListWidget>
+#include <QMenu>
 #include <QMimeData>
 #include <QProgressBar>
 #include <QPushButton>
@@ -25,12 +29,15 @@
 #include <QSettings>
 #include <QVBoxLayout>
 
+#include <sstream>
+
 namespace warplight::app {
 namespace {
 
 constexpr int debounceTime = 250; // ms after the last change of a setting
 constexpr double cheap = 1.0;     // seconds: what takes less reruns by itself
-constexpr int navigationWidth = 180, settingsWidth = 260;
+constexpr int mostRecent = 8;
+constexpr double presentationScale = 1.4;
 
 QString qt(const std::string& text) { return QString::fromStdString(text); }
 
@@ -46,6 +53,8 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     debounce.setInterval(debounceTime);
     connect(&debounce, &QTimer::timeout, this, [this] { checkTicket = client.check(experiment, settings->values()); });
     connect(settings, &SettingsForm::changed, this, &MainWindow::settingsChanged);
+    connect(&frameClock, &FrameClock::ticked, this,
+            [this](double worst) { frameTime->setText(tr("frame %1 ms").arg(worst, 0, 'f', 1)); });
     connect(&client, &EngineClient::ready, this, &MainWindow::engineReady);
     connect(&client, &EngineClient::frames, this, &MainWindow::takeFrames);
     connect(&client, &EngineClient::stateChanged, this, &MainWindow::showState);
@@ -65,6 +74,9 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     connect(pageView, &PageView::csvWanted, this, [this](const QString& figure, const QString& file) {
         const lab::RunRecord* record = currentRun();
         try {
+            if (file.isEmpty())
+                return QApplication::clipboard()->setText(
+                    qt(lab::figureCsv(*record, *record->figure(figure.toStdString()))));
             formats::AtomicFile out(file.toStdString());
             out.stream() << lab::figureCsv(*record, *record->figure(figure.toStdString()));
             out.commit();
@@ -78,167 +90,14 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
 
 MainWindow::~MainWindow() = default;
 
-void MainWindow::buildActions() {
-    const auto make = [this](const QString& text, const QKeySequence& shortcut, auto slot) {
-        auto* action = new QAction(text, this);
-        action->setShortcut(shortcut);
-        action->setToolTip(QString("%1 (%2)").arg(text, shortcut.toString(QKeySequence::NativeText)));
-        action->setStatusTip(action->toolTip());
-        connect(action, &QAction::triggered, this, slot);
-        addAction(action);
-        return action;
-    };
-    runAction = make(tr("Run"), QKeySequence("Ctrl+R"), [this] { runNow(); });
-    stopAction = make(tr("Stop"), QKeySequence("Esc"), [this] { stop(); });
-    pinAction = make(tr("Compare"), QKeySequence("Ctrl+D"), [this] { togglePin(); });
-    pinAction->setToolTip(tr("Pin this run: later runs are drawn over it (Ctrl+D)"));
-    openAction = make(tr("Open…"), QKeySequence::Open, [this] {
-        if (const QString file =
-                QFileDialog::getOpenFileName(this, tr("Open session"), {}, tr("Sessions (*.warplight)"));
-            !file.isEmpty())
-            openSession(file);
-    });
-    saveAction = make(tr("Save…"), QKeySequence::Save, [this] {
-        if (const QString file = QFileDialog::getSaveFileName(this, tr("Save session"), "session.warplight",
-                                                              tr("Sessions (*.warplight)"));
-            !file.isEmpty())
-            saveSession(file);
-    });
-    exportAction = make(tr("Export…"), QKeySequence("Ctrl+E"), [this] {
-        if (const QString file =
-                QFileDialog::getSaveFileName(this, tr("Export report"), "report.html",
-                                             tr("Web page (*.html);;PDF (*.pdf);;Folder of SVG, PNG, CSV, JSON (*)"));
-            !file.isEmpty())
-            exportReport(file);
-    });
-    themeAction = make(tr("Light or dark"), QKeySequence("Ctrl+T"), [this] { toggleTheme(); });
-    paletteAction = make(tr("Search commands"), QKeySequence("Ctrl+K"), [this] { openPalette(); });
-    fullScreenAction =
-        make(tr("Full screen"), QKeySequence("F11"), [this] { isFullScreen() ? showNormal() : showFullScreen(); });
-    make(tr("Quit"), QKeySequence::Quit, [this] { close(); });
-}
-
-QPushButton* MainWindow::button(QAction* action, const char* objectName) {
-    auto* result = new QPushButton(action->text(), this);
-    if (objectName)
-        result->setObjectName(objectName);
-    result->setToolTip(action->toolTip());
-    connect(result, &QPushButton::clicked, action, &QAction::trigger);
-    connect(action, &QAction::changed, result, [result, action] { result->setEnabled(action->isEnabled()); });
-    return result;
-}
-
-void MainWindow::buildLayout() {
-    const auto frame = [this](const char* name) {
-        auto* result = new QFrame(this);
-        result->setObjectName(name);
-        return result;
-    };
-    auto* bar = frame("bar");
-    auto* barLayout = new QHBoxLayout(bar);
-    barLayout->setContentsMargins(16, 8, 16, 8);
-    auto* brand = new QLabel("Warplight", bar);
-    brand->setFont(textFont(15, QFont::Bold));
-    brand->setFixedWidth(navigationWidth - 24);
-    device = new QLabel(bar);
-    device->setObjectName("muted");
-    barLayout->addWidget(brand);
-    barLayout->addWidget(button(runAction, "primary"));
-    for (QAction* action : {stopAction, pinAction})
-        barLayout->addWidget(button(action));
-    barLayout->addStretch();
-    barLayout->addWidget(device);
-    for (QAction* action : {paletteAction, openAction, saveAction, exportAction, themeAction})
-        barLayout->addWidget(button(action));
-
-    navigation = new QListWidget(this);
-    navigation->setFixedWidth(navigationWidth);
-    navigation->setAccessibleName(tr("Pages"));
-    connect(navigation, &QListWidget::currentItemChanged, this, [this](QListWidgetItem* item) {
-        if (item && !item->data(Qt::UserRole).isNull())
-            showExperiment(item->data(Qt::UserRole).toString());
-    });
-    auto* left = frame("side");
-    auto* leftLayout = new QVBoxLayout(left);
-    leftLayout->setContentsMargins(8, 12, 8, 8);
-    leftLayout->addWidget(navigation);
-
-    pageView = new PageView(this);
-    scroll = new QScrollArea(this);
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    scroll->setWidget(pageView);
-    banner = new QLabel(this);
-    banner->setObjectName("banner");
-    banner->setWordWrap(true);
-    banner->hide();
-    auto* middle = new QVBoxLayout;
-    middle->setContentsMargins(0, 0, 0, 0);
-    middle->addWidget(banner);
-    middle->addWidget(scroll, 1);
-
-    settings = new SettingsForm(this);
-    about = new QLabel(this);
-    about->setObjectName("muted");
-    about->setWordWrap(true);
-    about->setTextFormat(Qt::MarkdownText);
-    auto* side = new QWidget;
-    auto* sideLayout = new QVBoxLayout(side);
-    auto* heading = new QLabel(tr("Settings"), side);
-    heading->setFont(textFont(13, QFont::DemiBold));
-    sideLayout->setContentsMargins(14, 14, 14, 14);
-    sideLayout->addWidget(heading);
-    sideLayout->addWidget(settings);
-    sideLayout->addSpacing(12);
-    sideLayout->addWidget(about);
-    sideLayout->addStretch();
-    auto* sideScroll = new QScrollArea(this);
-    sideScroll->setObjectName("side");
-    sideScroll->setWidgetResizable(true);
-    sideScroll->setFrameShape(QFrame::NoFrame);
-    sideScroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    sideScroll->setWidget(side);
-    auto* right = frame("side");
-    right->setFixedWidth(settingsWidth);
-    auto* rightLayout = new QVBoxLayout(right);
-    rightLayout->setContentsMargins(0, 0, 0, 0);
-    rightLayout->addWidget(sideScroll);
-
-    auto* foot = frame("bar");
-    auto* footLayout = new QHBoxLayout(foot);
-    footLayout->setContentsMargins(16, 6, 16, 6);
-    progress = new QProgressBar(foot);
-    progress->setTextVisible(false);
-    progress->setFixedSize(200, 6);
-    progress->setRange(0, 1000);
-    status = new QLabel(foot);
-    status->setObjectName("muted");
-    reading = new QLabel(foot);
-    reading->setObjectName("muted");
-    footLayout->addWidget(progress);
-    footLayout->addWidget(status);
-    footLayout->addStretch();
-    footLayout->addWidget(reading);
-
-    auto* body = new QHBoxLayout;
-    body->setSpacing(1);
-    body->addWidget(left);
-    body->addLayout(middle, 1);
-    body->addWidget(right);
-    auto* central = new QWidget(this);
-    auto* all = new QVBoxLayout(central);
-    all->setContentsMargins(0, 0, 0, 0);
-    all->setSpacing(1);
-    all->addWidget(bar);
-    all->addLayout(body, 1);
-    all->addWidget(foot);
-    setCentralWidget(central);
-}
-
 void MainWindow::engineReady() {
-    if (!client.devices().empty())
-        device->setText(qt(client.devices().front().id + " · " + client.devices().front().title));
+    if (device->count() == 0)
+        for (const lab::DeviceInfo& info : client.devices()) {
+            if (!info.available)
+                continue;
+            device->addItem(qt(info.id + " · " + info.title), qt(info.id));
+            device->setItemData(device->count() - 1, qt(info.detail), Qt::ToolTipRole);
+        }
     if (navigation->count() == 0) {
         QString lab;
         for (const lab::Description& description : client.experiments()) {
@@ -278,13 +137,30 @@ void MainWindow::showExperiment(const QString& id) {
     }
     about->setText(QString("**%1**\n\n%2").arg(qt(description->question), qt(description->about)));
     pageView->setDescription(qt(description->title), qt(description->sentence));
-    pageView->showRecord(currentRun());
-    if (pinned.contains(id))
-        pageView->setPinned(&runs.at(pinned.at(id)), tr("pinned"));
+    pageView->setNotice({});
+    showPage();
     scroll->verticalScrollBar()->setValue(0);
-    if (!currentRun()) // a first visit shows a finished run, not empty panels
+    if (!currentRun() && !showExample()) // a first visit shows a finished run, not empty panels
         runNow();
     showState();
+}
+
+bool MainWindow::showExample() {
+    QFile file(QString(":/examples/%1.warplight").arg(experiment));
+    if (!file.open(QIODevice::ReadOnly))
+        return false;
+    std::istringstream stream(file.readAll().toStdString());
+    lab::Session session = lab::readSession(stream, file.fileName().toStdString());
+    if (session.runs.empty())
+        return false;
+    examples.insert(nextOpened);
+    latest[experiment] = nextOpened;
+    const lab::RunRecord& record = runs[nextOpened++] = std::move(session.runs.front());
+    pageView->setNotice(tr("An example, measured on another machine (%1, %2 threads). Run measures this one.")
+                            .arg(qt(record.start().machine.cpu))
+                            .arg(record.start().machine.cores));
+    showPage();
+    return true;
 }
 
 void MainWindow::openWith(const QString& id, const std::map<std::string, lab::Value>& values) {
@@ -345,6 +221,16 @@ const lab::RunRecord* MainWindow::currentRun() const {
     return record == runs.end() ? nullptr : &record->second;
 }
 
+void MainWindow::showPage() {
+    pageView->showRecord(currentRun());
+    showPinned();
+}
+
+void MainWindow::showPinned() {
+    const auto run = pinned.find(experiment);
+    pageView->setPinned(run == pinned.end() ? nullptr : &runs.at(run->second), tr("pinned"));
+}
+
 void MainWindow::runNow() {
     if (experiment.isEmpty() || client.state() == EngineClient::State::Lost) {
         if (client.state() == EngineClient::State::Lost)
@@ -356,7 +242,8 @@ void MainWindow::runNow() {
         return;
     }
     banner->hide();
-    latest[experiment] = client.run(experiment, settings->values(), "cpu");
+    pageView->setNotice({});
+    latest[experiment] = client.run(experiment, settings->values(), device->currentData().toString());
     showState();
 }
 
@@ -392,13 +279,12 @@ void MainWindow::takeFrames(const std::vector<lab::Frame>& batch) {
     if (mine) {
         const lab::RunRecord& record = runs.at(current->second);
         if (fresh)
-            pageView->showRecord(&record);
+            showPage();
         else
             pageView->refresh(record);
         for (const lab::TilePut* tile : tiles)
             pageView->addTile(*tile);
-        if (pinned.contains(experiment))
-            pageView->setPinned(&runs.at(pinned.at(experiment)), tr("pinned"));
+        showPinned();
     }
     showState();
     if (ended)
@@ -444,8 +330,8 @@ void MainWindow::showState() {
     const bool running = record && record->running() && client.state() == EngineClient::State::Running;
     stopAction->setEnabled(running);
     pinAction->setEnabled(record && record->ended());
-    saveAction->setEnabled(!runs.empty());
-    exportAction->setEnabled(record && record->ended());
+    saveAction->setEnabled(runs.size() > examples.size());
+    exportAction->setEnabled(record && record->ended() && !examples.contains(latest.at(experiment)));
     progress->setVisible(running);
     if (running) {
         progress->setValue(static_cast<int>(1000 * std::max(0.0, record->progress().fraction)));
@@ -473,9 +359,9 @@ QString MainWindow::bannerText() const { return banner->isHidden() ? QString() :
 void MainWindow::togglePin() {
     if (pinned.erase(experiment) == 0 && currentRun() && currentRun()->ended())
         pinned[experiment] = latest.at(experiment);
-    const bool on = pinned.contains(experiment);
-    pageView->setPinned(on ? &runs.at(pinned.at(experiment)) : nullptr, tr("pinned"));
-    status->setText(on ? tr("Pinned: later runs are drawn over this one.") : tr("Comparing ended."));
+    showPinned();
+    status->setText(pinned.contains(experiment) ? tr("Pinned: later runs are drawn over this one.")
+                                                : tr("Comparing ended."));
 }
 
 void MainWindow::openSession(const QString& file) {
@@ -490,10 +376,11 @@ void MainWindow::openSession(const QString& file) {
         if (!session.damage.empty())
             say(qt(session.damage));
         if (last == experiment)
-            pageView->showRecord(currentRun());
+            showPage();
         else
             showExperiment(last);
         setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
+        addRecent(file);
     } catch (const std::exception& error) {
         say(error.what());
     }
@@ -504,10 +391,11 @@ bool MainWindow::saveSession(const QString& file) {
     try {
         std::vector<const lab::RunRecord*> ended;
         for (const auto& [id, record] : runs)
-            if (record.ended())
+            if (record.ended() && !examples.contains(id))
                 ended.push_back(&record);
         lab::saveSession(file.toStdString(), ended);
         setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
+        addRecent(file);
         return true;
     } catch (const std::exception& error) {
         say(error.what());
@@ -515,11 +403,29 @@ bool MainWindow::saveSession(const QString& file) {
     }
 }
 
+void MainWindow::addRecent(const QString& file) {
+    QStringList recent = QSettings().value("recent").toStringList();
+    const QString path = QFileInfo(file).absoluteFilePath();
+    recent.removeAll(path);
+    recent.prepend(path);
+    QSettings().setValue("recent", QStringList(recent.mid(0, mostRecent)));
+}
+
+/// What was opened or saved last, as far as it is still there.
+void MainWindow::fillOpenMenu(QMenu* menu) {
+    menu->clear();
+    menu->addAction(openAction);
+    menu->addSeparator();
+    for (const QString& file : QSettings().value("recent").toStringList())
+        if (QFileInfo::exists(file))
+            menu->addAction(QFileInfo(file).fileName(), this, [this, file] { openSession(file); })->setToolTip(file);
+}
+
 bool MainWindow::exportReport(const QString& target) {
     try {
         std::vector<const lab::RunRecord*> newest; // one run a page: what the window shows
         for (const auto& [id, run] : latest)
-            if (runs.contains(run) && runs.at(run).ended())
+            if (runs.contains(run) && runs.at(run).ended() && !examples.contains(run))
                 newest.push_back(&runs.at(run));
         writeReport(newest, target);
         status->setText(tr("Wrote %1").arg(target));
@@ -535,12 +441,24 @@ void MainWindow::toggleTheme() {
     QSettings().setValue("theme", Theme::current().dark ? "dark" : "light");
 }
 
+void MainWindow::togglePresentation() {
+    const bool on = !besides.front()->isHidden();
+    for (QWidget* widget : besides)
+        widget->setVisible(!on);
+    setUiScale(on ? presentationScale : 1);
+    Theme::setCurrent(Theme::current());
+    showPage(); // figures take their sizes anew
+}
+
 void MainWindow::openPalette() {
     CommandPalette palette(this);
     for (QAction* action : actions())
         if (action != paletteAction && action->isEnabled())
             palette.add(action->text(), action->shortcut().toString(QKeySequence::NativeText),
                         [action] { action->trigger(); });
+    for (const QString& file : QSettings().value("recent").toStringList())
+        if (QFileInfo::exists(file))
+            palette.add(tr("Open %1").arg(QFileInfo(file).fileName()), {}, [this, file] { openSession(file); });
     for (const lab::Description& description : client.experiments())
         palette.add(qt(description.lab + " › " + description.title), {},
                     [this, id = qt(description.id)] { showExperiment(id); });

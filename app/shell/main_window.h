@@ -1,15 +1,19 @@
 #pragma once
 
 #include "app/engine/engine_client.h"
+#include "app/shell/frame_clock.h"
 #include "core/lab/session.h"
 
 #include <QMainWindow>
 #include <QTimer>
 
 #include <map>
+#include <set>
 
+class QComboBox;
 class QLabel;
 class QListWidget;
+class QMenu;
 class QProgressBar;
 class QPushButton;
 class QScrollArea;
@@ -27,6 +31,7 @@ class MainWindow : public QMainWindow {
     ~MainWindow() override;
 
     EngineClient& engine() { return client; }
+    FrameClock& frames() { return frameClock; }
     PageView& page() { return *pageView; }
     SettingsForm& form() { return *settings; }
     QString currentExperiment() const { return experiment; }
@@ -48,6 +53,7 @@ class MainWindow : public QMainWindow {
     void stop();
     void togglePin();
     void toggleTheme();
+    void togglePresentation(); ///< larger type, nothing but the page
     void openPalette();
 
   signals:
@@ -64,13 +70,19 @@ class MainWindow : public QMainWindow {
     void engineReady();
     void takeFrames(const std::vector<lab::Frame>& batch);
     void settingsChanged();
+    void showPage(); ///< the current run from scratch, and the pinned one over it
+    void showPinned();
     void showState();
+    bool showExample(); ///< a finished run that comes with the program; false if there is none for this page
+    void addRecent(const QString& file);
+    void fillOpenMenu(QMenu* menu);
     void say(const QString& sentence);
     QPushButton* button(QAction* action, const char* objectName = nullptr);
 
     EngineClient client;
     std::map<lab::RunId, lab::RunRecord> runs;
     std::map<QString, lab::RunId> latest, pinned; ///< by experiment
+    std::set<lab::RunId> examples;                ///< runs that came with the program: never saved or exported
     lab::RunId nextOpened = lab::RunId{1} << 62;  ///< ids of runs from files; the engine's own count from 1
     std::map<QString, std::map<std::string, lab::Value>> keptSettings;
     QString experiment;
@@ -81,10 +93,13 @@ class MainWindow : public QMainWindow {
     QScrollArea* scroll;
     PageView* pageView;
     SettingsForm* settings;
-    QLabel *about, *status, *reading, *banner, *device;
+    QLabel *about, *status, *reading, *banner, *frameTime;
+    QComboBox* device;
+    std::vector<QWidget*> besides; ///< what presentation mode hides
+    FrameClock frameClock;
     QProgressBar* progress;
     QAction *runAction, *stopAction, *pinAction, *openAction, *saveAction, *exportAction, *themeAction, *paletteAction,
-        *fullScreenAction;
+        *fullScreenAction, *presentAction;
 };
 
 } // namespace warplight::app

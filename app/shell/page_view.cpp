@@ -3,6 +3,7 @@
 #include "app/shell/figure_card.h"
 #include "app/views/theme.h"
 
+#include <QEvent>
 #include <QGridLayout>
 #include <QLabel>
 #include <QVBoxLayout>
@@ -84,8 +85,14 @@ void PageView::refresh(const lab::RunRecord& record) {
     showState(&record);
 }
 
+void PageView::setNotice(const QString& sentence) {
+    notice = sentence;
+    state->setText(notice);
+    state->setVisible(!notice.isEmpty());
+}
+
 void PageView::showState(const lab::RunRecord* record) {
-    QString text;
+    QString text = notice;
     if (!record)
         text = tr("Nothing has run here yet. Press Run (Ctrl+R).");
     else if (record->ended() && record->ended()->outcome == lab::RunEnded::Outcome::Failed)
@@ -198,6 +205,12 @@ FigureView* PageView::view(const std::string& figure) const {
         if (card->figure().id == figure)
             return card->view();
     return nullptr;
+}
+
+void PageView::changeEvent(QEvent* event) {
+    if (event->type() == QEvent::StyleChange)
+        title->setFont(textFont(18, QFont::Bold));
+    QWidget::changeEvent(event);
 }
 
 void PageView::addTile(const lab::TilePut& tile) {

@@ -26,6 +26,7 @@ class PageView : public QWidget {
     void showRecord(const lab::RunRecord* record);
     /// The run has got more: updates what changed and adds what is new.
     void refresh(const lab::RunRecord& record);
+    void setNotice(const QString& sentence); ///< above the figures, until the next one
     void setPinned(const lab::RunRecord* record, const QString& name);
     FigureView* view(const std::string& figure) const; ///< null if there is none
     void addTile(const lab::TilePut& tile);            ///< of a lazy heat map of this page
@@ -41,6 +42,7 @@ class PageView : public QWidget {
 
   protected:
     void resizeEvent(QResizeEvent* event) override;
+    void changeEvent(QEvent* event) override;
 
   private:
     void add(const lab::Figure& figure);
@@ -53,6 +55,7 @@ class PageView : public QWidget {
     QGridLayout* grid;
     std::map<std::string, FigureView*> metrics;
     std::vector<FigureCard*> cards; ///< in order of appearance
+    QString notice;
     FigureCard* enlarged = nullptr;
     int columns = 0;
 };

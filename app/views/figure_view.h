@@ -3,6 +3,7 @@
 #include "core/lab/figure.h"
 #include "core/lab/frame.h"
 
+#include <QAction>
 #include <QPainter>
 #include <QString>
 #include <QWidget>
@@ -38,6 +39,8 @@ class FigureView : public QWidget {
     virtual QSize pictureSize() const { return {960, 540}; }
 
     virtual bool canResetZoom() const { return false; }
+    /// What can be done with this view besides: entries of its context menu, owned by the view.
+    virtual QList<QAction*> viewActions() { return {}; }
 
   public slots:
     virtual void resetZoom() {}

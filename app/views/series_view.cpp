@@ -67,6 +67,17 @@ SeriesView::SeriesView(QWidget* parent) : FigureView(parent), plot(new QCustomPl
     plot->setMinimumSize(160, 120);
     plot->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
     plot->setMouseTracking(true);
+    for (const auto orientation : {Qt::Horizontal, Qt::Vertical}) {
+        auto* action =
+            new QAction(orientation == Qt::Horizontal ? tr("Logarithmic x axis") : tr("Logarithmic y axis"), this);
+        action->setShortcut(orientation == Qt::Horizontal ? Qt::SHIFT | Qt::Key_L : QKeyCombination(Qt::Key_L));
+        action->setShortcutContext(Qt::WidgetWithChildrenShortcut);
+        action->setCheckable(true);
+        connect(action, &QAction::triggered, this, [this, orientation](bool on) { setLogarithmic(orientation, on); });
+        addAction(action);
+        (orientation == Qt::Horizontal ? logX : logY) = action;
+    }
+    plot->setFocusPolicy(Qt::StrongFocus);
     redraw.setSingleShot(true);
     redraw.setInterval(screenFrame);
     connect(&redraw, &QTimer::timeout, this, &SeriesView::rebuild);
@@ -83,6 +94,7 @@ SeriesView::~SeriesView() = default;
 
 void SeriesView::setFigure(const lab::Figure& figure) {
     series = std::get<lab::Series>(figure.content);
+    applyScales();
     if (!redraw.isActive())
         redraw.start();
 }
@@ -94,6 +106,25 @@ void SeriesView::setCompared(std::optional<lab::Figure> pinned, const QString& p
             compared = *other;
     comparedName = pinnedName;
     redraw.start();
+}
+
+void SeriesView::setLogarithmic(Qt::Orientation axis, bool logarithmic) {
+    const lab::Axis& shown = axis == Qt::Horizontal ? series.x : series.y;
+    const lab::Scale log = shown.scale == lab::Scale::Linear ? lab::Scale::Log10 : shown.scale;
+    (axis == Qt::Horizontal ? chosenX : chosenY) = logarithmic ? log : lab::Scale::Linear;
+    applyScales();
+    resetZoom();
+}
+
+/// What the user chose stands over what the figure asks for. A logarithmic axis has no fixed end at or below zero.
+void SeriesView::applyScales() {
+    for (const auto& [axis, chosen] : {std::pair(&series.x, chosenX), std::pair(&series.y, chosenY)}) {
+        axis->scale = chosen.value_or(axis->scale);
+        if (axis->scale != lab::Scale::Linear && axis->minimum && *axis->minimum <= 0)
+            axis->minimum.reset();
+    }
+    logX->setChecked(series.x.scale != lab::Scale::Linear);
+    logY->setChecked(series.y.scale != lab::Scale::Linear);
 }
 
 void SeriesView::setHidden(const QString& curve, bool hide) {

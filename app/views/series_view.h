@@ -13,8 +13,9 @@ namespace warplight::app {
 
 class FlowLayout;
 
-/// Curves on shared axes: zoom with the wheel or a rubber band (right button), pan by dragging, double click to reset;
-/// a legend that hides curves; a crosshair with every curve's value, and the ratio to a compared run.
+/// Curves on shared axes: zoom with the wheel, pan by dragging, double click to reset; each axis
+/// linear or logarithmic; a legend that hides curves; a crosshair with every curve's value, and the ratio to a compared
+/// run.
 class SeriesView : public FigureView {
     Q_OBJECT
   public:
@@ -27,6 +28,9 @@ class SeriesView : public FigureView {
     bool canResetZoom() const override { return true; }
     void resetZoom() override;
 
+    QList<QAction*> viewActions() override { return {logX, logY}; }
+    void setLogarithmic(Qt::Orientation axis, bool logarithmic); ///< horizontal: x
+
     void setHidden(const QString& curve, bool hidden); ///< by curve id
     /// What the crosshair says at this x: one line a curve, "flash: 1.2 ms (2.1× of pinned)".
     QStringList readingsAt(double x) const;
@@ -37,13 +41,16 @@ class SeriesView : public FigureView {
 
   private:
     void rebuild();
+    void applyScales();
     void draw(QCustomPlot& plot, bool fit) const;
     void addCurve(QCustomPlot& plot, const lab::Curve& curve, bool pinned) const;
     void rebuildLegend();
     double renderLegend(QPainter& painter, const QRectF& area) const;
     void moveCrosshair(const QPoint& at);
 
-    lab::Series series;
+    lab::Series series; ///< with the chosen scales
+    std::optional<lab::Scale> chosenX, chosenY;
+    QAction *logX, *logY;
     std::optional<lab::Series> compared;
     QString comparedName;
     QSet<QString> hidden;

@@ -10,6 +10,7 @@
 #include <QSignalSpy>
 #include <QSvgGenerator>
 #include <QTest>
+#include <qcustomplot.h>
 
 #include <limits>
 
@@ -105,6 +106,27 @@ class ViewsTest : public QObject {
         view.setFigure(figure);
         view.show();
         QTRY_VERIFY(pixelsOf(view, Theme::current().series("flash")) > 200);
+    }
+
+    void anAxisIsLinearOrLogarithmicAtWill() {
+        SeriesView view;
+        view.resize(600, 400);
+        lab::Figure figure = twoCurves();
+        std::get<lab::Series>(figure.content).y.minimum = 0;
+        std::get<lab::Series>(figure.content).y.scale = lab::Scale::Linear;
+        view.setFigure(figure);
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        const auto scale = [&] { return view.findChild<QCustomPlot*>()->yAxis->scaleType(); };
+        QTRY_COMPARE(scale(), QCPAxis::stLinear);
+        view.viewActions().at(1)->trigger();
+        QTRY_COMPARE(scale(), QCPAxis::stLogarithmic);
+        QVERIFY(view.findChild<QCustomPlot*>()->yAxis->range().lower > 0);
+        view.setFigure(figure); // a live run keeps what the user chose
+        QTest::qWait(50);
+        QCOMPARE(scale(), QCPAxis::stLogarithmic);
+        view.viewActions().at(1)->trigger();
+        QTRY_COMPARE(scale(), QCPAxis::stLinear);
     }
 
     void vectorOutputHoldsLinesAndTextNotPixels() {

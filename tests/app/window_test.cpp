@@ -3,11 +3,14 @@
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
 #include "app/views/figure_view.h"
+#include "app/views/series_view.h"
 #include "app/views/theme.h"
 
 #include <QDropEvent>
 #include <QElapsedTimer>
+#include <QEventLoop>
 #include <QFile>
+#include <QLabel>
 #include <QLineEdit>
 #include <QListWidget>
 #include <QMimeData>
@@ -15,6 +18,7 @@
 #include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTimer>
 
 #include <csignal>
 
@@ -64,6 +68,62 @@ class WindowTest : public QObject {
         QVERIFY(ready.wait(5000));
     }
     void cleanup() { window.reset(); }
+
+    void theFirstPageShowsAnExampleUntilItIsRun() {
+        QCOMPARE(window->currentExperiment(), QString("attention.race"));
+        QVERIFY(finished(*window)); // at once
+        QVERIFY(window->page().view("time"));
+        auto* notice = window->page().findChild<QLabel*>("banner");
+        QVERIFY(notice->isVisible() && notice->text().contains("example"));
+        window->form().setValue("seqLen", lab::Value(std::vector<int64_t>{64, 128}));
+        QSignalSpy ended(window.get(), &MainWindow::runEnded);
+        window->runNow();
+        QVERIFY(!notice->text().contains("example"));
+        QTRY_VERIFY_WITH_TIMEOUT(ended.count() > 0, 20000);
+    }
+
+    void theWindowIsNeverBusyForAScreenFrameWhileASweepStreams() {
+        longRun();
+        window->frames().reset();
+        const size_t before = rampPoints(*window);
+        QEventLoop loop; // QTest::qWait polls: it never blocks, as the program does between frames
+        QTimer::singleShot(2000, &loop, &QEventLoop::quit);
+        loop.exec();
+        std::vector<double> stretches = window->frames().measured();
+        QVERIFY(rampPoints(*window) > before + 100); // it did stream
+        QVERIFY(stretches.size() > 50);
+        std::sort(stretches.begin(), stretches.end());
+        const double usual = stretches[stretches.size() * 95 / 100];
+        qInfo("95 %% of %zu stretches took at most %.2f ms, the longest %.2f ms", stretches.size(), usual,
+              stretches.back());
+        QVERIFY2(usual < 16, qPrintable(QString::number(usual)));
+    }
+
+    void presentationLeavesThePageAlone() {
+        window->showExperiment("attention.tiles");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        auto* navigation = window->findChild<QListWidget*>();
+        const int before = window->page().width();
+        QTest::keyClick(window.get(), Qt::Key_F5);
+        QVERIFY(!navigation->isVisible() && window->page().view("walk"));
+        QTRY_VERIFY(window->page().width() > before + 200);
+        QTest::keyClick(window.get(), Qt::Key_F5);
+        QVERIFY(navigation->isVisible());
+    }
+
+    void anOpenedRunIsComparedWithThePinnedOne() {
+        window->showExperiment("test.ramp");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        const QString file = folder.filePath("ramp.warplight");
+        QVERIFY(window->saveSession(file));
+        window->togglePin();
+        window->openSession(file);
+        auto* series = qobject_cast<SeriesView*>(window->page().view("series"));
+        QVERIFY(series);
+        const auto& curve = std::get<lab::Series>(window->currentRun()->figure("series")->content).curves[0];
+        QVERIFY2(series->readingsAt(curve.x[1]).last().contains("1.00× of pinned"),
+                 qPrintable(series->readingsAt(curve.x[1]).join('|')));
+    }
 
     void aFirstVisitShowsAFinishedRun() {
         window->showExperiment("attention.tiles");

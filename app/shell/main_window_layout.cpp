@@ -1,0 +1,202 @@
+// What stands where in the window, and its commands with their keys.
+#include "app/shell/main_window.h"
+#include "app/shell/page_view.h"
+#include "app/shell/settings_form.h"
+#include "app/views/theme.h"
+
+#include <QAction>
+#include <QComboBox>
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QListWidget>
+#include <QMenu>
+#include <QProgressBar>
+#include <QPushButton>
+#include <QScrollArea>
+#include <QVBoxLayout>
+
+namespace warplight::app {
+namespace {
+
+constexpr int navigationWidth = 180, settingsWidth = 260;
+
+} // namespace
+
+void MainWindow::buildActions() {
+    const auto make = [this](const QString& text, const QKeySequence& shortcut, auto slot) {
+        auto* action = new QAction(text, this);
+        action->setShortcut(shortcut);
+        action->setToolTip(QString("%1 (%2)").arg(text, shortcut.toString(QKeySequence::NativeText)));
+        action->setStatusTip(action->toolTip());
+        connect(action, &QAction::triggered, this, slot);
+        addAction(action);
+        return action;
+    };
+    runAction = make(tr("Run"), QKeySequence("Ctrl+R"), [this] { runNow(); });
+    stopAction = make(tr("Stop"), QKeySequence("Esc"), [this] { stop(); });
+    pinAction = make(tr("Compare"), QKeySequence("Ctrl+D"), [this] { togglePin(); });
+    pinAction->setToolTip(tr("Pin this run: later runs are drawn over it (Ctrl+D)"));
+    openAction = make(tr("Open…"), QKeySequence::Open, [this] {
+        if (const QString file =
+                QFileDialog::getOpenFileName(this, tr("Open session"), {}, tr("Sessions (*.warplight)"));
+            !file.isEmpty())
+            openSession(file);
+    });
+    saveAction = make(tr("Save…"), QKeySequence::Save, [this] {
+        if (const QString file = QFileDialog::getSaveFileName(this, tr("Save session"), "session.warplight",
+                                                              tr("Sessions (*.warplight)"));
+            !file.isEmpty())
+            saveSession(file);
+    });
+    exportAction = make(tr("Export…"), QKeySequence("Ctrl+E"), [this] {
+        if (const QString file =
+                QFileDialog::getSaveFileName(this, tr("Export report"), "report.html",
+                                             tr("Web page (*.html);;PDF (*.pdf);;Folder of SVG, PNG, CSV, JSON (*)"));
+            !file.isEmpty())
+            exportReport(file);
+    });
+    themeAction = make(tr("Light or dark"), QKeySequence("Ctrl+T"), [this] { toggleTheme(); });
+    paletteAction = make(tr("Search commands"), QKeySequence("Ctrl+K"), [this] { openPalette(); });
+    fullScreenAction =
+        make(tr("Full screen"), QKeySequence("F11"), [this] { isFullScreen() ? showNormal() : showFullScreen(); });
+    presentAction = make(tr("Present"), QKeySequence("F5"), [this] { togglePresentation(); });
+    make(tr("Frame time"), QKeySequence("Ctrl+Shift+F"), [this] { frameTime->setVisible(frameTime->isHidden()); });
+    make(tr("Quit"), QKeySequence::Quit, [this] { close(); });
+}
+
+QPushButton* MainWindow::button(QAction* action, const char* objectName) {
+    auto* result = new QPushButton(action->text(), this);
+    if (objectName)
+        result->setObjectName(objectName);
+    result->setToolTip(action->toolTip());
+    connect(result, &QPushButton::clicked, action, &QAction::trigger);
+    connect(action, &QAction::changed, result, [result, action] { result->setEnabled(action->isEnabled()); });
+    return result;
+}
+
+void MainWindow::buildLayout() {
+    const auto frame = [this](const char* name) {
+        auto* result = new QFrame(this);
+        result->setObjectName(name);
+        return result;
+    };
+    auto* bar = frame("bar");
+    auto* barLayout = new QHBoxLayout(bar);
+    barLayout->setContentsMargins(16, 8, 16, 8);
+    auto* brand = new QLabel("Warplight", bar);
+    brand->setFont(textFont(15, QFont::Bold));
+    brand->setFixedWidth(navigationWidth - 24);
+    device = new QComboBox(bar);
+    device->setAccessibleName(tr("Device"));
+    device->setToolTip(tr("Where runs run"));
+    device->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    barLayout->addWidget(brand);
+    barLayout->addWidget(button(runAction, "primary"));
+    for (QAction* action : {stopAction, pinAction})
+        barLayout->addWidget(button(action));
+    barLayout->addStretch();
+    barLayout->addWidget(device);
+    barLayout->addWidget(button(paletteAction));
+    QPushButton* openButton = button(openAction);
+    openButton->disconnect(openAction);
+    barLayout->addWidget(openButton);
+    for (QAction* action : {saveAction, exportAction, presentAction, themeAction})
+        barLayout->addWidget(button(action));
+    auto* openMenu = new QMenu(this);
+    connect(openMenu, &QMenu::aboutToShow, this, [this, openMenu] { fillOpenMenu(openMenu); });
+    openButton->setMenu(openMenu);
+
+    navigation = new QListWidget(this);
+    navigation->setFixedWidth(navigationWidth);
+    navigation->setAccessibleName(tr("Pages"));
+    connect(navigation, &QListWidget::currentItemChanged, this, [this](QListWidgetItem* item) {
+        if (item && !item->data(Qt::UserRole).isNull())
+            showExperiment(item->data(Qt::UserRole).toString());
+    });
+    auto* left = frame("side");
+    auto* leftLayout = new QVBoxLayout(left);
+    leftLayout->setContentsMargins(8, 12, 8, 8);
+    leftLayout->addWidget(navigation);
+
+    pageView = new PageView(this);
+    scroll = new QScrollArea(this);
+    scroll->setWidgetResizable(true);
+    scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    scroll->setWidget(pageView);
+    banner = new QLabel(this);
+    banner->setObjectName("banner");
+    banner->setWordWrap(true);
+    banner->hide();
+    auto* middle = new QVBoxLayout;
+    middle->setContentsMargins(0, 0, 0, 0);
+    middle->addWidget(banner);
+    middle->addWidget(scroll, 1);
+
+    settings = new SettingsForm(this);
+    about = new QLabel(this);
+    about->setObjectName("muted");
+    about->setWordWrap(true);
+    about->setTextFormat(Qt::MarkdownText);
+    auto* side = new QWidget;
+    auto* sideLayout = new QVBoxLayout(side);
+    auto* heading = new QLabel(tr("Settings"), side);
+    heading->setFont(textFont(13, QFont::DemiBold));
+    sideLayout->setContentsMargins(14, 14, 14, 14);
+    sideLayout->addWidget(heading);
+    sideLayout->addWidget(settings);
+    sideLayout->addSpacing(12);
+    sideLayout->addWidget(about);
+    sideLayout->addStretch();
+    auto* sideScroll = new QScrollArea(this);
+    sideScroll->setObjectName("side");
+    sideScroll->setWidgetResizable(true);
+    sideScroll->setFrameShape(QFrame::NoFrame);
+    sideScroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    sideScroll->setWidget(side);
+    auto* right = frame("side");
+    right->setFixedWidth(settingsWidth);
+    auto* rightLayout = new QVBoxLayout(right);
+    rightLayout->setContentsMargins(0, 0, 0, 0);
+    rightLayout->addWidget(sideScroll);
+
+    auto* foot = frame("bar");
+    auto* footLayout = new QHBoxLayout(foot);
+    footLayout->setContentsMargins(16, 6, 16, 6);
+    progress = new QProgressBar(foot);
+    progress->setTextVisible(false);
+    progress->setFixedSize(200, 6);
+    progress->setRange(0, 1000);
+    status = new QLabel(foot);
+    status->setObjectName("muted");
+    reading = new QLabel(foot);
+    reading->setObjectName("muted");
+    footLayout->addWidget(progress);
+    footLayout->addWidget(status);
+    footLayout->addStretch();
+    frameTime = new QLabel(foot);
+    frameTime->setObjectName("muted");
+    frameTime->setToolTip(tr("The longest that the window was busy at a stretch in the last second (measured)"));
+    frameTime->hide();
+    footLayout->addWidget(reading);
+    footLayout->addWidget(frameTime);
+    besides = {left, right, foot};
+
+    auto* body = new QHBoxLayout;
+    body->setSpacing(1);
+    body->addWidget(left);
+    body->addLayout(middle, 1);
+    body->addWidget(right);
+    auto* central = new QWidget(this);
+    auto* all = new QVBoxLayout(central);
+    all->setContentsMargins(0, 0, 0, 0);
+    all->setSpacing(1);
+    all->addWidget(bar);
+    all->addLayout(body, 1);
+    all->addWidget(foot);
+    setCentralWidget(central);
+    navigation->setFocus();
+}
+
+} // namespace warplight::app
