@@ -1,36 +1,58 @@
 #include "app/shell/frame_clock.h"
 
-#include <QAbstractEventDispatcher>
+#include <algorithm>
+#include <chrono>
 
 namespace warplight::app {
 namespace {
 
-constexpr size_t mostStretches = 100000;
+constexpr size_t mostWaits = 100000;
+constexpr auto pause = std::chrono::milliseconds(2); // between one event and the next
 
 } // namespace
 
 FrameClock::FrameClock(QObject* parent) : QObject(parent) {
-    auto* loop = QAbstractEventDispatcher::instance();
-    connect(loop, &QAbstractEventDispatcher::awake, this, [this] {
-        if (!busy.isValid())
-            busy.start();
-    });
-    connect(loop, &QAbstractEventDispatcher::aboutToBlock, this, &FrameClock::done);
+    second.setInterval(1000);
     connect(&second, &QTimer::timeout, this, [this] {
         emit ticked(worst);
         worst = 0;
     });
-    second.start(1000);
 }
 
-void FrameClock::done() {
-    if (!busy.isValid())
+FrameClock::~FrameClock() { setMeasuring(false); }
+
+void FrameClock::setMeasuring(bool on) {
+    if (beat.joinable()) {
+        ending = true;
+        beat.join();
+        second.stop();
+    }
+    if (!on)
         return;
-    const double stretch = static_cast<double>(busy.nsecsElapsed()) / 1e6;
-    busy.invalidate();
-    worst = std::max(worst, stretch);
-    if (stretches.size() < mostStretches)
-        stretches.push_back(stretch);
+    waits.clear();
+    worst = 0;
+    ending = pending = false;
+    second.start();
+    beat = std::thread([this] {
+        while (!ending) {
+            if (!pending.exchange(true))
+                QMetaObject::invokeMethod(
+                    this,
+                    [this, posted = std::chrono::steady_clock::now()] {
+                        handled(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - posted)
+                                    .count());
+                    },
+                    Qt::QueuedConnection);
+            std::this_thread::sleep_for(pause);
+        }
+    });
+}
+
+void FrameClock::handled(double wait) {
+    worst = std::max(worst, wait);
+    if (waits.size() < mostWaits)
+        waits.push_back(wait);
+    pending = false;
 }
 
 } // namespace warplight::app

@@ -1,30 +1,37 @@
 #pragma once
 
-#include <QElapsedTimer>
 #include <QObject>
 #include <QTimer>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 namespace warplight::app {
 
-/// How long the GUI thread is busy at a stretch: from waking up to waiting again, which is what delays a screen frame.
+/// How long the GUI thread lets an event wait, which is what delays a screen frame: a thread beside it posts an event,
+/// takes the time until it is handled, waits a moment, and posts the next. Costs nothing while it does not measure.
 class FrameClock : public QObject {
     Q_OBJECT
   public:
     explicit FrameClock(QObject* parent = nullptr);
+    ~FrameClock() override;
 
-    void reset() { stretches.clear(); }
-    /// All stretches since the last reset() in milliseconds (measured); at most the newest 100,000.
-    const std::vector<double>& measured() const { return stretches; }
+    void setMeasuring(bool on); ///< forgets what was measured before
+    bool measuring() const { return beat.joinable(); }
+    /// All waits since measuring began in milliseconds (measured); at most the first 100,000.
+    const std::vector<double>& measured() const { return waits; }
 
   signals:
-    void ticked(double worst); ///< once a second: the longest stretch of that second, ms
+    void ticked(double worst); ///< once a second while measuring: the longest wait of that second, ms
 
   private:
-    void done();
+    void handled(double wait);
 
-    QElapsedTimer busy;
+    std::thread beat;
+    std::atomic<bool> ending{false}, pending{false};
     QTimer second;
-    std::vector<double> stretches;
+    std::vector<double> waits;
     double worst = 0;
 };
 

@@ -61,7 +61,10 @@ void MainWindow::buildActions() {
     fullScreenAction =
         make(tr("Full screen"), QKeySequence("F11"), [this] { isFullScreen() ? showNormal() : showFullScreen(); });
     presentAction = make(tr("Present"), QKeySequence("F5"), [this] { togglePresentation(); });
-    make(tr("Frame time"), QKeySequence("Ctrl+Shift+F"), [this] { frameTime->setVisible(frameTime->isHidden()); });
+    make(tr("Frame time"), QKeySequence("Ctrl+Shift+F"), [this] {
+        frameClock.setMeasuring(!frameClock.measuring());
+        frameTime->setVisible(frameClock.measuring());
+    });
     make(tr("Quit"), QKeySequence::Quit, [this] { close(); });
 }
 
@@ -177,7 +180,7 @@ void MainWindow::buildLayout() {
     footLayout->addStretch();
     frameTime = new QLabel(foot);
     frameTime->setObjectName("muted");
-    frameTime->setToolTip(tr("The longest that the window was busy at a stretch in the last second (measured)"));
+    frameTime->setToolTip(tr("The longest that an event waited for the window in the last second (measured)"));
     frameTime->hide();
     footLayout->addWidget(reading);
     footLayout->addWidget(frameTime);

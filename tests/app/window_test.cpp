@@ -82,20 +82,20 @@ class WindowTest : public QObject {
         QTRY_VERIFY_WITH_TIMEOUT(ended.count() > 0, 20000);
     }
 
-    void theWindowIsNeverBusyForAScreenFrameWhileASweepStreams() {
+    void noEventWaitsForAScreenFrameWhileASweepStreams() {
         longRun();
-        window->frames().reset();
         const size_t before = rampPoints(*window);
-        QEventLoop loop; // QTest::qWait polls: it never blocks, as the program does between frames
+        window->frames().setMeasuring(true);
+        QEventLoop loop; // QTest::qWait sleeps between events, the program does not
         QTimer::singleShot(2000, &loop, &QEventLoop::quit);
         loop.exec();
-        std::vector<double> stretches = window->frames().measured();
+        std::vector<double> waits = window->frames().measured();
+        window->frames().setMeasuring(false);
         QVERIFY(rampPoints(*window) > before + 100); // it did stream
-        QVERIFY(stretches.size() > 50);
-        std::sort(stretches.begin(), stretches.end());
-        const double usual = stretches[stretches.size() * 95 / 100];
-        qInfo("95 %% of %zu stretches took at most %.2f ms, the longest %.2f ms", stretches.size(), usual,
-              stretches.back());
+        QVERIFY(waits.size() > 20);
+        std::sort(waits.begin(), waits.end());
+        const double usual = waits[waits.size() * 95 / 100]; // the longest also holds what else this machine does
+        qInfo("95 %% of %zu events waited at most %.2f ms, the longest %.2f ms", waits.size(), usual, waits.back());
         QVERIFY2(usual < 16, qPrintable(QString::number(usual)));
     }
 
