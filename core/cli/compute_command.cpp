@@ -39,12 +39,13 @@ CLI::App* addComputeCommand(CLI::App& app, ComputeOptions& options) {
     CLI::App* compute = app.add_subcommand("compute", "One operator on your own tensors");
     compute->require_subcommand(1);
     CLI::App* attention = compute->add_subcommand("attention", "O = softmax(scale · Q Kᵀ + mask) V");
-    const char* spec = "FILE.npy, FILE.npz:key or FILE.safetensors:name";
+    const char* spec = "FILE.npy, FILE.npz:key, FILE.safetensors:name or FILE.safetensors.index.json:name";
     attention->add_option("--q", options.q, spec)->required();
     attention->add_option("--k", options.k, spec)->required();
     attention->add_option("--v", options.v, spec)->required();
-    attention->add_option("-o,--output", options.o, "Where O goes: FILE.npy or FILE.safetensors[:name]")->required();
-    attention->add_option("--lse", options.lse, "Where the log-sum-exp of each row goes (f32)");
+    attention->add_option("-o,--output", options.o, "Where O goes: FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]")
+        ->required();
+    attention->add_option("--lse", options.lse, "Where the log-sum-exp of each row goes (f32); may be the file of O");
     attention->add_flag("--causal", options.causal, "Mask aligned bottom-right");
     attention->add_option("--scale", options.scale, "Instead of 1/√headDim");
     attention->add_option("--implementation", options.implementation,
@@ -77,9 +78,11 @@ void computeAttention(const ComputeOptions& options) {
     cpu::Execution execution;
     execution.threads = options.threads;
     cpu::attentionForward(implementation, problem, execution);
-    formats::saveTensor(options.o, labs::outputLike(inputs, o), dtype);
+    std::vector<formats::OutputTensor> outputs{{options.o, {"o", labs::outputLike(inputs, o), dtype}}};
     if (!options.lse.empty())
-        formats::saveTensor(options.lse, {{problem.batch, problem.queryHeads, problem.queryLen}, lse}, DType::F32);
+        outputs.push_back(
+            {options.lse, {"lse", {{problem.batch, problem.queryHeads, problem.queryLen}, lse}, DType::F32}});
+    formats::saveTensors(outputs);
 }
 
 } // namespace warplight::cli

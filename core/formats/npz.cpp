@@ -76,4 +76,29 @@ std::vector<std::byte> readNpzMember(const std::string& file, const std::string&
     return bytes;
 }
 
+void writeNpz(const std::string& file, const std::map<std::string, std::string>& arrays) {
+    int code = 0;
+    // libzip writes to a temporary name and renames it when the archive is closed.
+    Archive archive(zip_open(file.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code), zip_discard);
+    const auto refuse = [&] {
+        throw InputError(
+            fmt::format("{}: cannot be written, expected a .npz in a folder that exists and allows it", file));
+    };
+    if (!archive)
+        refuse();
+    for (const auto& [name, bytes] : arrays) {
+        zip_source_t* source = zip_source_buffer(archive.get(), bytes.data(), bytes.size(), 0);
+        const zip_int64_t index =
+            zip_file_add(archive.get(), (name + std::string(ending)).c_str(), source, ZIP_FL_ENC_UTF_8);
+        if (index < 0) {
+            zip_source_free(source);
+            refuse();
+        }
+        zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0);
+    }
+    if (zip_close(archive.get()) != 0)
+        refuse();
+    static_cast<void>(archive.release());
+}
+
 } // namespace warplight::formats

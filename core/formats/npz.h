@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,5 +13,9 @@ std::vector<std::string> npzNames(const std::string& file);
 /// The bytes of one member's .npy, stored or deflated; an empty name is right when there is only one array.
 /// Throws InputError naming the file and the arrays it has.
 std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name);
+
+/// Writes an archive of stored members, each the bytes of a .npy under its name; NumPy's np.load opens it. The file
+/// appears whole or not at all. Throws InputError naming the file when it cannot be written.
+void writeNpz(const std::string& file, const std::map<std::string, std::string>& arrays);
 
 } // namespace warplight::formats

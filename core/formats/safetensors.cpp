@@ -131,20 +131,24 @@ tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::strin
                           found->shape, fmt::format("{}, tensor '{}'", where, found->name));
 }
 
-std::string safetensorsBytes(const std::vector<std::pair<std::string, tensor::Tensor>>& tensors, DType dtype) {
-    std::map<std::string, const tensor::Tensor*> byName; // one alignment for all: by name
-    for (const auto& [name, tensor] : tensors)
-        byName[name] = &tensor;
+std::string safetensorsBytes(const std::vector<NamedTensor>& tensors) {
+    std::vector<const NamedTensor*> ordered;
+    for (const NamedTensor& tensor : tensors)
+        ordered.push_back(&tensor);
+    std::sort(ordered.begin(), ordered.end(), [](const NamedTensor* a, const NamedTensor* b) {
+        return std::pair(-tensor::bytesPerElement(a->dtype), std::string_view(a->name)) <
+               std::pair(-tensor::bytesPerElement(b->dtype), std::string_view(b->name));
+    });
     json header{{"__metadata__", {{"layout", "BHND"}, {"producer", "warplight"}}}};
     std::string data;
-    for (const auto& [name, tensor] : byName) {
+    for (const NamedTensor* item : ordered) {
         const size_t begin = data.size();
-        data += elementBytes(*tensor, dtype);
-        const char* stored = dtype == DType::F16    ? "F16"
-                             : dtype == DType::BF16 ? "BF16"
-                             : dtype == DType::F64  ? "F64"
-                                                    : "F32";
-        header[name] = {{"dtype", stored}, {"shape", tensor->shape}, {"data_offsets", {begin, data.size()}}};
+        data += elementBytes(item->tensor, item->dtype);
+        const char* stored = item->dtype == DType::F16    ? "F16"
+                             : item->dtype == DType::BF16 ? "BF16"
+                             : item->dtype == DType::F64  ? "F64"
+                                                          : "F32";
+        header[item->name] = {{"dtype", stored}, {"shape", item->tensor.shape}, {"data_offsets", {begin, data.size()}}};
     }
     std::string text = header.dump();
     text.append((8 - text.size() % 8) % 8, ' ');

@@ -25,7 +25,14 @@ std::vector<SafetensorsEntry> readSafetensorsHeader(std::span<const std::byte> f
 /// Reads one tensor by name; an empty name is right when there is only one.
 tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where);
 
-/// A file of named tensors, all stored as `dtype` (F32, F16, BF16, F64).
-std::string safetensorsBytes(const std::vector<std::pair<std::string, tensor::Tensor>>& tensors, tensor::DType dtype);
+/// A tensor to be written, and the type it is stored as (F32, F16, BF16, F64).
+struct NamedTensor {
+    std::string name;
+    tensor::Tensor tensor;
+    tensor::DType dtype;
+};
+
+/// A whole file: tensors by descending size of their type, then by name, as the format's own library orders them.
+std::string safetensorsBytes(const std::vector<NamedTensor>& tensors);
 
 } // namespace warplight::formats

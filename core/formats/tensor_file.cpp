@@ -6,9 +6,12 @@
 #include "core/formats/npy.h"
 #include "core/formats/npz.h"
 #include "core/formats/safetensors.h"
+#include "core/formats/sharded.h"
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <map>
+#include <set>
 
 namespace warplight::formats {
 namespace {
@@ -23,7 +26,7 @@ Spec split(const std::string& spec) {
     const size_t colon = spec.rfind(':');
     if (colon == std::string::npos || std::filesystem::exists(spec, ignored))
         return {spec, ""};
-    for (const char* ending : {".npz:", ".safetensors:", ".npy:"})
+    for (const char* ending : {".npz:", ".safetensors:", ".safetensors.index.json:", ".npy:"})
         if (const size_t at = spec.find(ending); at != std::string::npos) {
             const size_t end = at + std::string_view(ending).size();
             return {spec.substr(0, end - 1), spec.substr(end)};
@@ -34,7 +37,45 @@ Spec split(const std::string& spec) {
 bool endsWith(const std::string& file, std::string_view ending) { return std::string_view(file).ends_with(ending); }
 
 [[noreturn]] void unknownEnding(const std::string& file) {
-    throw InputError(fmt::format("{}: expected a file that ends in .npy, .npz or .safetensors", file));
+    throw InputError(
+        fmt::format("{}: expected a file that ends in .npy, .npz, .safetensors or .safetensors.index.json", file));
+}
+
+std::vector<TensorEntry> readable(const std::vector<SafetensorsEntry>& stored) {
+    std::vector<TensorEntry> entries;
+    for (const auto& entry : stored)
+        if (entry.dtype)
+            entries.push_back({entry.name, *entry.dtype, entry.shape});
+    return entries;
+}
+
+std::string beside(const std::string& index, const std::string& shard) {
+    return (std::filesystem::path(index).parent_path() / shard).string();
+}
+
+/// The tensors of all shards that the index names, in the index's order of files.
+std::vector<TensorEntry> listSharded(const std::string& index) {
+    const auto shards = readShardIndex(index);
+    std::set<std::string> files;
+    for (const auto& [name, file] : shards)
+        files.insert(file);
+    std::vector<TensorEntry> entries;
+    for (const std::string& file : files) {
+        const MappedFile mapped(beside(index, file));
+        for (TensorEntry& entry : readable(readSafetensorsHeader(mapped.bytes(), beside(index, file))))
+            if (const auto named = shards.find(entry.name); named != shards.end() && named->second == file)
+                entries.push_back(std::move(entry));
+    }
+    return entries;
+}
+
+tensor::Tensor loadSharded(const std::string& index, const std::string& name) {
+    const auto shards = readShardIndex(index);
+    const auto found = shards.find(name);
+    if (found == shards.end())
+        throw InputError(fmt::format("{}: weight_map has no tensor '{}'", index, name));
+    const std::string file = beside(index, found->second);
+    return readSafetensors(MappedFile(file).bytes(), name, file);
 }
 
 } // namespace
@@ -49,6 +90,8 @@ std::vector<TensorEntry> listTensors(const std::string& file) {
         }
         return entries;
     }
+    if (endsWith(file, shardIndexEnding))
+        return listSharded(file);
     const MappedFile mapped(file);
     if (endsWith(file, ".npy")) {
         const NpyHeader header = readNpyHeader(mapped.bytes(), file);
@@ -56,10 +99,7 @@ std::vector<TensorEntry> listTensors(const std::string& file) {
     }
     if (!endsWith(file, ".safetensors"))
         unknownEnding(file);
-    for (const auto& entry : readSafetensorsHeader(mapped.bytes(), file))
-        if (entry.dtype)
-            entries.push_back({entry.name, *entry.dtype, entry.shape});
-    return entries;
+    return readable(readSafetensorsHeader(mapped.bytes(), file));
 }
 
 TensorEntry tensorEntry(const std::string& spec) {
@@ -77,22 +117,45 @@ tensor::Tensor loadTensor(const std::string& spec) {
     const auto [file, name] = split(spec);
     if (endsWith(file, ".npz"))
         return readNpy(readNpzMember(file, name), spec);
+    if (endsWith(file, shardIndexEnding))
+        return loadSharded(file, name);
     if (!endsWith(file, ".npy") && !endsWith(file, ".safetensors"))
         unknownEnding(file);
     const MappedFile mapped(file);
     return endsWith(file, ".npy") ? readNpy(mapped.bytes(), file) : readSafetensors(mapped.bytes(), name, file);
 }
 
-void saveTensor(const std::string& spec, const tensor::Tensor& tensor, tensor::DType dtype) {
-    const auto [file, name] = split(spec);
-    if (endsWith(file, ".npy"))
-        return writeNpy(file, tensor, dtype);
-    if (!endsWith(file, ".safetensors"))
-        throw InputError(fmt::format("{}: expected a file to write that ends in .npy or .safetensors", file));
-    const std::string bytes = safetensorsBytes({{name.empty() ? "o" : name, tensor}}, dtype);
-    AtomicFile out(file);
-    out.stream().write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    out.commit();
+void saveTensors(const std::vector<OutputTensor>& outputs) {
+    std::map<std::string, std::vector<NamedTensor>> files;
+    for (const OutputTensor& output : outputs) {
+        const auto [file, name] = split(output.spec);
+        if (!endsWith(file, ".npy") && !endsWith(file, ".npz") && !endsWith(file, ".safetensors"))
+            throw InputError(fmt::format("{}: expected a file to write that ends in .npy, .npz or .safetensors", file));
+        std::vector<NamedTensor>& tensors = files[file];
+        tensors.push_back(output.tensor);
+        if (!name.empty())
+            tensors.back().name = name;
+        for (size_t i = 0; i + 1 < tensors.size(); ++i)
+            if (endsWith(file, ".npy") || tensors[i].name == tensors.back().name)
+                throw InputError(fmt::format("{}: two tensors would go to the same place, expected different files or, "
+                                             "in a .npz or .safetensors, different names",
+                                             output.spec));
+    }
+    for (const auto& [file, tensors] : files) {
+        if (endsWith(file, ".npy")) {
+            writeNpy(file, tensors.front().tensor, tensors.front().dtype);
+        } else if (endsWith(file, ".npz")) {
+            std::map<std::string, std::string> arrays;
+            for (const NamedTensor& item : tensors)
+                arrays[item.name] = npyBytes(item.tensor, item.dtype);
+            writeNpz(file, arrays);
+        } else {
+            const std::string bytes = safetensorsBytes(tensors);
+            AtomicFile out(file);
+            out.stream().write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+            out.commit();
+        }
+    }
 }
 
 } // namespace warplight::formats

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/formats/safetensors.h"
 #include "core/tensor/tensor.h"
 
 #include <string>
@@ -13,18 +14,25 @@ struct TensorEntry {
     std::vector<int64_t> shape;
 };
 
-/// The tensors of a .npy, .npz or .safetensors file that can be loaded. Throws InputError naming the file.
+/// The tensors of a .npy, .npz, .safetensors or .safetensors.index.json file that can be loaded. Throws InputError
+/// naming the file.
 std::vector<TensorEntry> listTensors(const std::string& file);
 
 /// What loadTensor(spec) would load.
 TensorEntry tensorEntry(const std::string& spec);
 
-/// Loads one tensor as f32. `spec` is a file, or file:name for one of several ("qkv.npz:q", "model.safetensors:h.0.k");
-/// a file of that whole name wins, so that colons in paths work. Throws InputError naming the file, the field and what
-/// was expected.
+/// Loads one tensor as f32. `spec` is a file, or file:name for one of several ("qkv.npz:q", "model.safetensors:h.0.k",
+/// "model.safetensors.index.json:h.0.k" for a sharded model); a file of that whole name wins, so that colons in paths
+/// work. Throws InputError naming the file, the field and what was expected.
 tensor::Tensor loadTensor(const std::string& spec);
 
-/// Writes one tensor as `dtype` to *.npy or *.safetensors (":name" chooses the name, default "o").
-void saveTensor(const std::string& spec, const tensor::Tensor& tensor, tensor::DType dtype);
+/// Writes tensors to *.npy, *.npz or *.safetensors, each under the name that `spec` gives after a colon (default
+/// NamedTensor::name). Tensors of one file are written together; every file appears whole or not at all.
+/// Throws InputError for an ending that cannot be written, or two tensors for one place.
+struct OutputTensor {
+    std::string spec;
+    NamedTensor tensor;
+};
+void saveTensors(const std::vector<OutputTensor>& outputs);
 
 } // namespace warplight::formats

@@ -86,8 +86,8 @@ class ComputeTest : public QObject {
     void theOtherLayoutGivesTheSame() {
         QStringList arguments;
         for (const char* name : {"q", "k", "v"}) {
-            formats::saveTensor(at(name).toStdString() + ".npy", swapped(load(oracles + "gqa.npz:" + name)),
-                                tensor::DType::F32);
+            formats::saveTensors({{at(name).toStdString() + ".npy",
+                                   {"o", swapped(load(oracles + "gqa.npz:" + name)), tensor::DType::F32}}});
             arguments += {QString("--") + name, at(name) + ".npy"};
         }
         QCOMPARE(compute(inputs("gqa.npz") + QStringList{"-o", at("a.npy")}).exitCode, 0);
@@ -97,7 +97,7 @@ class ComputeTest : public QObject {
 
     void outputHasTheTypeOfQ() {
         const tensor::Tensor q{{3, 4}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}};
-        formats::saveTensor(at("h.npy").toStdString(), q, tensor::DType::F16);
+        formats::saveTensors({{at("h.npy").toStdString(), {"o", q, tensor::DType::F16}}});
         const QStringList same{"--q", at("h.npy"), "--k", at("h.npy"), "--v", at("h.npy")};
         QCOMPARE(compute(same + QStringList{"-o", at("ho.npy")}).exitCode, 0);
         QVERIFY(formats::tensorEntry(at("ho.npy").toStdString()).dtype == tensor::DType::F16);

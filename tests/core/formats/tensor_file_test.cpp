@@ -9,6 +9,7 @@
 #include <QTest>
 
 #include <cmath>
+#include <set>
 
 using namespace warplight;
 using namespace warplight::formats;
@@ -175,20 +176,82 @@ class TensorFileTest : public QObject {
         QVERIFY_EXCEPTION_THROWN(readSafetensors(span(file), "a", "test"), InputError);
     }
 
+    void shardsOpenAsOneModel() {
+        const std::string index = path("sharded.safetensors.index.json");
+        std::set<std::string> names;
+        for (const TensorEntry& entry : listTensors(index))
+            names.insert(entry.name);
+        QCOMPARE(names, (std::set<std::string>{"h.0.q", "h.0.k", "h.1.q"}));
+        QCOMPARE(loadTensor(index + ":h.0.q").values, (std::vector<float>{0, 1, 2, 3, 4, 5}));
+        QCOMPARE(loadTensor(index + ":h.1.q").values, (std::vector<float>{10, 11, 12, 13, 14, 15}));
+        QVERIFY(tensorEntry(index + ":h.0.k").dtype == tensor::DType::BF16);
+        QVERIFY_EXCEPTION_THROWN(loadTensor(index + ":absent"), InputError);
+    }
+
+    void shardIndexesThatLieAreRefused_data() {
+        QTest::addColumn<QByteArray>("index");
+        QTest::newRow("no json") << QByteArray("{");
+        QTest::newRow("no map") << QByteArray("{}");
+        QTest::newRow("list") << QByteArray(R"({"weight_map":[1]})");
+        QTest::newRow("number") << QByteArray(R"({"weight_map":{"a":1}})");
+        QTest::newRow("outside") << QByteArray(R"({"weight_map":{"a":"../several.safetensors"}})");
+        QTest::newRow("root") << QByteArray(R"({"weight_map":{"a":"/etc/passwd"}})");
+        QTest::newRow("folder") << QByteArray(R"({"weight_map":{"a":".."}})");
+        QTest::newRow("absent") << QByteArray(R"({"weight_map":{"a":"absent.safetensors"}})");
+    }
+    void shardIndexesThatLieAreRefused() {
+        QFETCH(QByteArray, index);
+        QTemporaryDir folder;
+        const QString file = folder.filePath("m.safetensors.index.json");
+        QFile out(file);
+        QVERIFY(out.open(QIODevice::WriteOnly));
+        out.write(index);
+        out.close();
+        try {
+            loadTensor(file.toStdString() + ":a");
+            QFAIL("it was taken");
+        } catch (const InputError& error) {
+            QVERIFY2(QString(error.what()).contains(".safetensors"), error.what());
+        }
+    }
+
+    void tensorsOfOneFileAreWrittenTogether() {
+        QTemporaryDir folder;
+        using tensor::DType;
+        const tensor::Tensor o{{2}, {1, 2}}, lse{{1}, {3}};
+        for (const char* ending : {".npz", ".safetensors"}) {
+            const std::string file = folder.filePath("both").toStdString() + ending;
+            saveTensors({{file, {"o", o, DType::F16}}, {file + ":l", {"lse", lse, DType::F32}}});
+            QCOMPARE(loadTensor(file + ":o").values, o.values);
+            QCOMPARE(loadTensor(file + ":l").values, lse.values);
+            QVERIFY(tensorEntry(file + ":o").dtype == DType::F16);
+            QVERIFY_EXCEPTION_THROWN(saveTensors({{file, {"o", o, DType::F16}}, {file, {"o", o, DType::F16}}}),
+                                     InputError);
+        }
+        const std::string npy = folder.filePath("one.npy").toStdString();
+        QVERIFY_EXCEPTION_THROWN(saveTensors({{npy, {"o", o, DType::F16}}, {npy, {"lse", lse, DType::F16}}}),
+                                 InputError);
+        QVERIFY(!QFile::exists(QString::fromStdString(npy)));
+        QVERIFY_EXCEPTION_THROWN(saveTensors({{folder.filePath("no/x.npz").toStdString(), {"o", o, DType::F32}}}),
+                                 InputError);
+        QCOMPARE(QDir(folder.path()).entryList(QDir::Files | QDir::Hidden).size(), 2);
+    }
+
     void whatIsWrittenReadsBack() {
         const tensor::Tensor tensor{{2, 2}, {0.5f, -1.25f, 3.0f, 65504.0f}};
         QTemporaryDir folder;
         using tensor::DType;
         for (const DType dtype : {DType::F32, DType::F16, DType::F64}) {
-            for (const char* name : {"a b.npy", "ü.safetensors:o"}) {
+            for (const char* name : {"a b.npy", "ü.safetensors:o", "c.npz:layer.0/o", "d.npz"}) {
                 const std::string spec = folder.filePath(name).toStdString();
-                saveTensor(spec, tensor, dtype);
+                saveTensors({{spec, {"o", tensor, dtype}}});
                 QCOMPARE(loadTensor(spec).values, tensor.values);
                 QCOMPARE(loadTensor(spec).shape, tensor.shape);
             }
         }
         QCOMPARE(npyBytes(tensor, DType::F32).size() % 64, size_t{16}); // 16 bytes of data after a multiple of 64
-        QVERIFY_EXCEPTION_THROWN(saveTensor(folder.filePath("x.txt").toStdString(), tensor, DType::F32), InputError);
+        QVERIFY_EXCEPTION_THROWN(saveTensors({{folder.filePath("x.txt").toStdString(), {"o", tensor, DType::F32}}}),
+                                 InputError);
     }
 };
 

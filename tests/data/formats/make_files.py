@@ -4,6 +4,8 @@
 Run by hand in this folder (needs numpy, ml_dtypes, safetensors); the results are kept beside it. Every good file holds
 the numbers 0, 1, 2, ... in C order, in shape [2, 3], but for those named otherwise.
 """
+import json
+
 import numpy as np
 import ml_dtypes
 from safetensors.numpy import save_file
@@ -31,3 +33,11 @@ save_file({"x": x.astype("<f4"), "half": x.astype("<f2"), "bf16": x.astype(ml_dt
            "empty": np.zeros((0, 3), "<f4")}, "several.safetensors", metadata={"format": "np"})
 save_file({"x": x.astype("<i8")}, "one.safetensors")
 save_file({"x": x.astype(ml_dtypes.float8_e4m3fn)}, "bad_fp8.safetensors")
+# A sharded model, as the transformers library lays it out.
+save_file({"h.0.q": x.astype("<f4"), "h.0.k": x.astype(ml_dtypes.bfloat16)}, "sharded-00001-of-00002.safetensors")
+save_file({"h.1.q": (x + 10).astype("<f4")}, "sharded-00002-of-00002.safetensors")
+with open("sharded.safetensors.index.json", "w") as f:
+    json.dump({"metadata": {"total_size": 60},
+               "weight_map": {"h.0.q": "sharded-00001-of-00002.safetensors",
+                              "h.0.k": "sharded-00001-of-00002.safetensors",
+                              "h.1.q": "sharded-00002-of-00002.safetensors"}}, f, indent=1)

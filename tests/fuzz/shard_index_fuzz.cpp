@@ -1,0 +1,11 @@
+// Any bytes are an index of shards or an InputError.
+#include "core/error.h"
+#include "core/formats/sharded.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    try {
+        warplight::formats::parseShardIndex({reinterpret_cast<const char*>(data), size}, "fuzz");
+    } catch (const warplight::InputError&) {
+    }
+    return 0;
+}
