@@ -60,19 +60,24 @@ Plan makePlan(const AttentionProblem& p, const Execution& execution, bool packOn
 /// Runs one plan: packs, walks, merges.
 class FlashRun {
   public:
-    FlashRun(const AttentionProblem& problem, const Execution& execution, bool packOnce)
+    FlashRun(const AttentionProblem& problem, const Execution& execution, bool packOnce,
+             const Bf16Kernels* bf16 = nullptr)
         : p(problem),
           execution(execution),
           kernel(kernels()),
+          bf16(bf16),
           plan(makePlan(problem, execution, packOnce, kernel.lanes)),
           workers(execution.observer ? 1 : workerCount(execution.threads)),
           lazy(packOnce ? lazyPowers : 0.0f) {
-        const int64_t rows = plan.queryTile;
+        // `flash` holds its largest tile whatever the sequence: its memory does not grow.
+        const int64_t rows = plan.packOnce ? plan.queryTile : std::max(plan.queryTile, packingQueryTile);
         const int64_t packedBlocks = plan.packOnce ? p.batch * p.keyHeads * plan.keyBlocks : workers;
-        packedKeys = workspace.take<float>(packedBlocks * blockKeys * p.headDim);
-        if (plan.padValues)
-            paddedValues = workspace.take<float>(packedBlocks * blockKeys * plan.outputStride);
-        scratchFloats = rows * (p.headDim + plan.outputStride + kernel.lanes + 2);
+        keyWords = bf16 ? (p.headDim + 1) / 2 : p.headDim;
+        valueRows = bf16 ? blockKeys / 2 : blockKeys;
+        packedKeys = workspace.take<float>(packedBlocks * blockKeys * keyWords);
+        if (packsValues())
+            packedValues = workspace.take<float>(packedBlocks * valueRows * plan.outputStride);
+        scratchFloats = rows * (keyWords + plan.outputStride + kernel.lanes + 2);
         scratch = workspace.take<float>(workers * roundUp(scratchFloats, 16));
         if (plan.chunks > 1)
             partials = workspace.take<float>(headCount(p) * plan.queryTiles * plan.chunks * rows * (p.headDim + 2));
@@ -96,14 +101,21 @@ class FlashRun {
     }
 
   private:
-    float* packedBlock(int64_t slot) const { return packedKeys + slot * blockKeys * p.headDim; }
-    float* paddedBlock(int64_t slot) const { return paddedValues + slot * blockKeys * plan.outputStride; }
+    bool packsValues() const { return bf16 || plan.padValues; }
+    float* packedBlock(int64_t slot) const { return packedKeys + slot * blockKeys * keyWords; }
+    float* valueBlock(int64_t slot) const { return packedValues + slot * valueRows * plan.outputStride; }
 
     void packBlock(const float* k, const float* v, int64_t block, int64_t slot) const {
         const int64_t begin = block * plan.keyTile, keys = std::min(plan.keyTile, p.keyLen - begin);
+        if (bf16) {
+            bf16->packKeys(k + begin * p.headDim, keys, p.headDim, reinterpret_cast<uint32_t*>(packedBlock(slot)));
+            bf16->packValues(v + begin * p.headDim, keys, p.headDim, plan.outputStride,
+                             reinterpret_cast<uint32_t*>(valueBlock(slot)));
+            return;
+        }
         kernel.packKeys(k + begin * p.headDim, keys, p.headDim, packedBlock(slot));
         for (int64_t j = 0; plan.padValues && j < keys; ++j) {
-            float* row = paddedBlock(slot) + j * plan.outputStride;
+            float* row = valueBlock(slot) + j * plan.outputStride;
             std::memcpy(row, v + (begin + j) * p.headDim, sizeof(float) * static_cast<size_t>(p.headDim));
             std::fill(row + p.headDim, row + plan.outputStride, 0.0f);
         }
@@ -134,7 +146,7 @@ class FlashRun {
             if (execution.observer)
                 observe(args, state, head, tile, block, skipped);
             else
-                kernel.flashBlock(args, state);
+                (bf16 ? bf16->flashBlock : kernel.flashBlock)(args, state);
         }
         if (plan.chunks == 1)
             finish(view, rowBegin, rows, state);
@@ -148,11 +160,12 @@ class FlashRun {
         state.outputStride = plan.outputStride;
         state.output = base;
         state.query = state.output + plan.queryTile * plan.outputStride;
-        state.sum = state.query + plan.queryTile * p.headDim;
+        state.sum = state.query + plan.queryTile * keyWords;
         state.max = state.sum + plan.queryTile * kernel.lanes;
-        const float scale2 = static_cast<float>(static_cast<double>(p.scale) * log2e);
-        for (int64_t i = 0; i < rows * p.headDim; ++i)
-            state.query[i] = q[i] * scale2;
+        for (int64_t r = 0; bf16 && r < rows; ++r) // exact: the scale comes later
+            bf16->packRow(q + r * p.headDim, p.headDim, reinterpret_cast<uint32_t*>(state.query + r * keyWords));
+        for (int64_t i = 0; !bf16 && i < rows * p.headDim; ++i)
+            state.query[i] = q[i] * scale2();
         std::fill_n(state.output, rows * plan.outputStride, 0.0f);
         std::fill_n(state.sum, rows * kernel.lanes, 0.0f);
         std::fill_n(state.max, rows, minusInfinity);
@@ -167,15 +180,18 @@ class FlashRun {
             packBlock(view.k, view.v, block, slot);
         BlockArgs args{};
         args.packedKeys = packedBlock(slot);
-        args.values = plan.padValues ? paddedBlock(slot) : view.v + keyBegin * p.headDim;
+        args.values = packsValues() ? valueBlock(slot) : view.v + keyBegin * p.headDim;
         args.valueStride = plan.outputStride;
         args.keys = std::min(plan.keyTile, p.keyLen - keyBegin);
         args.rows = rows;
         args.headDim = p.headDim;
         args.firstHidden = p.causal ? rowBegin + 1 + p.keyLen - p.queryLen - keyBegin : blockKeys;
         args.lazyThreshold = lazy;
+        args.scale2 = scale2();
         return args;
     }
+
+    float scale2() const { return static_cast<float>(static_cast<double>(p.scale) * log2e); }
 
     double sumOf(const RowState& state, int64_t row) const {
         double sum = 0;
@@ -269,12 +285,14 @@ class FlashRun {
     const AttentionProblem& p;
     const Execution& execution;
     const Kernels& kernel;
+    const Bf16Kernels* const bf16; ///< Q, K, V and P as pairs of bf16; null: f32
     const Plan plan;
     const int workers;
     const float lazy;
     Workspace workspace;
+    int64_t keyWords = 0, valueRows = 0; ///< 32-bit words a key, rows of values a block
     float* packedKeys = nullptr;
-    float* paddedValues = nullptr;
+    float* packedValues = nullptr;
     float* scratch = nullptr;
     float* partials = nullptr;
     int64_t scratchFloats = 0;
@@ -290,6 +308,12 @@ AttentionCost flashPackedAttention(const AttentionProblem& problem, const Execut
     Execution unobserved = execution;
     unobserved.observer = nullptr; // only `flash` keeps the true running maximum
     return FlashRun(problem, unobserved, true).run();
+}
+
+AttentionCost flashBf16PairsAttention(const AttentionProblem& problem, const Execution& execution) {
+    Execution unobserved = execution;
+    unobserved.observer = nullptr;
+    return FlashRun(problem, unobserved, true, kernels().bf16).run();
 }
 
 } // namespace warplight::cpu

@@ -1,5 +1,7 @@
-// flash-packed on inputs rounded to bf16: the products of two bf16 numbers are exact in f32, so what is lost is the
-// rounding of Q, K and V alone.
+// flash-packed on inputs rounded to bf16. With AVX-512's bf16 instructions Q, K, V and P are multiplied as bf16 and
+// added up in f32 (flash.cpp, bf16-inl.h). Elsewhere the products are taken in f32, where those of two bf16 numbers are
+// exact: what is lost then is the rounding of Q, K and V alone.
+#include "core/cpu/kernels.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
@@ -10,6 +12,8 @@
 namespace warplight::cpu {
 
 AttentionCost flashBf16Attention(const AttentionProblem& problem, const Execution& execution) {
+    if (kernels().bf16)
+        return flashBf16PairsAttention(problem, execution);
     Workspace workspace;
     const int64_t queries = headCount(problem) * problem.queryLen * problem.headDim;
     const int64_t keys = problem.batch * problem.keyHeads * problem.keyLen * problem.headDim;

@@ -8,49 +8,14 @@
 #define HWY_DISABLED_TARGETS HWY_SSSE3 // AVX-512, AVX2, SSE4 and the baseline are enough
 #include "hwy/foreach_target.h"        // IWYU pragma: keep
 
+#include "core/cpu/bf16-inl.h"
 #include "core/cpu/exp2-inl.h"
 #include "core/cpu/microkernel-inl.h"
+#include "core/cpu/softmax-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace warplight::cpu::HWY_NAMESPACE {
-constexpr float minusInfinity = -std::numeric_limits<float>::infinity();
-
-/// Multiplies what a row has gathered by 2^(old - new maximum): the rescaling of online softmax
-/// (Milakov & Gimelshein 2018, algorithm 3; FlashAttention-2, algorithm 1, line 10).
-HWY_INLINE void rescaleRow(float newMax, float& max, float* sum, float* output, int64_t columns) {
-    const F d;
-    const float factor = max == minusInfinity ? 0.0f : std::exp2(max - newMax);
-    const Vector f = hn::Set(d, factor);
-    hn::StoreU(hn::Mul(hn::LoadU(d, sum), f), d, sum);
-    for (int64_t c = 0; c < columns; c += lanesOf)
-        hn::StoreU(hn::Mul(hn::LoadU(d, output + c), f), d, output + c);
-    max = newMax;
-}
-
-/// Turns one row of scores into probabilities in place. Most rows pay one max and one branch instead of a horizontal
-/// maximum: as long as no score exceeds the maximum in use by more than the threshold, nothing is rescaled.
-HWY_INLINE void softmaxInStrip(float* s, float lazyThreshold, float& max, float* sum, float* output, int64_t columns) {
-    const F d;
-    Vector largest = hn::LoadU(d, s);
-    for (int64_t j = lanesOf; j < blockKeys; j += lanesOf)
-        largest = hn::Max(largest, hn::LoadU(d, s + j));
-    if (!hn::AllTrue(d, hn::Le(largest, hn::Set(d, max + lazyThreshold))))
-        rescaleRow(std::max(max, hn::GetLane(hn::MaxOfLanes(d, largest))), max, sum, output, columns);
-    else if (max == minusInfinity) { // no key seen yet
-        std::memset(s, 0, blockKeys * sizeof(float));
-        return;
-    }
-    const Vector m = hn::Set(d, max);
-    Vector total = hn::LoadU(d, sum);
-    for (int64_t j = 0; j < blockKeys; j += lanesOf) {
-        const Vector p = exp2Vector(d, hn::Sub(hn::LoadU(d, s + j), m));
-        hn::StoreU(p, d, s + j);
-        total = hn::Add(total, p);
-    }
-    hn::StoreU(total, d, sum);
-}
-
 void flashBlock(const BlockArgs& args, const RowState& state) {
     HWY_ALIGN float s[stripRows * blockKeys];
     for (int64_t begin = 0; begin < args.rows; begin += stripRows) {
@@ -211,9 +176,9 @@ double fmaLoop(int64_t iterations, float* sink) {
 }
 
 const Kernels* table() {
-    static const Kernels kernelsOfTarget{lanesOf,         panelKeys,          packKeys,   scores,
-                                         accumulate,      flashBlock,         softmaxRow, onlineRow,
-                                         statisticsBlock, probabilitiesBlock, exp2Array,  fmaLoop};
+    static const Kernels kernelsOfTarget{lanesOf,    panelKeys,  packKeys,     scores,          accumulate,
+                                         flashBlock, softmaxRow, onlineRow,    statisticsBlock, probabilitiesBlock,
+                                         exp2Array,  fmaLoop,    bf16Kernels()};
     return &kernelsOfTarget;
 }
 

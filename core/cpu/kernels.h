@@ -31,7 +31,18 @@ struct BlockArgs {
     /// Rescale only when a score exceeds the maximum in use by more than this many powers of two. 0 keeps the true
     /// running maximum. FlashAttention-4 uses 8; f32 has room for 16: P stays below 2^16, sums below 2^33.
     float lazyThreshold;
+    float scale2 = 1;         ///< Bf16Kernels alone: scale · log2(e), applied to the scores instead of the queries
     float* trueMax = nullptr; ///< [rows] if set: largest score2 of this block per row (for the observer)
+};
+
+/// The same block on bf16 inputs, two numbers in 32 bits. `query`, `packedKeys` and `values` point to such pairs:
+/// query [rows, ⌈headDim/2⌉] without any scale, packedKeys as below with ⌈headDim/2⌉ for headDim, values
+/// [⌈keys/2⌉, valueStride] where a pair holds a column of two neighbouring keys.
+struct Bf16Kernels {
+    void (*packRow)(const float* x, int64_t count, uint32_t* pairs); ///< rounds to nearest even; odd ends get a zero
+    void (*packKeys)(const float* k, int64_t keys, int64_t headDim, uint32_t* panels);
+    void (*packValues)(const float* v, int64_t keys, int64_t headDim, int64_t stride, uint32_t* pairs);
+    void (*flashBlock)(const BlockArgs& args, const RowState& state);
 };
 
 /// Building blocks of every rung, compiled once per instruction set.
@@ -65,6 +76,7 @@ struct Kernels {
     void (*exp2)(const float* x, float* y, int64_t count);
     /// Runs `iterations` rounds of independent fused multiply-adds; returns the FLOPs done (kept honest by `sink`).
     double (*fmaLoop)(int64_t iterations, float* sink);
+    const Bf16Kernels* bf16; ///< null where the CPU has no bf16 dot product
 };
 
 /// The best for this machine, or what useTarget() chose.

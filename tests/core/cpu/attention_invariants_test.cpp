@@ -7,6 +7,8 @@
 #include <QElapsedTimer>
 #include <QTest>
 
+#include <set>
+
 #include <chrono>
 #include <map>
 #include <thread>
@@ -177,6 +179,12 @@ class AttentionInvariantsTest : public QObject {
             OwnedProblem p({1, 1, 1, 64, n, 64, 0, false});
             p.shape.queryLen = 64;
             bytes[n] = p.run(fetched()).extraBytes;
+        }
+        if (fetched() == Implementation::Flash) { // nor with queries and keys together
+            std::set<int64_t> held;
+            for (const int64_t n : {512, 1024, 4096})
+                held.insert(OwnedProblem({1, 2, 2, n, n, 16, 0, true}).run(fetched()).extraBytes);
+            QCOMPARE(held.size(), size_t{1});
         }
         const int64_t growth1 = bytes[4096] - bytes[2048], growth2 = bytes[8192] - bytes[4096];
         if (fetched() == Implementation::Flash)
