@@ -256,7 +256,7 @@ void SeriesView::moveCrosshair(const QPoint& at) {
     for (const lab::Curve& curve : series.curves)
         for (const double x : curve.x)
             if (drawable(x, series.x.scale) && std::fabs(plot->xAxis->coordToPixel(x) - at.x()) < distance &&
-                curve.style != lab::Curve::Style::Line) {
+                curve.provenance != lab::Provenance::Reference) {
                 nearest = x;
                 distance = std::fabs(plot->xAxis->coordToPixel(x) - at.x());
             }

@@ -80,8 +80,7 @@ void computeAttention(const ComputeOptions& options) {
     cpu::attentionForward(implementation, problem, execution);
     std::vector<formats::OutputTensor> outputs{{options.o, {"o", labs::outputLike(inputs, o), dtype}}};
     if (!options.lse.empty())
-        outputs.push_back(
-            {options.lse, {"lse", {{problem.batch, problem.queryHeads, problem.queryLen}, lse}, DType::F32}});
+        outputs.push_back({options.lse, {"lse", labs::rowsLike(inputs, lse), DType::F32}});
     formats::saveTensors(outputs);
 }
 

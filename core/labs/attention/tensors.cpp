@@ -90,4 +90,9 @@ Tensor outputLike(const AttentionTensors& inputs, const std::vector<float>& o) {
     return result;
 }
 
+Tensor rowsLike(const AttentionTensors& inputs, const std::vector<float>& rows) {
+    const auto& q = inputs.q.shape;
+    return {{q.begin() + static_cast<std::ptrdiff_t>(4 - inputs.outputShape.size()), q.begin() + 3}, rows};
+}
+
 } // namespace warplight::labs

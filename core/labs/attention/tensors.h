@@ -31,5 +31,7 @@ AttentionTensors arrangeAttention(tensor::Tensor q, tensor::Tensor k, tensor::Te
 
 /// O [batch, heads, sequence, headDim] in the layout and rank of Q.
 tensor::Tensor outputLike(const AttentionTensors& inputs, const std::vector<float>& o);
+/// One number a query row: [batch, heads, sequence], with as many of these dimensions as Q has besides its features.
+tensor::Tensor rowsLike(const AttentionTensors& inputs, const std::vector<float>& rows);
 
 } // namespace warplight::labs

@@ -101,6 +101,9 @@ class ComputeTest : public QObject {
         const QStringList same{"--q", at("h.npy"), "--k", at("h.npy"), "--v", at("h.npy")};
         QCOMPARE(compute(same + QStringList{"-o", at("ho.npy")}).exitCode, 0);
         QVERIFY(formats::tensorEntry(at("ho.npy").toStdString()).dtype == tensor::DType::F16);
+        QCOMPARE(compute(same + QStringList{"-o", at("both.npz:o"), "--lse", at("both.npz:lse")}).exitCode, 0);
+        QCOMPARE(load(at("both.npz:o")).shape, q.shape);
+        QCOMPARE(load(at("both.npz:lse")).shape, std::vector<int64_t>{3}); // as Q has neither batch nor heads
         QCOMPARE(compute(same + QStringList{"-o", at("hb.safetensors:out"), "--dtype", "bf16"}).exitCode, 0);
         QVERIFY(formats::tensorEntry(at("hb.safetensors:out").toStdString()).dtype == tensor::DType::BF16);
     }

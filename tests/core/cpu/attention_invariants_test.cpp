@@ -7,10 +7,9 @@
 #include <QElapsedTimer>
 #include <QTest>
 
-#include <set>
-
 #include <chrono>
 #include <map>
+#include <set>
 #include <thread>
 
 using namespace warplight;
