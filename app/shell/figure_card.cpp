@@ -97,8 +97,20 @@ FigureCard::FigureCard(const lab::Figure& figure, QWidget* parent)
 void FigureCard::setFigure(const lab::Figure& figure) {
     current = figure;
     title->setText(QString::fromStdString(figure.title));
-    subtitle->setText(QString::fromStdString(figure.subtitle));
+    subtitle->setToolTip(QString::fromStdString(figure.subtitle));
+    elide();
     shown->setFigure(figure);
+}
+
+void FigureCard::elide() {
+    subtitle->setText(subtitle->fontMetrics().elidedText(QString::fromStdString(current.subtitle), Qt::ElideRight,
+                                                         subtitle->width()));
+}
+
+void FigureCard::resizeEvent(QResizeEvent* event) {
+    QFrame::resizeEvent(event);
+    layout()->activate();
+    elide();
 }
 
 void FigureCard::contextMenuEvent(QContextMenuEvent* event) {

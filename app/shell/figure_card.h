@@ -23,11 +23,13 @@ class FigureCard : public QFrame {
 
   protected:
     void contextMenuEvent(QContextMenuEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
   private:
     void copyImage();
     void save();
     void explain();
+    void elide(); ///< a subtitle that does not fit ends in an ellipsis
 
     lab::Figure current;
     QLabel *title, *subtitle;

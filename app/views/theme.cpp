@@ -48,7 +48,7 @@ QString styleSheet(const Theme& t) {
         QFrame#side, QFrame#bar { background: %panel; border: 0px; }
         QPushButton, QToolButton#bar, QComboBox, QLineEdit { background: %panel; border: 1px solid %line; border-radius: 6px; padding: 5px 10px; }
         QPushButton:hover, QToolButton:hover, QComboBox:hover { border-color: %muted; }
-        QPushButton:focus, QLineEdit:focus, QComboBox:focus, QToolButton:focus, QListWidget:focus { border: 1px solid %accent; }
+        QPushButton:focus, QLineEdit:focus, QComboBox:focus, QToolButton:focus { border: 1px solid %accent; }
         QPushButton:disabled { color: %muted; }
         QPushButton#primary { background: %accent; color: %accentInk; border: 0px; font-weight: 600; }
         QPushButton#primary:disabled { background: %line; color: %muted; }
@@ -63,6 +63,7 @@ QString styleSheet(const Theme& t) {
         QListWidget { border: 1px solid transparent; outline: 0px; }
         QListWidget::item { padding: 6px 10px; border-radius: 6px; }
         QListWidget::item:selected { background: %ground; color: %ink; border-left: 3px solid %accent; }
+        QListWidget:focus::item:selected { color: %accent; }
         QComboBox QAbstractItemView, QMenu { background: %panel; color: %ink; border: 1px solid %line; selection-background-color: %accent; selection-color: %accentInk; }
         QProgressBar { background: %line; border: 0px; border-radius: 3px; }
         QProgressBar::chunk { background: %accent; border-radius: 3px; }

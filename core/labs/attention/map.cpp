@@ -228,8 +228,8 @@ void showRow(Run& run, const Head& head, int64_t row) {
          Note{fmt::format("Entropy **{:.2f} bits** · first keys **{:.1f} %** · span **{} keys** · "
                           "log-sum-exp **{:.4f}**",
                           head.entropy[i], 100 * head.summary.sinkShare[i], head.summary.span95[i], head.lse[i])}});
-    run.put({"topKeys", fmt::format("Strongest keys of row {}", row), "",
-             "The ten largest probabilities of the selected query.", Figure::Place::Detail, std::move(table)});
+    run.put({"topKeys", "Strongest keys", "", "The ten largest probabilities of the selected query.",
+             Figure::Place::Detail, std::move(table)});
 }
 
 class Map : public Experiment {

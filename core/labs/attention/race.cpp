@@ -153,7 +153,7 @@ class Race : public Experiment {
         const auto& lengths = settings.sweep("seqLen");
         const auto [least, most] = std::minmax_element(lengths.begin(), lengths.end());
         Curve peak = curveOf("peak");
-        peak.label = "measured peak";
+        peak.label = "f32 peak";
         peak.style = Curve::Style::Line;
         peak.x = {static_cast<double>(*least), static_cast<double>(*most)};
         peak.y = {peaks.fmaFlops, peaks.fmaFlops};
@@ -278,7 +278,7 @@ class Race : public Experiment {
         });
         const double rate = best->flops / best->timing.median;
         putMetric(run, "bestRate", rate, "FLOP/s",
-                  fmt::format("{} at {}: {:.0f} % of this machine's peak", best->rung, best->seqLen,
+                  fmt::format("{} at {}: {:.0f} % of the measured f32 peak", best->rung, best->seqLen,
                               100 * rate / peaks.fmaFlops));
         const Point* standard = nullptr;
         const Point* rival = nullptr;
