@@ -64,6 +64,8 @@ int main(int argc, char** argv) {
                                     ? QProcess::splitCommand(parser.value(engine))
                                     : QStringList{QApplication::applicationDirPath() + "/warplight-cli", "serve"};
     MainWindow window(command);
+    if (wanted.isEmpty())
+        window.followSystemTheme();
     const QStringList sides = parser.value(size).split('x');
     window.resize(sides.value(0).toInt(), sides.value(1).toInt());
     QObject::connect(&window.engine(), &EngineClient::ready, &window, [&] {

@@ -55,6 +55,10 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     connect(settings, &SettingsForm::changed, this, &MainWindow::settingsChanged);
     connect(&frameClock, &FrameClock::ticked, this,
             [this](double worst) { frameTime->setText(tr("frame %1 ms").arg(worst, 0, 'f', 1)); });
+    connect(&systemTheme, &SystemTheme::preferred, this, [this](bool dark) {
+        if (followsSystem && dark != Theme::current().dark)
+            Theme::setCurrent(dark ? Theme::darkTheme() : Theme::lightTheme());
+    });
     connect(&client, &EngineClient::ready, this, &MainWindow::engineReady);
     connect(&client, &EngineClient::frames, this, &MainWindow::takeFrames);
     connect(&client, &EngineClient::stateChanged, this, &MainWindow::showState);
@@ -436,7 +440,14 @@ bool MainWindow::exportReport(const QString& target) {
     }
 }
 
+void MainWindow::followSystemTheme() {
+    followsSystem = true;
+    QSettings().remove("theme");
+    systemTheme.ask();
+}
+
 void MainWindow::toggleTheme() {
+    followsSystem = false;
     Theme::setCurrent(Theme::current().dark ? Theme::lightTheme() : Theme::darkTheme());
     QSettings().setValue("theme", Theme::current().dark ? "dark" : "light");
 }

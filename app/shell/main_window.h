@@ -2,6 +2,7 @@
 
 #include "app/engine/engine_client.h"
 #include "app/shell/frame_clock.h"
+#include "app/shell/system_theme.h"
 #include "core/lab/session.h"
 
 #include <QMainWindow>
@@ -53,6 +54,7 @@ class MainWindow : public QMainWindow {
     void stop();
     void togglePin();
     void toggleTheme();
+    void followSystemTheme();  ///< now and whenever it changes, until a theme is chosen
     void togglePresentation(); ///< larger type, nothing but the page
     void openPalette();
 
@@ -97,6 +99,8 @@ class MainWindow : public QMainWindow {
     QComboBox* device;
     std::vector<QWidget*> besides; ///< what presentation mode hides
     FrameClock frameClock;
+    SystemTheme systemTheme;
+    bool followsSystem = false;
     QProgressBar* progress;
     QAction *runAction, *stopAction, *pinAction, *openAction, *saveAction, *exportAction, *themeAction, *paletteAction,
         *fullScreenAction, *presentAction;

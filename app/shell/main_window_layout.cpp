@@ -57,6 +57,7 @@ void MainWindow::buildActions() {
             exportReport(file);
     });
     themeAction = make(tr("Light or dark"), QKeySequence("Ctrl+T"), [this] { toggleTheme(); });
+    make(tr("Follow the system's theme"), {}, [this] { followSystemTheme(); });
     paletteAction = make(tr("Search commands"), QKeySequence("Ctrl+K"), [this] { openPalette(); });
     fullScreenAction =
         make(tr("Full screen"), QKeySequence("F11"), [this] { isFullScreen() ? showNormal() : showFullScreen(); });

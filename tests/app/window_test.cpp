@@ -125,6 +125,20 @@ class WindowTest : public QObject {
                  qPrintable(series->readingsAt(curve.x[1]).join('|')));
     }
 
+    void aReportIsExported() {
+        window->showExperiment("attention.tiles");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        const QString file = folder.filePath("report.html");
+        QVERIFY(window->exportReport(file));
+        QFile html(file);
+        QVERIFY(html.open(QIODevice::ReadOnly));
+        const QByteArray text = html.readAll();
+        QVERIFY(text.contains("<svg") && text.contains("Bytes moved"));
+        QVERIFY(!text.contains("Race")); // the example on the first page is not this user's run
+        QVERIFY(!window->exportReport(folder.filePath("no/such/folder/report.html")));
+        QVERIFY(window->bannerText().contains("report.html"));
+    }
+
     void aFirstVisitShowsAFinishedRun() {
         window->showExperiment("attention.tiles");
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
