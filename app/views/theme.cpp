@@ -63,7 +63,7 @@ QString styleSheet(const Theme& t) {
         QListWidget { border: 1px solid transparent; outline: 0px; }
         QListWidget::item { padding: 6px 10px; border-radius: 6px; }
         QListWidget::item:selected { background: %ground; color: %ink; border-left: 3px solid %accent; }
-        QListWidget:focus::item:selected { color: %accent; }
+        QListWidget::item:selected:focus { color: %accent; }
         QComboBox QAbstractItemView, QMenu { background: %panel; color: %ink; border: 1px solid %line; selection-background-color: %accent; selection-color: %accentInk; }
         QProgressBar { background: %line; border: 0px; border-radius: 3px; }
         QProgressBar::chunk { background: %accent; border-radius: 3px; }

@@ -71,7 +71,7 @@ class Race : public Experiment {
         d.question =
             "How does the time of one attention layer grow with the sequence, and what does keeping S in memory cost?";
         d.about =
-            "**FLOPs** 4·N²·d per head, about half when causal. **Share of peak**: against this machine's own fused "
+            "**FLOPs** 4·N²·d per head, about half when causal. **% of f32 peak**: against this machine's own fused "
             "multiply-add rate, measured once. Each point is warmed up once and repeated until its median is stable.";
         d.devices = {"cpu"};
         std::vector<std::string> all;
@@ -172,7 +172,7 @@ class Race : public Experiment {
                          {"time_p90", "90 %", "s", true, Provenance::Measured, "{:.4g}"},
                          {"repetitions", "Repetitions", "", true, Provenance::Counted, ""},
                          {"rate", "Rate", "FLOP/s", true, Provenance::Measured, "{:.4g}"},
-                         {"share_of_peak", "Share of peak", "", true, Provenance::Measured, "{:.1%}"},
+                         {"percent_of_peak", "% of f32 peak", "", true, Provenance::Measured, "{:.1f}"},
                          {"extra_memory", "Extra memory", "B", true, Provenance::Measured, ""}};
         table.columns[7].format = "{:.3f}";
         run.put({"points", "All points", "", "Every measured point of this run.", Figure::Place::Support,
@@ -267,8 +267,9 @@ class Race : public Experiment {
         curve.y = {rate};
         curve.pointText = {fmt::format("{}, N = {}", point.rung, point.seqLen)};
         run.appendPoint("roofline", curve);
-        run.appendRow("points", {point.rung, point.seqLen, point.timing.median, point.timing.p10, point.timing.p90,
-                                 int64_t{point.timing.repetitions}, rate, rate / peaks.fmaFlops, point.extraBytes});
+        run.appendRow("points",
+                      {point.rung, point.seqLen, point.timing.median, point.timing.p10, point.timing.p90,
+                       int64_t{point.timing.repetitions}, rate, 100 * rate / peaks.fmaFlops, point.extraBytes});
     }
 
     /// The numbers worth saying, from what has been measured so far.
