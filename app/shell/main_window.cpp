@@ -454,10 +454,16 @@ void MainWindow::toggleTheme() {
 
 void MainWindow::togglePresentation() {
     const bool on = !besides.front()->isHidden();
+    const auto scaleType = [on] {
+        setUiScale(on ? presentationScale : 1);
+        Theme::setCurrent(Theme::current());
+    };
+    if (!on) // what comes back must find small type, or it widens the window
+        scaleType();
     for (QWidget* widget : besides)
         widget->setVisible(!on);
-    setUiScale(on ? presentationScale : 1);
-    Theme::setCurrent(Theme::current());
+    if (on)
+        scaleType();
     showPage(); // figures take their sizes anew
 }
 

@@ -105,8 +105,12 @@ void MainWindow::buildLayout() {
     QPushButton* openButton = button(openAction);
     openButton->disconnect(openAction);
     barLayout->addWidget(openButton);
-    for (QAction* action : {saveAction, exportAction, presentAction, themeAction})
-        barLayout->addWidget(button(action));
+    besides = {barLayout->itemAt(barLayout->count() - 2)->widget(), openButton};
+    for (QAction* action : {saveAction, exportAction, themeAction}) {
+        besides.push_back(button(action));
+        barLayout->addWidget(besides.back());
+    }
+    barLayout->addWidget(button(presentAction));
     auto* openMenu = new QMenu(this);
     connect(openMenu, &QMenu::aboutToShow, this, [this, openMenu] { fillOpenMenu(openMenu); });
     openButton->setMenu(openMenu);
@@ -185,7 +189,7 @@ void MainWindow::buildLayout() {
     frameTime->hide();
     footLayout->addWidget(reading);
     footLayout->addWidget(frameTime);
-    besides = {left, right, foot};
+    besides.insert(besides.end(), {left, right, foot});
 
     auto* body = new QHBoxLayout;
     body->setSpacing(1);

@@ -14,6 +14,9 @@ namespace {
 constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, noteHeight = 110, detailHeight = 200, mainHeight = 330,
               supportHeight = 270, columnWidth = 360;
 
+/// Pixels at the base size of type, in those of today's.
+int scaled(int pixels) { return static_cast<int>(pixels * uiScale()); }
+
 } // namespace
 
 PageView::PageView(QWidget* parent)
@@ -147,7 +150,9 @@ void PageView::arrange() {
                 continue;
             card->setVisible(!enlarged || card == enlarged);
             const bool wide = main || std::holds_alternative<lab::Table>(card->figure().content);
-            card->setMinimumHeight(card == enlarged ? enlargedHeight : main ? mainHeight : supportHeight);
+            card->setMinimumHeight(card == enlarged ? scaled(enlargedHeight)
+                                   : main           ? scaled(mainHeight)
+                                                    : scaled(supportHeight));
             if (wide && column > 0) {
                 ++row;
                 column = 0;
@@ -171,7 +176,7 @@ int PageView::arrangeMap() {
     if (map == cards.end() || enlarged)
         return 0;
     (*map)->setVisible(true);
-    (*map)->setMinimumHeight(mapHeight);
+    (*map)->setMinimumHeight(scaled(mapHeight));
     if (columns == 1) {
         grid->addWidget(*map, 0, 0);
         return 1;
@@ -183,8 +188,8 @@ int PageView::arrangeMap() {
         if (card->figure().place == lab::Figure::Place::Detail) {
             card->setVisible(true);
             const bool note = std::holds_alternative<lab::Note>(card->figure().content);
-            card->setMinimumHeight(note ? noteHeight : detailHeight);
-            card->setMaximumHeight(note ? noteHeight : QWIDGETSIZE_MAX);
+            card->setMinimumHeight(note ? scaled(noteHeight) : scaled(detailHeight));
+            card->setMaximumHeight(note ? scaled(noteHeight) : QWIDGETSIZE_MAX);
             grid->addWidget(card, row++, columns - 1);
         }
     grid->addWidget(*map, 0, 0, std::max(row, 1), columns - 1);

@@ -79,7 +79,7 @@ void HeatmapView::setProbe(int64_t row, int64_t col, const QStringList& lines) {
 // Geometry ------------------------------------------------------------------------------------------------------------
 
 QRectF HeatmapView::mapArea(const QRectF& whole) const {
-    QRectF area = whole.adjusted(left, top, -right, -bottom);
+    QRectF area = whole.adjusted(left * uiScale(), top, -right * uiScale(), -bottom * uiScale());
     if (map.cols > 0) // a map that is wider than its room begins at the top
         area.setHeight(std::min(area.height(), area.width() * static_cast<double>(map.rows) * stretch /
                                                    static_cast<double>(map.cols)));
@@ -247,18 +247,22 @@ void HeatmapView::paintTicks(QPainter& painter, const QRectF& area, const Viewpo
     };
     for (double col = 0; col < static_cast<double>(map.cols); col += step)
         if (const double x = area.center().x() + (col + 0.5 - at.col) * at.scale; x >= area.left() && x <= area.right())
-            painter.drawText(QRectF(x - 40, shown.bottom() + 2, 80, 16), Qt::AlignCenter, label(col, map.x));
+            painter.drawText(QRectF(x - 40, shown.bottom() + 2, 80, 16 * uiScale()), Qt::AlignCenter,
+                             label(col, map.x));
     for (double row = 0; row < static_cast<double>(map.rows); row += rowStep)
         if (const double y = area.center().y() + (row + 0.5 - at.row) * at.scale * stretch;
             y >= area.top() && y <= area.bottom())
-            painter.drawText(QRectF(shown.left() - left, y - 8, left - 6, 16), Qt::AlignRight | Qt::AlignVCenter,
-                             label(row, map.y));
-    painter.drawText(QRectF(shown.left(), shown.bottom() + 16, shown.width(), 16), Qt::AlignLeft,
+            painter.drawText(
+                QRectF(shown.left() - left * uiScale(), y - 8 * uiScale(), left * uiScale() - 6, 16 * uiScale()),
+                Qt::AlignRight | Qt::AlignVCenter, label(row, map.y));
+    painter.drawText(QRectF(shown.left(), shown.bottom() + 16 * uiScale(), shown.width(), 16 * uiScale()),
+                     Qt::AlignLeft,
                      tr("%1 →   %2 ↓").arg(QString::fromStdString(map.x.title), QString::fromStdString(map.y.title)));
     if (map.lazy) {
         const int level = levelOf(at.scale);
         const int64_t cell = int64_t{1} << level;
-        painter.drawText(QRectF(shown.left(), shown.bottom() + 16, shown.width(), 16), Qt::AlignRight,
+        painter.drawText(QRectF(shown.left(), shown.bottom() + 16 * uiScale(), shown.width(), 16 * uiScale()),
+                         Qt::AlignRight,
                          level == 0 ? tr("level 0: every cell")
                                     : tr("level %1 of %2 · 1 cell = %3 × %3 · %4")
                                           .arg(level)
@@ -282,7 +286,8 @@ void HeatmapView::paintScale(QPainter& painter, const QRectF& area, const Viewpo
         const double share = tick / 4.0;
         const double value =
             map.valueScale == lab::Scale::Linear ? low + share * (high - low) : low * std::pow(high / low, share);
-        painter.drawText(QRectF(bar.right() + 4, bar.bottom() - share * bar.height() - 8, right - 30, 16),
+        painter.drawText(QRectF(bar.right() + 4, bar.bottom() - share * bar.height() - 8 * uiScale(),
+                                right * uiScale() - 30, 16 * uiScale()),
                          Qt::AlignLeft | Qt::AlignVCenter, QString::number(value, 'g', 2));
     }
 }

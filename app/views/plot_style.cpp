@@ -48,6 +48,7 @@ class HumanTicker : public QCPAxisTicker {
 } // namespace
 
 void stylePlot(QCustomPlot& plot) {
+    plot.setAttribute(Qt::WA_NoMousePropagation, false); // a right click is the card's
     const Theme& theme = Theme::current();
     plot.setBackground(Qt::NoBrush);
     plot.axisRect()->setBackground(Qt::NoBrush);

@@ -33,7 +33,7 @@ class ObjectWriter {
 
     void content() {
         object["kind"] = std::string(kindName(value));
-        object["content"] = std::visit([this](const auto& content) { return write(content); }, value.content);
+        object["content"] = std::visit([&](const auto& content) { return write(content); }, value.content);
     }
 
     json take() {
