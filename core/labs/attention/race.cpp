@@ -174,7 +174,6 @@ class Race : public Experiment {
                          {"rate", "Rate", "FLOP/s", true, Provenance::Measured, "{:.4g}"},
                          {"percent_of_peak", "% of f32 peak", "", true, Provenance::Measured, "{:.1f}"},
                          {"extra_memory", "Extra memory", "B", true, Provenance::Measured, ""}};
-        table.columns[7].format = "{:.3f}";
         run.put({"points", "All points", "", "Every measured point of this run.", Figure::Place::Support,
                  std::move(table)});
     }
