@@ -11,6 +11,7 @@
 namespace warplight::app {
 namespace {
 
+constexpr int screenFrame = 16; // ms
 constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, noteHeight = 110, detailHeight = 200, mainHeight = 330,
               supportHeight = 270, columnWidth = 360;
 
@@ -27,6 +28,9 @@ PageView::PageView(QWidget* parent)
       headlines(new QHBoxLayout),
       grid(new QGridLayout) {
     setObjectName("page");
+    more.setSingleShot(true);
+    more.setInterval(screenFrame);
+    connect(&more, &QTimer::timeout, this, [this] { refresh(*shown); });
     title->setFont(textFont(18, QFont::Bold));
     sentence->setObjectName("muted");
     sentence->setWordWrap(true);
@@ -59,8 +63,10 @@ void PageView::showRecord(const lab::RunRecord* record) {
     cards.clear();
     metrics.clear();
     enlarged = nullptr;
+    shown = record;
+    more.stop();
     if (record) {
-        refresh(*record);
+        update(*record, static_cast<int>(record->figures().size()));
         for (const auto& [key, tile] : record->tiles())
             addTile(tile);
     }
@@ -68,7 +74,15 @@ void PageView::showRecord(const lab::RunRecord* record) {
 }
 
 void PageView::refresh(const lab::RunRecord& record) {
-    bool fresh = false;
+    shown = &record;
+    if (!update(record, 1))
+        more.start();
+    showState(&record);
+}
+
+bool PageView::update(const lab::RunRecord& record, int mostNew) {
+    int added = 0;
+    bool complete = true;
     for (const lab::Figure& figure : record.figures()) {
         if (const auto metric = metrics.find(figure.id); metric != metrics.end()) {
             metric->second->setFigure(figure);
@@ -76,16 +90,19 @@ void PageView::refresh(const lab::RunRecord& record) {
         }
         const auto card =
             std::find_if(cards.begin(), cards.end(), [&](FigureCard* c) { return c->figure().id == figure.id; });
-        if (card == cards.end()) {
+        if (card != cards.end()) {
+            if (!((*card)->figure() == figure))
+                (*card)->setFigure(figure);
+        } else if (added < mostNew) {
             add(figure);
-            fresh = true;
-        } else if (!((*card)->figure() == figure)) {
-            (*card)->setFigure(figure);
+            ++added;
+        } else {
+            complete = false;
         }
     }
-    if (fresh)
+    if (added > 0)
         arrange();
-    showState(&record);
+    return complete;
 }
 
 void PageView::setNotice(const QString& sentence) {

@@ -2,6 +2,7 @@
 
 #include "core/lab/record.h"
 
+#include <QTimer>
 #include <QWidget>
 
 #include <map>
@@ -46,6 +47,7 @@ class PageView : public QWidget {
 
   private:
     void add(const lab::Figure& figure);
+    bool update(const lab::RunRecord& record, int mostNew); ///< false: figures are still to be added
     void arrange();
     int arrangeMap();
     void showState(const lab::RunRecord* record);
@@ -56,6 +58,8 @@ class PageView : public QWidget {
     std::map<std::string, FigureView*> metrics;
     std::vector<FigureCard*> cards; ///< in order of appearance
     QString notice;
+    const lab::RunRecord* shown = nullptr; ///< outlives its page
+    QTimer more;                           ///< adds a figure a screen frame while a run streams in
     FigureCard* enlarged = nullptr;
     int columns = 0;
 };

@@ -1,5 +1,6 @@
 // What a user sees of single figures.
 #include "app/views/heatmap_view.h"
+#include "app/views/histogram_view.h"
 #include "app/views/series_view.h"
 #include "app/views/steps_view.h"
 #include "app/views/table_view.h"
@@ -127,6 +128,28 @@ class ViewsTest : public QObject {
         QCOMPARE(scale(), QCPAxis::stLogarithmic);
         view.viewActions().at(1)->trigger();
         QTRY_COMPARE(scale(), QCPAxis::stLinear);
+    }
+
+    void aHistogramTellsItsBinsAndHidesWhatIsClicked() {
+        lab::Histogram histogram;
+        histogram.edges = {0, 1, 2, 3};
+        histogram.sets = {{"a", "flash", "flash", lab::Provenance::Counted, {5, 0, 1000}},
+                          {"b", "standard", "standard", lab::Provenance::Counted, {7, 3, 0}}};
+        HistogramView view;
+        view.resize(600, 400);
+        view.setFigure({"h", "", "", "", {}, histogram});
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        QCOMPARE(view.readingAt(1.5), QString("1 … 2  ·  flash: 0  ·  standard: 3"));
+        QCOMPARE(view.readingAt(3.5), QString());
+        auto* plot = view.findChild<QCustomPlot*>();
+        view.viewActions().at(0)->trigger();
+        QTRY_COMPARE(plot->yAxis->scaleType(), QCPAxis::stLogarithmic);
+        QTest::qWait(50);
+        const QRect name = plot->legend->item(1)->outerRect();
+        QTest::mouseClick(plot, Qt::LeftButton, {}, name.center());
+        QTRY_COMPARE(view.readingAt(1.5), QString("1 … 2  ·  flash: 0"));
+        QVERIFY(!plot->graph(1)->visible() && plot->graph(0)->visible());
     }
 
     void vectorOutputHoldsLinesAndTextNotPixels() {
