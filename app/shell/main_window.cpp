@@ -34,9 +34,10 @@
 namespace warplight::app {
 namespace {
 
-constexpr int debounceTime = 250; // ms after the last change of a setting
-constexpr double cheap = 1.0;     // seconds: what takes less reruns by itself
-constexpr int mostRecent = 8;
+constexpr int debounceTime = 250;   // ms after the last change of a setting
+constexpr double cheap = 1.0;       // seconds: what takes less reruns by itself
+constexpr int mostRecent = 8;       // files
+constexpr size_t mostRunsKept = 10; // of a page, besides the one shown and the pinned one
 constexpr double presentationScale = 1.4;
 
 QString qt(const std::string& text) { return QString::fromStdString(text); }
@@ -248,7 +249,22 @@ void MainWindow::runNow() {
     banner->hide();
     pageView->setNotice({});
     latest[experiment] = client.run(experiment, settings->values(), device->currentData().toString());
+    dropOldRuns();
     showState();
+}
+
+/// A setting turned back and forth runs often: of each page the newest runs are kept, the pinned one in any case.
+void MainWindow::dropOldRuns() {
+    std::vector<lab::RunId> old;
+    for (const auto& [id, record] : runs)
+        if (qt(record.start().experiment) == experiment && record.ended() && latest[experiment] != id &&
+            !(pinned.contains(experiment) && pinned.at(experiment) == id))
+            old.push_back(id);
+    for (size_t i = 0; i + mostRunsKept < old.size(); ++i) {
+        client.forget(old[i]);
+        examples.erase(old[i]);
+        runs.erase(old[i]);
+    }
 }
 
 void MainWindow::stop() {

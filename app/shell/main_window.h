@@ -72,6 +72,7 @@ class MainWindow : public QMainWindow {
     void engineReady();
     void takeFrames(const std::vector<lab::Frame>& batch);
     void settingsChanged();
+    void dropOldRuns();
     void showPage(); ///< the current run from scratch, and the pinned one over it
     void showPinned();
     void showState();

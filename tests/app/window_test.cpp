@@ -125,6 +125,23 @@ class WindowTest : public QObject {
                  qPrintable(series->readingsAt(curve.x[1]).join('|')));
     }
 
+    void runsOfAPageDoNotPileUp() {
+        window->showExperiment("test.ramp");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        window->togglePin();
+        const lab::RunId first = window->currentRun()->start().run;
+        for (int i = 0; i < 15; ++i) {
+            QSignalSpy ended(window.get(), &MainWindow::runEnded);
+            window->runNow();
+            QTRY_VERIFY_WITH_TIMEOUT(ended.count() == 1, 5000);
+        }
+        const QString file = folder.filePath("many.warplight");
+        QVERIFY(window->saveSession(file));
+        const auto saved = lab::openSession(file.toStdString()).runs;
+        QCOMPARE(saved.size(), size_t{12}); // the newest, ten before it, and the pinned one
+        QCOMPARE(saved.front().start().run, first);
+    }
+
     void aReportIsExported() {
         window->showExperiment("attention.tiles");
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
