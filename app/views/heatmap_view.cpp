@@ -16,7 +16,7 @@ constexpr int left = 64, bottom = 34, right = 76, top = 8; // room for ticks and
 constexpr int settle = 30;                                 // ms the viewport rests before tiles are asked for
 constexpr int probeRest = 40;                              // ms the pointer rests before a value is asked for
 constexpr int cacheBytes = 256 << 20;
-constexpr double largestCell = 48; // pixels
+constexpr double largestCell = 48, smallestHatched = 6; // pixels
 
 } // namespace
 
@@ -190,8 +190,8 @@ QImage HeatmapView::coloured(const std::vector<float>& cells, int64_t rows, int6
 
 void HeatmapView::paintMap(QPainter& painter, const QRectF& area, const Viewport& at) const {
     painter.save();
-    painter.setClipRect(area);
     const QRectF whole = wholeRect(area, at);
+    painter.setClipRect(area.intersected(whole));
     const QPointF origin = whole.topLeft();
     painter.fillRect(whole, Theme::current().ground);
     // Coarse to fine: what has not come yet shows the level above it.
@@ -210,13 +210,10 @@ void HeatmapView::paintMap(QPainter& painter, const QRectF& area, const Viewport
             if (!images.contains(key))
                 images.insert(key, new QImage(coloured(tile->cells, tile->rows, tile->cols)),
                               tile->cells.size() * sizeof(QRgb));
-            if (level >
-                levelOf(at.scale)) // finer tiles may be transparent where masked: do not let this one show through
-                painter.drawImage(target, *images.object(key));
-            else {
-                painter.fillRect(target.intersected(whole), Theme::current().ground);
-                painter.drawImage(target, *images.object(key));
-            }
+            painter.fillRect(target, Theme::current().ground); // masked cells are clear: nothing coarser shows through
+            painter.drawImage(target, *images.object(key));
+            if (level == levelOf(at.scale))
+                hatchInfinities(painter, *tile, target.topLeft(), QSizeF(cell, cell * stretch));
         }
     }
     if (selectedRow >= 0) {
@@ -226,6 +223,20 @@ void HeatmapView::paintMap(QPainter& painter, const QRectF& area, const Viewport
                          QPointF(std::min(area.right(), whole.right()), y));
     }
     painter.restore();
+}
+
+/// Infinite cells, in their colour outside the palette, are hatched where a cell is large enough to show it.
+void HeatmapView::hatchInfinities(QPainter& painter, const lab::TilePut& tile, QPointF origin, QSizeF cell) const {
+    if (std::min(cell.width(), cell.height()) < smallestHatched)
+        return;
+    const QBrush hatch(Theme::current().panel, Qt::BDiagPattern);
+    for (int64_t row = 0; row < tile.rows; ++row)
+        for (int64_t col = 0; col < tile.cols; ++col)
+            if (std::isinf(tile.cells[static_cast<size_t>(row * tile.cols + col)]))
+                painter.fillRect(QRectF(origin + QPointF(static_cast<double>(col) * cell.width(),
+                                                         static_cast<double>(row) * cell.height()),
+                                        cell),
+                                 hatch);
 }
 
 QRectF HeatmapView::wholeRect(const QRectF& area, const Viewport& at) const {

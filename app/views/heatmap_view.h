@@ -65,6 +65,7 @@ class HeatmapView : public FigureView {
     QRgb colourOf(float value) const;
     void fillPalette();
     void paintMap(QPainter& painter, const QRectF& area, const Viewport& view) const;
+    void hatchInfinities(QPainter& painter, const lab::TilePut& tile, QPointF origin, QSizeF cell) const;
     void paintTicks(QPainter& painter, const QRectF& area, const Viewport& view) const;
     void paintScale(QPainter& painter, const QRectF& area, const Viewport& view) const;
     void paintOverview(QPainter& painter, const QRectF& area) const;
