@@ -52,7 +52,7 @@ void printProgress(const lab::Progress& progress) {
 }
 
 lab::RunRecord runOne(lab::Experiment& experiment, const lab::Settings& settings, const RunOptions& options,
-                      lab::RunId id) {
+                      lab::RunId id, std::exception_ptr& failure) {
     lab::RunRecord record;
     const auto sink = [&](const lab::Frame& frame) {
         record.apply(frame);
@@ -60,7 +60,7 @@ lab::RunRecord runOne(lab::Experiment& experiment, const lab::Settings& settings
             printProgress(*progress);
     };
     lab::Run run(id, options.device, sink, interrupted());
-    runOnce(experiment, settings, run, sink);
+    failure = runOnce(experiment, settings, run, sink);
     if (isatty(STDERR_FILENO))
         std::cerr << "\r\x1b[K";
     return record;
@@ -146,12 +146,18 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
     interrupted()->store(false);
 
     std::vector<lab::RunRecord> records;
+    std::exception_ptr failure;
     for (auto& [experiment, settings] : work) {
-        records.push_back(runOne(*experiment, settings, options, records.size() + 1));
+        lab::RunRecord record = runOne(*experiment, settings, options, records.size() + 1, failure);
+        if (failure && record.figures().empty())
+            break; // it never began: nothing to print or to keep
+        records.push_back(std::move(record));
         print(records.back(), options.format);
         if (records.back().ended()->outcome != lab::RunEnded::Outcome::Finished)
             break;
     }
+    if (records.empty())
+        std::rethrow_exception(failure);
     if (!options.outFolder.empty())
         writeFolder(options.outFolder, records);
     if (!options.sessionFile.empty()) {
@@ -160,12 +166,9 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
             all.push_back(&record);
         saveSession(options.sessionFile, all);
     }
-    const lab::RunEnded& last = *records.back().ended();
-    if (last.outcome == lab::RunEnded::Outcome::Cancelled)
-        return 130;
-    if (last.outcome == lab::RunEnded::Outcome::Failed)
-        throw std::runtime_error(last.message);
-    return 0;
+    if (failure)
+        std::rethrow_exception(failure);
+    return records.back().ended()->outcome == lab::RunEnded::Outcome::Cancelled ? 130 : 0;
 }
 
 } // namespace warplight::cli

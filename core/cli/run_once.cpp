@@ -14,12 +14,13 @@ std::string nowUtc() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(s
 
 } // namespace
 
-lab::RunEnded runOnce(lab::Experiment& experiment, const lab::Settings& settings, lab::Run& run,
-                      const lab::Run::Sink& sink) {
+std::exception_ptr runOnce(lab::Experiment& experiment, const lab::Settings& settings, lab::Run& run,
+                           const lab::Run::Sink& sink) {
     const lab::Description description = experiment.describe();
     sink(lab::RunStarted{run.id(), description.id, description.title, settings.values(), run.device(), nowUtc(),
                          thisMachine()});
     const auto start = std::chrono::steady_clock::now();
+    std::exception_ptr failure;
     lab::RunEnded ended{run.id(), lab::RunEnded::Outcome::Finished, "", 0};
     try {
         run.checkCancelled();
@@ -29,10 +30,11 @@ lab::RunEnded runOnce(lab::Experiment& experiment, const lab::Settings& settings
     } catch (const std::exception& error) {
         ended.outcome = lab::RunEnded::Outcome::Failed;
         ended.message = error.what();
+        failure = std::current_exception();
     }
     ended.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     sink(ended);
-    return ended;
+    return failure;
 }
 
 } // namespace warplight::cli

@@ -51,6 +51,14 @@ class CommandLineTest : public QObject {
         QTest::newRow("unknown rung") << QStringList{"run", "attention.race", "--set", "implementations=flush"}
                                       << "flash";
         QTest::newRow("unknown device") << QStringList{"run", "attention.race", "--device", "tpu"} << "device";
+        QTest::newRow("no such tensor file") << QStringList{"run",    "attention.map",
+                                                            "--set",  "input=files",
+                                                            "--set",  "qFile=/no/q.npy",
+                                                            "--set",  "kFile=/no/k.npy",
+                                                            "--save", folder.filePath("never.warplight")}
+                                             << "/no/";
+        QTest::newRow("settings wrong together")
+            << QStringList{"run", "attention.map", "--set", "headDim=4"} << "headDim is 4";
         QTest::newRow("unwritable session")
             << smallRace + QStringList{"--save", "/no/such/folder/a.warplight"} << "/no/such/folder/a.warplight";
     }
