@@ -66,7 +66,8 @@ void PageView::showRecord(const lab::RunRecord* record) {
     shown = record;
     more.stop();
     if (record) {
-        update(*record, static_cast<int>(record->figures().size()));
+        if (!update(*record))
+            more.start();
         for (const auto& [key, tile] : record->tiles())
             addTile(tile);
     }
@@ -75,13 +76,15 @@ void PageView::showRecord(const lab::RunRecord* record) {
 
 void PageView::refresh(const lab::RunRecord& record) {
     shown = &record;
-    if (!update(record, 1))
+    if (!update(record))
         more.start();
     showState(&record);
 }
 
-bool PageView::update(const lab::RunRecord& record, int mostNew) {
-    int added = 0;
+bool PageView::update(const lab::RunRecord& record) {
+    // Making a plot takes some milliseconds: while a run streams in, one a screen frame.
+    const size_t mostNew = record.running() ? 1 : record.figures().size();
+    size_t added = 0;
     bool complete = true;
     for (const lab::Figure& figure : record.figures()) {
         if (const auto metric = metrics.find(figure.id); metric != metrics.end()) {

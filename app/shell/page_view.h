@@ -47,7 +47,7 @@ class PageView : public QWidget {
 
   private:
     void add(const lab::Figure& figure);
-    bool update(const lab::RunRecord& record, int mostNew); ///< false: figures are still to be added
+    bool update(const lab::RunRecord& record); ///< false: figures are still to be added
     void arrange();
     int arrangeMap();
     void showState(const lab::RunRecord* record);
