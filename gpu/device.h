@@ -1,0 +1,160 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace warplight::gpu {
+
+struct Extent {
+    uint32_t x = 1, y = 1, z = 1;
+    uint64_t count() const { return uint64_t(x) * y * z; }
+};
+
+/// A kernel's argument: its bytes, in the order of the kernel's parameters.
+class Argument {
+  public:
+    template <class T>
+    Argument(T value) : bytes(sizeof(T)) {
+        static_assert(std::is_trivially_copyable_v<T>);
+        std::memcpy(bytes.data(), &value, sizeof(T));
+    }
+    std::span<const std::byte> data() const { return bytes; }
+
+  private:
+    std::vector<std::byte> bytes;
+};
+
+struct LaunchConfig {
+    Extent grid, block;
+    int64_t dynamicShared = 0; ///< bytes
+    bool checks = false;       ///< look for races, unwritten memory … (virtual GPU)
+    int threads = 0;           ///< of the host that run the virtual GPU; 0: all
+    const std::atomic<bool>* cancel = nullptr;
+};
+
+/// Bytes that a kernel asked for, by buffer. A sector is 32 bytes.
+struct BufferTraffic {
+    std::string name;
+    uint64_t readBytes = 0, writtenBytes = 0, atomicBytes = 0;
+    uint64_t readSectors = 0, writtenSectors = 0;
+    uint64_t readRequests = 0, writeRequests = 0;
+};
+
+/// What one line of PTX did.
+struct LineCount {
+    int line = 0; ///< of the PTX text
+    std::string text;
+    std::string sourceFile;
+    int sourceLine = 0;
+    uint64_t warps = 0, threads = 0;
+    uint64_t requests = 0, bytes = 0, sectors = 0, wavefronts = 0, ideal = 0;
+};
+
+struct Finding {
+    std::string kind, message;
+    int line = 0, sourceLine = 0;
+    uint64_t count = 1;
+};
+
+/// What a launch did. On the virtual GPU everything but `hostSeconds` is counted and repeatable to the bit.
+struct LaunchStats {
+    uint64_t blocks = 0, threads = 0;
+    uint64_t warpInstructions = 0, threadInstructions = 0;
+    std::map<std::string, uint64_t> instructionsByClass; ///< warps
+    uint64_t flops = 0;                                  ///< by instruction, fp16 to fp64, without tensor cores
+    uint64_t tensorFlops = 0;
+    uint64_t globalRequests = 0, globalBytes = 0, globalSectors = 0, globalIdealSectors = 0;
+    uint64_t sharedRequests = 0, sharedBytes = 0, sharedWavefronts = 0, sharedIdealWavefronts = 0;
+    uint64_t branches = 0, divergentBranches = 0, barriers = 0;
+    std::vector<BufferTraffic> buffers;
+    std::vector<LineCount> lines;
+    std::vector<Finding> findings;
+    std::string output; ///< printf
+    double hostSeconds = 0; ///< measured: how long the virtual GPU took
+};
+
+struct KernelInfo {
+    std::string name;
+    struct Parameter {
+        std::string name, type;
+        int64_t bytes;
+    };
+    std::vector<Parameter> parameters;
+    int64_t sharedBytes = 0; ///< static
+    int maxThreads = 1024;   ///< a block
+};
+
+class Kernel {
+  public:
+    virtual ~Kernel() = default;
+    virtual const KernelInfo& info() const = 0;
+    /// Runs to the end. Throws InputError when the configuration or the arguments do not fit the kernel, KernelError
+    /// when the kernel went wrong, Cancelled.
+    virtual LaunchStats launch(const LaunchConfig& config, std::span<const Argument> arguments) = 0;
+};
+
+class Module {
+  public:
+    virtual ~Module() = default;
+    virtual std::vector<std::string> kernels() const = 0;
+    /// Throws InputError when there is no such kernel, or when it uses what the device does not know.
+    virtual Kernel& kernel(const std::string& name) = 0;
+};
+
+/// A GPU: the virtual one, or an NVIDIA one.
+class Device {
+  public:
+    virtual ~Device() = default;
+    virtual std::string name() const = 0;
+    /// Memory whose name appears in counters and findings. Throws InputError with the sizes when it does not fit.
+    virtual uint64_t allocate(int64_t bytes, const std::string& name) = 0;
+    virtual void release(uint64_t address) = 0;
+    virtual void upload(uint64_t to, const void* from, int64_t bytes) = 0;
+    virtual void download(void* to, uint64_t from, int64_t bytes) = 0;
+    /// Throws InputError naming `file` and the line.
+    virtual std::unique_ptr<Module> load(const std::string& ptx, const std::string& file) = 0;
+};
+
+/// Device memory that is released with its owner.
+class Buffer {
+  public:
+    Buffer(Device& device, int64_t bytes, const std::string& name) : owner(&device), at(device.allocate(bytes, name)), size(bytes) {}
+    Buffer(Buffer&& other) noexcept : owner(std::exchange(other.owner, nullptr)), at(other.at), size(other.size) {}
+    Buffer& operator=(Buffer&& other) noexcept {
+        std::swap(owner, other.owner);
+        std::swap(at, other.at);
+        std::swap(size, other.size);
+        return *this;
+    }
+    ~Buffer() {
+        if (owner)
+            owner->release(at);
+    }
+    uint64_t address() const { return at; }
+    int64_t bytes() const { return size; }
+    void upload(const void* from) { owner->upload(at, from, size); }
+    void download(void* to) const { owner->download(to, at, size); }
+
+  private:
+    Device* owner;
+    uint64_t at;
+    int64_t size;
+};
+
+/// A kernel stopped: an access out of bounds, a trap, a failed assertion. One sentence with kernel, block, thread, line.
+struct KernelError : std::runtime_error {
+    explicit KernelError(Finding f) : std::runtime_error(f.message), finding(std::move(f)) {}
+    Finding finding;
+};
+
+} // namespace warplight::gpu

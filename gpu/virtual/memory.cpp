@@ -1,0 +1,79 @@
+#include "gpu/virtual/memory.h"
+
+#include "gpu/error.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include <new>
+#include <sys/mman.h>
+
+namespace warplight::vgpu {
+namespace {
+
+constexpr int64_t gap = 4096; ///< between allocations: what runs over an end hits nothing
+
+void* reserve(int64_t bytes) {
+    void* at = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
+    if (at == MAP_FAILED)
+        throw std::bad_alloc();
+    return at;
+}
+
+} // namespace
+
+GlobalMemory::GlobalMemory(int64_t capacity) : size(capacity) {
+    arena = static_cast<std::byte*>(reserve(size));
+    shadow = static_cast<uint8_t*>(reserve(size));
+    owner.reserve(1024);
+}
+
+GlobalMemory::~GlobalMemory() {
+    munmap(arena, static_cast<size_t>(size));
+    munmap(shadow, static_cast<size_t>(size));
+}
+
+uint64_t GlobalMemory::allocate(int64_t bytes, std::string name) {
+    const int64_t granules = (std::max<int64_t>(bytes, 1) + gap + (1 << granuleBits) - 1) >> granuleBits;
+    // The lowest gap that is wide enough.
+    size_t at = 0, run = 0;
+    for (size_t i = 0; i < owner.size() && static_cast<int64_t>(run) < granules; ++i) {
+        run = owner[i] < 0 ? run + 1 : 0;
+        if (run == 0)
+            at = i + 1;
+    }
+    if (bytes < 0 || bytes > size || static_cast<int64_t>(at + static_cast<size_t>(granules)) > size >> granuleBits)
+        throw InputError(fmt::format("'{}' needs {} bytes of GPU memory; {} of {} are in use", name, bytes, inUse, size));
+    if (owner.size() < at + static_cast<size_t>(granules))
+        owner.resize(at + static_cast<size_t>(granules), -1);
+    const auto index = static_cast<int32_t>(allocations.size());
+    const size_t held = static_cast<size_t>(granules) - (gap >> granuleBits);
+    std::fill_n(owner.begin() + static_cast<int64_t>(at), held, index);
+    const uint64_t address = globalWindow + (static_cast<uint64_t>(at) << granuleBits);
+    allocations.push_back({address, bytes, std::move(name), true});
+    inUse += bytes;
+    return address;
+}
+
+void GlobalMemory::release(uint64_t address) {
+    const int index = find(address, 0);
+    if (index < 0 || allocations[static_cast<size_t>(index)].address != address)
+        throw InputError(fmt::format("address {:#x} is not the start of an allocation", address));
+    Allocation& a = allocations[static_cast<size_t>(index)];
+    a.live = false;
+    inUse -= a.bytes;
+    for (int32_t& granule : owner)
+        if (granule == index)
+            granule = -1;
+    // Fresh zero pages for whoever comes next.
+    const auto pages = static_cast<size_t>((std::max<int64_t>(a.bytes, 1) + 4095) / 4096 * 4096);
+    madvise(host(address), pages, MADV_DONTNEED);
+    madvise(written(address), pages, MADV_DONTNEED);
+}
+
+void GlobalMemory::markWritten(uint64_t address, int64_t bytes) {
+    std::memset(written(address), 1, static_cast<size_t>(bytes));
+}
+
+} // namespace warplight::vgpu

@@ -1,0 +1,265 @@
+// What an access touches: sectors of global memory, banks of shared memory, and whether it may.
+#include "gpu/virtual/ops/access.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace warplight::vgpu {
+namespace {
+
+constexpr int64_t sectorBytes = 32, bankBytes = 4, banks = 32;
+
+/// Passes over the 32 banks that the words of some lanes need: the most different words in one bank.
+uint32_t passes(const std::vector<int64_t>& words) {
+    std::array<std::array<int64_t, warpSize>, banks> seen;
+    std::array<uint32_t, banks> count{};
+    uint32_t most = 0;
+    for (const int64_t word : words) {
+        auto& bank = seen[static_cast<size_t>(word % banks)];
+        uint32_t& n = count[static_cast<size_t>(word % banks)];
+        if (std::find(bank.begin(), bank.begin() + n, word) == bank.begin() + n && n < warpSize) {
+            bank[n++] = word;
+            most = std::max(most, n);
+        }
+    }
+    return most;
+}
+
+/// Wide accesses go in parts: two halves of a warp for 8 bytes a lane, four quarters for 16. Parts that together still
+/// touch each bank once (all lanes read the same word, say) share a pass.
+uint32_t wavefronts(const Pattern& p, uint64_t base, int bytes) {
+    const int parts = std::max<int>(1, bytes / 4);
+    uint32_t all = 0;
+    std::vector<int64_t> together;
+    for (int part = 0; part < parts; ++part) {
+        std::vector<int64_t> words;
+        for (int i = part * warpSize / parts; i < (part + 1) * warpSize / parts; ++i)
+            if (has(p.mask, i)) {
+                const int64_t first = (static_cast<int64_t>(base) + p.delta[i]) / bankBytes;
+                const int64_t last = (static_cast<int64_t>(base) + p.delta[i] + bytes - 1) / bankBytes;
+                for (int64_t word = first; word <= last; ++word)
+                    words.push_back(word);
+            }
+        std::vector<int64_t> both = together;
+        both.insert(both.end(), words.begin(), words.end());
+        if (passes(both) > 1) {
+            all += passes(together);
+            together = std::move(words);
+        } else {
+            together = std::move(both);
+        }
+    }
+    return all + passes(together);
+}
+
+const char* verb(AccessKind kind) {
+    return kind == AccessKind::Read ? "a read" : kind == AccessKind::Write ? "a write" : "an atomic operation";
+}
+
+} // namespace
+
+void completePattern(Pattern& p, uint64_t base, int bytes) {
+    p.least = p.most = 0;
+    bool uniform = true, consecutive = true;
+    p.misaligned = false;
+    for (int i = 0; i < warpSize; ++i) {
+        if (!has(p.mask, i))
+            continue;
+        p.least = std::min(p.least, p.delta[i]);
+        p.most = std::max(p.most, p.delta[i]);
+        uniform = uniform && p.delta[i] == 0;
+        consecutive = consecutive && p.delta[i] == static_cast<int64_t>(i) * bytes;
+        p.misaligned = p.misaligned || (base + static_cast<uint64_t>(p.delta[i])) % static_cast<uint64_t>(bytes) != 0;
+    }
+    p.kind = uniform ? Pattern::Uniform : consecutive && p.mask == fullMask ? Pattern::Consecutive : Pattern::Scattered;
+    int64_t sector[2 * warpSize];
+    int count = 0;
+    for (int i = 0; i < warpSize; ++i)
+        if (has(p.mask, i)) {
+            const auto address = static_cast<int64_t>(base) + p.delta[i];
+            sector[count++] = address / sectorBytes;
+            if ((address + bytes - 1) / sectorBytes != address / sectorBytes)
+                sector[count++] = (address + bytes - 1) / sectorBytes;
+        }
+    std::sort(sector, sector + count);
+    count = static_cast<int>(std::unique(sector, sector + count) - sector);
+    for (int i = 0; i < count; ++i)
+        p.sectorAt[i] = static_cast<uint32_t>(sector[i] - sector[0]);
+    p.sectors = static_cast<uint32_t>(count);
+    p.wavefronts = wavefronts(p, base, bytes);
+    const int lanes = std::popcount(p.mask);
+    const auto atLeast = [&](int64_t unit) { return static_cast<uint32_t>(uniform ? 1 : (lanes * bytes + unit - 1) / unit); };
+    p.ideal = atLeast(sectorBytes);
+    p.idealWavefronts = atLeast(banks * bankBytes);
+}
+
+std::string whereIs(const Warp& w, uint64_t address) {
+    if (address < sharedWindow)
+        return "shared memory";
+    const GlobalMemory& memory = *w.block->launch->memory;
+    // What lies just before it is what a thread ran over the end of.
+    const Allocation* best = nullptr;
+    int64_t distance = 1 << 16;
+    for (const Allocation& a : memory.all()) {
+        if (!a.live)
+            continue;
+        const auto past = static_cast<int64_t>(address - (a.address + static_cast<uint64_t>(a.bytes)));
+        const auto before = static_cast<int64_t>(a.address - address);
+        if (past >= 0 && past < distance) {
+            distance = past;
+            best = &a;
+        } else if (before > 0 && before < distance && !best) {
+            best = &a;
+        }
+    }
+    if (!best)
+        return "no buffer";
+    if (address >= best->address + static_cast<uint64_t>(best->bytes))
+        return fmt::format("{} bytes past the end of '{}' ({} bytes)", address - best->address - static_cast<uint64_t>(best->bytes), best->name,
+                           best->bytes);
+    return fmt::format("{} bytes before '{}'", best->address - address, best->name);
+}
+
+void faultOutOfBounds(Warp& w, const Op* op, const uint64_t* address, int bytes, AccessKind kind) {
+    for (int i = 0; i < warpSize; ++i)
+        if (has(w.mask, i)) {
+            if (address[i] < sharedWindow) {
+                if (address[i] + static_cast<uint64_t>(bytes) > w.block->shared.size())
+                    w.block->fault(w, op, i, "out of bounds",
+                                   fmt::format("{} of {} bytes at {} of {} bytes of shared memory", verb(kind), bytes, address[i], w.block->shared.size()));
+            } else if (w.block->launch->memory->find(address[i], bytes) < 0) {
+                w.block->fault(w, op, i, "out of bounds",
+                               fmt::format("{} of {} bytes at address {:#x}, {},", verb(kind), bytes, address[i], whereIs(w, address[i])));
+            }
+        }
+    w.block->fault(w, op, std::countr_zero(w.mask), "out of bounds", fmt::format("{} of {} bytes", verb(kind), bytes));
+}
+
+void faultMisaligned(Warp& w, const Op* op, const uint64_t* address, int bytes) {
+    int lane = std::countr_zero(w.mask);
+    for (int i = lane; i < warpSize; ++i)
+        if (has(w.mask, i) && address[i] % static_cast<uint64_t>(bytes) != 0) {
+            lane = i;
+            break;
+        }
+    w.block->fault(w, op, lane, "misaligned", fmt::format("address {:#x} for an access of {} bytes", address[lane], bytes));
+}
+
+void checkWritten(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes) {
+    const GlobalMemory& memory = *w.block->launch->memory;
+    for (int i = 0; i < warpSize; ++i) {
+        if (!has(p.mask, i))
+            continue;
+        const uint64_t address = base + static_cast<uint64_t>(p.delta[i]);
+        const uint8_t* written = memory.written(address);
+        if (std::find(written, written + bytes, 0) != written + bytes) {
+            const int index = memory.find(address, bytes);
+            const Allocation& a = memory.all()[static_cast<size_t>(std::max(index, 0))];
+            w.block->report(w, op, i, "unwritten memory", fmt::format("a read of byte {} of '{}', which nobody has written,", address - a.address, a.name));
+            return;
+        }
+    }
+}
+
+void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind) {
+    Block& block = *w.block;
+    const auto self = static_cast<int16_t>(w.index);
+    const std::vector<uint32_t>& known = block.clocks[static_cast<size_t>(self)];
+    for (int i = 0; i < warpSize; ++i) {
+        if (!has(p.mask, i))
+            continue;
+        for (int b = 0; b < bytes; ++b) {
+            const uint64_t at = base + static_cast<uint64_t>(p.delta[i] + b);
+            SharedMark& mark = block.marks[at];
+            const bool wrote = mark.writer >= 0 && mark.writer != self && mark.writeClock >= known[static_cast<size_t>(mark.writer)] + 1;
+            if (kind == AccessKind::Read) {
+                if (!mark.written) {
+                    block.report(w, op, i, "unwritten memory", fmt::format("a read of byte {} of shared memory, which nobody has written,", at));
+                    mark.written = 1; // said once
+                }
+                if (wrote)
+                    block.report(w, op, i, "race", fmt::format("byte {} of shared memory is read while warp {} writes it, with no barrier between,", at, mark.writer));
+                mark.reader = mark.reader == self || mark.reader == -1 || (mark.reader >= 0 && mark.readClock <= known[static_cast<size_t>(mark.reader)]) ? self : int16_t(-2);
+                mark.readClock = std::max(mark.readClock, known[static_cast<size_t>(self)]);
+            } else {
+                const bool read = kind == AccessKind::Write && mark.reader >= 0 && mark.reader != self && mark.readClock >= known[static_cast<size_t>(mark.reader)] + 1;
+                if (kind == AccessKind::Write && (wrote || read))
+                    block.report(w, op, i, "race",
+                                 fmt::format("byte {} of shared memory is written while warp {} {} it, with no barrier between,", at,
+                                             wrote ? mark.writer : mark.reader, wrote ? "writes" : "reads"));
+                mark.writer = kind == AccessKind::Write ? self : int16_t(-1);
+                mark.writeClock = known[static_cast<size_t>(self)];
+                mark.reader = -1;
+                mark.readClock = 0;
+                mark.written = 1;
+            }
+        }
+    }
+}
+
+Place locateLocal(Warp& w, const Op* op, const uint64_t* address, int bytes, AccessKind kind, int64_t* offsets) {
+    Block& block = *w.block;
+    AccessCount& count = block.worker->counts.accesses[op->access];
+    bool uniform = true;
+    const int first = std::countr_zero(w.mask);
+    for (int i = 0; i < warpSize; ++i) {
+        offsets[i] = 0;
+        if (!has(w.mask, i))
+            continue;
+        if (static_cast<int64_t>(address[i]) + bytes > block.localPerThread || static_cast<int64_t>(address[i]) < 0)
+            block.fault(w, op, i, "out of bounds", fmt::format("{} of {} bytes at {} of {} bytes of local memory", verb(kind), bytes, address[i], block.localPerThread));
+        if (address[i] % static_cast<uint64_t>(bytes) != 0)
+            faultMisaligned(w, op, address, bytes);
+        uniform = uniform && address[i] == address[first];
+        offsets[i] = i * block.localPerThread + static_cast<int64_t>(address[i]);
+    }
+    const auto moved = static_cast<uint64_t>(w.active) * static_cast<uint64_t>(bytes);
+    ++count.requests;
+    count.bytes += moved;
+    count.sectors += uniform ? (moved + sectorBytes - 1) / sectorBytes : w.active;
+    count.ideal += (moved + sectorBytes - 1) / sectorBytes;
+    return {w.local, offsets, Pattern::Scattered};
+}
+
+Place locateEachLane(Warp& w, const Op* op, const uint64_t* address, int bytes, AccessKind kind, int64_t* offsets) {
+    Block& block = *w.block;
+    GlobalMemory& memory = *block.launch->memory;
+    Worker& worker = *block.worker;
+    AccessCount& count = worker.counts.accesses[op->access];
+    ++count.requests;
+    for (int i = 0; i < warpSize; ++i) {
+        offsets[i] = 0;
+        if (!has(w.mask, i))
+            continue;
+        const uint64_t window = address[i] >> 32;
+        const uint64_t low = address[i] & 0xffffffffu;
+        if (address[i] % static_cast<uint64_t>(bytes) != 0)
+            faultMisaligned(w, op, address, bytes);
+        std::byte* host = nullptr;
+        if (window == sharedWindow >> 32 && low + static_cast<uint64_t>(bytes) <= block.shared.size()) {
+            host = block.shared.data() + low;
+        } else if (window == localWindow >> 32 && static_cast<int64_t>(low) + bytes <= block.localPerThread) {
+            host = w.local + i * block.localPerThread + low;
+        } else if (window == parameterWindow >> 32 && kind == AccessKind::Read && low + static_cast<uint64_t>(bytes) <= block.launch->parameters.size()) {
+            host = const_cast<std::byte*>(block.launch->parameters.data()) + low;
+        } else if (const int index = memory.find(address[i], bytes); index >= 0) {
+            host = memory.host(address[i]);
+            Pattern one;
+            one.sectors = 1;
+            BufferCount& buffer = worker.counts.buffers[static_cast<size_t>(index)];
+            countBuffer(buffer, one, static_cast<uint64_t>(bytes), kind);
+            count.sectors += 1;
+            if (worker.sectorStream)
+                worker.sectorStream->push_back(static_cast<uint32_t>((address[i] - globalWindow) >> 5) << 2 | static_cast<uint32_t>(kind));
+            if (block.launch->checks && kind != AccessKind::Read)
+                memory.markWritten(address[i], bytes);
+        } else {
+            block.fault(w, op, i, "out of bounds", fmt::format("{} of {} bytes at address {:#x}, {},", verb(kind), bytes, address[i], whereIs(w, address[i])));
+        }
+        count.bytes += static_cast<uint64_t>(bytes);
+        offsets[i] = reinterpret_cast<int64_t>(host);
+    }
+    return {nullptr, offsets, Pattern::Scattered};
+}
+
+} // namespace warplight::vgpu

@@ -1,0 +1,104 @@
+#pragma once
+
+#include "gpu/virtual/block.h"
+
+namespace warplight::vgpu {
+
+enum class AccessKind { Read, Write, Atomic };
+
+/// Where the lanes of a checked and counted access lie in the host's memory: host + offset[lane].
+struct Place {
+    std::byte* host = nullptr;
+    const int64_t* offset = nullptr;
+    Pattern::Kind kind = Pattern::Scattered;
+};
+
+/// Works out sectors, wavefronts and the rest for the deltas and mask already in `p`.
+void completePattern(Pattern& p, uint64_t base, int bytes);
+
+/// The slow ways: lanes in different allocations, or out of bounds.
+[[noreturn]] void faultOutOfBounds(Warp& w, const Op* op, const uint64_t* address, int bytes, AccessKind kind);
+[[noreturn]] void faultMisaligned(Warp& w, const Op* op, const uint64_t* address, int bytes);
+void checkWritten(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes);
+void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind);
+
+/// Addresses that lie in several spaces or allocations: each lane is looked up by itself. `offsets` is filled, relative
+/// to the null pointer.
+Place locateEachLane(Warp& w, const Op* op, const uint64_t* address, int bytes, AccessKind kind, int64_t* offsets);
+
+/// The name of what an address lies in, for messages: "Q", "shared memory".
+std::string whereIs(const Warp& w, uint64_t address);
+
+inline void countBuffer(BufferCount& b, const Pattern& p, uint64_t bytes, AccessKind kind) {
+    if (kind == AccessKind::Read) {
+        ++b.readRequests;
+        b.readBytes += bytes;
+        b.readSectors += p.sectors;
+    } else if (kind == AccessKind::Write) {
+        ++b.writeRequests;
+        b.writtenBytes += bytes;
+        b.writtenSectors += p.sectors;
+    } else {
+        ++b.atomicRequests;
+        b.atomicBytes += bytes;
+    }
+}
+
+/// The sectors of an access, for the cache model: (sector << 2 | kind), 32-byte sectors from the start of the memory.
+inline void recordSectors(Worker& worker, const Pattern& p, uint64_t base, AccessKind kind) {
+    if (!worker.sectorStream)
+        return;
+    const auto first = static_cast<uint32_t>((base + static_cast<uint64_t>(p.least) - globalWindow) >> 5);
+    for (uint32_t i = 0; i < p.sectors; ++i)
+        worker.sectorStream->push_back((first + p.sectorAt[i]) << 2 | static_cast<uint32_t>(kind));
+}
+
+/// Counts and checks an access to global memory and says where it lies; `p` fits the addresses.
+inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
+                          AccessKind kind, int64_t* offsets) {
+    if (p.misaligned)
+        faultMisaligned(w, op, address, bytes);
+    const GlobalMemory& memory = *w.block->launch->memory;
+    const int index = memory.find(base + static_cast<uint64_t>(p.least), p.most - p.least + bytes);
+    if (index < 0)
+        return locateEachLane(w, op, address, bytes, kind, offsets);
+    Worker& worker = *w.block->worker;
+    const uint64_t moved = static_cast<uint64_t>(w.active) * static_cast<uint64_t>(bytes);
+    AccessCount& count = worker.counts.accesses[op->access];
+    ++count.requests;
+    count.bytes += moved;
+    count.sectors += p.sectors;
+    count.ideal += p.ideal;
+    countBuffer(worker.counts.buffers[static_cast<size_t>(index)], p, moved, kind);
+    recordSectors(worker, p, base, kind);
+    if (w.block->launch->checks) {
+        if (kind == AccessKind::Read || kind == AccessKind::Atomic)
+            checkWritten(w, op, p, base, bytes);
+        if (kind != AccessKind::Read)
+            for (int i = 0; i < warpSize; ++i)
+                if (has(w.mask, i))
+                    std::fill_n(memory.written(base + static_cast<uint64_t>(p.delta[i])), bytes, uint8_t(1));
+    }
+    return {memory.host(base), p.delta, p.kind};
+}
+
+inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes, AccessKind kind) {
+    if (p.misaligned)
+        faultMisaligned(w, op, address, bytes);
+    Block& block = *w.block;
+    if (base + static_cast<uint64_t>(p.most) + static_cast<uint64_t>(bytes) > block.shared.size() || static_cast<int64_t>(base) + p.least < 0)
+        faultOutOfBounds(w, op, address, bytes, kind);
+    AccessCount& count = block.worker->counts.accesses[op->access];
+    ++count.requests;
+    count.bytes += static_cast<uint64_t>(w.active) * static_cast<uint64_t>(bytes);
+    count.wavefronts += p.wavefronts;
+    count.ideal += p.idealWavefronts;
+    if (block.launch->checks)
+        checkShared(w, op, p, base, bytes, kind);
+    return {block.shared.data() + base, p.delta, p.kind};
+}
+
+/// Local memory is interleaved on the GPU: lanes at the same offset lie in consecutive words.
+Place locateLocal(Warp& w, const Op* op, const uint64_t* address, int bytes, AccessKind kind, int64_t* offsets);
+
+} // namespace warplight::vgpu

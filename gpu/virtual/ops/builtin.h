@@ -1,0 +1,11 @@
+#pragma once
+
+#include "gpu/virtual/program.h"
+
+namespace warplight::vgpu {
+
+/// Functions that CUDA's runtime provides to kernels: vprintf, __assertfail.
+bool isBuiltin(const std::string& name);
+void runBuiltin(Warp& w, const Op* op, const Program::Call& call);
+
+} // namespace warplight::vgpu

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "gpu/device.h"
+
+#include <memory>
+
+namespace warplight::vgpu {
+
+/// The virtual GPU: executes PTX on the host and counts what it does.
+std::unique_ptr<gpu::Device> makeVirtualDevice();
+
+} // namespace warplight::vgpu

@@ -1,0 +1,77 @@
+#pragma once
+
+#include "gpu/virtual/program.h"
+
+#include <bit>
+#include <cstddef>
+#include <vector>
+
+namespace warplight::vgpu {
+
+struct Block;
+
+/// Lanes that run together from `pc` on until `join`, where they wait for the lanes of the entry below.
+struct Path {
+    const Op* pc;
+    uint32_t mask;
+    const Op* join; ///< null: until they exit or return
+    int call = -1;  ///< index into Warp::frames of the frame that ends when this entry is reached again
+};
+
+/// The frame of a calling function, kept while the called one runs.
+struct Frame {
+    uint32_t registers; ///< offset into Warp::registers
+    uint32_t local;     ///< offset of its variables in a thread's local memory
+    uint32_t function;
+    const Op* call;
+};
+
+/// An outstanding cp.async: bytes read when it was issued, written to shared memory when waited for.
+struct AsyncCopy {
+    uint32_t mask;
+    uint8_t bytes;
+    uint32_t to[warpSize];
+    std::byte data[warpSize][16];
+};
+
+enum class WarpState : uint8_t { Ready, AtBarrier, Ended };
+
+struct Warp {
+    std::byte* rows[2]; ///< the current frame's registers, the constants
+    uint32_t mask = 0;  ///< active lanes
+    uint32_t active = 0; ///< how many
+    Block* block = nullptr;
+    int index = 0; ///< in the block
+    WarpState state = WarpState::Ready;
+    const Op* pc = nullptr;    ///< where to go on when not running
+    const Op* join = nullptr;  ///< of the current path
+    uint32_t exited = 0;       ///< lanes that are no more (or never were)
+    int64_t budget = 0;        ///< backward branches until another warp gets its turn
+    uint64_t issued = 0;       ///< instructions: the base of %clock
+    std::vector<Path> stack;   ///< waiting paths, the innermost last
+    Bytes registers;
+    uint32_t frameAt = 0, localAt = 0, function = 0;
+    std::vector<Frame> frames;
+    std::byte* local = nullptr; ///< [lane][localBytes]
+    std::vector<std::vector<AsyncCopy>> copies; ///< groups, the newest (still open) last
+    int barrier = -1;
+    const Op* waitsAt = nullptr;
+
+    void setMask(uint32_t lanes) {
+        mask = lanes;
+        active = static_cast<uint32_t>(std::popcount(lanes));
+    }
+};
+
+template <class T>
+inline const T* in(const Warp& w, Row row) {
+    return reinterpret_cast<const T*>(w.rows[row & 1] + (row & ~1u));
+}
+template <class T>
+inline T* out(const Warp& w, Row row) {
+    return reinterpret_cast<T*>(w.rows[0] + row);
+}
+
+inline bool has(uint32_t mask, int lane) { return mask >> lane & 1; }
+
+} // namespace warplight::vgpu
