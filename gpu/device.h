@@ -79,7 +79,7 @@ struct LaunchStats {
     std::vector<BufferTraffic> buffers;
     std::vector<LineCount> lines;
     std::vector<Finding> findings;
-    std::string output; ///< printf
+    std::string output;     ///< printf
     double hostSeconds = 0; ///< measured: how long the virtual GPU took
 };
 
@@ -128,7 +128,8 @@ class Device {
 /// Device memory that is released with its owner.
 class Buffer {
   public:
-    Buffer(Device& device, int64_t bytes, const std::string& name) : owner(&device), at(device.allocate(bytes, name)), size(bytes) {}
+    Buffer(Device& device, int64_t bytes, const std::string& name)
+        : owner(&device), at(device.allocate(bytes, name)), size(bytes) {}
     Buffer(Buffer&& other) noexcept : owner(std::exchange(other.owner, nullptr)), at(other.at), size(other.size) {}
     Buffer& operator=(Buffer&& other) noexcept {
         std::swap(owner, other.owner);
@@ -151,7 +152,8 @@ class Buffer {
     int64_t size;
 };
 
-/// A kernel stopped: an access out of bounds, a trap, a failed assertion. One sentence with kernel, block, thread, line.
+/// A kernel stopped: an access out of bounds, a trap, a failed assertion. One sentence with kernel, block, thread,
+/// line.
 struct KernelError : std::runtime_error {
     explicit KernelError(Finding f) : std::runtime_error(f.message), finding(std::move(f)) {}
     Finding finding;

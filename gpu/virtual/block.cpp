@@ -149,9 +149,9 @@ Finding Block::describe(const Warp& w, const Op* op, int lane, const std::string
         source = fmt::format(", {}:{}", program->files[static_cast<size_t>(i.source.file)], i.source.line);
     Finding f;
     f.kind = kind;
-    f.message = fmt::format("{}: {} in kernel {}, block ({}, {}, {}), thread ({}, {}, {}), at '{}' ({}:{}{})", kind, what,
-                            program->kernel, at.x, at.y, at.z, thread.x, thread.y, thread.z, i.text, program->file, i.line,
-                            source);
+    f.message = fmt::format("{}: {} in kernel {}, block ({}, {}, {}), thread ({}, {}, {}), at '{}' ({}:{}{})", kind,
+                            what, program->kernel, at.x, at.y, at.z, thread.x, thread.y, thread.z, i.text,
+                            program->file, i.line, source);
     f.line = i.line;
     f.source = i.source;
     f.block = number;
@@ -177,8 +177,11 @@ void Block::stuck() const {
         if (w.state == WarpState::AtBarrier) {
             const int lane = std::countr_zero(w.mask);
             fault(w, w.waitsAt, lane, "barrier",
-                  fmt::format("a barrier that only {} of {} threads reached", barriers[static_cast<size_t>(w.barrier)].arrived,
-                              barriers[static_cast<size_t>(w.barrier)].expected ? barriers[static_cast<size_t>(w.barrier)].expected : liveThreads));
+                  fmt::format("a barrier that only {} of {} threads reached",
+                              barriers[static_cast<size_t>(w.barrier)].arrived,
+                              barriers[static_cast<size_t>(w.barrier)].expected
+                                  ? barriers[static_cast<size_t>(w.barrier)].expected
+                                  : liveThreads));
         }
     throw std::logic_error("a block without a runnable warp");
 }

@@ -41,9 +41,9 @@ struct Pattern {
     uint32_t mask = 0;
     uint32_t low = 0; ///< of the base address: what sectors and banks depend on
     uint32_t sectors = 0, wavefronts = 0, ideal = 0, idealWavefronts = 0;
-    int64_t least = 0, most = 0;          ///< delta
+    int64_t least = 0, most = 0;         ///< delta
     alignas(64) int64_t delta[warpSize]; ///< to the first active lane's address; 0 for inactive lanes
-    uint32_t sectorAt[2 * warpSize];      ///< relative to the lowest sector, in ascending order
+    uint32_t sectorAt[2 * warpSize];     ///< relative to the lowest sector, in ascending order
 };
 
 struct CacheTraffic;
@@ -109,7 +109,8 @@ struct Block {
 
     /// Adds a finding for the lane of a warp at an operation.
     void report(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what);
-    [[noreturn]] void fault(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what) const;
+    [[noreturn]] void fault(const Warp& w, const Op* op, int lane, const std::string& kind,
+                            const std::string& what) const;
 
   private:
     Finding describe(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what) const;

@@ -31,9 +31,9 @@ struct BufferCount {
 };
 
 struct LaunchCounts {
-    std::vector<OpCount> ops;         ///< by operation
+    std::vector<OpCount> ops;          ///< by operation
     std::vector<AccessCount> accesses; ///< by memory operation
-    std::vector<BufferCount> buffers; ///< by allocation
+    std::vector<BufferCount> buffers;  ///< by allocation
     uint64_t branches = 0, divergentBranches = 0, barriers = 0;
     void add(const LaunchCounts& other);
 };

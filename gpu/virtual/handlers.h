@@ -9,8 +9,8 @@
 
 namespace warplight::vgpu {
 
-/// An instruction that reads rows and writes one: its name with those modifiers that change what it does ("fma.ftz.f32",
-/// "setp.lt.s32", "cvt.rzi.s32.f32"), its handler and the types of its operands.
+/// An instruction that reads rows and writes one: its name with those modifiers that change what it does
+/// ("fma.ftz.f32", "setp.lt.s32", "cvt.rzi.s32.f32"), its handler and the types of its operands.
 struct LaneOperation {
     Handler run = nullptr;
     ptx::Type dst;

@@ -55,7 +55,10 @@ LaunchResult runGrid(const Launch& launch, int threads) {
     Grid grid(launch);
     tbb::task_arena arena(threads > 0 ? threads : tbb::task_arena::automatic);
     // What depends on the order of atomics, or on the clock of a block, runs in order.
-    const int workers = launch.program->orderedAtomics ? 1 : static_cast<int>(std::min<uint64_t>(static_cast<uint64_t>(arena.max_concurrency()), grid.blocks));
+    const int workers =
+        launch.program->orderedAtomics
+            ? 1
+            : static_cast<int>(std::min<uint64_t>(static_cast<uint64_t>(arena.max_concurrency()), grid.blocks));
     std::vector<Worker> states(static_cast<size_t>(std::max(workers, 1)));
     for (Worker& w : states) {
         w.counts.ops.resize(launch.program->ops.size());

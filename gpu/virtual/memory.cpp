@@ -14,8 +14,8 @@ namespace {
 constexpr int64_t gap = 4096; ///< between allocations: what runs over an end hits nothing
 
 void* reserve(int64_t bytes) {
-    void* at = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
+    void* at = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED)
         throw std::bad_alloc();
     return at;
@@ -44,7 +44,8 @@ uint64_t GlobalMemory::allocate(int64_t bytes, std::string name) {
             at = i + 1;
     }
     if (bytes < 0 || bytes > size || static_cast<int64_t>(at + static_cast<size_t>(granules)) > size >> granuleBits)
-        throw InputError(fmt::format("'{}' needs {} bytes of GPU memory; {} of {} are in use", name, bytes, inUse, size));
+        throw InputError(
+            fmt::format("'{}' needs {} bytes of GPU memory; {} of {} are in use", name, bytes, inUse, size));
     if (owner.size() < at + static_cast<size_t>(granules))
         owner.resize(at + static_cast<size_t>(granules), -1);
     const auto index = static_cast<int32_t>(allocations.size());

@@ -41,7 +41,10 @@ class GlobalMemory {
         if (index < 0)
             return -1;
         const Allocation& a = allocations[static_cast<size_t>(index)];
-        return address >= a.address && address + static_cast<uint64_t>(bytes) <= a.address + static_cast<uint64_t>(a.bytes) ? index : -1;
+        return address >= a.address &&
+                       address + static_cast<uint64_t>(bytes) <= a.address + static_cast<uint64_t>(a.bytes)
+                   ? index
+                   : -1;
     }
     std::byte* host(uint64_t address) const { return arena + (address - globalWindow); }
 

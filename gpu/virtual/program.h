@@ -45,19 +45,39 @@ struct Op {
     uint32_t predicate = noRow; ///< row of the guarding predicate; `inner` then runs under its mask
     int64_t imm = 0;            ///< offset of an address, target of a branch, selector …
     Handler inner = nullptr;
-    uint32_t detail = 0; ///< first index into Program::rows, or what the handler says
-    uint16_t count = 0;  ///< rows in that list
+    uint32_t detail = 0;       ///< first index into Program::rows, or what the handler says
+    uint16_t count = 0;        ///< rows in that list
     bool negated = false;      ///< of an operand: a complemented predicate, a transposed matrix …
     bool guardNegated = false; ///< of the guarding predicate
-    uint8_t bytes = 0; ///< of a memory element
-    uint32_t access = 0; ///< number of this memory operation among all of them
-    uint32_t index = 0;  ///< of this operation
+    uint8_t bytes = 0;         ///< of a memory element
+    uint32_t access = 0;       ///< number of this memory operation among all of them
+    uint32_t index = 0;        ///< of this operation
 };
 
 /// What an instruction occupies on a real GPU; the unit of the instruction statistics and of the time model.
 enum class OpClass : uint8_t {
-    Move, Integer, Fp32, Fp64, Fp16, Special, Convert, Compare, Control, Barrier, Exchange,
-    Global, Shared, Local, Parameter, Constant, Atomic, AsyncCopy, Matrix, Tensor, Other, Join
+    Move,
+    Integer,
+    Fp32,
+    Fp64,
+    Fp16,
+    Special,
+    Convert,
+    Compare,
+    Control,
+    Barrier,
+    Exchange,
+    Global,
+    Shared,
+    Local,
+    Parameter,
+    Constant,
+    Atomic,
+    AsyncCopy,
+    Matrix,
+    Tensor,
+    Other,
+    Join
 };
 constexpr int opClasses = static_cast<int>(OpClass::Join) + 1;
 const char* opClassName(OpClass c);
@@ -100,7 +120,7 @@ struct Program {
     std::vector<Function> functions; ///< 0 is the kernel
 
     struct Call {
-        int function = -1; ///< -1: by the value of a register
+        int function = -1;                              ///< -1: by the value of a register
         std::vector<Function::Slot> arguments, returns; ///< in the caller's frame
         std::string builtin;
     };
@@ -112,7 +132,7 @@ struct Program {
     int64_t sharedBytes = 0; ///< static
     int64_t sharedAlign = 16;
     int maxThreads = 1024;
-    int registersPerThread = 0; ///< 32-bit, live at one time: what the virtual GPU itself needs
+    int registersPerThread = 0;  ///< 32-bit, live at one time: what the virtual GPU itself needs
     bool orderedAtomics = false; ///< results depend on the order of its atomics
     bool usesClock = false;
 

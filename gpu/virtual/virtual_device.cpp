@@ -47,12 +47,14 @@ class VirtualKernel final : public gpu::Kernel {
         check(l);
         l.parameters.resize(static_cast<size_t>(program.parameterBytes));
         if (arguments.size() != program.parameters.size())
-            throw InputError(fmt::format("kernel {} takes {} arguments, {} were given", program.kernel, program.parameters.size(), arguments.size()));
+            throw InputError(fmt::format("kernel {} takes {} arguments, {} were given", program.kernel,
+                                         program.parameters.size(), arguments.size()));
         for (size_t i = 0; i < arguments.size(); ++i) {
             const Parameter& p = program.parameters[i];
             const auto bytes = arguments[i].data();
             if (static_cast<int64_t>(bytes.size()) != p.bytes)
-                throw InputError(fmt::format("argument {} of kernel {} ('{}') has {} bytes, {} were given", i + 1, program.kernel, p.name, p.bytes, bytes.size()));
+                throw InputError(fmt::format("argument {} of kernel {} ('{}') has {} bytes, {} were given", i + 1,
+                                             program.kernel, p.name, p.bytes, bytes.size()));
             std::memcpy(l.parameters.data() + p.offset, bytes.data(), bytes.size());
         }
         const auto begin = std::chrono::steady_clock::now();
@@ -69,11 +71,14 @@ class VirtualKernel final : public gpu::Kernel {
   private:
     void check(const Launch& l) const {
         if (l.grid.count() == 0 || l.block.count() == 0)
-            throw InputError(fmt::format("kernel {}: grid and block have at least one block and one thread", program.kernel));
+            throw InputError(
+                fmt::format("kernel {}: grid and block have at least one block and one thread", program.kernel));
         if (l.block.count() > static_cast<uint64_t>(program.maxThreads))
-            throw InputError(fmt::format("kernel {} takes at most {} threads a block, {} were given", program.kernel, program.maxThreads, l.block.count()));
+            throw InputError(fmt::format("kernel {} takes at most {} threads a block, {} were given", program.kernel,
+                                         program.maxThreads, l.block.count()));
         if (l.dynamicShared < 0 || l.sharedBytes > mostShared)
-            throw InputError(fmt::format("kernel {} needs {} bytes of shared memory; a block has at most {}", program.kernel, l.sharedBytes, mostShared));
+            throw InputError(fmt::format("kernel {} needs {} bytes of shared memory; a block has at most {}",
+                                         program.kernel, l.sharedBytes, mostShared));
     }
 
     gpu::LaunchStats summary(const Launch& l, const LaunchResult& result) const {
@@ -120,7 +125,8 @@ class VirtualKernel final : public gpu::Kernel {
         for (size_t i = 0; i < result.counts.buffers.size(); ++i) {
             const BufferCount& b = result.counts.buffers[i];
             if (b.readRequests + b.writeRequests + b.atomicRequests > 0)
-                stats.buffers.push_back({memory.all()[i].name, b.readBytes, b.writtenBytes, b.atomicBytes, b.readSectors, b.writtenSectors, b.readRequests, b.writeRequests});
+                stats.buffers.push_back({memory.all()[i].name, b.readBytes, b.writtenBytes, b.atomicBytes,
+                                         b.readSectors, b.writtenSectors, b.readRequests, b.writeRequests});
         }
         for (const Finding& f : result.findings)
             stats.findings.push_back(shown(f));
@@ -128,9 +134,11 @@ class VirtualKernel final : public gpu::Kernel {
         return stats;
     }
 
-    static void addAccess(gpu::LaunchStats& stats, gpu::LineCount& line, const Op& op, OpClass kind, const LaunchCounts& counts) {
-        const bool memory = kind == OpClass::Global || kind == OpClass::Shared || kind == OpClass::Local || kind == OpClass::Constant ||
-                            kind == OpClass::Atomic || kind == OpClass::AsyncCopy || kind == OpClass::Matrix;
+    static void addAccess(gpu::LaunchStats& stats, gpu::LineCount& line, const Op& op, OpClass kind,
+                          const LaunchCounts& counts) {
+        const bool memory = kind == OpClass::Global || kind == OpClass::Shared || kind == OpClass::Local ||
+                            kind == OpClass::Constant || kind == OpClass::Atomic || kind == OpClass::AsyncCopy ||
+                            kind == OpClass::Matrix;
         if (!memory || op.access >= counts.accesses.size() || (kind == OpClass::AsyncCopy && op.bytes == 0))
             return;
         for (uint32_t number = op.access; number <= op.access + (kind == OpClass::AsyncCopy ? 1 : 0); ++number) {
@@ -161,7 +169,8 @@ class VirtualKernel final : public gpu::Kernel {
 
 class VirtualModule final : public gpu::Module {
   public:
-    VirtualModule(ptx::Module m, std::string name, GlobalMemory& g) : module(std::move(m)), file(std::move(name)), memory(g) {
+    VirtualModule(ptx::Module m, std::string name, GlobalMemory& g)
+        : module(std::move(m)), file(std::move(name)), memory(g) {
         for (const ptx::Variable& v : module.variables)
             if (v.space == ptx::Space::Global || v.space == ptx::Space::Constant)
                 addresses[v.name] = memory.allocate(v.bytes, v.name);
@@ -185,7 +194,9 @@ class VirtualModule final : public gpu::Module {
     gpu::Kernel& kernel(const std::string& name) override {
         auto& known = decoded[name];
         if (!known)
-            known = std::make_unique<VirtualKernel>(decodeKernel(module, file, name, [this](const std::string& symbol) { return address(symbol); }), memory);
+            known = std::make_unique<VirtualKernel>(
+                decodeKernel(module, file, name, [this](const std::string& symbol) { return address(symbol); }),
+                memory);
         return *known;
     }
 
@@ -201,7 +212,8 @@ class VirtualModule final : public gpu::Module {
         for (const ptx::Variable::Relocation& r : v.relocations) {
             const uint64_t target = address(r.symbol) + static_cast<uint64_t>(r.addend);
             if (address(r.symbol) == 0 && !module.function(r.symbol))
-                throw InputError(fmt::format("{}:{}: '{}' is initialised with '{}', which is not declared", file, v.line, v.name, r.symbol));
+                throw InputError(fmt::format("{}:{}: '{}' is initialised with '{}', which is not declared", file,
+                                             v.line, v.name, r.symbol));
             std::memcpy(bytes.data() + r.at, &target, static_cast<size_t>(r.bytes));
         }
         std::memcpy(memory.host(at), bytes.data(), bytes.size());

@@ -37,22 +37,22 @@ struct AsyncCopy {
 enum class WarpState : uint8_t { Ready, AtBarrier, Ended };
 
 struct Warp {
-    std::byte* rows[2]; ///< the current frame's registers, the constants
-    uint32_t mask = 0;  ///< active lanes
+    std::byte* rows[2];  ///< the current frame's registers, the constants
+    uint32_t mask = 0;   ///< active lanes
     uint32_t active = 0; ///< how many
     Block* block = nullptr;
     int index = 0; ///< in the block
     WarpState state = WarpState::Ready;
-    const Op* pc = nullptr;    ///< where to go on when not running
-    const Op* join = nullptr;  ///< of the current path
-    uint32_t exited = 0;       ///< lanes that are no more (or never were)
-    int64_t budget = 0;        ///< backward branches until another warp gets its turn
-    uint64_t issued = 0;       ///< instructions: the base of %clock
-    std::vector<Path> stack;   ///< waiting paths, the innermost last
+    const Op* pc = nullptr;   ///< where to go on when not running
+    const Op* join = nullptr; ///< of the current path
+    uint32_t exited = 0;      ///< lanes that are no more (or never were)
+    int64_t budget = 0;       ///< backward branches until another warp gets its turn
+    uint64_t issued = 0;      ///< instructions: the base of %clock
+    std::vector<Path> stack;  ///< waiting paths, the innermost last
     Bytes registers;
     uint32_t frameAt = 0, localAt = 0, function = 0;
     std::vector<Frame> frames;
-    std::byte* local = nullptr; ///< [lane][localBytes]
+    std::byte* local = nullptr;                 ///< [lane][localBytes]
     std::vector<std::vector<AsyncCopy>> copies; ///< groups, the newest (still open) last
     int barrier = -1;
     const Op* waitsAt = nullptr;

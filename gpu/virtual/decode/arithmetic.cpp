@@ -178,7 +178,10 @@ void FunctionDecoder::move() {
     const Widening saved = widening;
     const Row value = source(from, type);
     widening = saved;
-    const char* name = type.kind == 'p' ? "mov.pred" : type.bits <= 16 ? "mov.b16" : type.bits == 32 ? "mov.b32" : "mov.b64";
+    const char* name = type.kind == 'p'  ? "mov.pred"
+                       : type.bits <= 16 ? "mov.b16"
+                       : type.bits == 32 ? "mov.b32"
+                                         : "mov.b64";
     laneInto(name, dst, {value});
     finishTarget();
 }
@@ -197,7 +200,8 @@ void FunctionDecoder::moveVector() {
         for (size_t i = 0; i < parts.size(); ++i) {
             if (parts[i].kind == Operand::Kind::None)
                 continue;
-            const Row shifted = i == 0 ? value : lane("shr.u" + w, whole, {value, constant(i * static_cast<size_t>(part) * 8, 4)});
+            const Row shifted =
+                i == 0 ? value : lane("shr.u" + w, whole, {value, constant(i * static_cast<size_t>(part) * 8, 4)});
             laneInto("cvt.u" + p + ".u" + w, target(parts[i], {'b', part * 8}), {shifted});
             finishTarget();
         }
@@ -206,7 +210,8 @@ void FunctionDecoder::moveVector() {
     Row sum = noRow;
     for (size_t i = 0; i < parts.size(); ++i) {
         const Row wide = lane("cvt.u" + w + ".u" + p, whole, {source(parts[i], {'b', part * 8})});
-        const Row shifted = i == 0 ? wide : lane("shl.b" + w, whole, {wide, constant(i * static_cast<size_t>(part) * 8, 4)});
+        const Row shifted =
+            i == 0 ? wide : lane("shl.b" + w, whole, {wide, constant(i * static_cast<size_t>(part) * 8, 4)});
         sum = i == 0 ? shifted : lane("or.b" + w, whole, {sum, shifted});
     }
     laneInto("mov.b" + w, target(operand(0), type), {sum});
@@ -227,7 +232,9 @@ void FunctionDecoder::carry() {
     const bool takesCarry = name == "addc" || name == "subc" || name == "madc";
     const Row before = takesCarry ? lane("mov.pred", 0, {carryFlag}) : noRow;
     if (name == "mad" || name == "madc") {
-        a = lane("mul." + std::string(hasModifier("hi") ? "hi" : "lo") + (type.kind == 's' ? (bytes == 8 ? ".s64" : ".s32") : u), bytes, {a, b});
+        a = lane("mul." + std::string(hasModifier("hi") ? "hi" : "lo") +
+                     (type.kind == 's' ? (bytes == 8 ? ".s64" : ".s32") : u),
+                 bytes, {a, b});
         b = source(operand(3), type);
     }
     const bool subtract = name == "sub" || name == "subc";
@@ -237,7 +244,8 @@ void FunctionDecoder::carry() {
     if (sets)
         over = subtract ? lane("setp.lt" + u, 0, {a, b}) : lane("setp.lt" + u, 0, {result, a});
     if (takesCarry) {
-        const Row one = lane(bytes == 8 ? "selp.b64" : "selp.b32", bytes, {constant(1, bytes), constant(0, bytes), before});
+        const Row one =
+            lane(bytes == 8 ? "selp.b64" : "selp.b32", bytes, {constant(1, bytes), constant(0, bytes), before});
         const Row with = lane(apply, bytes, {result, one});
         if (sets) {
             const Row again = subtract ? lane("setp.lt" + u, 0, {result, one}) : lane("setp.lt" + u, 0, {with, result});
@@ -253,7 +261,10 @@ void FunctionDecoder::carry() {
 
 namespace {
 uint64_t windowOf(const std::string& space) {
-    return space.rfind("shared", 0) == 0 ? sharedWindow : space == "local" ? localWindow : space.rfind("param", 0) == 0 ? parameterWindow : 0;
+    return space.rfind("shared", 0) == 0  ? sharedWindow
+           : space == "local"             ? localWindow
+           : space.rfind("param", 0) == 0 ? parameterWindow
+                                          : 0;
 }
 } // namespace
 

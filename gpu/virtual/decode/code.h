@@ -18,11 +18,11 @@ struct Code {
     std::vector<VirtualRegister> registers;
     std::vector<Op> ops;
     std::vector<OpOrigin> origins;
-    std::vector<uint32_t> defined;  ///< bit 0: dst, bit 1: d; the others are read
+    std::vector<uint32_t> defined;     ///< bit 0: dst, bit 1: d; the others are read
     std::vector<uint16_t> listDefined; ///< how many rows of the list are written, from its start
-    std::vector<Row> rows;          ///< operand lists
-    std::vector<bool> rowIsNumber;  ///< of `rows`: no register but a plain number
-    std::vector<size_t> blockBegin; ///< first operation of each basic block
+    std::vector<Row> rows;             ///< operand lists
+    std::vector<bool> rowIsNumber;     ///< of `rows`: no register but a plain number
+    std::vector<size_t> blockBegin;    ///< first operation of each basic block
     std::vector<std::vector<int>> blockNext;
     uint32_t slotBytes = 0; ///< call parameters, at the start of the frame
 };

@@ -17,7 +17,8 @@ bool needsPlainForm(const ptx::Instruction& i) {
 size_t target(const ptx::Function& f, const ptx::Instruction& i, const std::string& label, const std::string& file) {
     const auto found = f.labels.find(label);
     if (found == f.labels.end())
-        throw InputError(fmt::format("{}:{}: '{}' in {} goes to '{}', which is no label of it", file, i.line, i.text(), f.name, label));
+        throw InputError(fmt::format("{}:{}: '{}' in {} goes to '{}', which is no label of it", file, i.line, i.text(),
+                                     f.name, label));
     return found->second;
 }
 
@@ -161,7 +162,8 @@ ControlFlow controlFlow(const ptx::Function& f, const std::string& file) {
                 follow(block, block.end);
         } else if (last.opcode == "brx") {
             if (last.operands.size() < 2 || !f.targets.count(last.operands[1].name))
-                throw InputError(fmt::format("{}:{}: 'brx' in {} needs a list of .branchtargets", file, last.line, f.name));
+                throw InputError(
+                    fmt::format("{}:{}: 'brx' in {} needs a list of .branchtargets", file, last.line, f.name));
             for (const std::string& label : f.targets.at(last.operands[1].name))
                 follow(block, target(f, last, label, file));
         } else if (!endsFunction(last)) {

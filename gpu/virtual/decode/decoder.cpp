@@ -13,21 +13,27 @@
 namespace warplight::vgpu {
 
 const char* opClassName(OpClass c) {
-    static const char* const names[] = {"move", "integer", "fp32", "fp64", "fp16", "special function", "conversion",
-                                        "comparison", "control", "barrier", "exchange", "global memory", "shared memory", "local memory",
-                                        "parameter", "constant memory", "atomic", "asynchronous copy", "matrix load", "tensor core", "other", "join"};
+    static const char* const names[] = {"move",          "integer",
+                                        "fp32",          "fp64",
+                                        "fp16",          "special function",
+                                        "conversion",    "comparison",
+                                        "control",       "barrier",
+                                        "exchange",      "global memory",
+                                        "shared memory", "local memory",
+                                        "parameter",     "constant memory",
+                                        "atomic",        "asynchronous copy",
+                                        "matrix load",   "tensor core",
+                                        "other",         "join"};
     return names[static_cast<int>(c)];
 }
 
 FunctionDecoder::FunctionDecoder(Shared& shared, const ptx::Function& function, int number)
-    : s(shared),
-      fn(withPlainControl(function)),
-      index(number) {}
+    : s(shared), fn(withPlainControl(function)), index(number) {}
 
 void FunctionDecoder::refuse(const std::string& why) const {
     const std::string where = s.program.kernel == fn.name ? "kernel" : "function";
-    throw InputError(fmt::format("{}:{}: '{}' in {} {}: {}", s.program.file, now ? now->line : fn.line, now ? now->text() : fn.name, where,
-                                 fn.name, why));
+    throw InputError(fmt::format("{}:{}: '{}' in {} {}: {}", s.program.file, now ? now->line : fn.line,
+                                 now ? now->text() : fn.name, where, fn.name, why));
 }
 
 const ptx::Operand& FunctionDecoder::operand(size_t i) const {
@@ -108,7 +114,8 @@ Row FunctionDecoder::source(const Operand& o, Type type) {
         if (have == 0)
             refuse("expected a number, found a predicate");
         const bool isSigned = type.kind == 's';
-        return lane(fmt::format("cvt.{}{}.{}{}", isSigned ? "s" : "u", bytes * 8, isSigned ? "s" : "u", have * 8), bytes, {registerRow(o)});
+        return lane(fmt::format("cvt.{}{}.{}{}", isSigned ? "s" : "u", bytes * 8, isSigned ? "s" : "u", have * 8),
+                    bytes, {registerRow(o)});
     }
     case Operand::Kind::Integer:
         if (type.kind == 'f' && type.elements == 1 && bytes > 2)
@@ -134,11 +141,14 @@ Row FunctionDecoder::source(const Operand& o, Type type) {
         op.dst = row;
         op.imm = static_cast<int64_t>(r);
         op.bytes = static_cast<uint8_t>(own);
-        s.program.usesClock = s.program.usesClock || (r >= SpecialRegister::Clock && r <= SpecialRegister::GlobalTimerHi);
+        s.program.usesClock =
+            s.program.usesClock || (r >= SpecialRegister::Clock && r <= SpecialRegister::GlobalTimerHi);
         return bytes == 2 ? lane("cvt.u16.u32", 2, {row}) : row;
     }
-    case Operand::Kind::Symbol: return symbolAddress(o.name, bytes, static_cast<int64_t>(o.bits));
-    default: refuse("expected a register or a constant");
+    case Operand::Kind::Symbol:
+        return symbolAddress(o.name, bytes, static_cast<int64_t>(o.bits));
+    default:
+        refuse("expected a register or a constant");
     }
 }
 
@@ -180,9 +190,11 @@ Row FunctionDecoder::target(const Operand& o, Type type) {
     if (have == bytes)
         return registerRow(o);
     if (have < bytes || bytes == 0)
-        refuse(fmt::format("register {} is too narrow for .{}{}", fn.registers[static_cast<size_t>(o.index)].name, type.kind, type.bits));
+        refuse(fmt::format("register {} is too narrow for .{}{}", fn.registers[static_cast<size_t>(o.index)].name,
+                           type.kind, type.bits));
     const bool isSigned = type.kind == 's';
-    widening = {newRow(bytes), registerRow(o), fmt::format("cvt.{}{}.{}{}", isSigned ? "s" : "u", have * 8, isSigned ? "s" : "u", bytes * 8)};
+    widening = {newRow(bytes), registerRow(o),
+                fmt::format("cvt.{}{}.{}{}", isSigned ? "s" : "u", have * 8, isSigned ? "s" : "u", bytes * 8)};
     return widening.from;
 }
 
@@ -318,7 +330,8 @@ void FunctionDecoder::decode() {
         }
     }
     now = nullptr;
-    const bool labelAtEnd = std::any_of(fn.labels.begin(), fn.labels.end(), [&](const auto& l) { return l.second == fn.body.size(); });
+    const bool labelAtEnd =
+        std::any_of(fn.labels.begin(), fn.labels.end(), [&](const auto& l) { return l.second == fn.body.size(); });
     if (fn.body.empty() || labelAtEnd || !endsFunction(fn.body.back())) { // runs off its end
         s.program.instructions.push_back({"ret", fn.name, fn.body.empty() ? fn.line : fn.body.back().line, {}});
         if (code.blockBegin.empty()) {
@@ -371,14 +384,16 @@ void FunctionDecoder::decode() {
     s.program.rows.insert(s.program.rows.end(), code.rows.begin(), code.rows.end());
 }
 
-Program decodeKernel(const ptx::Module& module, const std::string& file, const std::string& kernel, const SymbolAddress& addressOf) {
+Program decodeKernel(const ptx::Module& module, const std::string& file, const std::string& kernel,
+                     const SymbolAddress& addressOf) {
     const ptx::Function* entry = module.function(kernel);
     if (!entry || !entry->kernel || !entry->defined) {
         std::string known;
         for (const ptx::Function& f : module.functions)
             if (f.kernel && f.defined)
                 known += (known.empty() ? "" : ", ") + f.name;
-        throw InputError(fmt::format("{}: there is no kernel '{}'; there is {}", file, kernel, known.empty() ? "none" : known));
+        throw InputError(
+            fmt::format("{}: there is no kernel '{}'; there is {}", file, kernel, known.empty() ? "none" : known));
     }
     Program program;
     program.file = file;
@@ -424,7 +439,8 @@ Program decodeKernel(const ptx::Module& module, const std::string& file, const s
         shared.pending.pop_back();
         const ptx::Function* f = module.function(name);
         if (!f->defined)
-            throw InputError(fmt::format("{}:{}: function '{}', which kernel {} calls, has no body", file, f->line, name, kernel));
+            throw InputError(
+                fmt::format("{}:{}: function '{}', which kernel {} calls, has no body", file, f->line, name, kernel));
         FunctionDecoder(shared, *f, shared.functions.at(name)).decode();
     }
     program.entry = program.functions[0].entry;

@@ -16,17 +16,32 @@ using ptx::Space;
 
 void FunctionDecoder::instruction(const Instruction& i) {
     using Family = void (FunctionDecoder::*)();
-    static const std::map<std::string, Family> families = {
-        {"cvt", &FunctionDecoder::convert}, {"mov", &FunctionDecoder::move}, {"addc", &FunctionDecoder::carry},
-        {"subc", &FunctionDecoder::carry}, {"madc", &FunctionDecoder::carry}, {"cvta", &FunctionDecoder::convertAddress},
-        {"isspacep", &FunctionDecoder::isSpace}, {"ld", &FunctionDecoder::load}, {"ldu", &FunctionDecoder::load},
-        {"st", &FunctionDecoder::store}, {"atom", &FunctionDecoder::atomic}, {"red", &FunctionDecoder::atomic},
-        {"cp", &FunctionDecoder::asyncCopy}, {"bar", &FunctionDecoder::barrierOperation}, {"barrier", &FunctionDecoder::barrierOperation},
-        {"shfl", &FunctionDecoder::shuffleOperation}, {"vote", &FunctionDecoder::voteOperation}, {"match", &FunctionDecoder::matchOperation},
-        {"redux", &FunctionDecoder::reduceOperation}, {"bra", &FunctionDecoder::branchOperation}, {"brx", &FunctionDecoder::branchOperation},
-        {"call", &FunctionDecoder::callOperation}, {"mma", &FunctionDecoder::matrix}};
+    static const std::map<std::string, Family> families = {{"cvt", &FunctionDecoder::convert},
+                                                           {"mov", &FunctionDecoder::move},
+                                                           {"addc", &FunctionDecoder::carry},
+                                                           {"subc", &FunctionDecoder::carry},
+                                                           {"madc", &FunctionDecoder::carry},
+                                                           {"cvta", &FunctionDecoder::convertAddress},
+                                                           {"isspacep", &FunctionDecoder::isSpace},
+                                                           {"ld", &FunctionDecoder::load},
+                                                           {"ldu", &FunctionDecoder::load},
+                                                           {"st", &FunctionDecoder::store},
+                                                           {"atom", &FunctionDecoder::atomic},
+                                                           {"red", &FunctionDecoder::atomic},
+                                                           {"cp", &FunctionDecoder::asyncCopy},
+                                                           {"bar", &FunctionDecoder::barrierOperation},
+                                                           {"barrier", &FunctionDecoder::barrierOperation},
+                                                           {"shfl", &FunctionDecoder::shuffleOperation},
+                                                           {"vote", &FunctionDecoder::voteOperation},
+                                                           {"match", &FunctionDecoder::matchOperation},
+                                                           {"redux", &FunctionDecoder::reduceOperation},
+                                                           {"bra", &FunctionDecoder::branchOperation},
+                                                           {"brx", &FunctionDecoder::branchOperation},
+                                                           {"call", &FunctionDecoder::callOperation},
+                                                           {"mma", &FunctionDecoder::matrix}};
     // Hints, and orderings of memory that running in order has anyway.
-    static const std::set<std::string> hints = {"membar", "fence", "prefetch", "prefetchu", "discard", "applypriority", "nanosleep", "pmevent",
+    static const std::set<std::string> hints = {"membar",         "fence",         "prefetch",  "prefetchu",
+                                                "discard",        "applypriority", "nanosleep", "pmevent",
                                                 "griddepcontrol", "setmaxnreg"};
     if (hints.count(i.opcode)) {
         emit(&nothing, OpClass::Control);
@@ -48,13 +63,18 @@ void FunctionDecoder::instruction(const Instruction& i) {
         const Operand& o = operand(0);
         if (o.kind != Operand::Kind::Alternate)
             refuse("expected d|p");
-        const Row dst = o.parts[0].kind == Operand::Kind::None ? noRow : registerRow(o.parts[0]), p = registerRow(o.parts[1]);
+        const Row dst = o.parts[0].kind == Operand::Kind::None ? noRow : registerRow(o.parts[0]),
+                  p = registerRow(o.parts[1]);
         Op& op = emit(&elect, OpClass::Exchange);
         op.dst = dst;
         op.d = p;
         code.defined.back() = 2;
     } else if (i.opcode == "ret" || i.opcode == "exit" || i.opcode == "trap" || i.opcode == "brkpt") {
-        emit(i.opcode == "ret" ? &returnFromFunction : i.opcode == "exit" ? &exitThreads : i.opcode == "trap" ? &trap : &nothing, OpClass::Control);
+        emit(i.opcode == "ret"    ? &returnFromFunction
+             : i.opcode == "exit" ? &exitThreads
+             : i.opcode == "trap" ? &trap
+                                  : &nothing,
+             OpClass::Control);
     } else if ((i.opcode == "add" || i.opcode == "sub" || i.opcode == "mad") && hasModifier("cc")) {
         carry();
     } else if (const auto family = families.find(i.opcode); family != families.end()) {
@@ -68,11 +88,16 @@ void FunctionDecoder::instruction(const Instruction& i) {
 
 /// Sorts out the modifiers of a memory instruction; returns those that are left.
 std::vector<std::string> FunctionDecoder::memoryModifiers(Space& space, int& elements, Type& type) const {
-    static const std::set<std::string> hints = {"weak", "volatile", "relaxed", "acquire", "release", "acq_rel", "mmio", "cta", "cluster", "gpu", "sys",
-                                                "ca", "cg", "cs", "lu", "cv", "wb", "wt", "nc", "noftz", "unified", "sync", "aligned", "async"};
+    static const std::set<std::string> hints = {"weak", "volatile", "relaxed", "acquire", "release", "acq_rel",
+                                                "mmio", "cta",      "cluster", "gpu",     "sys",     "ca",
+                                                "cg",   "cs",       "lu",      "cv",      "wb",      "wt",
+                                                "nc",   "noftz",    "unified", "sync",    "aligned", "async"};
     static const std::map<std::string, Space> spaces = {
-        {"global", Space::Global}, {"shared", Space::Shared}, {"shared::cta", Space::Shared}, {"shared::cluster", Space::Shared}, {"local", Space::Local},
-        {"const", Space::Constant}, {"param", Space::Parameter}, {"param::entry", Space::Parameter}, {"param::func", Space::Parameter}};
+        {"global", Space::Global},        {"shared", Space::Shared},
+        {"shared::cta", Space::Shared},   {"shared::cluster", Space::Shared},
+        {"local", Space::Local},          {"const", Space::Constant},
+        {"param", Space::Parameter},      {"param::entry", Space::Parameter},
+        {"param::func", Space::Parameter}};
     std::vector<std::string> rest;
     for (const std::string& m : now->modifiers) {
         if (const auto found = spaces.find(m); found != spaces.end())
@@ -81,7 +106,8 @@ std::vector<std::string> FunctionDecoder::memoryModifiers(Space& space, int& ele
             elements = m[1] - '0';
         else if (ptx::typeByName(m).kind != 0)
             type = ptx::typeByName(m);
-        else if (hints.count(m) || m.rfind("L1::", 0) == 0 || m.rfind("L2::", 0) == 0 || m == "level::eviction_priority")
+        else if (hints.count(m) || m.rfind("L1::", 0) == 0 || m.rfind("L2::", 0) == 0 ||
+                 m == "level::eviction_priority")
             continue;
         else
             rest.push_back(m);
@@ -117,7 +143,9 @@ FunctionDecoder::Address FunctionDecoder::address(const Operand& o, Space space)
         return a;
     }
     if (space == Space::None) // a generic access by name
-        a.space = localOffsets.count(base.name) ? Space::Local : s.sharedOffsets.count(base.name) ? Space::Shared : Space::Global;
+        a.space = localOffsets.count(base.name)      ? Space::Local
+                  : s.sharedOffsets.count(base.name) ? Space::Shared
+                                                     : Space::Global;
     a.row = symbolAddress(base.name, 8, 0);
     return a;
 }
@@ -127,9 +155,11 @@ void FunctionDecoder::load() {
     int elements = 1;
     Type type;
     if (const auto rest = memoryModifiers(space, elements, type); !rest.empty() || type.kind == 0 || type.bits > 64)
-        refuse(rest.empty() ? "the virtual GPU does not know this type" : fmt::format("the virtual GPU does not know .{}", rest[0]));
+        refuse(rest.empty() ? "the virtual GPU does not know this type"
+                            : fmt::format("the virtual GPU does not know .{}", rest[0]));
     const int bytes = type.bits / 8;
-    std::vector<Operand> targets = operand(0).kind == Operand::Kind::Vector ? operand(0).parts : std::vector<Operand>{operand(0)};
+    std::vector<Operand> targets =
+        operand(0).kind == Operand::Kind::Vector ? operand(0).parts : std::vector<Operand>{operand(0)};
     if (static_cast<int>(targets.size()) != elements)
         refuse(fmt::format("expected {} registers", elements));
     const Address at = address(operand(1), space);
@@ -161,7 +191,8 @@ void FunctionDecoder::load() {
             op.bytes = static_cast<uint8_t>(std::max(2, bytes));
             if (!whole || bytes == 1) { // narrower than its register
                 const std::string sign = isSigned ? "s" : "u";
-                laneInto(fmt::format("cvt.{}{}.{}{}", sign, width * 8, sign, bytes * 8), rows[static_cast<size_t>(e)], {dst});
+                laneInto(fmt::format("cvt.{}{}.{}{}", sign, width * 8, sign, bytes * 8), rows[static_cast<size_t>(e)],
+                         {dst});
             }
         }
         return;
@@ -185,8 +216,11 @@ void FunctionDecoder::load() {
     const Handler run = loadHandler(at.space, at.bytes, bytes, width, isSigned);
     if (!run)
         refuse("the virtual GPU does not know this load");
-    const OpClass kind = at.space == Space::Shared ? OpClass::Shared : at.space == Space::Local ? OpClass::Local
-                         : at.space == Space::Constant ? OpClass::Constant : at.space == Space::Parameter ? OpClass::Parameter : OpClass::Global;
+    const OpClass kind = at.space == Space::Shared      ? OpClass::Shared
+                         : at.space == Space::Local     ? OpClass::Local
+                         : at.space == Space::Constant  ? OpClass::Constant
+                         : at.space == Space::Parameter ? OpClass::Parameter
+                                                        : OpClass::Global;
     Op& op = emitList(run, kind, rows, rows.size());
     op.a = at.row;
     op.imm = at.offset;
@@ -199,9 +233,11 @@ void FunctionDecoder::store() {
     int elements = 1;
     Type type;
     if (const auto rest = memoryModifiers(space, elements, type); !rest.empty() || type.kind == 0 || type.bits > 64)
-        refuse(rest.empty() ? "the virtual GPU does not know this type" : fmt::format("the virtual GPU does not know .{}", rest[0]));
+        refuse(rest.empty() ? "the virtual GPU does not know this type"
+                            : fmt::format("the virtual GPU does not know .{}", rest[0]));
     const int bytes = type.bits / 8;
-    const std::vector<Operand> values = operand(1).kind == Operand::Kind::Vector ? operand(1).parts : std::vector<Operand>{operand(1)};
+    const std::vector<Operand> values =
+        operand(1).kind == Operand::Kind::Vector ? operand(1).parts : std::vector<Operand>{operand(1)};
     if (static_cast<int>(values.size()) != elements)
         refuse(fmt::format("expected {} values", elements));
     const Address at = address(operand(0), space);
@@ -230,7 +266,9 @@ void FunctionDecoder::store() {
     const Handler run = storeHandler(at.space, at.bytes, bytes, width);
     if (!run)
         refuse("the virtual GPU does not know this store");
-    const OpClass kind = at.space == Space::Shared ? OpClass::Shared : at.space == Space::Local ? OpClass::Local : OpClass::Global;
+    const OpClass kind = at.space == Space::Shared  ? OpClass::Shared
+                         : at.space == Space::Local ? OpClass::Local
+                                                    : OpClass::Global;
     Op& op = emitList(run, kind, rows, 0);
     op.a = at.row;
     op.imm = at.offset;
@@ -252,7 +290,8 @@ void FunctionDecoder::atomic() {
     const Handler run = atomicHandler(at.space, at.bytes, name);
     if (!run)
         refuse("the virtual GPU does not know this atomic operation");
-    const Row b = source(operand(first + 1), type), c = now->operands.size() > first + 2 ? source(operand(first + 2), type) : noRow;
+    const Row b = source(operand(first + 1), type),
+              c = now->operands.size() > first + 2 ? source(operand(first + 2), type) : noRow;
     const Row dst = returns ? target(operand(0), type) : noRow;
     Op& op = emit(run, OpClass::Atomic);
     op.dst = dst;
@@ -285,18 +324,22 @@ void FunctionDecoder::asyncCopy() {
             emit(&waitAsync, OpClass::AsyncCopy).imm = left;
             return;
         }
-        static const std::set<std::string> known = {"async", "ca", "cg", "shared", "shared::cta", "shared::cluster", "global"};
-        const bool plain = std::all_of(now->modifiers.begin(), now->modifiers.end(),
-                                       [](const std::string& m) { return known.count(m) > 0 || m.rfind("L2::", 0) == 0; });
+        static const std::set<std::string> known = {"async",           "ca",    "cg", "shared", "shared::cta",
+                                                    "shared::cluster", "global"};
+        const bool plain = std::all_of(now->modifiers.begin(), now->modifiers.end(), [](const std::string& m) {
+            return known.count(m) > 0 || m.rfind("L2::", 0) == 0;
+        });
         if (plain && operand(2).kind == Operand::Kind::Integer) {
             const Address to = address(operand(0), Space::Shared), from = address(operand(1), Space::Global);
             const uint64_t bytes = operand(2).bits;
             if (bytes != 4 && bytes != 8 && bytes != 16)
                 refuse("expected a copy of 4, 8 or 16 bytes");
-            const bool policy = std::any_of(now->modifiers.begin(), now->modifiers.end(), [](const std::string& m) { return m == "L2::cache_hint"; });
+            const bool policy = std::any_of(now->modifiers.begin(), now->modifiers.end(),
+                                            [](const std::string& m) { return m == "L2::cache_hint"; });
             const bool sized = now->operands.size() > (policy ? 4u : 3u);
             const Row length = sized ? sourceOfBytes(operand(3), 4) : noRow;
-            Op& op = emitList(asyncCopyHandler(), OpClass::AsyncCopy, {to.row, static_cast<Row>(static_cast<int32_t>(to.offset))}, 0);
+            Op& op = emitList(asyncCopyHandler(), OpClass::AsyncCopy,
+                              {to.row, static_cast<Row>(static_cast<int32_t>(to.offset))}, 0);
             code.rowIsNumber[op.detail + 1] = true;
             op.b = from.row;
             op.c = length;
@@ -337,7 +380,9 @@ void FunctionDecoder::barrierOperation() {
     const size_t extra = now->operands.size() - first - 1 - (reduces ? 1 : 0);
     const Row threads = extra > 0 ? sourceOfBytes(operand(first + 1), 4) : noRow;
     const Row value = reduces ? predicateSource(now->operands.back()) : noRow;
-    const Row dst = !reduces ? noRow : kind == BarrierKind::Popc ? target(operand(0), {'u', 32}) : registerRow(operand(0));
+    const Row dst = !reduces                    ? noRow
+                    : kind == BarrierKind::Popc ? target(operand(0), {'u', 32})
+                                                : registerRow(operand(0));
     Op& op = emit(&barrier, OpClass::Barrier);
     op.dst = dst;
     op.a = number;
@@ -371,7 +416,10 @@ void FunctionDecoder::shuffleOperation() {
 }
 
 void FunctionDecoder::voteOperation() {
-    const Vote kind = hasModifier("ballot") ? Vote::Ballot : hasModifier("all") ? Vote::All : hasModifier("any") ? Vote::Any : Vote::Uni;
+    const Vote kind = hasModifier("ballot") ? Vote::Ballot
+                      : hasModifier("all")  ? Vote::All
+                      : hasModifier("any")  ? Vote::Any
+                                            : Vote::Uni;
     const Row a = predicateSource(operand(1));
     const Row dst = kind == Vote::Ballot ? target(operand(0), {'b', 32}) : registerRow(operand(0));
     Op& op = emit(&vote, OpClass::Exchange);
@@ -397,8 +445,9 @@ void FunctionDecoder::matchOperation() {
 
 void FunctionDecoder::reduceOperation() {
     const Type type = typeModifier();
-    static const std::map<std::string, Reduce> names = {{"add", Reduce::Add}, {"min", Reduce::Min}, {"max", Reduce::Max},
-                                                        {"and", Reduce::And}, {"or", Reduce::Or}, {"xor", Reduce::Xor}};
+    static const std::map<std::string, Reduce> names = {{"add", Reduce::Add}, {"min", Reduce::Min},
+                                                        {"max", Reduce::Max}, {"and", Reduce::And},
+                                                        {"or", Reduce::Or},   {"xor", Reduce::Xor}};
     Reduce kind = Reduce::Add;
     bool found = false;
     for (const std::string& m : now->modifiers)

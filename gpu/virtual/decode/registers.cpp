@@ -46,7 +46,8 @@ struct Interval {
 uint32_t allocateRegisters(Code& code, int& live) {
     const size_t registers = code.registers.size(), words = (registers + 63) / 64, blocks = code.blockBegin.size();
     using Set = std::vector<uint64_t>;
-    std::vector<Set> used(blocks, Set(words)), killed(blocks, Set(words)), in(blocks, Set(words)), out(blocks, Set(words));
+    std::vector<Set> used(blocks, Set(words)), killed(blocks, Set(words)), in(blocks, Set(words)),
+        out(blocks, Set(words));
     const auto blockEnd = [&](size_t b) { return b + 1 < blocks ? code.blockBegin[b + 1] : code.ops.size(); };
     for (size_t b = 0; b < blocks; ++b)
         for (size_t i = code.blockBegin[b]; i < blockEnd(b); ++i) {
@@ -90,7 +91,8 @@ uint32_t allocateRegisters(Code& code, int& live) {
         for (size_t word = 0; word < words; ++word)
             for (int side = 0; side < 2; ++side)
                 for (uint64_t bits = side == 0 ? in[b][word] : out[b][word]; bits != 0; bits &= bits - 1)
-                    touch(word * 64 + static_cast<size_t>(__builtin_ctzll(bits)), side == 0 ? code.blockBegin[b] : blockEnd(b) - 1);
+                    touch(word * 64 + static_cast<size_t>(__builtin_ctzll(bits)),
+                          side == 0 ? code.blockBegin[b] : blockEnd(b) - 1);
         for (size_t i = code.blockBegin[b]; i < blockEnd(b); ++i)
             visitRows(code, i, [&](Row& row, bool, bool) { touch(row, i); });
     }
@@ -101,9 +103,11 @@ uint32_t allocateRegisters(Code& code, int& live) {
     for (const Interval& interval : intervals)
         if (interval.begin <= interval.end)
             order.push_back(interval);
-    std::sort(order.begin(), order.end(), [](const Interval& a, const Interval& b) { return a.begin != b.begin ? a.begin < b.begin : a.id < b.id; });
+    std::sort(order.begin(), order.end(), [](const Interval& a, const Interval& b) {
+        return a.begin != b.begin ? a.begin < b.begin : a.id < b.id;
+    });
     uint32_t frame = (code.slotBytes + 63) / 64 * 64;
-    std::map<int, std::vector<uint32_t>> free; // by row bytes, highest offset first
+    std::map<int, std::vector<uint32_t>> free;              // by row bytes, highest offset first
     std::multimap<size_t, std::pair<int, uint32_t>> active; // by end
     std::vector<uint32_t> place(registers, 0);
     int alive = 0;

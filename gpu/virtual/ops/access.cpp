@@ -88,7 +88,9 @@ void completePattern(Pattern& p, uint64_t base, int bytes) {
     p.sectors = static_cast<uint32_t>(count);
     p.wavefronts = wavefronts(p, base, bytes);
     const int lanes = std::popcount(p.mask);
-    const auto atLeast = [&](int64_t unit) { return static_cast<uint32_t>(uniform ? 1 : (lanes * bytes + unit - 1) / unit); };
+    const auto atLeast = [&](int64_t unit) {
+        return static_cast<uint32_t>(uniform ? 1 : (lanes * bytes + unit - 1) / unit);
+    };
     p.ideal = atLeast(sectorBytes);
     p.idealWavefronts = atLeast(banks * bankBytes);
 }
@@ -115,8 +117,8 @@ std::string whereIs(const Warp& w, uint64_t address) {
     if (!best)
         return "no buffer";
     if (address >= best->address + static_cast<uint64_t>(best->bytes))
-        return fmt::format("{} bytes past the end of '{}' ({} bytes)", address - best->address - static_cast<uint64_t>(best->bytes), best->name,
-                           best->bytes);
+        return fmt::format("{} bytes past the end of '{}' ({} bytes)",
+                           address - best->address - static_cast<uint64_t>(best->bytes), best->name, best->bytes);
     return fmt::format("{} bytes before '{}'", best->address - address, best->name);
 }
 
@@ -126,10 +128,12 @@ void faultOutOfBounds(Warp& w, const Op* op, const uint64_t* address, int bytes,
             if (address[i] < sharedWindow) {
                 if (address[i] + static_cast<uint64_t>(bytes) > w.block->shared.size())
                     w.block->fault(w, op, i, "out of bounds",
-                                   fmt::format("{} of {} bytes at {} of {} bytes of shared memory", verb(kind), bytes, address[i], w.block->shared.size()));
+                                   fmt::format("{} of {} bytes at {} of {} bytes of shared memory", verb(kind), bytes,
+                                               address[i], w.block->shared.size()));
             } else if (w.block->launch->memory->find(address[i], bytes) < 0) {
                 w.block->fault(w, op, i, "out of bounds",
-                               fmt::format("{} of {} bytes at address {:#x}, {},", verb(kind), bytes, address[i], whereIs(w, address[i])));
+                               fmt::format("{} of {} bytes at address {:#x}, {},", verb(kind), bytes, address[i],
+                                           whereIs(w, address[i])));
             }
         }
     w.block->fault(w, op, std::countr_zero(w.mask), "out of bounds", fmt::format("{} of {} bytes", verb(kind), bytes));
@@ -142,7 +146,8 @@ void faultMisaligned(Warp& w, const Op* op, const uint64_t* address, int bytes) 
             lane = i;
             break;
         }
-    w.block->fault(w, op, lane, "misaligned", fmt::format("address {:#x} for an access of {} bytes", address[lane], bytes));
+    w.block->fault(w, op, lane, "misaligned",
+                   fmt::format("address {:#x} for an access of {} bytes", address[lane], bytes));
 }
 
 void checkWritten(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes) {
@@ -155,7 +160,9 @@ void checkWritten(Warp& w, const Op* op, const Pattern& p, uint64_t base, int by
         if (std::find(written, written + bytes, 0) != written + bytes) {
             const int index = memory.find(address, bytes);
             const Allocation& a = memory.all()[static_cast<size_t>(std::max(index, 0))];
-            w.block->report(w, op, i, "unwritten memory", fmt::format("a read of byte {} of '{}', which nobody has written,", address - a.address, a.name));
+            w.block->report(
+                w, op, i, "unwritten memory",
+                fmt::format("a read of byte {} of '{}', which nobody has written,", address - a.address, a.name));
             return;
         }
     }
@@ -171,22 +178,33 @@ void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int byt
         for (int b = 0; b < bytes; ++b) {
             const uint64_t at = base + static_cast<uint64_t>(p.delta[i] + b);
             SharedMark& mark = block.marks[at];
-            const bool wrote = mark.writer >= 0 && mark.writer != self && mark.writeClock >= known[static_cast<size_t>(mark.writer)] + 1;
+            const bool wrote = mark.writer >= 0 && mark.writer != self &&
+                               mark.writeClock >= known[static_cast<size_t>(mark.writer)] + 1;
             if (kind == AccessKind::Read) {
                 if (!mark.written) {
-                    block.report(w, op, i, "unwritten memory", fmt::format("a read of byte {} of shared memory, which nobody has written,", at));
+                    block.report(w, op, i, "unwritten memory",
+                                 fmt::format("a read of byte {} of shared memory, which nobody has written,", at));
                     mark.written = 1; // said once
                 }
                 if (wrote)
-                    block.report(w, op, i, "race", fmt::format("byte {} of shared memory is read while warp {} writes it, with no barrier between,", at, mark.writer));
-                mark.reader = mark.reader == self || mark.reader == -1 || (mark.reader >= 0 && mark.readClock <= known[static_cast<size_t>(mark.reader)]) ? self : int16_t(-2);
+                    block.report(
+                        w, op, i, "race",
+                        fmt::format(
+                            "byte {} of shared memory is read while warp {} writes it, with no barrier between,", at,
+                            mark.writer));
+                mark.reader = mark.reader == self || mark.reader == -1 ||
+                                      (mark.reader >= 0 && mark.readClock <= known[static_cast<size_t>(mark.reader)])
+                                  ? self
+                                  : int16_t(-2);
                 mark.readClock = std::max(mark.readClock, known[static_cast<size_t>(self)]);
             } else {
-                const bool read = kind == AccessKind::Write && mark.reader >= 0 && mark.reader != self && mark.readClock >= known[static_cast<size_t>(mark.reader)] + 1;
+                const bool read = kind == AccessKind::Write && mark.reader >= 0 && mark.reader != self &&
+                                  mark.readClock >= known[static_cast<size_t>(mark.reader)] + 1;
                 if (kind == AccessKind::Write && (wrote || read))
-                    block.report(w, op, i, "race",
-                                 fmt::format("byte {} of shared memory is written while warp {} {} it, with no barrier between,", at,
-                                             wrote ? mark.writer : mark.reader, wrote ? "writes" : "reads"));
+                    block.report(
+                        w, op, i, "race",
+                        fmt::format("byte {} of shared memory is written while warp {} {} it, with no barrier between,",
+                                    at, wrote ? mark.writer : mark.reader, wrote ? "writes" : "reads"));
                 mark.writer = kind == AccessKind::Write ? self : int16_t(-1);
                 mark.writeClock = known[static_cast<size_t>(self)];
                 mark.reader = -1;
@@ -207,7 +225,9 @@ Place locateLocal(Warp& w, const Op* op, const uint64_t* address, int bytes, Acc
         if (!has(w.mask, i))
             continue;
         if (static_cast<int64_t>(address[i]) + bytes > block.localPerThread || static_cast<int64_t>(address[i]) < 0)
-            block.fault(w, op, i, "out of bounds", fmt::format("{} of {} bytes at {} of {} bytes of local memory", verb(kind), bytes, address[i], block.localPerThread));
+            block.fault(w, op, i, "out of bounds",
+                        fmt::format("{} of {} bytes at {} of {} bytes of local memory", verb(kind), bytes, address[i],
+                                    block.localPerThread));
         if (address[i] % static_cast<uint64_t>(bytes) != 0)
             faultMisaligned(w, op, address, bytes);
         uniform = uniform && address[i] == address[first];
@@ -240,7 +260,8 @@ Place locateEachLane(Warp& w, const Op* op, const uint64_t* address, int bytes, 
             host = block.shared.data() + low;
         } else if (window == localWindow >> 32 && static_cast<int64_t>(low) + bytes <= block.localPerThread) {
             host = w.local + i * block.localPerThread + low;
-        } else if (window == parameterWindow >> 32 && kind == AccessKind::Read && low + static_cast<uint64_t>(bytes) <= block.launch->parameters.size()) {
+        } else if (window == parameterWindow >> 32 && kind == AccessKind::Read &&
+                   low + static_cast<uint64_t>(bytes) <= block.launch->parameters.size()) {
             host = const_cast<std::byte*>(block.launch->parameters.data()) + low;
         } else if (const int index = memory.find(address[i], bytes); index >= 0) {
             host = memory.host(address[i]);
@@ -250,11 +271,14 @@ Place locateEachLane(Warp& w, const Op* op, const uint64_t* address, int bytes, 
             countBuffer(buffer, one, static_cast<uint64_t>(bytes), kind);
             count.sectors += 1;
             if (worker.sectorStream)
-                worker.sectorStream->push_back(static_cast<uint32_t>((address[i] - globalWindow) >> 5) << 2 | static_cast<uint32_t>(kind));
+                worker.sectorStream->push_back(static_cast<uint32_t>((address[i] - globalWindow) >> 5) << 2 |
+                                               static_cast<uint32_t>(kind));
             if (block.launch->checks && kind != AccessKind::Read)
                 memory.markWritten(address[i], bytes);
         } else {
-            block.fault(w, op, i, "out of bounds", fmt::format("{} of {} bytes at address {:#x}, {},", verb(kind), bytes, address[i], whereIs(w, address[i])));
+            block.fault(w, op, i, "out of bounds",
+                        fmt::format("{} of {} bytes at address {:#x}, {},", verb(kind), bytes, address[i],
+                                    whereIs(w, address[i])));
         }
         count.bytes += static_cast<uint64_t>(bytes);
         offsets[i] = reinterpret_cast<int64_t>(host);

@@ -82,11 +82,13 @@ inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_
     return {memory.host(base), p.delta, p.kind};
 }
 
-inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes, AccessKind kind) {
+inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
+                          AccessKind kind) {
     if (p.misaligned)
         faultMisaligned(w, op, address, bytes);
     Block& block = *w.block;
-    if (base + static_cast<uint64_t>(p.most) + static_cast<uint64_t>(bytes) > block.shared.size() || static_cast<int64_t>(base) + p.least < 0)
+    if (base + static_cast<uint64_t>(p.most) + static_cast<uint64_t>(bytes) > block.shared.size() ||
+        static_cast<int64_t>(base) + p.least < 0)
         faultOutOfBounds(w, op, address, bytes, kind);
     AccessCount& count = block.worker->counts.accesses[op->access];
     ++count.requests;

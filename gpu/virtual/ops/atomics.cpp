@@ -76,7 +76,9 @@ struct Decrement {
 };
 
 uint16_t halfSum(uint16_t a, uint16_t b) { return number::floatToF16(number::f16ToFloat(a) + number::f16ToFloat(b)); }
-uint16_t bfloatSum(uint16_t a, uint16_t b) { return number::floatToBf16(number::bf16ToFloat(a) + number::bf16ToFloat(b)); }
+uint16_t bfloatSum(uint16_t a, uint16_t b) {
+    return number::floatToBf16(number::bf16ToFloat(a) + number::bf16ToFloat(b));
+}
 
 struct AddHalf {
     static uint16_t apply(uint16_t old, uint16_t x, uint16_t) { return halfSum(old, x); }
@@ -156,38 +158,37 @@ const Op* atomic(Warp& w, const Op* op) {
 
 template <Space space, class A>
 Handler find(const std::string& name) {
-    static const std::map<std::string, Handler> table = {
-        {"add.u32", &atomic<space, A, Add, uint32_t>},
-        {"add.s32", &atomic<space, A, Add, int32_t>},
-        {"add.u64", &atomic<space, A, Add, uint64_t>},
-        {"add.s64", &atomic<space, A, Add, int64_t>},
-        {"add.f32", &atomic<space, A, Add, float>},
-        {"add.f64", &atomic<space, A, Add, double>},
-        {"add.f16", &atomic<space, A, AddHalf, uint16_t>},
-        {"add.f16x2", &atomic<space, A, AddHalf, uint32_t>},
-        {"add.bf16", &atomic<space, A, AddBfloat, uint16_t>},
-        {"add.bf16x2", &atomic<space, A, AddBfloat, uint32_t>},
-        {"min.u32", &atomic<space, A, Min, uint32_t>},
-        {"min.s32", &atomic<space, A, Min, int32_t>},
-        {"min.u64", &atomic<space, A, Min, uint64_t>},
-        {"min.s64", &atomic<space, A, Min, int64_t>},
-        {"max.u32", &atomic<space, A, Max, uint32_t>},
-        {"max.s32", &atomic<space, A, Max, int32_t>},
-        {"max.u64", &atomic<space, A, Max, uint64_t>},
-        {"max.s64", &atomic<space, A, Max, int64_t>},
-        {"and.b32", &atomic<space, A, And, uint32_t>},
-        {"and.b64", &atomic<space, A, And, uint64_t>},
-        {"or.b32", &atomic<space, A, Or, uint32_t>},
-        {"or.b64", &atomic<space, A, Or, uint64_t>},
-        {"xor.b32", &atomic<space, A, Xor, uint32_t>},
-        {"xor.b64", &atomic<space, A, Xor, uint64_t>},
-        {"exch.b32", &atomic<space, A, Exchange, uint32_t>},
-        {"exch.b64", &atomic<space, A, Exchange, uint64_t>},
-        {"cas.b16", &atomic<space, A, CompareSwap, uint16_t>},
-        {"cas.b32", &atomic<space, A, CompareSwap, uint32_t>},
-        {"cas.b64", &atomic<space, A, CompareSwap, uint64_t>},
-        {"inc.u32", &atomic<space, A, Increment, uint32_t>},
-        {"dec.u32", &atomic<space, A, Decrement, uint32_t>}};
+    static const std::map<std::string, Handler> table = {{"add.u32", &atomic<space, A, Add, uint32_t>},
+                                                         {"add.s32", &atomic<space, A, Add, int32_t>},
+                                                         {"add.u64", &atomic<space, A, Add, uint64_t>},
+                                                         {"add.s64", &atomic<space, A, Add, int64_t>},
+                                                         {"add.f32", &atomic<space, A, Add, float>},
+                                                         {"add.f64", &atomic<space, A, Add, double>},
+                                                         {"add.f16", &atomic<space, A, AddHalf, uint16_t>},
+                                                         {"add.f16x2", &atomic<space, A, AddHalf, uint32_t>},
+                                                         {"add.bf16", &atomic<space, A, AddBfloat, uint16_t>},
+                                                         {"add.bf16x2", &atomic<space, A, AddBfloat, uint32_t>},
+                                                         {"min.u32", &atomic<space, A, Min, uint32_t>},
+                                                         {"min.s32", &atomic<space, A, Min, int32_t>},
+                                                         {"min.u64", &atomic<space, A, Min, uint64_t>},
+                                                         {"min.s64", &atomic<space, A, Min, int64_t>},
+                                                         {"max.u32", &atomic<space, A, Max, uint32_t>},
+                                                         {"max.s32", &atomic<space, A, Max, int32_t>},
+                                                         {"max.u64", &atomic<space, A, Max, uint64_t>},
+                                                         {"max.s64", &atomic<space, A, Max, int64_t>},
+                                                         {"and.b32", &atomic<space, A, And, uint32_t>},
+                                                         {"and.b64", &atomic<space, A, And, uint64_t>},
+                                                         {"or.b32", &atomic<space, A, Or, uint32_t>},
+                                                         {"or.b64", &atomic<space, A, Or, uint64_t>},
+                                                         {"xor.b32", &atomic<space, A, Xor, uint32_t>},
+                                                         {"xor.b64", &atomic<space, A, Xor, uint64_t>},
+                                                         {"exch.b32", &atomic<space, A, Exchange, uint32_t>},
+                                                         {"exch.b64", &atomic<space, A, Exchange, uint64_t>},
+                                                         {"cas.b16", &atomic<space, A, CompareSwap, uint16_t>},
+                                                         {"cas.b32", &atomic<space, A, CompareSwap, uint32_t>},
+                                                         {"cas.b64", &atomic<space, A, CompareSwap, uint64_t>},
+                                                         {"inc.u32", &atomic<space, A, Increment, uint32_t>},
+                                                         {"dec.u32", &atomic<space, A, Decrement, uint32_t>}};
     const auto found = table.find(name);
     return found == table.end() ? nullptr : found->second;
 }

@@ -14,7 +14,9 @@ const std::byte* read(const Warp& w, int lane, uint64_t address, int64_t bytes) 
     const Block& block = *w.block;
     const uint64_t offset = address & 0xffffffffu;
     if (address >> 32 == localWindow >> 32)
-        return static_cast<int64_t>(offset) + bytes <= block.localPerThread ? w.local + lane * block.localPerThread + offset : nullptr;
+        return static_cast<int64_t>(offset) + bytes <= block.localPerThread
+                   ? w.local + lane * block.localPerThread + offset
+                   : nullptr;
     if (address >> 32 == sharedWindow >> 32)
         return offset + static_cast<uint64_t>(bytes) <= block.shared.size() ? block.shared.data() + offset : nullptr;
     return block.launch->memory->find(address, bytes) >= 0 ? block.launch->memory->host(address) : nullptr;
@@ -32,7 +34,8 @@ uint64_t argument(const Warp& w, const Program::Call& call, size_t index, int la
         return 0;
     const Program::Function::Slot& slot = call.arguments[index];
     uint64_t value = 0;
-    std::memcpy(&value, w.rows[0] + slot.offset + static_cast<uint32_t>(lane) * slot.bytes, std::min<uint32_t>(slot.bytes, 8));
+    std::memcpy(&value, w.rows[0] + slot.offset + static_cast<uint32_t>(lane) * slot.bytes,
+                std::min<uint32_t>(slot.bytes, 8));
     return value;
 }
 
@@ -76,9 +79,11 @@ std::string format(const Warp& w, int lane, const std::string& pattern, uint64_t
         else if (kind == 'c')
             out += static_cast<char>(take(4));
         else if (std::strchr("di", kind))
-            out += wide ? fmt::sprintf(flags + "d", static_cast<int64_t>(take(8))) : fmt::sprintf(flags + "d", static_cast<int32_t>(take(4)));
+            out += wide ? fmt::sprintf(flags + "d", static_cast<int64_t>(take(8)))
+                        : fmt::sprintf(flags + "d", static_cast<int32_t>(take(4)));
         else if (std::strchr("uxXo", kind))
-            out += wide ? fmt::sprintf(flags + kind, take(8)) : fmt::sprintf(flags + kind, static_cast<uint32_t>(take(4)));
+            out +=
+                wide ? fmt::sprintf(flags + kind, take(8)) : fmt::sprintf(flags + kind, static_cast<uint32_t>(take(4)));
         else if (kind == 'p')
             out += fmt::format("{:#x}", take(8));
         else if (std::strchr("fFeEgGaA", kind))
@@ -98,13 +103,15 @@ void runBuiltin(Warp& w, const Op* op, const Program::Call& call) {
         if (call.builtin == "__assertfail")
             w.block->fault(w, op, lane, "assert",
                            fmt::format("assertion '{}' failed at {}:{}", text(w, lane, argument(w, call, 0, lane)),
-                                       text(w, lane, argument(w, call, 1, lane)), static_cast<uint32_t>(argument(w, call, 2, lane))));
+                                       text(w, lane, argument(w, call, 1, lane)),
+                                       static_cast<uint32_t>(argument(w, call, 2, lane))));
         const std::string line = format(w, lane, text(w, lane, argument(w, call, 0, lane)), argument(w, call, 1, lane));
         if (w.block->worker->output.size() < (1u << 20)) // as CUDA's own buffer: what does not fit is lost
             w.block->worker->output += line;
         if (!call.returns.empty()) {
             const auto length = static_cast<uint32_t>(line.size());
-            std::memcpy(w.rows[0] + call.returns[0].offset + static_cast<uint32_t>(lane) * call.returns[0].bytes, &length, 4);
+            std::memcpy(w.rows[0] + call.returns[0].offset + static_cast<uint32_t>(lane) * call.returns[0].bytes,
+                        &length, 4);
         }
     }
 }

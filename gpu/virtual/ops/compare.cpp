@@ -20,20 +20,34 @@ struct Compare {
     template <class T>
     static HWY_INLINE bool apply(T a, T b) {
         switch (r) {
-        case Relation::Eq: return a == b;
-        case Relation::Ne: return a < b || a > b; // false for NaN, as `ne` is ordered
-        case Relation::Lt: return a < b;
-        case Relation::Le: return a <= b;
-        case Relation::Gt: return a > b;
-        case Relation::Ge: return a >= b;
-        case Relation::Equ: return !(a < b || a > b);
-        case Relation::Neu: return !(a == b);
-        case Relation::Ltu: return !(a >= b);
-        case Relation::Leu: return !(a > b);
-        case Relation::Gtu: return !(a <= b);
-        case Relation::Geu: return !(a < b);
-        case Relation::Num: return a == a && b == b;
-        default: return !(a == a && b == b);
+        case Relation::Eq:
+            return a == b;
+        case Relation::Ne:
+            return a < b || a > b; // false for NaN, as `ne` is ordered
+        case Relation::Lt:
+            return a < b;
+        case Relation::Le:
+            return a <= b;
+        case Relation::Gt:
+            return a > b;
+        case Relation::Ge:
+            return a >= b;
+        case Relation::Equ:
+            return !(a < b || a > b);
+        case Relation::Neu:
+            return !(a == b);
+        case Relation::Ltu:
+            return !(a >= b);
+        case Relation::Leu:
+            return !(a > b);
+        case Relation::Gtu:
+            return !(a <= b);
+        case Relation::Geu:
+            return !(a < b);
+        case Relation::Num:
+            return a == a && b == b;
+        default:
+            return !(a == a && b == b);
         }
     }
 };

@@ -87,7 +87,8 @@ const Op* branchIndirect(Warp& w, const Op* op) {
     while (left != 0) {
         const int lane = std::countr_zero(left);
         if (index[lane] >= targets.size())
-            w.block->fault(w, op, lane, "branch", fmt::format("an index of {} into {} branch targets", index[lane], targets.size()));
+            w.block->fault(w, op, lane, "branch",
+                           fmt::format("an index of {} into {} branch targets", index[lane], targets.size()));
         uint32_t same = 0;
         for (int i = lane; i < warpSize; ++i)
             if (has(left, i) && index[i] == index[lane])
@@ -164,7 +165,8 @@ const Op* callFunction(Warp& w, const Op* op) {
     if (static_cast<int64_t>(localAt) + callee.localBytes > w.block->localPerThread)
         w.block->fault(w, op, std::countr_zero(mask), "stack", "a call deeper than the stack of local memory");
     for (size_t i = 0; i < callee.parameters.size() && i < call.arguments.size(); ++i)
-        copySlots(w.registers.data() + frameAt, callee.parameters[i], w.registers.data() + w.frameAt, call.arguments[i], mask);
+        copySlots(w.registers.data() + frameAt, callee.parameters[i], w.registers.data() + w.frameAt, call.arguments[i],
+                  mask);
     w.frameAt = frameAt;
     w.localAt = localAt;
     w.function = static_cast<uint32_t>(target);
@@ -182,7 +184,8 @@ const Op* returnFromFunction(Warp& w, const Op* op) {
     const Program::Call& call = program.calls[frame.call->detail];
     const Program::Function& callee = program.functions[w.function];
     for (size_t i = 0; i < callee.returns.size() && i < call.returns.size(); ++i)
-        copySlots(w.registers.data() + frame.registers, call.returns[i], w.registers.data() + w.frameAt, callee.returns[i], w.mask);
+        copySlots(w.registers.data() + frame.registers, call.returns[i], w.registers.data() + w.frameAt,
+                  callee.returns[i], w.mask);
     return nextPath(w);
 }
 
@@ -283,20 +286,52 @@ const Op* warpBarrier(Warp&, const Op* op) { return op + 1; }
 
 SpecialRegister specialByName(const std::string& name) {
     using R = SpecialRegister;
-    static const std::map<std::string, R> names = {
-        {"%tid.x", R::TidX}, {"%tid.y", R::TidY}, {"%tid.z", R::TidZ}, {"%ntid.x", R::NtidX}, {"%ntid.y", R::NtidY},
-        {"%ntid.z", R::NtidZ}, {"%ctaid.x", R::CtaidX}, {"%ctaid.y", R::CtaidY}, {"%ctaid.z", R::CtaidZ},
-        {"%nctaid.x", R::NctaidX}, {"%nctaid.y", R::NctaidY}, {"%nctaid.z", R::NctaidZ}, {"%laneid", R::LaneId},
-        {"%warpid", R::WarpId}, {"%nwarpid", R::NWarpId}, {"%smid", R::SmId}, {"%nsmid", R::NSmId}, {"%gridid", R::GridId},
-        {"%lanemask_eq", R::LaneMaskEq}, {"%lanemask_le", R::LaneMaskLe}, {"%lanemask_lt", R::LaneMaskLt},
-        {"%lanemask_ge", R::LaneMaskGe}, {"%lanemask_gt", R::LaneMaskGt}, {"%clock", R::Clock}, {"%clock_hi", R::ClockHi},
-        {"%clock64", R::Clock64}, {"%globaltimer", R::GlobalTimer}, {"%globaltimer_lo", R::GlobalTimerLo},
-        {"%globaltimer_hi", R::GlobalTimerHi}, {"%dynamic_smem_size", R::DynamicShared}, {"%total_smem_size", R::TotalShared},
-        // A block is a cluster of its own.
-        {"%cluster_ctaid.x", R::Zero}, {"%cluster_ctaid.y", R::Zero}, {"%cluster_ctaid.z", R::Zero}, {"%cluster_ctarank", R::Zero},
-        {"%cluster_nctaid.x", R::One}, {"%cluster_nctaid.y", R::One}, {"%cluster_nctaid.z", R::One}, {"%cluster_nctarank", R::One},
-        {"%clusterid.x", R::CtaidX}, {"%clusterid.y", R::CtaidY}, {"%clusterid.z", R::CtaidZ}, {"%nclusterid.x", R::NctaidX},
-        {"%nclusterid.y", R::NctaidY}, {"%nclusterid.z", R::NctaidZ}};
+    static const std::map<std::string, R> names = {{"%tid.x", R::TidX},
+                                                   {"%tid.y", R::TidY},
+                                                   {"%tid.z", R::TidZ},
+                                                   {"%ntid.x", R::NtidX},
+                                                   {"%ntid.y", R::NtidY},
+                                                   {"%ntid.z", R::NtidZ},
+                                                   {"%ctaid.x", R::CtaidX},
+                                                   {"%ctaid.y", R::CtaidY},
+                                                   {"%ctaid.z", R::CtaidZ},
+                                                   {"%nctaid.x", R::NctaidX},
+                                                   {"%nctaid.y", R::NctaidY},
+                                                   {"%nctaid.z", R::NctaidZ},
+                                                   {"%laneid", R::LaneId},
+                                                   {"%warpid", R::WarpId},
+                                                   {"%nwarpid", R::NWarpId},
+                                                   {"%smid", R::SmId},
+                                                   {"%nsmid", R::NSmId},
+                                                   {"%gridid", R::GridId},
+                                                   {"%lanemask_eq", R::LaneMaskEq},
+                                                   {"%lanemask_le", R::LaneMaskLe},
+                                                   {"%lanemask_lt", R::LaneMaskLt},
+                                                   {"%lanemask_ge", R::LaneMaskGe},
+                                                   {"%lanemask_gt", R::LaneMaskGt},
+                                                   {"%clock", R::Clock},
+                                                   {"%clock_hi", R::ClockHi},
+                                                   {"%clock64", R::Clock64},
+                                                   {"%globaltimer", R::GlobalTimer},
+                                                   {"%globaltimer_lo", R::GlobalTimerLo},
+                                                   {"%globaltimer_hi", R::GlobalTimerHi},
+                                                   {"%dynamic_smem_size", R::DynamicShared},
+                                                   {"%total_smem_size", R::TotalShared},
+                                                   // A block is a cluster of its own.
+                                                   {"%cluster_ctaid.x", R::Zero},
+                                                   {"%cluster_ctaid.y", R::Zero},
+                                                   {"%cluster_ctaid.z", R::Zero},
+                                                   {"%cluster_ctarank", R::Zero},
+                                                   {"%cluster_nctaid.x", R::One},
+                                                   {"%cluster_nctaid.y", R::One},
+                                                   {"%cluster_nctaid.z", R::One},
+                                                   {"%cluster_nctarank", R::One},
+                                                   {"%clusterid.x", R::CtaidX},
+                                                   {"%clusterid.y", R::CtaidY},
+                                                   {"%clusterid.z", R::CtaidZ},
+                                                   {"%nclusterid.x", R::NctaidX},
+                                                   {"%nclusterid.y", R::NctaidY},
+                                                   {"%nclusterid.z", R::NctaidZ}};
     const auto found = names.find(name);
     return found == names.end() ? R::None : found->second;
 }
@@ -316,38 +351,68 @@ uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
     const auto thread = static_cast<uint32_t>(w.index * warpSize + lane);
     const uint32_t bit = 1u << lane;
     switch (r) {
-    case R::TidX: return thread % l.block.x;
-    case R::TidY: return thread / l.block.x % l.block.y;
-    case R::TidZ: return thread / l.block.x / l.block.y;
-    case R::NtidX: return l.block.x;
-    case R::NtidY: return l.block.y;
-    case R::NtidZ: return l.block.z;
-    case R::CtaidX: return w.block->at.x;
-    case R::CtaidY: return w.block->at.y;
-    case R::CtaidZ: return w.block->at.z;
-    case R::NctaidX: return l.grid.x;
-    case R::NctaidY: return l.grid.y;
-    case R::NctaidZ: return l.grid.z;
-    case R::LaneId: return static_cast<uint64_t>(lane);
-    case R::WarpId: return static_cast<uint64_t>(w.index);
-    case R::NWarpId: return w.block->warps.size();
-    case R::SmId: return w.block->number % static_cast<uint64_t>(l.multiprocessors);
-    case R::NSmId: return static_cast<uint64_t>(l.multiprocessors);
-    case R::LaneMaskEq: return bit;
-    case R::LaneMaskLe: return bit | (bit - 1);
-    case R::LaneMaskLt: return bit - 1;
-    case R::LaneMaskGe: return ~(bit - 1);
-    case R::LaneMaskGt: return ~(bit | (bit - 1));
+    case R::TidX:
+        return thread % l.block.x;
+    case R::TidY:
+        return thread / l.block.x % l.block.y;
+    case R::TidZ:
+        return thread / l.block.x / l.block.y;
+    case R::NtidX:
+        return l.block.x;
+    case R::NtidY:
+        return l.block.y;
+    case R::NtidZ:
+        return l.block.z;
+    case R::CtaidX:
+        return w.block->at.x;
+    case R::CtaidY:
+        return w.block->at.y;
+    case R::CtaidZ:
+        return w.block->at.z;
+    case R::NctaidX:
+        return l.grid.x;
+    case R::NctaidY:
+        return l.grid.y;
+    case R::NctaidZ:
+        return l.grid.z;
+    case R::LaneId:
+        return static_cast<uint64_t>(lane);
+    case R::WarpId:
+        return static_cast<uint64_t>(w.index);
+    case R::NWarpId:
+        return w.block->warps.size();
+    case R::SmId:
+        return w.block->number % static_cast<uint64_t>(l.multiprocessors);
+    case R::NSmId:
+        return static_cast<uint64_t>(l.multiprocessors);
+    case R::LaneMaskEq:
+        return bit;
+    case R::LaneMaskLe:
+        return bit | (bit - 1);
+    case R::LaneMaskLt:
+        return bit - 1;
+    case R::LaneMaskGe:
+        return ~(bit - 1);
+    case R::LaneMaskGt:
+        return ~(bit | (bit - 1));
     case R::Clock:
-    case R::Clock64: return clocks(w);
-    case R::ClockHi: return clocks(w) >> 32;
+    case R::Clock64:
+        return clocks(w);
+    case R::ClockHi:
+        return clocks(w) >> 32;
     case R::GlobalTimer:
-    case R::GlobalTimerLo: return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / l.clockHz);
-    case R::GlobalTimerHi: return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / l.clockHz) >> 32;
-    case R::DynamicShared: return static_cast<uint64_t>(l.dynamicShared);
-    case R::TotalShared: return static_cast<uint64_t>(l.sharedBytes);
-    case R::One: return 1;
-    default: return 0;
+    case R::GlobalTimerLo:
+        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / l.clockHz);
+    case R::GlobalTimerHi:
+        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / l.clockHz) >> 32;
+    case R::DynamicShared:
+        return static_cast<uint64_t>(l.dynamicShared);
+    case R::TotalShared:
+        return static_cast<uint64_t>(l.sharedBytes);
+    case R::One:
+        return 1;
+    default:
+        return 0;
     }
 }
 
@@ -355,7 +420,8 @@ uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
 
 const Op* readSpecial(Warp& w, const Op* op) {
     const auto r = static_cast<SpecialRegister>(op->imm);
-    const bool perLane = r <= SpecialRegister::TidZ || (r >= SpecialRegister::LaneId && r <= SpecialRegister::LaneMaskGt);
+    const bool perLane =
+        r <= SpecialRegister::TidZ || (r >= SpecialRegister::LaneId && r <= SpecialRegister::LaneMaskGt);
     uint64_t value = specialValue(w, r, std::countr_zero(w.mask));
     for (int i = 0; i < warpSize; ++i)
         if (has(w.mask, i)) {
@@ -397,9 +463,15 @@ void broadcast(Warp& w, Row row, const std::byte* from) {
 const Op* loadParameter(Warp& w, const Op* op) {
     const std::byte* from = w.block->launch->parameters.data() + op->imm;
     switch (op->bytes) {
-    case 2: broadcast<uint16_t>(w, op->dst, from); break;
-    case 4: broadcast<uint32_t>(w, op->dst, from); break;
-    default: broadcast<uint64_t>(w, op->dst, from); break;
+    case 2:
+        broadcast<uint16_t>(w, op->dst, from);
+        break;
+    case 4:
+        broadcast<uint32_t>(w, op->dst, from);
+        break;
+    default:
+        broadcast<uint64_t>(w, op->dst, from);
+        break;
     }
     return op + 1;
 }
@@ -413,7 +485,8 @@ const Op* loadSlot(Warp& w, const Op* op) {
             uint64_t value = 0;
             std::memcpy(&value, slot + i * op->count + op->imm, op->bytes);
             if (op->negated && op->bytes < 8) // signed: spread the sign
-                value = static_cast<uint64_t>(static_cast<int64_t>(value << (64 - 8 * op->bytes)) >> (64 - 8 * op->bytes));
+                value =
+                    static_cast<uint64_t>(static_cast<int64_t>(value << (64 - 8 * op->bytes)) >> (64 - 8 * op->bytes));
             std::memcpy(w.rows[0] + op->dst + i * width, &value, static_cast<size_t>(width));
         }
     return op + 1;

@@ -9,7 +9,7 @@ const Op* predicated(Warp& w, const Op* op);
 
 /// Branches: imm is the target's index; d the index of the operation where the sides meet again (noRow: they don't).
 const Op* jump(Warp& w, const Op* op);
-const Op* branch(Warp& w, const Op* op); ///< taken by the lanes of predicate `a` (negated: of its complement)
+const Op* branch(Warp& w, const Op* op);         ///< taken by the lanes of predicate `a` (negated: of its complement)
 const Op* branchIndirect(Warp& w, const Op* op); ///< to branchTargets[detail][a]
 const Op* joinPaths(Warp& w, const Op* op);
 const Op* exitThreads(Warp& w, const Op* op);
@@ -27,13 +27,43 @@ const Op* warpBarrier(Warp& w, const Op* op);
 
 /// Special registers: imm says which.
 enum class SpecialRegister : int64_t {
-    TidX, TidY, TidZ, NtidX, NtidY, NtidZ, CtaidX, CtaidY, CtaidZ, NctaidX, NctaidY, NctaidZ,
-    LaneId, WarpId, NWarpId, SmId, NSmId, GridId, LaneMaskEq, LaneMaskLe, LaneMaskLt, LaneMaskGe, LaneMaskGt,
-    Clock, ClockHi, Clock64, GlobalTimer, GlobalTimerLo, GlobalTimerHi, DynamicShared, TotalShared, Zero, One,
+    TidX,
+    TidY,
+    TidZ,
+    NtidX,
+    NtidY,
+    NtidZ,
+    CtaidX,
+    CtaidY,
+    CtaidZ,
+    NctaidX,
+    NctaidY,
+    NctaidZ,
+    LaneId,
+    WarpId,
+    NWarpId,
+    SmId,
+    NSmId,
+    GridId,
+    LaneMaskEq,
+    LaneMaskLe,
+    LaneMaskLt,
+    LaneMaskGe,
+    LaneMaskGt,
+    Clock,
+    ClockHi,
+    Clock64,
+    GlobalTimer,
+    GlobalTimerLo,
+    GlobalTimerHi,
+    DynamicShared,
+    TotalShared,
+    Zero,
+    One,
     None
 };
 SpecialRegister specialByName(const std::string& name);
-bool isWide(SpecialRegister r); ///< 64 bits
+bool isWide(SpecialRegister r);               ///< 64 bits
 const Op* readSpecial(Warp& w, const Op* op); ///< into a 32-bit row, or with bytes = 8 a 64-bit one
 
 /// The address of a function's own variable in local memory: imm is its offset.

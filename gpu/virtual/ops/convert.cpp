@@ -75,7 +75,8 @@ struct FloatToInt {
         constexpr To low = std::numeric_limits<To>::min(), high = std::numeric_limits<To>::max();
         constexpr To notANumber = small ? To(0) : static_cast<To>(uint64_t(1) << (sizeof(To) * 8 - 1));
         constexpr From below = static_cast<From>(low); // a power of two, or 0: exact
-        const From above = static_cast<From>(2) * static_cast<From>(uint64_t(1) << (std::numeric_limits<To>::digits - 1));
+        const From above =
+            static_cast<From>(2) * static_cast<From>(uint64_t(1) << (std::numeric_limits<To>::digits - 1));
         const bool fits = x >= below && x < above;
         const To whole = static_cast<To>(fits ? x : From(0));
         return fits ? whole : x < below ? low : x >= above ? high : notANumber;
@@ -191,7 +192,8 @@ struct PairToFloat8 {
 template <class Format>
 struct HalvesToFloat8 {
     static HWY_INLINE uint16_t apply(uint32_t x) {
-        return PairToFloat8<Format>::apply(halfToFloat(static_cast<uint16_t>(x >> 16)), halfToFloat(static_cast<uint16_t>(x)));
+        return PairToFloat8<Format>::apply(halfToFloat(static_cast<uint16_t>(x >> 16)),
+                                           halfToFloat(static_cast<uint16_t>(x)));
     }
 };
 template <class Format>
@@ -214,7 +216,8 @@ ptx::Type intType() {
 template <class From, class To>
 void addIntToInt(HandlerTable& t) {
     const std::string names = intName<To>() + "." + intName<From>();
-    addAs<IntToInt<From, To>, RowOf<To>, RowOf<From>>(t, "cvt." + names, OpClass::Convert, 0, intType<To>(), {intType<From>()});
+    addAs<IntToInt<From, To>, RowOf<To>, RowOf<From>>(t, "cvt." + names, OpClass::Convert, 0, intType<To>(),
+                                                      {intType<From>()});
     addAs<IntToIntSat<From, To>, RowOf<To>, RowOf<From>>(t, "cvt.sat." + names, OpClass::Convert, 0, intType<To>(),
                                                          {intType<From>()});
 }
@@ -246,8 +249,10 @@ void addInt(HandlerTable& t) {
     addIntToInt<I, int64_t>(t);
     addFloatToInt<float, I>(t, "f32");
     addFloatToInt<double, I>(t, "f64");
-    addAs<IntToFloat<I, float>, float, RowOf<I>>(t, "cvt.f32." + intName<I>(), OpClass::Convert, 0, {'f', 32}, {intType<I>()});
-    addAs<IntToFloat<I, double>, double, RowOf<I>>(t, "cvt.f64." + intName<I>(), OpClass::Convert, 0, {'f', 64}, {intType<I>()});
+    addAs<IntToFloat<I, float>, float, RowOf<I>>(t, "cvt.f32." + intName<I>(), OpClass::Convert, 0, {'f', 32},
+                                                 {intType<I>()});
+    addAs<IntToFloat<I, double>, double, RowOf<I>>(t, "cvt.f64." + intName<I>(), OpClass::Convert, 0, {'f', 64},
+                                                   {intType<I>()});
 }
 template <class Mode>
 void addIntegral(HandlerTable& t) {
@@ -262,8 +267,10 @@ void addIntegral(HandlerTable& t) {
 template <class Format>
 void addFloat8(HandlerTable& t, const std::string& name) {
     const ptx::Type pair{'b', 16}, halves{'f', 32, 2}, single{'f', 32};
-    addAs<PairToFloat8<Format>, uint16_t, float, float>(t, "cvt.satfinite." + name + ".f32", OpClass::Convert, 0, pair, {single, single});
-    addAs<HalvesToFloat8<Format>, uint16_t, uint32_t>(t, "cvt.satfinite." + name + ".f16x2", OpClass::Convert, 0, pair, {halves});
+    addAs<PairToFloat8<Format>, uint16_t, float, float>(t, "cvt.satfinite." + name + ".f32", OpClass::Convert, 0, pair,
+                                                        {single, single});
+    addAs<HalvesToFloat8<Format>, uint16_t, uint32_t>(t, "cvt.satfinite." + name + ".f16x2", OpClass::Convert, 0, pair,
+                                                      {halves});
     addAs<Float8ToHalves<Format>, uint32_t, uint16_t>(t, "cvt.f16x2." + name, OpClass::Convert, 0, halves, {pair});
 }
 
@@ -311,10 +318,12 @@ void addConversionOperations(HandlerTable& t) {
     const ptx::Type halves{'f', 32, 2}, bfloats{'h', 32, 2};
     addAs<TwoToPair<FloatToHalf>, uint32_t, float, float>(t, "cvt.f16x2.f32", kind, 0, halves, {f32, f32});
     addAs<TwoToPair<FloatToHalfZero>, uint32_t, float, float>(t, "cvt.rz.f16x2.f32", kind, 0, halves, {f32, f32});
-    addAs<TwoToPair<ReluNarrow<FloatToHalf>>, uint32_t, float, float>(t, "cvt.relu.f16x2.f32", kind, 0, halves, {f32, f32});
+    addAs<TwoToPair<ReluNarrow<FloatToHalf>>, uint32_t, float, float>(t, "cvt.relu.f16x2.f32", kind, 0, halves,
+                                                                      {f32, f32});
     addAs<TwoToPair<FloatToBfloat>, uint32_t, float, float>(t, "cvt.bf16x2.f32", kind, 0, bfloats, {f32, f32});
     addAs<TwoToPair<FloatToBfloatZero>, uint32_t, float, float>(t, "cvt.rz.bf16x2.f32", kind, 0, bfloats, {f32, f32});
-    addAs<TwoToPair<ReluNarrow<FloatToBfloat>>, uint32_t, float, float>(t, "cvt.relu.bf16x2.f32", kind, 0, bfloats, {f32, f32});
+    addAs<TwoToPair<ReluNarrow<FloatToBfloat>>, uint32_t, float, float>(t, "cvt.relu.bf16x2.f32", kind, 0, bfloats,
+                                                                        {f32, f32});
     addAs<ToTf32Away, uint32_t, float>(t, "cvt.rna.tf32.f32", kind, 0, {'b', 32}, {f32});
     addAs<ToTf32Even, uint32_t, float>(t, "cvt.tf32.f32", kind, 0, {'b', 32}, {f32});
     addFloat8<number::E4M3>(t, "e4m3x2");

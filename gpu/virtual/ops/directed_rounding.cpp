@@ -105,7 +105,8 @@ void addRounding(HandlerTable& t, const std::string& m) {
     addMode<mode, RoundedSqrt, double, double>(t, "sqrt." + m + ".f64", OpClass::Fp64, 1);
     addMode<mode, RoundedRcp, double, double>(t, "rcp." + m + ".f64", OpClass::Fp64, 1);
     addMode<mode, Canonical<RoundedCast<float>>, float, double>(t, "cvt." + m + ".f32.f64", OpClass::Convert, 0);
-    addMode<mode, Canonical<Ftz<RoundedCast<float>>>, float, double>(t, "cvt." + m + ".ftz.f32.f64", OpClass::Convert, 0);
+    addMode<mode, Canonical<Ftz<RoundedCast<float>>>, float, double>(t, "cvt." + m + ".ftz.f32.f64", OpClass::Convert,
+                                                                     0);
     addFromInt<mode, int16_t>(t, m, "s16");
     addFromInt<mode, uint16_t>(t, m, "u16");
     addFromInt<mode, int32_t>(t, m, "s32");

@@ -97,7 +97,9 @@ const Op* matchLanes(Warp& w, const Op* op) {
 
 } // namespace
 
-const Op* match(Warp& w, const Op* op) { return op->bytes == 8 ? matchLanes<uint64_t>(w, op) : matchLanes<uint32_t>(w, op); }
+const Op* match(Warp& w, const Op* op) {
+    return op->bytes == 8 ? matchLanes<uint64_t>(w, op) : matchLanes<uint32_t>(w, op);
+}
 
 const Op* reduce(Warp& w, const Op* op) {
     const uint32_t* value = in<uint32_t>(w, op->a);
@@ -114,12 +116,24 @@ const Op* reduce(Warp& w, const Op* op) {
             continue;
         }
         switch (kind) {
-        case Reduce::Add: total += x; break;
-        case Reduce::And: total &= x; break;
-        case Reduce::Or: total |= x; break;
-        case Reduce::Xor: total ^= x; break;
-        case Reduce::MinU: total = std::min(total, x); break;
-        case Reduce::MaxU: total = std::max(total, x); break;
+        case Reduce::Add:
+            total += x;
+            break;
+        case Reduce::And:
+            total &= x;
+            break;
+        case Reduce::Or:
+            total |= x;
+            break;
+        case Reduce::Xor:
+            total ^= x;
+            break;
+        case Reduce::MinU:
+            total = std::min(total, x);
+            break;
+        case Reduce::MaxU:
+            total = std::max(total, x);
+            break;
         case Reduce::Min:
             total = static_cast<uint32_t>(std::min(static_cast<int32_t>(total), static_cast<int32_t>(x)));
             break;

@@ -132,8 +132,8 @@ struct Ex2 {
         p = FmaF::apply(p, f, 1.0f);
         const auto n = static_cast<int32_t>(whole);
         const int32_t first = n >> 1, second = n - first;
-        const float result = p * floatOf(static_cast<uint32_t>(first + 127) << 23) *
-                             floatOf(static_cast<uint32_t>(second + 127) << 23);
+        const float result =
+            p * floatOf(static_cast<uint32_t>(first + 127) << 23) * floatOf(static_cast<uint32_t>(second + 127) << 23);
         return x != x ? x : result;
     }
 };
@@ -154,11 +154,14 @@ struct Lg2 {
         p = p * s2 + 1.0 / 3;
         p = p * s2 + 1.0;
         // 1.5 · 2^52 turns a whole number into a double without a conversion instruction.
-        const double n = std::bit_cast<double>(static_cast<uint64_t>(exponent + 0x0008000000000000) + 0x4330000000000000u) -
-                         6755399441055744.0;
+        const double n =
+            std::bit_cast<double>(static_cast<uint64_t>(exponent + 0x0008000000000000) + 0x4330000000000000u) -
+            6755399441055744.0;
         const auto result = static_cast<float>(n + 2.8853900817779268 * s * p);
         const float infinity = std::numeric_limits<float>::infinity();
-        const float special = value == 0 ? -infinity : value == infinity ? infinity : std::numeric_limits<float>::quiet_NaN();
+        const float special = value == 0          ? -infinity
+                              : value == infinity ? infinity
+                                                  : std::numeric_limits<float>::quiet_NaN();
         return value > 0 && value < infinity ? result : special;
     }
 };
@@ -193,12 +196,18 @@ struct Testp {
     static HWY_INLINE bool apply(T a) {
         const T size = AbsF::apply(a), infinity = std::numeric_limits<T>::infinity();
         switch (test) {
-        case 0: return size < infinity;
-        case 1: return size == infinity;
-        case 2: return a == a;
-        case 3: return a != a;
-        case 4: return size >= std::numeric_limits<T>::min() && size < infinity;
-        default: return size < std::numeric_limits<T>::min() && size > 0;
+        case 0:
+            return size < infinity;
+        case 1:
+            return size == infinity;
+        case 2:
+            return a == a;
+        case 3:
+            return a != a;
+        case 4:
+            return size >= std::numeric_limits<T>::min() && size < infinity;
+        default:
+            return size < std::numeric_limits<T>::min() && size > 0;
         }
     }
 };

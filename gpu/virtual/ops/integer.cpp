@@ -363,7 +363,8 @@ struct Dp2a {
     static HWY_INLINE C apply(uint32_t a, uint32_t b, C c) {
         auto sum = static_cast<uint32_t>(c);
         for (int i = 0; i < 2; ++i)
-            sum += static_cast<uint32_t>(static_cast<A>(a >> (16 * i)) * static_cast<B>(b >> (8 * i + (high ? 16 : 0))));
+            sum +=
+                static_cast<uint32_t>(static_cast<A>(a >> (16 * i)) * static_cast<B>(b >> (8 * i + (high ? 16 : 0))));
         return static_cast<C>(sum);
     }
 };

@@ -18,16 +18,19 @@ namespace warplight::vgpu::HWY_NAMESPACE {
 using ptx::Space;
 
 /// Compares the lanes with the pattern of the last time; only a new one is worked out.
-HWY_INLINE const Pattern& classify(Warp& w, const Op* op, const uint64_t* address, int bytes, uint64_t& base, uint32_t lowMask) {
+HWY_INLINE const Pattern& classify(Warp& w, const Op* op, const uint64_t* address, int bytes, uint64_t& base,
+                                   uint32_t lowMask) {
     Pattern& p = w.block->worker->patterns[op->access];
     base = address[std::countr_zero(w.mask)];
-    uint64_t difference = (p.mask ^ w.mask) | ((p.low ^ static_cast<uint32_t>(base)) & lowMask) | (p.kind == Pattern::Unknown);
+    uint64_t difference =
+        (p.mask ^ w.mask) | ((p.low ^ static_cast<uint32_t>(base)) & lowMask) | (p.kind == Pattern::Unknown);
     if (w.mask == fullMask) {
         for (int i = 0; i < warpSize; ++i)
             difference |= (address[i] - base) ^ static_cast<uint64_t>(p.delta[i]);
     } else {
         for (int i = 0; i < warpSize; ++i)
-            difference |= ((address[i] - base) ^ static_cast<uint64_t>(p.delta[i])) & (0 - static_cast<uint64_t>(w.mask >> i & 1));
+            difference |= ((address[i] - base) ^ static_cast<uint64_t>(p.delta[i])) &
+                          (0 - static_cast<uint64_t>(w.mask >> i & 1));
     }
     if (difference != 0) {
         p.mask = w.mask;
@@ -71,14 +74,16 @@ HWY_INLINE Place locate(Warp& w, const Op* op, Access& a, int bytes, AccessKind 
         const uint64_t window = a.address[std::countr_zero(w.mask)] >> 32;
         bool same = true;
         for (int i = 0; i < warpSize; ++i)
-            same = same && (!has(w.mask, i) || (a.address[i] >> 32 >= globalWindow >> 32 ? globalWindow >> 32 : a.address[i] >> 32) ==
-                                                   (window >= globalWindow >> 32 ? globalWindow >> 32 : window));
+            same = same && (!has(w.mask, i) ||
+                            (a.address[i] >> 32 >= globalWindow >> 32 ? globalWindow >> 32 : a.address[i] >> 32) ==
+                                (window >= globalWindow >> 32 ? globalWindow >> 32 : window));
         if (same && window >= globalWindow >> 32)
             return locate<Space::Global>(w, op, a, bytes, kind);
         if (same && (window == sharedWindow >> 32 || window == localWindow >> 32)) {
             for (uint64_t& x : a.address)
                 x &= 0xffffffffu;
-            return window == sharedWindow >> 32 ? locate<Space::Shared>(w, op, a, bytes, kind) : locate<Space::Local>(w, op, a, bytes, kind);
+            return window == sharedWindow >> 32 ? locate<Space::Shared>(w, op, a, bytes, kind)
+                                                : locate<Space::Local>(w, op, a, bytes, kind);
         }
         return locateEachLane(w, op, a.address, bytes, kind, a.offsets);
     }
@@ -200,42 +205,65 @@ Handler asyncCopyOf() { return &asyncCopy; }
 template <Space space, class A, class Memory>
 Handler loadInto(int registerBytes) {
     switch (registerBytes) {
-    case 2: return &load<space, A, Memory, uint16_t>;
-    case 4: return &load<space, A, Memory, uint32_t>;
-    case 8: return &load<space, A, Memory, uint64_t>;
-    default: return nullptr;
+    case 2:
+        return &load<space, A, Memory, uint16_t>;
+    case 4:
+        return &load<space, A, Memory, uint32_t>;
+    case 8:
+        return &load<space, A, Memory, uint64_t>;
+    default:
+        return nullptr;
     }
 }
 template <Space space, class A>
 Handler loadOf(int bytes, int registerBytes, bool isSigned) {
     switch (isSigned && bytes < registerBytes ? -bytes : bytes) {
-    case 1: return loadInto<space, A, uint8_t>(registerBytes);
-    case -1: return loadInto<space, A, int8_t>(registerBytes);
-    case 2: return loadInto<space, A, uint16_t>(registerBytes);
-    case -2: return loadInto<space, A, int16_t>(registerBytes);
-    case 4: return registerBytes == 4 ? &load<space, A, uint32_t, uint32_t> : registerBytes == 8 ? &load<space, A, uint32_t, uint64_t> : nullptr;
-    case -4: return &load<space, A, int32_t, uint64_t>;
-    case 8: return registerBytes == 8 ? &load<space, A, uint64_t, uint64_t> : nullptr;
-    default: return nullptr;
+    case 1:
+        return loadInto<space, A, uint8_t>(registerBytes);
+    case -1:
+        return loadInto<space, A, int8_t>(registerBytes);
+    case 2:
+        return loadInto<space, A, uint16_t>(registerBytes);
+    case -2:
+        return loadInto<space, A, int16_t>(registerBytes);
+    case 4:
+        return registerBytes == 4   ? &load<space, A, uint32_t, uint32_t>
+               : registerBytes == 8 ? &load<space, A, uint32_t, uint64_t>
+                                    : nullptr;
+    case -4:
+        return &load<space, A, int32_t, uint64_t>;
+    case 8:
+        return registerBytes == 8 ? &load<space, A, uint64_t, uint64_t> : nullptr;
+    default:
+        return nullptr;
     }
 }
 template <Space space, class A, class Register>
 Handler storeFrom(int bytes) {
     switch (bytes) {
-    case 1: return &store<space, A, uint8_t, Register>;
-    case 2: return &store<space, A, uint16_t, Register>;
-    case 4: return sizeof(Register) >= 4 ? &store<space, A, uint32_t, Register> : nullptr;
-    case 8: return sizeof(Register) >= 8 ? &store<space, A, uint64_t, Register> : nullptr;
-    default: return nullptr;
+    case 1:
+        return &store<space, A, uint8_t, Register>;
+    case 2:
+        return &store<space, A, uint16_t, Register>;
+    case 4:
+        return sizeof(Register) >= 4 ? &store<space, A, uint32_t, Register> : nullptr;
+    case 8:
+        return sizeof(Register) >= 8 ? &store<space, A, uint64_t, Register> : nullptr;
+    default:
+        return nullptr;
     }
 }
 template <Space space, class A>
 Handler storeOf(int bytes, int registerBytes) {
     switch (registerBytes) {
-    case 2: return storeFrom<space, A, uint16_t>(bytes);
-    case 4: return storeFrom<space, A, uint32_t>(bytes);
-    case 8: return storeFrom<space, A, uint64_t>(bytes);
-    default: return nullptr;
+    case 2:
+        return storeFrom<space, A, uint16_t>(bytes);
+    case 4:
+        return storeFrom<space, A, uint32_t>(bytes);
+    case 8:
+        return storeFrom<space, A, uint64_t>(bytes);
+    default:
+        return nullptr;
     }
 }
 
@@ -243,26 +271,37 @@ Handler loadIn(Space space, int addressBytes, int bytes, int registerBytes, bool
     const bool narrow = addressBytes == 4;
     switch (space) {
     case Space::Constant:
-    case Space::Global: return loadOf<Space::Global, uint64_t>(bytes, registerBytes, isSigned);
+    case Space::Global:
+        return loadOf<Space::Global, uint64_t>(bytes, registerBytes, isSigned);
     case Space::Shared:
-        return narrow ? loadOf<Space::Shared, uint32_t>(bytes, registerBytes, isSigned) : loadOf<Space::Shared, uint64_t>(bytes, registerBytes, isSigned);
+        return narrow ? loadOf<Space::Shared, uint32_t>(bytes, registerBytes, isSigned)
+                      : loadOf<Space::Shared, uint64_t>(bytes, registerBytes, isSigned);
     case Space::Local:
-        return narrow ? loadOf<Space::Local, uint32_t>(bytes, registerBytes, isSigned) : loadOf<Space::Local, uint64_t>(bytes, registerBytes, isSigned);
-    case Space::Parameter: return loadOf<Space::Parameter, uint64_t>(bytes, registerBytes, isSigned);
-    case Space::None: return loadOf<Space::None, uint64_t>(bytes, registerBytes, isSigned);
-    default: return nullptr;
+        return narrow ? loadOf<Space::Local, uint32_t>(bytes, registerBytes, isSigned)
+                      : loadOf<Space::Local, uint64_t>(bytes, registerBytes, isSigned);
+    case Space::Parameter:
+        return loadOf<Space::Parameter, uint64_t>(bytes, registerBytes, isSigned);
+    case Space::None:
+        return loadOf<Space::None, uint64_t>(bytes, registerBytes, isSigned);
+    default:
+        return nullptr;
     }
 }
 Handler storeIn(Space space, int addressBytes, int bytes, int registerBytes) {
     const bool narrow = addressBytes == 4;
     switch (space) {
-    case Space::Global: return storeOf<Space::Global, uint64_t>(bytes, registerBytes);
+    case Space::Global:
+        return storeOf<Space::Global, uint64_t>(bytes, registerBytes);
     case Space::Shared:
-        return narrow ? storeOf<Space::Shared, uint32_t>(bytes, registerBytes) : storeOf<Space::Shared, uint64_t>(bytes, registerBytes);
+        return narrow ? storeOf<Space::Shared, uint32_t>(bytes, registerBytes)
+                      : storeOf<Space::Shared, uint64_t>(bytes, registerBytes);
     case Space::Local:
-        return narrow ? storeOf<Space::Local, uint32_t>(bytes, registerBytes) : storeOf<Space::Local, uint64_t>(bytes, registerBytes);
-    case Space::None: return storeOf<Space::None, uint64_t>(bytes, registerBytes);
-    default: return nullptr;
+        return narrow ? storeOf<Space::Local, uint32_t>(bytes, registerBytes)
+                      : storeOf<Space::Local, uint64_t>(bytes, registerBytes);
+    case Space::None:
+        return storeOf<Space::None, uint64_t>(bytes, registerBytes);
+    default:
+        return nullptr;
     }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gpu/virtual/ptx/syntax.h"
 #include "gpu/virtual/program.h"
+#include "gpu/virtual/ptx/syntax.h"
 
 namespace warplight::vgpu {
 

@@ -1,8 +1,8 @@
 // Matrix multiply-accumulate of a warp (PTX ISA, 9.7.15).
 //
 // Where the elements lie (9.7.15.5): lane = 4·g + t. With E elements of A or B in a 32-bit register,
-//   register i of A holds row g + 8·(i & 1), columns E·t + 4E·(i >> 1) …;  register i of B holds column g, rows E·t + 4E·i …;
-//   register i of C and D holds row g + 8·(i >> 1), column 2t + (i & 1).
+//   register i of A holds row g + 8·(i & 1), columns E·t + 4E·(i >> 1) …;  register i of B holds column g, rows E·t +
+//   4E·i …; register i of C and D holds row g + 8·(i >> 1), column 2t + (i & 1).
 #include "gpu/virtual/ops/tensor.h"
 
 #include "gpu/number/small_float.h"
@@ -26,7 +26,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 HWY_INLINE void needsWholeWarp(Warp& w, const Op* op) {
     if (w.mask != fullMask)
-        w.block->fault(w, op, std::countr_zero(w.mask), "divergence", "a matrix instruction that not all lanes of the warp execute,");
+        w.block->fault(w, op, std::countr_zero(w.mask), "divergence",
+                       "a matrix instruction that not all lanes of the warp execute,");
 }
 
 // ---- the formats of A and B, as elements of a 32-bit register
@@ -50,7 +51,9 @@ template <class Format>
 struct Float8Element {
     static constexpr int perRegister = 4;
     using Number = float;
-    static HWY_INLINE float at(uint32_t word, int e) { return number::fromFloat8<Format>(static_cast<uint8_t>(word >> (8 * e))); }
+    static HWY_INLINE float at(uint32_t word, int e) {
+        return number::fromFloat8<Format>(static_cast<uint8_t>(word >> (8 * e)));
+    }
 };
 template <class T>
 struct ByteElement {
@@ -78,8 +81,10 @@ HWY_INLINE void multiply(const Number* HWY_RESTRICT a, const Number* HWY_RESTRIC
         for (int half = 0; half < 2; ++half) { // eight rows at a time stay in registers
             const float* rows = a + half * 8 * k;
             float* sums = c + half * 64;
-            auto s0 = hn::Load(d, sums), s1 = hn::Load(d, sums + 8), s2 = hn::Load(d, sums + 16), s3 = hn::Load(d, sums + 24);
-            auto s4 = hn::Load(d, sums + 32), s5 = hn::Load(d, sums + 40), s6 = hn::Load(d, sums + 48), s7 = hn::Load(d, sums + 56);
+            auto s0 = hn::Load(d, sums), s1 = hn::Load(d, sums + 8), s2 = hn::Load(d, sums + 16),
+                 s3 = hn::Load(d, sums + 24);
+            auto s4 = hn::Load(d, sums + 32), s5 = hn::Load(d, sums + 40), s6 = hn::Load(d, sums + 48),
+                 s7 = hn::Load(d, sums + 56);
             for (int i = 0; i < k; ++i) {
                 const auto x = hn::Load(d, b + i * 8);
                 s0 = hn::MulAdd(hn::Set(d, rows[i]), x, s0);
@@ -91,8 +96,10 @@ HWY_INLINE void multiply(const Number* HWY_RESTRICT a, const Number* HWY_RESTRIC
                 s6 = hn::MulAdd(hn::Set(d, rows[6 * k + i]), x, s6);
                 s7 = hn::MulAdd(hn::Set(d, rows[7 * k + i]), x, s7);
             }
-            hn::Store(s0, d, sums), hn::Store(s1, d, sums + 8), hn::Store(s2, d, sums + 16), hn::Store(s3, d, sums + 24);
-            hn::Store(s4, d, sums + 32), hn::Store(s5, d, sums + 40), hn::Store(s6, d, sums + 48), hn::Store(s7, d, sums + 56);
+            hn::Store(s0, d, sums), hn::Store(s1, d, sums + 8), hn::Store(s2, d, sums + 16),
+                hn::Store(s3, d, sums + 24);
+            hn::Store(s4, d, sums + 32), hn::Store(s5, d, sums + 40), hn::Store(s6, d, sums + 48),
+                hn::Store(s7, d, sums + 56);
         }
         return;
     }
@@ -147,7 +154,8 @@ const Op* multiplyMatrices(Warp& w, const Op* op) {
         for (int lane = 0; lane < warpSize; ++lane) {
             const int g = lane >> 2, t = lane & 3;
             if constexpr (halfSums)
-                row[lane] = floatToHalf(c[(g + 8 * i) * 8 + 2 * t]) | static_cast<uint32_t>(floatToHalf(c[(g + 8 * i) * 8 + 2 * t + 1])) << 16;
+                row[lane] = floatToHalf(c[(g + 8 * i) * 8 + 2 * t]) |
+                            static_cast<uint32_t>(floatToHalf(c[(g + 8 * i) * 8 + 2 * t + 1])) << 16;
             else
                 row[lane] = std::bit_cast<uint32_t>(c[(g + 8 * (i >> 1)) * 8 + 2 * t + (i & 1)]);
         }
@@ -163,7 +171,8 @@ HWY_INLINE void widen(const uint32_t* row, float* to, int stride) {
     for (int g = 0; g < 8; ++g) {
         if constexpr (std::is_same_v<Element, HalfElement>) {
             const hn::FixedTag<hwy::float16_t, 8> dh;
-            hn::Store(hn::PromoteTo(d, hn::Load(dh, reinterpret_cast<const hwy::float16_t*>(row + 4 * g))), d, to + g * stride);
+            hn::Store(hn::PromoteTo(d, hn::Load(dh, reinterpret_cast<const hwy::float16_t*>(row + 4 * g))), d,
+                      to + g * stride);
         } else {
             const hn::FixedTag<uint16_t, 8> du;
             const hn::FixedTag<uint32_t, 8> dw;
@@ -220,7 +229,8 @@ const Op* multiplyHalves(Warp& w, const Op* op) {
 const Op* multiplyDoubles(Warp& w, const Op* op) {
     needsWholeWarp(w, op);
     const Row* rows = w.block->program->rows.data() + op->detail;
-    const double *a = in<double>(w, rows[2]), *b = in<double>(w, rows[3]), *c0 = in<double>(w, rows[4]), *c1 = in<double>(w, rows[5]);
+    const double *a = in<double>(w, rows[2]), *b = in<double>(w, rows[3]), *c0 = in<double>(w, rows[4]),
+                 *c1 = in<double>(w, rows[5]);
     double result[2][warpSize];
     for (int lane = 0; lane < warpSize; ++lane) {
         const int g = lane >> 2, t = lane & 3;
@@ -237,12 +247,15 @@ const Op* multiplyDoubles(Warp& w, const Op* op) {
 }
 
 template <class A, class B>
-void addShapes(std::map<std::string, MatrixOperation>& t, const std::string& types, const std::string& wide, const std::string& narrow) {
+void addShapes(std::map<std::string, MatrixOperation>& t, const std::string& types, const std::string& wide,
+               const std::string& narrow) {
     constexpr int each = A::perRegister;
     const bool integer = std::is_same_v<typename A::Number, int32_t>;
     const std::string sum = integer ? "s32" : "f32";
-    t[wide + ".row.col." + sum + "." + types + "." + sum] = {&multiplyMatrices<A, B, false, 4>, 4, 4, 2, 4, 4, 2u * 16 * 8 * 8 * each};
-    t[narrow + ".row.col." + sum + "." + types + "." + sum] = {&multiplyMatrices<A, B, false, 2>, 4, 2, 1, 4, 4, 2u * 16 * 8 * 4 * each};
+    t[wide + ".row.col." + sum + "." + types + "." + sum] = {
+        &multiplyMatrices<A, B, false, 4>, 4, 4, 2, 4, 4, 2u * 16 * 8 * 8 * each};
+    t[narrow + ".row.col." + sum + "." + types + "." + sum] = {
+        &multiplyMatrices<A, B, false, 2>, 4, 2, 1, 4, 4, 2u * 16 * 8 * 4 * each};
 }
 
 MatrixOperation findMatrixOperation(const std::string& name) {
@@ -253,8 +266,10 @@ MatrixOperation findMatrixOperation(const std::string& name) {
         t["m16n8k16.row.col.f32.f16.f16.f32"].run = &multiplyHalves<HalfElement>;
         t["m16n8k16.row.col.f32.bf16.bf16.f32"].run = &multiplyHalves<BfloatElement>;
         addShapes<Tf32Element, Tf32Element>(t, "tf32.tf32", "m16n8k8", "m16n8k4");
-        t["m16n8k16.row.col.f16.f16.f16.f16"] = {&multiplyMatrices<HalfElement, HalfElement, true, 4>, 2, 4, 2, 2, 4, 2 * 16 * 8 * 16};
-        t["m16n8k8.row.col.f16.f16.f16.f16"] = {&multiplyMatrices<HalfElement, HalfElement, true, 2>, 2, 2, 1, 2, 4, 2 * 16 * 8 * 8};
+        t["m16n8k16.row.col.f16.f16.f16.f16"] = {
+            &multiplyMatrices<HalfElement, HalfElement, true, 4>, 2, 4, 2, 2, 4, 2 * 16 * 8 * 16};
+        t["m16n8k8.row.col.f16.f16.f16.f16"] = {
+            &multiplyMatrices<HalfElement, HalfElement, true, 2>, 2, 2, 1, 2, 4, 2 * 16 * 8 * 8};
         addShapes<ByteElement<int8_t>, ByteElement<int8_t>>(t, "s8.s8", "m16n8k32", "m16n8k16");
         addShapes<ByteElement<int8_t>, ByteElement<uint8_t>>(t, "s8.u8", "m16n8k32", "m16n8k16");
         addShapes<ByteElement<uint8_t>, ByteElement<int8_t>>(t, "u8.s8", "m16n8k32", "m16n8k16");
@@ -313,7 +328,8 @@ Place locateRows(Warp& w, const Op* op, Pattern& p, uint64_t* address, AccessKin
 
 void wholeWarp(Warp& w, const Op* op) {
     if (w.mask != fullMask)
-        w.block->fault(w, op, std::countr_zero(w.mask), "divergence", "a matrix instruction that not all lanes of the warp execute,");
+        w.block->fault(w, op, std::countr_zero(w.mask), "divergence",
+                       "a matrix instruction that not all lanes of the warp execute,");
 }
 
 } // namespace

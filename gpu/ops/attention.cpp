@@ -1,0 +1,248 @@
+#include "gpu/ops/attention.h"
+
+#include "gpu/error.h"
+#include "gpu/number/half.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+namespace warplight::gpu {
+namespace {
+
+constexpr AttentionRungInfo rungs[] = {
+    {AttentionRung::Naive, "naive", "Three kernels, one thread an element",
+     "The formula as it stands: every thread reads its row of Q and of K by itself, S and P go through memory.", false},
+    {AttentionRung::Tiled, "tiled", "Products by tiles in shared memory",
+     "An element of Q or K that a block has loaded serves 32 results; lanes read consecutive elements.", false},
+    {AttentionRung::Fused2Pass, "fused-2pass", "Online softmax, K read twice",
+     "S never goes to memory: a first pass finds each row's maximum and sum, a second one the output.", false},
+    {AttentionRung::Flash1, "flash1", "FlashAttention's order: outer loop over K and V",
+     "One pass over K and V, scores computed once; O and the statistics are rewritten for each tile of keys.", false},
+    {AttentionRung::Flash2, "flash2", "FlashAttention-2's order: outer loop over Q",
+     "O and the statistics stay in registers until they are final; every tile of queries is a block of its own.",
+     false},
+    {AttentionRung::Flash2Mma, "flash2-mma", "The same on tensor cores, f16 or bf16",
+     "Products by mma.sync, tiles fetched ahead by cp.async into swizzled shared memory without bank conflicts.", true},
+    {AttentionRung::FlashDecode, "flash-decode", "Few queries: keys split over blocks",
+     "One query has no rows to spread over the GPU; its keys have. A second kernel merges the parts.", false}};
+
+/// AttentionProblem<T> of gpu/kernels/attention.cuh.
+struct KernelProblem {
+    uint64_t q, k, v, o, lse;
+    int32_t queryHeads, keyHeads, queryLen, keyLen, headDim;
+    float scale;
+    int32_t causal, unused = 0;
+};
+static_assert(sizeof(KernelProblem) == 72);
+
+uint32_t ceilDiv(int64_t a, int64_t b) { return static_cast<uint32_t>((a + b - 1) / b); }
+
+/// Head dimensions that the flash kernels are compiled for; smaller ones run padded, in shared memory only.
+int64_t paddedDim(int64_t headDim) { return headDim <= 32 ? 32 : headDim <= 64 ? 64 : headDim <= 128 ? 128 : 256; }
+
+class Forward {
+  public:
+    Forward(KernelLibrary& l, const AttentionShape& s, const AttentionOptions& o) : library(l), shape(s), options(o) {}
+
+    AttentionRun run(AttentionRung rung, const float* q, const float* k, const float* v) {
+        const bool half = info(rung).halfInputs;
+        // 16-byte copies want rows that are multiples of 8 elements.
+        dim = half ? (shape.headDim + 7) / 8 * 8 : shape.headDim;
+        const int64_t rows = shape.heads() * shape.queryLen, keyRows = shape.batch * shape.keyHeads * shape.keyLen;
+        const int64_t size = half ? 2 : 4;
+        Buffer dq(device(), rows * dim * size, "Q"), dk(device(), keyRows * dim * size, "K"),
+            dv(device(), keyRows * dim * size, "V"), out(device(), rows * dim * size, "O"),
+            lse(device(), rows * 4, "lse");
+        put(dq, q, rows, half);
+        put(dk, k, keyRows, half);
+        put(dv, v, keyRows, half);
+        problem = {dq.address(),
+                   dk.address(),
+                   dv.address(),
+                   out.address(),
+                   lse.address(),
+                   static_cast<int32_t>(shape.queryHeads),
+                   static_cast<int32_t>(shape.keyHeads),
+                   static_cast<int32_t>(shape.queryLen),
+                   static_cast<int32_t>(shape.keyLen),
+                   static_cast<int32_t>(dim),
+                   shape.scale,
+                   shape.causal};
+        if (rows > 0)
+            launch(rung);
+        result.o = get(out, rows, half);
+        result.lse.resize(static_cast<size_t>(rows));
+        lse.download(result.lse.data());
+        return std::move(result);
+    }
+
+  private:
+    Device& device() { return library.device(); }
+
+    void put(Buffer& to, const float* from, int64_t rows, bool half) {
+        if (!half) {
+            to.upload(from);
+            return;
+        }
+        std::vector<uint16_t> bits(static_cast<size_t>(rows * dim));
+        for (int64_t r = 0; r < rows; ++r)
+            for (int64_t c = 0; c < shape.headDim; ++c) {
+                const float x = from[r * shape.headDim + c];
+                bits[static_cast<size_t>(r * dim + c)] =
+                    options.format == NumberFormat::BF16 ? number::floatToBf16(x) : number::floatToF16(x);
+            }
+        to.upload(bits.data());
+    }
+
+    std::vector<float> get(const Buffer& from, int64_t rows, bool half) {
+        std::vector<float> values(static_cast<size_t>(rows * shape.headDim));
+        if (!half) {
+            from.download(values.data());
+            return values;
+        }
+        std::vector<uint16_t> bits(static_cast<size_t>(rows * dim));
+        from.download(bits.data());
+        for (int64_t r = 0; r < rows; ++r)
+            for (int64_t c = 0; c < shape.headDim; ++c) {
+                const uint16_t x = bits[static_cast<size_t>(r * dim + c)];
+                values[static_cast<size_t>(r * shape.headDim + c)] =
+                    options.format == NumberFormat::BF16 ? number::bf16ToFloat(x) : number::f16ToFloat(x);
+            }
+        return values;
+    }
+
+    void start(const std::string& family, const std::string& kernel, Extent grid, Extent block, int64_t shared,
+               std::vector<Argument> arguments) {
+        LaunchConfig config;
+        config.grid = grid;
+        config.block = block;
+        config.dynamicShared = shared;
+        config.checks = options.checks;
+        config.threads = options.threads;
+        config.cancel = options.cancel;
+        Kernel& k = library.kernel(family, kernel);
+        result.launches.push_back({kernel, grid, block, shared + k.info().sharedBytes, k.launch(config, arguments)});
+    }
+
+    void launch(AttentionRung rung) {
+        const auto heads = static_cast<uint32_t>(shape.heads());
+        switch (rung) {
+        case AttentionRung::Naive:
+            standard("naive", heads);
+            break;
+        case AttentionRung::Tiled:
+            standard("tiled", heads);
+            break;
+        case AttentionRung::Fused2Pass:
+            flash("fused_2pass", {ceilDiv(shape.queryLen, 32), heads});
+            break;
+        case AttentionRung::Flash2:
+            flash("flash2", {ceilDiv(shape.queryLen, 32), heads});
+            break;
+        case AttentionRung::Flash1:
+            flash1(heads);
+            break;
+        case AttentionRung::Flash2Mma:
+            mma(heads);
+            break;
+        case AttentionRung::FlashDecode:
+            decode();
+            break;
+        }
+    }
+
+    void standard(const std::string& rung, uint32_t heads) {
+        const int64_t scores = shape.heads() * shape.queryLen * shape.keyLen;
+        const Buffer s(device(), scores * 4, "S"), p(device(), scores * 4, "P");
+        const bool tiled = rung == "tiled";
+        if (shape.keyLen > 0)
+            start("attention_standard", rung + "_scores",
+                  {ceilDiv(shape.keyLen, 32), ceilDiv(shape.queryLen, tiled ? 32 : 8), heads}, {32, 8}, 0,
+                  {problem, s.address()});
+        start("attention_standard", rung + "_softmax", {ceilDiv(shape.queryLen, tiled ? 4 : 128), heads}, {128}, 0,
+              {problem, s.address(), p.address()});
+        start("attention_standard", rung + "_output",
+              {ceilDiv(dim, 32), ceilDiv(shape.queryLen, tiled ? 32 : 8), heads}, {32, 8}, 0, {problem, p.address()});
+    }
+
+    /// sizeof(FlashShared<D>): three tiles of 32 × (D + 1) and one of 32 × 33.
+    int64_t flashShared() const { return 4 * (3 * 32 * (paddedDim(dim) + 1) + 32 * 33); }
+
+    void flash(const std::string& name, Extent grid) {
+        start("attention_flash", fmt::format("{}_d{}", name, paddedDim(dim)), grid, {128}, flashShared(), {problem});
+    }
+
+    void flash1(uint32_t heads) {
+        if (shape.keyLen == 0) { // its loop over keys never sets the output
+            flash("flash2", {ceilDiv(shape.queryLen, 32), heads});
+            return;
+        }
+        const int64_t rows = shape.heads() * shape.queryLen;
+        const Buffer m(device(), rows * 4, "m"), l(device(), rows * 4, "l");
+        start("attention_flash", fmt::format("flash1_d{}", paddedDim(dim)), {heads}, {128}, flashShared(),
+              {problem, m.address(), l.address()});
+    }
+
+    void mma(uint32_t heads) {
+        const int64_t d = paddedDim(dim), keys = d <= 128 ? 64 : 32;
+        start("attention_mma",
+              fmt::format("flash2_mma_{}_d{}", options.format == NumberFormat::BF16 ? "bf16" : "f16", d),
+              {ceilDiv(shape.queryLen, 64), heads}, {128}, 2 * d * (64 + 4 * keys), {problem});
+    }
+
+    void decode() {
+        const int64_t rows = shape.heads() * shape.queryLen;
+        constexpr int32_t perSplit = 256;
+        const auto splits = static_cast<int32_t>(std::max<uint32_t>(1, ceilDiv(shape.keyLen, perSplit)));
+        const Buffer o(device(), rows * splits * dim * 4, "partO"), m(device(), rows * splits * 4, "m"),
+            l(device(), rows * splits * 4, "l");
+        start("attention_flash", "flash_decode_split", {static_cast<uint32_t>(splits), static_cast<uint32_t>(rows)},
+              {128}, 0, {problem, o.address(), m.address(), l.address(), perSplit});
+        start("attention_flash", "flash_decode_combine", {static_cast<uint32_t>(rows)}, {128}, 0,
+              {problem, o.address(), m.address(), l.address(), splits});
+    }
+
+    KernelLibrary& library;
+    const AttentionShape& shape;
+    const AttentionOptions& options;
+    int64_t dim = 0;
+    KernelProblem problem{};
+    AttentionRun result;
+};
+
+} // namespace
+
+std::span<const AttentionRungInfo> attentionRungs() { return rungs; }
+
+const AttentionRungInfo& info(AttentionRung rung) {
+    return *std::find_if(std::begin(rungs), std::end(rungs), [&](const AttentionRungInfo& i) { return i.id == rung; });
+}
+
+AttentionRung attentionRungByName(std::string_view name) {
+    std::string known;
+    for (const AttentionRungInfo& i : rungs) {
+        if (i.name == name)
+            return i.id;
+        known += (known.empty() ? "" : ", ") + std::string(i.name);
+    }
+    throw InputError(fmt::format("implementation '{}': on a GPU there are {}", name, known));
+}
+
+AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const AttentionShape& s, const float* q,
+                              const float* k, const float* v, const AttentionOptions& options) {
+    if (s.batch < 1 || s.keyHeads < 1 || s.queryHeads < 1 || s.queryHeads % s.keyHeads != 0)
+        throw InputError(
+            fmt::format("attention: {} query heads must be a multiple of {} key heads", s.queryHeads, s.keyHeads));
+    if (s.headDim < 1 || s.headDim > 256)
+        throw InputError(fmt::format("attention: headDim {} is not between 1 and 256", s.headDim));
+    if (s.queryLen < 0 || s.keyLen < 0 || s.queryLen > INT32_MAX || s.keyLen > INT32_MAX || s.heads() > 65535)
+        throw InputError(fmt::format("attention: {} heads of {} queries and {} keys are too many for one launch",
+                                     s.heads(), s.queryLen, s.keyLen));
+    if (info(rung).halfInputs == (options.format == NumberFormat::F32))
+        throw InputError(
+            fmt::format("attention: {} takes {}", info(rung).name, info(rung).halfInputs ? "f16 or bf16" : "f32"));
+    return Forward(library, s, options).run(rung, q, k, v);
+}
+
+} // namespace warplight::gpu

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "gpu/ops/kernel_library.h"
+
+#include <array>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace warplight::gpu {
+
+enum class NumberFormat { F32, F16, BF16 };
+
+/// O = softmax(scale · Q Kᵀ + mask) V; shapes and mask as in gpu/kernels/attention.cuh.
+struct AttentionShape {
+    int64_t batch = 1, queryHeads = 1, keyHeads = 1, queryLen = 0, keyLen = 0, headDim = 0;
+    float scale = 0; ///< usually 1/sqrt(headDim)
+    bool causal = false;
+    int64_t heads() const { return batch * queryHeads; }
+};
+
+/// The rungs of the ladder on the GPU, each improving one thing.
+enum class AttentionRung { Naive, Tiled, Fused2Pass, Flash1, Flash2, Flash2Mma, FlashDecode };
+
+struct AttentionRungInfo {
+    AttentionRung id;
+    std::string_view name;     ///< as on the command line: "flash2-mma"
+    std::string_view title;    ///< one line: what this rung does
+    std::string_view improves; ///< what it changes against the rung before, and why that helps
+    bool halfInputs;           ///< f16 and bf16 instead of f32
+};
+std::span<const AttentionRungInfo> attentionRungs();
+const AttentionRungInfo& info(AttentionRung rung);
+AttentionRung attentionRungByName(std::string_view name); ///< throws InputError that lists the names
+
+/// One launch of an operator.
+struct LaunchRecord {
+    std::string kernel;
+    Extent grid, block;
+    int64_t sharedBytes = 0;
+    LaunchStats stats;
+};
+
+struct AttentionRun {
+    std::vector<float> o, lse; ///< as f32, whatever the format
+    std::vector<LaunchRecord> launches;
+};
+
+/// How a rung is launched.
+struct AttentionOptions {
+    NumberFormat format = NumberFormat::F32; ///< F16 or BF16 for rungs with half inputs
+    bool checks = false;
+    int threads = 0;
+    const std::atomic<bool>* cancel = nullptr;
+};
+
+/// Copies the tensors (f32, contiguous; rounded to the format) to the device, runs the rung, copies the result back.
+/// Buffers are called Q, K, V, S, P, O, lse, and the statistics of single rungs m, l, partO. headDim up to 256.
+/// Throws InputError for shapes outside that, KernelError, Cancelled.
+AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const AttentionShape& shape, const float* q,
+                              const float* k, const float* v, const AttentionOptions& options = {});
+
+} // namespace warplight::gpu
