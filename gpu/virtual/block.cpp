@@ -84,6 +84,7 @@ void Block::start(Warp& w, int index) {
     w.frames.clear();
     w.frameAt = w.localAt = w.function = 0;
     w.copies.assign(1, {});
+    w.open = 0;
     w.local = local.data() + static_cast<int64_t>(index) * warpSize * localPerThread;
     w.barrier = -1;
 }

@@ -46,12 +46,10 @@ struct Pattern {
     uint32_t sectorAt[2 * warpSize];     ///< relative to the lowest sector, in ascending order
 };
 
-struct CacheTraffic;
-
 /// What one thread of the machine carries from block to block.
 struct Worker {
     LaunchCounts counts;
-    std::vector<Pattern> patterns; ///< by memory operation
+    std::vector<Pattern> patterns; ///< by memory operation and by where in a sector the first address lies
     std::vector<Finding> findings;
     std::vector<uint32_t>* sectorStream = nullptr; ///< of the running block, for the cache model
     std::string output;                            ///< printf of the running block

@@ -1,6 +1,7 @@
 #include "gpu/virtual/launch.h"
 
 #include "gpu/error.h"
+#include "gpu/virtual/ops/access.h"
 
 #include <algorithm>
 #include <exception>
@@ -64,7 +65,7 @@ LaunchResult runGrid(const Launch& launch, int threads) {
         w.counts.ops.resize(launch.program->ops.size());
         w.counts.accesses.resize(launch.program->accesses);
         w.counts.buffers.resize(launch.memory->all().size());
-        w.patterns.resize(launch.program->accesses);
+        w.patterns.resize(launch.program->accesses * phases);
     }
     if (workers <= 1) {
         grid.work(states[0]);

@@ -11,6 +11,9 @@ namespace warplight::vgpu {
 constexpr uint64_t sharedWindow = 0x1'0000'0000, localWindow = 0x2'0000'0000, parameterWindow = 0x3'0000'0000,
                    functionWindow = 0x4'0000'0000, globalWindow = 0x10'0000'0000;
 
+/// The address of a function, by its number in the module.
+constexpr uint64_t functionAddress(int number) { return functionWindow + 16 * (static_cast<uint64_t>(number) + 1); }
+
 struct Allocation {
     uint64_t address = 0;
     int64_t bytes = 0;

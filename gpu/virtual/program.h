@@ -118,6 +118,7 @@ struct Program {
         std::vector<Slot> parameters, returns;
     };
     std::vector<Function> functions; ///< 0 is the kernel
+    std::vector<int> functionOf;     ///< by number in the module, what a function's address says; -1: not decoded
 
     struct Call {
         int function = -1;                              ///< -1: by the value of a register

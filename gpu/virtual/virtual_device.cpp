@@ -210,8 +210,10 @@ class VirtualModule final : public gpu::Module {
         const uint64_t at = addresses.at(v.name);
         std::vector<uint8_t> bytes = v.initial; // the rest stays zero
         for (const ptx::Variable::Relocation& r : v.relocations) {
-            const uint64_t target = address(r.symbol) + static_cast<uint64_t>(r.addend);
-            if (address(r.symbol) == 0 && !module.function(r.symbol))
+            const int function = module.functionNumber(r.symbol);
+            const uint64_t target =
+                function >= 0 ? functionAddress(function) : address(r.symbol) + static_cast<uint64_t>(r.addend);
+            if (address(r.symbol) == 0 && function < 0)
                 throw InputError(fmt::format("{}:{}: '{}' is initialised with '{}', which is not declared", file,
                                              v.line, v.name, r.symbol));
             std::memcpy(bytes.data() + r.at, &target, static_cast<size_t>(r.bytes));

@@ -53,7 +53,8 @@ struct Warp {
     uint32_t frameAt = 0, localAt = 0, function = 0;
     std::vector<Frame> frames;
     std::byte* local = nullptr;                 ///< [lane][localBytes]
-    std::vector<std::vector<AsyncCopy>> copies; ///< groups, the newest (still open) last
+    std::vector<std::vector<AsyncCopy>> copies; ///< groups, the oldest first; behind the open one only empty ones
+    size_t open = 0;                            ///< the group that is not committed yet
     int barrier = -1;
     const Op* waitsAt = nullptr;
 

@@ -166,19 +166,25 @@ Row FunctionDecoder::symbolAddress(const std::string& name, int bytes, int64_t a
         return constant(static_cast<uint64_t>(shared->second + addend), bytes);
     if (const auto parameter = parameterOffsets.find(name); parameter != parameterOffsets.end())
         return constant(static_cast<uint64_t>(parameter->second + addend), bytes);
-    if (s.module.function(name)) {
-        auto [found, fresh] = s.functions.try_emplace(name, 0);
-        if (fresh) {
-            found->second = static_cast<int>(s.program.functions.size());
-            s.program.functions.emplace_back().name = name;
-            s.pending.push_back(name);
-        }
-        return constant(functionWindow + static_cast<uint64_t>(found->second), bytes);
+    if (const int number = s.module.functionNumber(name); number >= 0) {
+        functionIndex(name);
+        return constant(functionAddress(number), bytes);
     }
     const uint64_t at = s.addressOf(name);
     if (at == 0)
         refuse(fmt::format("'{}' is not declared", name));
     return constant(at + static_cast<uint64_t>(addend), bytes);
+}
+
+int FunctionDecoder::functionIndex(const std::string& name) {
+    auto [found, fresh] = s.functions.try_emplace(name, 0);
+    if (fresh) {
+        found->second = static_cast<int>(s.program.functions.size());
+        s.program.functions.emplace_back().name = name;
+        s.program.functionOf[static_cast<size_t>(s.module.functionNumber(name))] = found->second;
+        s.pending.push_back(name);
+    }
+    return found->second;
 }
 
 Row FunctionDecoder::target(const Operand& o, Type type) {
@@ -433,6 +439,7 @@ Program decodeKernel(const ptx::Module& module, const std::string& file, const s
     program.sharedBytes = std::max(program.sharedBytes, at);
 
     program.functions.emplace_back().name = kernel;
+    program.functionOf.assign(module.functions.size(), -1);
     FunctionDecoder(shared, *entry, 0).decode();
     while (!shared.pending.empty()) {
         const std::string name = shared.pending.back();

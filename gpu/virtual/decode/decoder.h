@@ -65,6 +65,7 @@ class FunctionDecoder {
     };
     Address address(const Operand& o, ptx::Space space);
     Row symbolAddress(const std::string& name, int bytes, int64_t addend);
+    int functionIndex(const std::string& name); ///< in the program; sees to it that the function is decoded
 
     // operations
     Op& emit(Handler run, OpClass kind, uint32_t flops = 0);

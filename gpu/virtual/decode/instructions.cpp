@@ -515,6 +515,9 @@ void FunctionDecoder::callOperation() {
     Handler run = &callFunction;
     if (callee.kind == Operand::Kind::Register) {
         address = registerRow(callee);
+        for (const ptx::Function& f : s.module.functions) // whichever it may be
+            if (!f.kernel && f.defined)
+                functionIndex(f.name);
     } else if (callee.kind != Operand::Kind::Symbol) {
         refuse("expected a function");
     } else {
@@ -525,8 +528,7 @@ void FunctionDecoder::callOperation() {
         } else if (!f || !f->defined) {
             refuse(fmt::format("function '{}' has no body", callee.name));
         } else {
-            symbolAddress(callee.name, 8, 0); // sees to it that it is decoded
-            call.function = s.functions.at(callee.name);
+            call.function = functionIndex(callee.name);
         }
     }
     Op& op = emit(run, OpClass::Control);

@@ -9,47 +9,55 @@ namespace {
 
 constexpr int64_t sectorBytes = 32, bankBytes = 4, banks = 32;
 
-/// Passes over the 32 banks that the words of some lanes need: the most different words in one bank.
-uint32_t passes(const std::vector<int64_t>& words) {
-    std::array<std::array<int64_t, warpSize>, banks> seen;
-    std::array<uint32_t, banks> count{};
-    uint32_t most = 0;
-    for (const int64_t word : words) {
-        auto& bank = seen[static_cast<size_t>(word % banks)];
-        uint32_t& n = count[static_cast<size_t>(word % banks)];
-        if (std::find(bank.begin(), bank.begin() + n, word) == bank.begin() + n && n < warpSize) {
-            bank[n++] = word;
-            most = std::max(most, n);
-        }
+/// The words that some lanes touch, by bank.
+class Banks {
+  public:
+    /// Passes over the 32 banks that the words need: the most different words in one bank.
+    uint32_t passes() const { return most; }
+    void add(uint32_t word) {
+        const auto bank = static_cast<size_t>(word % banks);
+        uint8_t& n = count[bank];
+        for (uint8_t i = 0; i < n; ++i)
+            if (words[bank][i] == word)
+                return;
+        if (n < warpSize)
+            words[bank][n++] = word;
+        most = std::max<uint32_t>(most, n);
     }
-    return most;
-}
+
+  private:
+    uint32_t words[banks][warpSize];
+    uint8_t count[banks] = {};
+    uint32_t most = 0;
+};
 
 /// Wide accesses go in parts: two halves of a warp for 8 bytes a lane, four quarters for 16. Parts that together still
 /// touch each bank once (all lanes read the same word, say) share a pass.
 uint32_t wavefronts(const Pattern& p, uint64_t base, int bytes) {
-    const int parts = std::max<int>(1, bytes / 4);
-    uint32_t all = 0;
-    std::vector<int64_t> together;
-    for (int part = 0; part < parts; ++part) {
-        std::vector<int64_t> words;
-        for (int i = part * warpSize / parts; i < (part + 1) * warpSize / parts; ++i)
+    const int parts = std::max<int>(1, bytes / 4), lanes = warpSize / parts;
+    const auto addPart = [&](Banks& to, int part) {
+        for (int i = part * lanes; i < (part + 1) * lanes; ++i)
             if (has(p.mask, i)) {
-                const int64_t first = (static_cast<int64_t>(base) + p.delta[i]) / bankBytes;
-                const int64_t last = (static_cast<int64_t>(base) + p.delta[i] + bytes - 1) / bankBytes;
-                for (int64_t word = first; word <= last; ++word)
-                    words.push_back(word);
+                const auto first = static_cast<uint32_t>((static_cast<int64_t>(base) + p.delta[i]) / bankBytes);
+                const auto last = static_cast<uint32_t>((static_cast<int64_t>(base) + p.delta[i] + bytes - 1) / bankBytes);
+                for (uint32_t word = first; word <= last; ++word)
+                    to.add(word);
             }
-        std::vector<int64_t> both = together;
-        both.insert(both.end(), words.begin(), words.end());
-        if (passes(both) > 1) {
-            all += passes(together);
-            together = std::move(words);
-        } else {
-            together = std::move(both);
+    };
+    uint32_t all = 0;
+    for (int part = 0; part < parts;) {
+        Banks alone;
+        addPart(alone, part);
+        uint32_t passes = alone.passes();
+        for (++part; part < parts && passes <= 1; ++part) { // as many more as fit into the same pass
+            addPart(alone, part);
+            if (alone.passes() > 1)
+                break;
+            passes = alone.passes();
         }
+        all += passes;
     }
-    return all + passes(together);
+    return all;
 }
 
 const char* verb(AccessKind kind) {

@@ -13,6 +13,15 @@ struct Place {
     Pattern::Kind kind = Pattern::Scattered;
 };
 
+/// The patterns of an operation. Which sectors it touches depends on where in a sector it begins, so in global memory
+/// there is one for each word of a sector. Bank conflicts do not (another first word turns all banks alike), but a
+/// swizzled tile looks different to each warp, so in shared memory there is one for each of eight warps.
+constexpr size_t phases = 8;
+inline Pattern& patternOf(const Warp& w, uint32_t access, uint64_t base, bool sectors) {
+    const uint64_t phase = sectors ? base >> 2 : static_cast<uint64_t>(w.index);
+    return w.block->worker->patterns[access * phases + (phase & (phases - 1))];
+}
+
 /// Works out sectors, wavefronts and the rest for the deltas and mask already in `p`.
 void completePattern(Pattern& p, uint64_t base, int bytes);
 

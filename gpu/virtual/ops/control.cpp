@@ -135,10 +135,11 @@ const Op* callFunction(Warp& w, const Op* op) {
     if (target < 0) { // lanes that call the same function go first; the others come back to this call
         const uint64_t* address = in<uint64_t>(w, op->a);
         const int lane = std::countr_zero(mask);
-        const uint64_t index = address[lane] - functionWindow;
-        if (index >= program.functions.size() || index == 0)
-            w.block->fault(w, op, lane, "call", fmt::format("a call of {:#x}, which is no function", address[lane]));
-        target = static_cast<int>(index);
+                const uint64_t number = (address[lane] - functionAddress(0)) / 16;
+        target = number < program.functionOf.size() ? program.functionOf[number] : -1;
+        if (target < 0)
+            w.block->fault(w, op, lane, "call",
+                           fmt::format("a call of {:#x}, which is no function,", address[lane]));
         for (int i = 0; i < warpSize; ++i)
             if (has(mask, i) && address[i] != address[lane])
                 mask &= ~(1u << i);

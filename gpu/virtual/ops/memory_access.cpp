@@ -2,6 +2,7 @@
 #include "gpu/virtual/ops/memory_access.h"
 #include "gpu/virtual/ops/access.h"
 
+#include <algorithm>
 #include <cstring>
 #include <tuple>
 
@@ -19,11 +20,11 @@ using ptx::Space;
 
 /// Compares the lanes with the pattern of the last time; only a new one is worked out.
 HWY_INLINE const Pattern& classify(Warp& w, const Op* op, const uint64_t* address, int bytes, uint64_t& base,
-                                   uint32_t lowMask) {
-    Pattern& p = w.block->worker->patterns[op->access];
+                                   bool sectors) {
     base = address[std::countr_zero(w.mask)];
+    Pattern& p = patternOf(w, op->access, base, sectors);
     uint64_t difference =
-        (p.mask ^ w.mask) | ((p.low ^ static_cast<uint32_t>(base)) & lowMask) | (p.kind == Pattern::Unknown);
+        (p.mask ^ w.mask) | ((p.low ^ static_cast<uint32_t>(base)) & 3) | (p.kind == Pattern::Unknown);
     if (w.mask == fullMask) {
         for (int i = 0; i < warpSize; ++i)
             difference |= (address[i] - base) ^ static_cast<uint64_t>(p.delta[i]);
@@ -58,10 +59,10 @@ template <Space space>
 HWY_INLINE Place locate(Warp& w, const Op* op, Access& a, int bytes, AccessKind kind) {
     uint64_t base;
     if constexpr (space == Space::Global) {
-        const Pattern& p = classify(w, op, a.address, bytes, base, 31);
+        const Pattern& p = classify(w, op, a.address, bytes, base, true);
         return locateGlobal(w, op, p, a.address, base, bytes, kind, a.offsets);
     } else if constexpr (space == Space::Shared) {
-        const Pattern& p = classify(w, op, a.address, bytes, base, 127);
+        const Pattern& p = classify(w, op, a.address, bytes, base, false);
         return locateShared(w, op, p, a.address, base, bytes, kind);
     } else if constexpr (space == Space::Local) {
         return locateLocal(w, op, a.address, bytes, kind, a.offsets);
@@ -163,7 +164,7 @@ const Op* asyncCopy(Warp& w, const Op* op) {
     else
         addresses<uint32_t>(w, shared, sharedOffset, to.address);
     addresses<uint64_t>(w, op->b, op->imm, from.address);
-    AsyncCopy copy;
+    AsyncCopy& copy = w.copies[w.open].emplace_back();
     copy.bytes = op->bytes;
     copy.mask = w.mask;
     const uint32_t* length = op->c == noRow ? nullptr : in<uint32_t>(w, op->c);
@@ -177,13 +178,22 @@ const Op* asyncCopy(Warp& w, const Op* op) {
     if (reading != 0) {
         w.setMask(reading);
         uint64_t base;
-        const Pattern& p = classify(w, op, from.address, op->bytes, base, 31);
+        const Pattern& p = classify(w, op, from.address, op->bytes, base, true);
         const Place source = locateGlobal(w, op, p, from.address, base, op->bytes, AccessKind::Read, from.offsets);
         for (int i = 0; i < warpSize; ++i)
             if (has(reading, i)) {
+                const std::byte* bytes = source.host + source.offset[i];
+                if (!length && op->bytes == 16) {
+                    std::memcpy(copy.data[i], bytes, 16);
+                    continue;
+                }
                 const uint32_t valid = length && length[i] < op->bytes ? length[i] : op->bytes;
-                std::memset(copy.data[i], 0, sizeof(copy.data[i]));
-                std::memcpy(copy.data[i], source.host + source.offset[i], valid);
+                if (valid == 16) {
+                    std::memcpy(copy.data[i], bytes, 16);
+                } else {
+                    std::memset(copy.data[i], 0, sizeof(copy.data[i]));
+                    std::memcpy(copy.data[i], bytes, valid);
+                }
             }
         w.setMask(all);
     }
@@ -194,9 +204,8 @@ const Op* asyncCopy(Warp& w, const Op* op) {
     Op write = *op;
     write.access = op->access + 1;
     uint64_t base;
-    const Pattern& p = classify(w, &write, to.address, op->bytes, base, 127);
+    const Pattern& p = classify(w, &write, to.address, op->bytes, base, false);
     locateShared(w, &write, p, to.address, base, op->bytes, AccessKind::Write);
-    w.copies.back().push_back(copy);
     return op + 1;
 }
 
@@ -323,23 +332,31 @@ Handler storeHandler(ptx::Space space, int addressBytes, int bytes, int register
 Handler asyncCopyHandler() { return HWY_DYNAMIC_DISPATCH(asyncCopyOf)(); }
 
 const Op* commitAsync(Warp& w, const Op* op) {
-    w.copies.emplace_back();
+    if (++w.open == w.copies.size())
+        w.copies.emplace_back();
     return op + 1;
 }
 
 const Op* waitAsync(Warp& w, const Op* op) {
     // The last group is still open: it counts only for cp.async.wait_all (imm < 0).
-    const size_t closed = w.copies.size() - 1;
+    const size_t closed = w.open;
     const size_t keep = op->imm < 0 ? 0 : static_cast<size_t>(op->imm);
     const size_t done = op->imm < 0 ? closed + 1 : closed > keep ? closed - keep : 0;
     for (size_t group = 0; group < done; ++group)
         for (const AsyncCopy& copy : w.copies[group])
             for (int i = 0; i < warpSize; ++i)
-                if (has(copy.mask, i))
-                    std::memcpy(w.block->shared.data() + copy.to[i], copy.data[i], copy.bytes);
-    w.copies.erase(w.copies.begin(), w.copies.begin() + static_cast<std::ptrdiff_t>(std::min(done, closed)));
-    if (done > closed)
-        w.copies.back().clear();
+                if (has(copy.mask, i)) {
+                    std::byte* to = w.block->shared.data() + copy.to[i];
+                    if (copy.bytes == 16)
+                        std::memcpy(to, copy.data[i], 16);
+                    else
+                        std::memcpy(to, copy.data[i], copy.bytes);
+                }
+    // Emptied groups go to the end, with the memory that they hold.
+    for (size_t group = 0; group < done; ++group)
+        w.copies[group].clear();
+    std::rotate(w.copies.begin(), w.copies.begin() + static_cast<std::ptrdiff_t>(std::min(done, closed)), w.copies.end());
+    w.open = closed - std::min(done, closed);
     return op + 1;
 }
 

@@ -309,7 +309,7 @@ Place locateRows(Warp& w, const Op* op, Pattern& p, uint64_t* address, AccessKin
     }
     const uint32_t mask = op->count >= 4 ? fullMask : (1u << (8 * op->count)) - 1;
     const uint64_t base = address[0];
-    uint64_t difference = (p.mask ^ mask) | ((p.low ^ base) & 127) | (p.kind == Pattern::Unknown);
+    uint64_t difference = (p.mask ^ mask) | ((p.low ^ base) & 15) | (p.kind == Pattern::Unknown);
     for (int i = 0; i < 8 * op->count; ++i)
         difference |= (address[i] - base) ^ static_cast<uint64_t>(p.delta[i]);
     if (difference != 0) {
@@ -337,7 +337,7 @@ void wholeWarp(Warp& w, const Op* op) {
 const Op* loadMatrix(Warp& w, const Op* op) {
     wholeWarp(w, op);
     uint64_t address[warpSize];
-    const Place place = locateRows(w, op, w.block->worker->patterns[op->access], address, AccessKind::Read);
+    const Place place = locateRows(w, op, patternOf(w, op->access, 0, false), address, AccessKind::Read);
     const Row* rows = w.block->program->rows.data() + op->detail;
     for (int j = 0; j < op->count; ++j) {
         auto* row = out<uint16_t>(w, rows[j]); // 8 × 8 elements, row-major
@@ -359,7 +359,7 @@ const Op* loadMatrix(Warp& w, const Op* op) {
 const Op* storeMatrix(Warp& w, const Op* op) {
     wholeWarp(w, op);
     uint64_t address[warpSize];
-    const Place place = locateRows(w, op, w.block->worker->patterns[op->access], address, AccessKind::Write);
+    const Place place = locateRows(w, op, patternOf(w, op->access, 0, false), address, AccessKind::Write);
     const Row* rows = w.block->program->rows.data() + op->detail;
     for (int j = 0; j < op->count; ++j) {
         const auto* row = in<uint16_t>(w, rows[j]);

@@ -683,11 +683,16 @@ std::string Instruction::text() const {
     return all;
 }
 
+int Module::functionNumber(const std::string& name) const {
+    for (size_t i = 0; i < functions.size(); ++i)
+        if (functions[i].name == name)
+            return static_cast<int>(i);
+    return -1;
+}
+
 const Function* Module::function(const std::string& name) const {
-    for (const Function& f : functions)
-        if (f.name == name)
-            return &f;
-    return nullptr;
+    const int number = functionNumber(name);
+    return number < 0 ? nullptr : &functions[static_cast<size_t>(number)];
 }
 
 Module parse(const std::string& text, const std::string& file) { return Parser(text, file).parse(); }

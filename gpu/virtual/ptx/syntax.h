@@ -104,6 +104,7 @@ struct Module {
     std::vector<Variable> variables;
     std::vector<Function> functions;
     const Function* function(const std::string& name) const;
+    int functionNumber(const std::string& name) const; ///< index of `functions`; -1: none of that name
 };
 
 /// Reads PTX text, ISA 7.0 to 9.x. Throws InputError naming `file`, the line and what was expected.
