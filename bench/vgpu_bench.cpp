@@ -21,14 +21,15 @@ struct Rate {
 };
 
 /// The median of several runs.
-Rate measure(gpu::KernelLibrary& library, gpu::AttentionRung rung, const gpu::AttentionShape& shape, gpu::NumberFormat format,
-             const std::vector<float>& x) {
+Rate measure(gpu::KernelLibrary& library, gpu::AttentionRung rung, const gpu::AttentionShape& shape,
+             gpu::NumberFormat format, const std::vector<float>& x) {
     std::vector<Rate> rates;
     for (int i = 0; i < repetitions; ++i) {
         gpu::AttentionOptions options;
         options.format = format;
         options.threads = 1;
-        const gpu::AttentionRun run = gpu::attentionForward(library, rung, shape, x.data(), x.data(), x.data(), options);
+        const gpu::AttentionRun run =
+            gpu::attentionForward(library, rung, shape, x.data(), x.data(), x.data(), options);
         double instructions = 0, tensor = 0, seconds = 0;
         for (const gpu::LaunchRecord& launch : run.launches) {
             instructions += static_cast<double>(launch.stats.threadInstructions);
@@ -57,11 +58,13 @@ int main(int argc, char** argv) {
         std::vector<float> x(static_cast<size_t>(std::max(shape.queryLen, shape.keyLen) * 64));
         for (float& value : x)
             value = gaussian(random);
-        const Rate rate = measure(library, rung.id, shape, rung.halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32, x);
+        const Rate rate =
+            measure(library, rung.id, shape, rung.halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32, x);
         const bool good = rung.halfInputs ? rate.tensor >= tensorBar : rate.instructions >= instructionBar;
-        fmt::print("{:<14}{:>20.2f}e9{:>18.1f}{:>10.3f}  {}\n", rung.name, rate.instructions * 1e-9, rate.tensor * 1e-9, rate.seconds,
-                   good ? "" : "below its bar");
+        fmt::print("{:<14}{:>20.2f}e9{:>18.1f}{:>10.3f}  {}\n", rung.name, rate.instructions * 1e-9, rate.tensor * 1e-9,
+                   rate.seconds, good ? "" : "below its bar");
     }
-    fmt::print("bars: {:.1f}e9 thread-instructions/s on scalar kernels, {:.0f} GFLOP/s on tensor cores\n", instructionBar * 1e-9, tensorBar * 1e-9);
+    fmt::print("bars: {:.1f}e9 thread-instructions/s on scalar kernels, {:.0f} GFLOP/s on tensor cores\n",
+               instructionBar * 1e-9, tensorBar * 1e-9);
     return 0;
 }

@@ -13,7 +13,8 @@ class OtherCompilersTest : public QObject {
     Q_OBJECT
     std::unique_ptr<gpu::Device> device = vgpu::makeVirtualDevice();
 
-    void run(const char* file, const char* kernel, gpu::Extent grid, gpu::Extent block, int64_t shared, const std::vector<gpu::Argument>& arguments) {
+    void run(const char* file, const char* kernel, gpu::Extent grid, gpu::Extent block, int64_t shared,
+             const std::vector<gpu::Argument>& arguments) {
         QFile ptx(QString(WARPLIGHT_TEST_DATA "/data/ptx/") + file);
         QVERIFY(ptx.open(QIODevice::ReadOnly));
         const auto module = device->load(ptx.readAll().toStdString(), file);
@@ -57,12 +58,14 @@ class OtherCompilersTest : public QObject {
             }
         }
     }
-    static void compareProduct(const std::vector<float>& a, const std::vector<float>& b, const std::vector<float>& c, int m, int n, int depth) {
+    static void compareProduct(const std::vector<float>& a, const std::vector<float>& b, const std::vector<float>& c,
+                               int m, int n, int depth) {
         for (int i = 0; i < m; ++i)
             for (int j = 0; j < n; ++j) {
                 double sum = 0;
                 for (int k = 0; k < depth; ++k)
-                    sum += static_cast<double>(a[static_cast<size_t>(i * depth + k)]) * static_cast<double>(b[static_cast<size_t>(k * n + j)]);
+                    sum += static_cast<double>(a[static_cast<size_t>(i * depth + k)]) *
+                           static_cast<double>(b[static_cast<size_t>(k * n + j)]);
                 QVERIFY(std::fabs(static_cast<double>(c[static_cast<size_t>(i * n + j)]) - sum) < 1e-5 * depth);
             }
     }
@@ -72,7 +75,8 @@ class OtherCompilersTest : public QObject {
         const int rows = 3, n = 900;
         const auto x = wave(rows * n, 0.7f);
         const gpu::Buffer in = upload(x), out(*device, in.bytes(), "y");
-        run("triton_softmax.ptx", "softmax", {rows}, {128}, 16, {in.address(), out.address(), n, uint64_t(0), uint64_t(0)});
+        run("triton_softmax.ptx", "softmax", {rows}, {128}, 16,
+            {in.address(), out.address(), n, uint64_t(0), uint64_t(0)});
         std::vector<float> y(x.size());
         out.download(y.data());
         compareSoftmax(x, y, rows, n);
@@ -82,7 +86,8 @@ class OtherCompilersTest : public QObject {
         const int m = 128, n = 64, k = 96;
         const auto a = wave(m * k, 0.37f), b = wave(k * n, 0.91f);
         const gpu::Buffer da = upload(halves(a)), db = upload(halves(b)), dc(*device, m * n * 4, "c");
-        run("triton_matmul.ptx", "matmul", {2, 1}, {128}, 16384, {da.address(), db.address(), dc.address(), m, n, k, uint64_t(0), uint64_t(0)});
+        run("triton_matmul.ptx", "matmul", {2, 1}, {128}, 16384,
+            {da.address(), db.address(), dc.address(), m, n, k, uint64_t(0), uint64_t(0)});
         std::vector<float> c(m * n);
         dc.download(c.data());
         compareProduct(a, b, c, m, n, k);
@@ -91,8 +96,10 @@ class OtherCompilersTest : public QObject {
     void tritonAttention() {
         const int n = 128, d = 64;
         const auto q = wave(n * d, 0.13f), k = wave(n * d, 0.29f), v = wave(n * d, 0.53f);
-        const gpu::Buffer dq = upload(halves(q)), dk = upload(halves(k)), dv = upload(halves(v)), out(*device, n * d * 2, "o");
-        run("triton_attention.ptx", "attention", {2}, {128}, 24576, {dq.address(), dk.address(), dv.address(), out.address(), n, 0.125f, uint64_t(0), uint64_t(0)});
+        const gpu::Buffer dq = upload(halves(q)), dk = upload(halves(k)), dv = upload(halves(v)),
+                          out(*device, n * d * 2, "o");
+        run("triton_attention.ptx", "attention", {2}, {128}, 24576,
+            {dq.address(), dk.address(), dv.address(), out.address(), n, 0.125f, uint64_t(0), uint64_t(0)});
         std::vector<uint16_t> o(n * d);
         out.download(o.data());
         for (int i = 0; i < n; ++i) {
@@ -101,14 +108,17 @@ class OtherCompilersTest : public QObject {
             for (int j = 0; j < n; ++j) {
                 double dot = 0;
                 for (int c = 0; c < d; ++c)
-                    dot += static_cast<double>(q[static_cast<size_t>(i * d + c)]) * static_cast<double>(k[static_cast<size_t>(j * d + c)]);
+                    dot += static_cast<double>(q[static_cast<size_t>(i * d + c)]) *
+                           static_cast<double>(k[static_cast<size_t>(j * d + c)]);
                 sum += weight[static_cast<size_t>(j)] = std::exp(dot * 0.125);
             }
             for (int j = 0; j < n; ++j)
                 for (int c = 0; c < d; ++c)
-                    expected[static_cast<size_t>(c)] += weight[static_cast<size_t>(j)] / sum * static_cast<double>(v[static_cast<size_t>(j * d + c)]);
+                    expected[static_cast<size_t>(c)] +=
+                        weight[static_cast<size_t>(j)] / sum * static_cast<double>(v[static_cast<size_t>(j * d + c)]);
             for (int c = 0; c < d; ++c)
-                QVERIFY(std::fabs(static_cast<double>(number::f16ToFloat(o[static_cast<size_t>(i * d + c)])) - expected[static_cast<size_t>(c)]) < 2e-3);
+                QVERIFY(std::fabs(static_cast<double>(number::f16ToFloat(o[static_cast<size_t>(i * d + c)])) -
+                                  expected[static_cast<size_t>(c)]) < 2e-3);
         }
     }
 

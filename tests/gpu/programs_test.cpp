@@ -17,7 +17,8 @@ class ProgramsTest : public QObject {
     std::unique_ptr<gpu::Device> device;
     std::unique_ptr<gpu::Module> module;
 
-    gpu::LaunchStats run(const char* kernel, gpu::Extent grid, gpu::Extent block, const std::vector<Argument>& arguments, int threads = 0) {
+    gpu::LaunchStats run(const char* kernel, gpu::Extent grid, gpu::Extent block,
+                         const std::vector<Argument>& arguments, int threads = 0) {
         gpu::LaunchConfig config;
         config.grid = grid;
         config.block = block;
@@ -125,7 +126,8 @@ class ProgramsTest : public QObject {
             x[static_cast<size_t>(i)] = static_cast<float>(i - 2000) * 0.0123f + 0.001f;
             xd[static_cast<size_t>(i)] = (i - 2000) * 0.00317 + 0.0001;
         }
-        const gpu::Buffer in = upload(x, "x"), ind = upload(xd, "xd"), out(*device, 15 * n * 4, "o"), outd(*device, 7 * n * 8, "od");
+        const gpu::Buffer in = upload(x, "x"), ind = upload(xd, "xd"), out(*device, 15 * n * 4, "o"),
+                          outd(*device, 7 * n * 8, "od");
         run("mathematics", {32}, {128}, {in.address(), ind.address(), out.address(), outd.address(), n});
         const auto o = download<float>(out);
         const auto od = download<double>(outd);
@@ -135,17 +137,36 @@ class ProgramsTest : public QObject {
         double worst[15] = {}, worstd[7] = {};
         for (size_t i = 0; i < n; ++i) {
             const auto a = static_cast<double>(x[i]), size = std::fabs(a);
-            const double f[] = {std::sin(a), std::cos(a), std::log(size), 1 / a, std::sqrt(size), std::tanh(a), std::pow(size, static_cast<double>(1.3f)), std::exp(a),
-                                1 / std::sqrt(size), std::erf(a), std::atan2(a, static_cast<double>(0.7f)), std::cbrt(a), std::log1p(size), std::exp2(a),
+            const double f[] = {std::sin(a),
+                                std::cos(a),
+                                std::log(size),
+                                1 / a,
+                                std::sqrt(size),
+                                std::tanh(a),
+                                std::pow(size, static_cast<double>(1.3f)),
+                                std::exp(a),
+                                1 / std::sqrt(size),
+                                std::erf(a),
+                                std::atan2(a, static_cast<double>(0.7f)),
+                                std::cbrt(a),
+                                std::log1p(size),
+                                std::exp2(a),
                                 std::fmod(a, static_cast<double>(0.3f))};
             for (size_t k = 0; k < 15; ++k) {
                 const double ulp = std::ldexp(1.0, std::max(std::ilogb(f[k] == 0 ? 1e-38 : f[k]), -126) - 23);
                 worst[k] = std::max(worst[k], std::fabs(static_cast<double>(o[k * n + i]) - f[k]) / ulp);
             }
             const double d = xd[i];
-            const double g[] = {std::exp(d), std::sin(d), d / 3.0, std::sqrt(std::fabs(d)), std::log(std::fabs(d)), std::pow(std::fabs(d), 0.7), std::erf(d)};
+            const double g[] = {std::exp(d),
+                                std::sin(d),
+                                d / 3.0,
+                                std::sqrt(std::fabs(d)),
+                                std::log(std::fabs(d)),
+                                std::pow(std::fabs(d), 0.7),
+                                std::erf(d)};
             for (size_t k = 0; k < 7; ++k)
-                worstd[k] = std::max(worstd[k], std::fabs(od[k * n + i] - g[k]) / std::ldexp(1.0, std::ilogb(g[k]) - 52));
+                worstd[k] =
+                    std::max(worstd[k], std::fabs(od[k * n + i] - g[k]) / std::ldexp(1.0, std::ilogb(g[k]) - 52));
         }
         for (size_t k = 0; k < 15; ++k)
             QVERIFY2(worst[k] <= ulps[k], qPrintable(QString("function %1: %2 ulp").arg(k).arg(worst[k])));
@@ -177,8 +198,9 @@ class ProgramsTest : public QObject {
 
     void printsAndAsserts() {
         QCOMPARE(run("speaks", {3}, {32}, {5}).output,
-                 std::string("block 0 says 5, 0.625, text and 1234567890123%\nblock 1 says 5, 0.625, text and 1234567890123%\n"
-                             "block 2 says 5, 0.625, text and 1234567890123%\n"));
+                 std::string(
+                     "block 0 says 5, 0.625, text and 1234567890123%\nblock 1 says 5, 0.625, text and 1234567890123%\n"
+                     "block 2 says 5, 0.625, text and 1234567890123%\n"));
         try {
             run("asserts", {1}, {32}, {11});
             QFAIL("the assertion did not stop the kernel");
@@ -210,9 +232,11 @@ class ProgramsTest : public QObject {
             QCOMPARE(row[7], 496);
             QCOMPARE(row[8], -7);
             QCOMPARE(static_cast<uint32_t>(row[9]),
-                     static_cast<uint32_t>(std::popcount(u) + std::countl_zero(u) + (t ? std::countr_zero(u) + 1 : 0)) + reversed);
+                     static_cast<uint32_t>(std::popcount(u) + std::countl_zero(u) + (t ? std::countr_zero(u) + 1 : 0)) +
+                         reversed);
             const uint32_t a = u * 0x01020304u, b = 0x0a0b0c0du; // selector 5140: bytes a0, b0, a1, b1 upwards
-            QCOMPARE(static_cast<uint32_t>(row[10]), (a & 0xff) | (b & 0xff) << 8 | (a >> 8 & 0xff) << 16 | (b >> 8 & 0xff) << 24);
+            QCOMPARE(static_cast<uint32_t>(row[10]),
+                     (a & 0xff) | (b & 0xff) << 8 | (a >> 8 & 0xff) << 16 | (b >> 8 & 0xff) << 24);
             QCOMPARE(row[11], t * 10 + 5);
             QCOMPARE(static_cast<uint32_t>(row[12]), 0x80000001u << 4 | u >> 28);
             QCOMPARE(static_cast<uint32_t>(row[13]), t & 1 ? 0xaaaaaaaau : 0u);
@@ -241,7 +265,8 @@ class ProgramsTest : public QObject {
     void countersDoNotDependOnThreads() {
         const int n = 1000;
         const gpu::Buffer out(*device, n * 4, "out");
-        const gpu::LaunchStats one = run("collatz", {8}, {128}, {out.address(), n}, 1), two = run("collatz", {8}, {128}, {out.address(), n}, 2);
+        const gpu::LaunchStats one = run("collatz", {8}, {128}, {out.address(), n}, 1),
+                               two = run("collatz", {8}, {128}, {out.address(), n}, 2);
         QCOMPARE(one.warpInstructions, two.warpInstructions);
         QCOMPARE(one.threadInstructions, two.threadInstructions);
         QCOMPARE(one.divergentBranches, two.divergentBranches);

@@ -39,7 +39,8 @@ uint32_t wavefronts(const Pattern& p, uint64_t base, int bytes) {
         for (int i = part * lanes; i < (part + 1) * lanes; ++i)
             if (has(p.mask, i)) {
                 const auto first = static_cast<uint32_t>((static_cast<int64_t>(base) + p.delta[i]) / bankBytes);
-                const auto last = static_cast<uint32_t>((static_cast<int64_t>(base) + p.delta[i] + bytes - 1) / bankBytes);
+                const auto last =
+                    static_cast<uint32_t>((static_cast<int64_t>(base) + p.delta[i] + bytes - 1) / bankBytes);
                 for (uint32_t word = first; word <= last; ++word)
                     to.add(word);
             }

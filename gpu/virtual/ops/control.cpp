@@ -22,6 +22,21 @@ const Op* go(Warp& w, const Op* from, const Op* to) {
     return to;
 }
 
+/// Whether lanes that go there do nothing but leave the kernel.
+bool leaves(const Warp& w, const Op* op) {
+    if (op->run == &joinPaths)
+        ++op;
+    return op->run == &exitThreads || (op->run == &returnFromFunction && w.frames.empty());
+}
+
+/// Some lanes leave, the others go on. They leave at once: a barrier must not wait for them.
+void leave(Warp& w, uint32_t lanes, uint32_t others) {
+    w.exited |= lanes;
+    w.block->liveThreads -= static_cast<uint32_t>(std::popcount(lanes));
+    w.setMask(others);
+    settleBarriers(*w.block);
+}
+
 void copySlots(std::byte* to, const Program::Function::Slot& toSlot, const std::byte* from,
                const Program::Function::Slot& fromSlot, uint32_t mask) {
     const uint32_t bytes = std::min(toSlot.bytes, fromSlot.bytes);
@@ -59,6 +74,14 @@ const Op* branch(Warp& w, const Op* op) {
     if (taken == 0)
         return op + 1;
     ++w.block->worker->counts.divergentBranches;
+    if (leaves(w, target)) {
+        leave(w, taken, passed);
+        return op + 1;
+    }
+    if (leaves(w, op + 1)) {
+        leave(w, passed, taken);
+        return go(w, op, target);
+    }
     const Op* meet = op->d == noRow ? nullptr : at(w, op->d);
     if (meet != w.join || !meet) {
         if (meet)
@@ -135,11 +158,10 @@ const Op* callFunction(Warp& w, const Op* op) {
     if (target < 0) { // lanes that call the same function go first; the others come back to this call
         const uint64_t* address = in<uint64_t>(w, op->a);
         const int lane = std::countr_zero(mask);
-                const uint64_t number = (address[lane] - functionAddress(0)) / 16;
+        const uint64_t number = (address[lane] - functionAddress(0)) / 16;
         target = number < program.functionOf.size() ? program.functionOf[number] : -1;
         if (target < 0)
-            w.block->fault(w, op, lane, "call",
-                           fmt::format("a call of {:#x}, which is no function,", address[lane]));
+            w.block->fault(w, op, lane, "call", fmt::format("a call of {:#x}, which is no function,", address[lane]));
         for (int i = 0; i < warpSize; ++i)
             if (has(mask, i) && address[i] != address[lane])
                 mask &= ~(1u << i);

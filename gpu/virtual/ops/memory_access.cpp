@@ -355,7 +355,8 @@ const Op* waitAsync(Warp& w, const Op* op) {
     // Emptied groups go to the end, with the memory that they hold.
     for (size_t group = 0; group < done; ++group)
         w.copies[group].clear();
-    std::rotate(w.copies.begin(), w.copies.begin() + static_cast<std::ptrdiff_t>(std::min(done, closed)), w.copies.end());
+    std::rotate(w.copies.begin(), w.copies.begin() + static_cast<std::ptrdiff_t>(std::min(done, closed)),
+                w.copies.end());
     w.open = closed - std::min(done, closed);
     return op + 1;
 }
