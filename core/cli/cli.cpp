@@ -1,6 +1,7 @@
 #include "core/cli/cli.h"
 
 #include "core/cli/compute_command.h"
+#include "core/cli/kernel_command.h"
 #include "core/cli/machine.h"
 #include "core/cli/run_command.h"
 #include "core/cli/serve.h"
@@ -73,6 +74,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
     CLI::App* runCommand = addRunCommand(app, options);
     ComputeOptions computeOptions;
     CLI::App* computeCommand = addComputeCommand(app, computeOptions);
+    KernelOptions kernelOptions;
+    CLI::App* kernelCommand = addKernelCommand(app, kernelOptions);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) { // --help, --version
@@ -94,6 +97,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
             return serve(registry);
         else if (*computeCommand)
             computeAttention(computeOptions);
+        else if (*kernelCommand)
+            return runKernel(kernelOptions);
         return 0;
     } catch (const InputError& error) {
         std::cerr << "warplight-cli: " << error.what() << '\n';

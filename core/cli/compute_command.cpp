@@ -4,8 +4,11 @@
 #include "core/formats/tensor_file.h"
 #include "core/labs/attention/tensors.h"
 #include "gpu/number/half.h"
+#include "gpu/ops/attention.h"
+#include "gpu/virtual/virtual_device.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace warplight::cli {
@@ -48,18 +51,57 @@ CLI::App* addComputeCommand(CLI::App& app, ComputeOptions& options) {
     attention->add_option("--lse", options.lse, "Where the log-sum-exp of each row goes (f32); may be the file of O");
     attention->add_flag("--causal", options.causal, "Mask aligned bottom-right");
     attention->add_option("--scale", options.scale, "Instead of 1/√headDim");
-    attention->add_option("--implementation", options.implementation,
-                          "A rung of the ladder: flash-packed, standard, ...");
+    attention->add_option(
+        "--implementation", options.implementation,
+        "A rung of the ladder: flash-packed, standard, ... on cpu; flash2, flash2-mma, naive, ... on vgpu");
     attention->add_option("--dtype", options.dtype,
                           "f32, f16 or bf16: inputs are rounded to it, O is stored in it (default: as Q)");
     attention->add_option("--layout", options.layout, "BHND or BNHD, for four dimensions");
-    attention->add_option("--device", options.device, "What to run on")->check(CLI::IsMember({"cpu"}));
+    attention->add_option("--device", options.device, "What to run on")->check(CLI::IsMember({"cpu", "vgpu"}));
     attention->add_option("--threads", options.threads, "0 = all");
     return attention;
 }
 
+namespace {
+
+void onCpu(const ComputeOptions& options, cpu::AttentionProblem& problem) {
+    cpu::Execution execution;
+    execution.threads = options.threads;
+    cpu::attentionForward(
+        cpu::implementationByName(options.implementation.empty() ? "flash-packed" : options.implementation), problem,
+        execution);
+}
+
+/// The kernels that an NVIDIA GPU would run, on the virtual GPU.
+void onVirtualGpu(const ComputeOptions& options, DType dtype, cpu::AttentionProblem& problem) {
+    const std::string best = dtype == DType::F32 ? "flash2" : "flash2-mma";
+    const gpu::AttentionRung rung =
+        gpu::attentionRungByName(options.implementation.empty() ? best : options.implementation);
+    gpu::AttentionOptions how;
+    how.threads = options.threads;
+    if (gpu::info(rung).halfInputs)
+        how.format = dtype == DType::BF16  ? gpu::NumberFormat::BF16
+                     : dtype == DType::F16 ? gpu::NumberFormat::F16
+                                           : gpu::NumberFormat::F32;
+    const gpu::AttentionShape shape{problem.batch,  problem.queryHeads, problem.keyHeads, problem.queryLen,
+                                    problem.keyLen, problem.headDim,    problem.scale,    problem.causal};
+    const auto device = vgpu::makeVirtualDevice();
+    gpu::KernelLibrary library(*device);
+    const gpu::AttentionRun run = gpu::attentionForward(library, rung, shape, problem.q, problem.k, problem.v, how);
+    std::copy(run.o.begin(), run.o.end(), problem.o);
+    std::copy(run.lse.begin(), run.lse.end(), problem.lse);
+}
+
+} // namespace
+
 void computeAttention(const ComputeOptions& options) {
-    const cpu::Implementation implementation = cpu::implementationByName(options.implementation);
+    const bool virtualGpu = options.device == "vgpu";
+    if (!options.implementation.empty()) { // before any file is read
+        if (virtualGpu)
+            gpu::attentionRungByName(options.implementation);
+        else
+            cpu::implementationByName(options.implementation);
+    }
     const labs::Layout layout = labs::layoutByName(options.layout);
     tensor::Tensor q = formats::loadTensor(options.q), k = formats::loadTensor(options.k),
                    v = formats::loadTensor(options.v);
@@ -75,9 +117,10 @@ void computeAttention(const ComputeOptions& options) {
     problem.lse = lse.data();
     problem.causal = options.causal;
     problem.scale = options.scale.value_or(problem.scale);
-    cpu::Execution execution;
-    execution.threads = options.threads;
-    cpu::attentionForward(implementation, problem, execution);
+    if (virtualGpu)
+        onVirtualGpu(options, dtype, problem);
+    else
+        onCpu(options, problem);
     std::vector<formats::OutputTensor> outputs{{options.o, {"o", labs::outputLike(inputs, o), dtype}}};
     if (!options.lse.empty())
         outputs.push_back({options.lse, {"lse", labs::rowsLike(inputs, lse), DType::F32}});

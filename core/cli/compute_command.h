@@ -10,7 +10,7 @@ class App;
 namespace warplight::cli {
 
 struct ComputeOptions {
-    std::string q, k, v, o, lse, implementation = "flash-packed", dtype, layout = "BHND", device = "cpu";
+    std::string q, k, v, o, lse, implementation, dtype, layout = "BHND", device = "cpu";
     std::optional<float> scale;
     bool causal = false;
     int threads = 0;

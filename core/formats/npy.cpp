@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/formats/atomic_file.h"
 #include "core/formats/decode.h"
+#include "core/formats/mapped_file.h"
 #include "gpu/number/half.h"
 
 #include <array>
@@ -195,18 +196,43 @@ std::string elementBytes(const tensor::Tensor& tensor, DType dtype) {
     return bytes;
 }
 
-std::string npyBytes(const tensor::Tensor& tensor, DType dtype) {
-    const std::string data = elementBytes(tensor, dtype); // refuses what has no name below
-    const char* descr = dtype == DType::F16    ? "<f2"
-                        : dtype == DType::F64  ? "<f8"
-                        : dtype == DType::BF16 ? "<V2"
-                                               : "<f4";
-    std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", descr,
-                                     fmt::join(tensor.shape, ", "), tensor.shape.size() == 1 ? "," : "");
+std::string npyStart(const std::vector<int64_t>& shape, DType dtype) {
+    static const std::map<DType, const char*> names{
+        {DType::F16, "<f2"}, {DType::BF16, "<V2"}, {DType::F32, "<f4"}, {DType::F64, "<f8"}, {DType::I8, "|i1"},
+        {DType::U8, "|u1"},  {DType::I16, "<i2"},  {DType::U16, "<u2"}, {DType::I32, "<i4"}, {DType::U32, "<u4"},
+        {DType::I64, "<i8"}, {DType::U64, "<u8"},  {DType::Bool, "|b1"}};
+    std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", names.at(dtype),
+                                     fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
     header.append(63 - (10 + header.size()) % 64, ' ');
     header += '\n';
     const char length[2] = {static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
-    return std::string("\x93NUMPY\x01\x00", 8) + std::string(length, 2) + header + data;
+    return std::string("\x93NUMPY\x01\x00", 8) + std::string(length, 2) + header;
+}
+
+std::string npyBytes(const tensor::Tensor& tensor, DType dtype) {
+    const std::string data = elementBytes(tensor, dtype); // refuses what cannot be written
+    return npyStart(tensor.shape, dtype) + data;
+}
+
+RawArray readRawNpy(const std::string& file) {
+    const MappedFile mapped(file);
+    const NpyHeader header = readNpyHeader(mapped.bytes(), file);
+    if (header.bigEndian || (header.fortranOrder && header.shape.size() > 1))
+        refuse(file, "expected little-endian numbers in C order");
+    const auto bytes = static_cast<size_t>(tensor::elementCount(header.shape) * tensor::bytesPerElement(header.dtype));
+    const auto data = mapped.bytes().subspan(header.dataBegin);
+    if (data.size() < bytes)
+        refuse(file, fmt::format("holds {} bytes of numbers, expected {}", data.size(), bytes));
+    return {header.dtype, header.shape, {data.begin(), data.begin() + static_cast<std::ptrdiff_t>(bytes)}};
+}
+
+void writeRawNpy(const std::string& file, const RawArray& array) {
+    const std::string start = npyStart(array.shape, array.dtype);
+    AtomicFile out(file);
+    out.stream().write(start.data(), static_cast<std::streamsize>(start.size()));
+    out.stream().write(reinterpret_cast<const char*>(array.bytes.data()),
+                       static_cast<std::streamsize>(array.bytes.size()));
+    out.commit();
 }
 
 void writeNpy(const std::filesystem::path& file, const tensor::Tensor& tensor, DType dtype) {

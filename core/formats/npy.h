@@ -24,7 +24,21 @@ tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where
 
 /// Writes version 1, C order, little endian, data at a multiple of 64; `dtype` is F32, F16, F64 or BF16 (as `<V2`).
 void writeNpy(const std::filesystem::path& file, const tensor::Tensor& tensor, tensor::DType dtype);
+/// What stands before the numbers.
+std::string npyStart(const std::vector<int64_t>& shape, tensor::DType dtype);
 std::string npyBytes(const tensor::Tensor& tensor, tensor::DType dtype);
+
+/// An array as it lies in memory: little endian, C order, in its own element type.
+struct RawArray {
+    tensor::DType dtype = tensor::DType::F32;
+    std::vector<int64_t> shape;
+    std::vector<std::byte> bytes;
+};
+
+/// Reads and writes a .npy without changing its numbers. Throws InputError naming the file, the field and what was
+/// expected; big endian and Fortran order are refused.
+RawArray readRawNpy(const std::string& file);
+void writeRawNpy(const std::string& file, const RawArray& array);
 
 /// Elements as they lie in a file, little endian. `dtype` as for writeNpy.
 std::string elementBytes(const tensor::Tensor& tensor, tensor::DType dtype);
