@@ -96,13 +96,6 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
 MainWindow::~MainWindow() = default;
 
 void MainWindow::engineReady() {
-    if (device->count() == 0)
-        for (const lab::DeviceInfo& info : client.devices()) {
-            if (!info.available)
-                continue;
-            device->addItem(qt(info.id + " · " + info.title), qt(info.id));
-            device->setItemData(device->count() - 1, qt(info.detail), Qt::ToolTipRole);
-        }
     if (navigation->count() == 0) {
         QString lab;
         for (const lab::Description& description : client.experiments()) {
@@ -122,6 +115,20 @@ void MainWindow::engineReady() {
     showState();
 }
 
+/// Those that the page's experiment runs on; the one chosen before stays where it can.
+void MainWindow::listDevices(const lab::Description& description) {
+    const QString before = device->currentData().toString();
+    device->clear();
+    for (const lab::DeviceInfo& info : client.devices()) {
+        const auto& known = description.devices;
+        if (!info.available || std::find(known.begin(), known.end(), info.id) == known.end())
+            continue;
+        device->addItem(qt(info.id + " · " + info.title), qt(info.id));
+        device->setItemData(device->count() - 1, qt(info.detail), Qt::ToolTipRole);
+    }
+    device->setCurrentIndex(std::max(0, device->findData(before)));
+}
+
 void MainWindow::showExperiment(const QString& id) {
     const auto& all = client.experiments();
     const auto description = std::find_if(all.begin(), all.end(), [&](const auto& d) { return qt(d.id) == id; });
@@ -130,6 +137,7 @@ void MainWindow::showExperiment(const QString& id) {
     if (!experiment.isEmpty())
         keptSettings[experiment] = settings->values();
     experiment = id;
+    listDevices(*description);
     for (int row = 0; row < navigation->count(); ++row)
         if (navigation->item(row)->data(Qt::UserRole).toString() == id)
             navigation->setCurrentRow(row);

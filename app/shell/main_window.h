@@ -39,6 +39,7 @@ class MainWindow : public QMainWindow {
     const lab::RunRecord* currentRun() const;
     QString bannerText() const;
 
+    void listDevices(const lab::Description& description);
     void showExperiment(const QString& id);
     /// Shows an experiment with these settings over what was set there, and runs it.
     void openWith(const QString& id, const std::map<std::string, lab::Value>& values);

@@ -69,7 +69,14 @@ void stylePlot(QCustomPlot& plot) {
 void setUpAxis(QCPAxis& axis, const lab::Axis& description) {
     axis.setLabel(QString::fromStdString(description.title));
     axis.setScaleType(description.scale == lab::Scale::Linear ? QCPAxis::stLinear : QCPAxis::stLogarithmic);
-    axis.setTicker(QSharedPointer<HumanTicker>::create(description));
+    if (description.labels.empty()) {
+        axis.setTicker(QSharedPointer<HumanTicker>::create(description));
+    } else {
+        const auto names = QSharedPointer<QCPAxisTickerText>::create();
+        for (size_t i = 0; i < description.labels.size(); ++i)
+            names->addTick(static_cast<double>(i), QString::fromStdString(description.labels[i]));
+        axis.setTicker(names);
+    }
     axis.setRangeReversed(description.reversed);
 }
 

@@ -154,11 +154,18 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
     stylePlot(target);
     setUpAxis(*target.xAxis, series.x);
     setUpAxis(*target.yAxis, series.y);
-    for (const lab::Curve& curve : series.curves)
-        if (!hidden.contains(QString::fromStdString(curve.id)))
+    QCPBars* below = nullptr;
+    for (const lab::Curve& curve : series.curves) {
+        if (hidden.contains(QString::fromStdString(curve.id)))
+            continue;
+        if (curve.style == lab::Curve::Style::Bars)
+            below = addBars(target, curve, below);
+        else
             addCurve(target, curve, false);
+    }
     for (const lab::Curve& curve : compared ? compared->curves : std::vector<lab::Curve>())
-        if (!hidden.contains(QString::fromStdString(curve.id)) && curve.provenance != lab::Provenance::Reference)
+        if (curve.style != lab::Curve::Style::Bars && !hidden.contains(QString::fromStdString(curve.id)) &&
+            curve.provenance != lab::Provenance::Reference)
             addCurve(target, curve, true);
     if (!fit)
         return;
@@ -178,6 +185,19 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
             range.upper = *description->maximum;
         axis->setRange(range);
     }
+}
+
+/// Stacked on `below`.
+QCPBars* SeriesView::addBars(QCustomPlot& target, const lab::Curve& curve, QCPBars* below) const {
+    auto* bars = new QCPBars(target.xAxis, target.yAxis);
+    const QColor colour = penOf(curve, false).color();
+    bars->setPen(Qt::NoPen);
+    bars->setBrush(colour);
+    bars->setWidth(0.6);
+    bars->setData(QVector<double>(curve.x.begin(), curve.x.end()), QVector<double>(curve.y.begin(), curve.y.end()));
+    if (below)
+        bars->moveAbove(below);
+    return bars;
 }
 
 void SeriesView::addCurve(QCustomPlot& target, const lab::Curve& curve, bool pinned) const {

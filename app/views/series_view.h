@@ -6,6 +6,7 @@
 #include <QTimer>
 
 class QCustomPlot;
+class QCPBars;
 class QCPItemText;
 class QCPItemStraightLine;
 
@@ -44,6 +45,7 @@ class SeriesView : public FigureView {
     void applyScales();
     void draw(QCustomPlot& plot, bool fit) const;
     void addCurve(QCustomPlot& plot, const lab::Curve& curve, bool pinned) const;
+    QCPBars* addBars(QCustomPlot& plot, const lab::Curve& curve, QCPBars* below) const;
     void rebuildLegend();
     double renderLegend(QPainter& painter, const QRectF& area) const;
     void moveCrosshair(const QPoint& at);

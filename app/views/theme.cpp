@@ -96,9 +96,17 @@ QString styleSheet(const Theme& t) {
 const QHash<QString, QColor>& keptColours() {
     // The rungs keep Okabe & Ito's colours on every page; black and yellow are left out: they vanish on one ground
     // each.
-    static const QHash<QString, QColor> known{{"flash", QColor("#0072B2")},      {"standard", QColor("#D55E00")},
-                                              {"flash-bf16", QColor("#009E73")}, {"flash-packed", QColor("#CC79A7")},
-                                              {"reference", QColor("#E69F00")},  {"online", QColor("#56B4E9")}};
+    static const QHash<QString, QColor> known{
+        {"flash", QColor("#0072B2")},        {"standard", QColor("#D55E00")},
+        {"flash-bf16", QColor("#009E73")},   {"flash-packed", QColor("#CC79A7")},
+        {"reference", QColor("#E69F00")},    {"online", QColor("#56B4E9")},
+        {"naive", QColor("#E69F00")},        {"tiled", QColor("#D55E00")},
+        {"fused-2pass", QColor("#56B4E9")},  {"flash1", QColor("#CC79A7")},
+        {"flash2", QColor("#0072B2")},       {"flash2-mma", QColor("#009E73")},
+        {"tensor.Q", QColor("#0072B2")},     {"tensor.K", QColor("#56B4E9")},
+        {"tensor.V", QColor("#009E73")},     {"tensor.S", QColor("#D55E00")},
+        {"tensor.P", QColor("#E69F00")},     {"tensor.O", QColor("#CC79A7")},
+        {"tensor.partO", QColor("#8B6FB8")}, {"tensor.statistics", QColor("#7A7A7A")}};
     return known;
 }
 

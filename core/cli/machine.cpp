@@ -29,7 +29,8 @@ std::vector<lab::DeviceInfo> devices() {
     return {{"cpu", fmt::format("{}, {} cores", info.cpuName, info.cores),
              fmt::format("kernels for {}{}", info.instructionSet,
                          info.bf16Instructions ? "; the CPU has AVX-512 BF16" : ""),
-             true}};
+             true},
+            {"vgpu", "Virtual GPU", "runs the compiled GPU kernels on the CPU and counts every byte", true}};
 }
 
 } // namespace warplight::cli

@@ -59,7 +59,8 @@ lab::RunRecord runOne(lab::Experiment& experiment, const lab::Settings& settings
         if (const auto* progress = std::get_if<lab::Progress>(&frame))
             printProgress(*progress);
     };
-    lab::Run run(id, options.device, sink, interrupted());
+    const std::vector<std::string> devices = experiment.describe().devices;
+    lab::Run run(id, options.device.empty() ? devices.front() : options.device, sink, interrupted());
     failure = runOnce(experiment, settings, run, sink);
     if (isatty(STDERR_FILENO))
         std::cerr << "\r\x1b[K";
@@ -116,7 +117,8 @@ CLI::App* addRunCommand(CLI::App& app, RunOptions& options) {
     command->add_option("what", options.what, "attention.race, or attention for the whole lab")->required();
     command->add_option("--set", options.settings, "A setting: name=value; a sweep is 256:16384:x2 or a,b,c")
         ->allow_extra_args(false);
-    command->add_option("--device", options.device, "What to run on")->check(CLI::IsMember({"cpu"}));
+    command->add_option("--device", options.device, "cpu or vgpu; default: the first that an experiment runs on")
+        ->check(CLI::IsMember({"cpu", "vgpu"}));
     command->add_option("--format", options.format, "How to print")->check(CLI::IsMember({"text", "json", "csv"}));
     command->add_option("--out", options.outFolder, "A folder for a CSV per figure and run.json");
     command->add_option("--save", options.sessionFile, "A .warplight session file");
@@ -131,6 +133,13 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
     std::vector<std::pair<lab::Experiment*, lab::Settings>> work; // all settings are checked before anything runs
     for (lab::Experiment* experiment : experiments) {
         const lab::Description description = experiment->describe();
+        if (const auto& known = description.devices;
+            !options.device.empty() && std::find(known.begin(), known.end(), options.device) == known.end()) {
+            if (only)
+                throw InputError(fmt::format("--device {}: {} does not run on it, expected one of {}", options.device,
+                                             description.id, fmt::join(known, ", ")));
+            continue; // of a whole lab, what runs there
+        }
         work.emplace_back(experiment, lab::Settings(description.parameters, settingsFor(description, options, only)));
     }
     if (!only)

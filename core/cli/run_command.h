@@ -14,7 +14,7 @@ namespace warplight::cli {
 struct RunOptions {
     std::string what;                  ///< an experiment's id or a lab's name
     std::vector<std::string> settings; ///< "name=value"
-    std::string device = "cpu", format = "text", outFolder, sessionFile;
+    std::string device, format = "text", outFolder, sessionFile;
 };
 
 /// Registers `run` and fills `options` when it is given.

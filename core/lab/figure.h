@@ -26,7 +26,8 @@ struct Axis {
 
 /// Points on shared axes: one implementation, one theory line, one ceiling.
 struct Curve {
-    enum class Style { LineAndPoints, Line, Points };
+    /// Bars stand on those of the curves before them.
+    enum class Style { LineAndPoints, Line, Points, Bars };
     std::string id;
     std::string label;
     std::string colourKey; ///< what the colour stands for ("flash"): the same key has the same colour on every page

@@ -23,7 +23,7 @@ struct EnumNames<Scale> {
 };
 template <>
 struct EnumNames<Curve::Style> {
-    static constexpr std::array<std::string_view, 3> names = {"lineAndPoints", "line", "points"};
+    static constexpr std::array<std::string_view, 4> names = {"lineAndPoints", "line", "points", "bars"};
 };
 template <>
 struct EnumNames<Heatmap::Palette> {

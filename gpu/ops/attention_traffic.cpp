@@ -15,7 +15,8 @@ int64_t visibleTo(const AttentionShape& s, int64_t row) {
     return s.causal ? std::clamp<int64_t>(row + 1 + s.keyLen - s.queryLen, 0, s.keyLen) : s.keyLen;
 }
 
-/// Rows of K that a block of `rows` queries loads, over all blocks of a head: tiles of `keys` as far as its last row sees.
+/// Rows of K that a block of `rows` queries loads, over all blocks of a head: tiles of `keys` as far as its last row
+/// sees.
 double keysLoaded(const AttentionShape& s, int64_t rows, int64_t keys) {
     int64_t all = 0;
     for (int64_t first = 0; first < s.queryLen; first += rows) {
@@ -33,7 +34,8 @@ Counts countsOf(const AttentionShape& s) {
     double pairs = 0;
     for (int64_t row = 0; row < s.queryLen; ++row)
         pairs += static_cast<double>(visibleTo(s, row));
-    return {static_cast<double>(s.heads()), static_cast<double>(s.queryLen), static_cast<double>(s.keyLen), static_cast<double>(s.headDim), pairs};
+    return {static_cast<double>(s.heads()), static_cast<double>(s.queryLen), static_cast<double>(s.keyLen),
+            static_cast<double>(s.headDim), pairs};
 }
 
 /// Per head, in elements of four bytes. S is read three times: for the maximum, the sum and the weights.
@@ -95,8 +97,13 @@ TensorTraffic withoutEmpty(TensorTraffic traffic) {
 
 TensorTraffic compulsoryTraffic(const AttentionShape& s, NumberFormat format) {
     const Counts n = countsOf(s);
-    const double size = format == NumberFormat::F32 ? f32 : 2, keys = static_cast<double>(s.batch * s.keyHeads) * n.keys * n.d * size;
-    return withoutEmpty({{"Q", {n.heads * n.queries * n.d * size, 0}}, {"K", {keys, 0}}, {"V", {keys, 0}}, {"O", {0, n.heads * n.queries * n.d * size}}, {"lse", {0, n.heads * n.queries * f32}}});
+    const double size = format == NumberFormat::F32 ? f32 : 2,
+                 keys = static_cast<double>(s.batch * s.keyHeads) * n.keys * n.d * size;
+    return withoutEmpty({{"Q", {n.heads * n.queries * n.d * size, 0}},
+                         {"K", {keys, 0}},
+                         {"V", {keys, 0}},
+                         {"O", {0, n.heads * n.queries * n.d * size}},
+                         {"lse", {0, n.heads * n.queries * f32}}});
 }
 
 TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, NumberFormat format) {
@@ -104,8 +111,12 @@ TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, Nu
     TensorTraffic t;
     switch (rung) {
     case AttentionRung::Naive:
-    case AttentionRung::Tiled: t = standard(n, rung == AttentionRung::Tiled); break;
-    case AttentionRung::Flash1: t = flash1(s, n); break;
+    case AttentionRung::Tiled:
+        t = standard(n, rung == AttentionRung::Tiled);
+        break;
+    case AttentionRung::Flash1:
+        t = flash1(s, n);
+        break;
     case AttentionRung::Fused2Pass:
     case AttentionRung::Flash2: {
         const double loaded = keysLoaded(s, tile, tile) * n.d;
@@ -150,13 +161,15 @@ TensorTraffic countedTraffic(const AttentionRun& run) {
 }
 
 OnChipTheory theoryAt(const AttentionShape& s, double elementBytes, double onChip) {
-    const double n = static_cast<double>(s.queryLen), d = static_cast<double>(s.headDim), heads = static_cast<double>(s.heads());
+    const double n = static_cast<double>(s.queryLen), d = static_cast<double>(s.headDim),
+                 heads = static_cast<double>(s.heads());
     const double elements = onChip / elementBytes;
     const double keys = std::clamp(std::floor(elements / (4 * d)), 1.0, n);
     const double rows = std::clamp(std::floor(elements / (4 * d)), 1.0, n);
     const double outer = std::ceil(n / keys), blocks = std::ceil(n / rows);
     const double bytes = heads * elementBytes;
-    return {bytes * (4 * n * d + 4 * n * n), bytes * (2 * n * d + outer * (3 * n * d + 4 * n)), bytes * (2 * n * d + 2 * n * d * blocks + n), bytes * 4 * n * d, keys};
+    return {bytes * (4 * n * d + 4 * n * n), bytes * (2 * n * d + outer * (3 * n * d + 4 * n)),
+            bytes * (2 * n * d + 2 * n * d * blocks + n), bytes * 4 * n * d, keys};
 }
 
 } // namespace warplight::gpu

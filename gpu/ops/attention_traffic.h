@@ -19,8 +19,8 @@ using TensorTraffic = std::map<std::string, Traffic>;
 /// Each tensor of the problem once: what any implementation has to move.
 TensorTraffic compulsoryTraffic(const AttentionShape& shape, NumberFormat format);
 
-/// What the loops of a rung's kernels ask memory for, derived by hand from their tiles (gpu/kernels, docs/attention-traffic.md).
-/// flash-decode: without the statistics of its parts.
+/// What the loops of a rung's kernels ask memory for, derived by hand from their tiles (gpu/kernels,
+/// docs/attention-traffic.md). flash-decode: without the statistics of its parts.
 TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& shape, NumberFormat format);
 
 /// What the kernels of a run asked for, counted: bytes that threads read and wrote, by buffer.

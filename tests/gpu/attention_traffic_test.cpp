@@ -18,8 +18,10 @@ class AttentionTrafficTest : public QObject {
         QTest::addColumn<AttentionShape>("shape");
         for (const AttentionRungInfo& rung : attentionRungs())
             for (const bool causal : {false, true})
-                for (const auto& [q, k, d] : std::initializer_list<std::tuple<int, int, int>>{{64, 64, 64}, {128, 96, 32}, {67, 131, 24}, {33, 300, 128}, {100, 40, 80}, {70, 70, 256}})
-                    QTest::addRow("%s, %d queries, %d keys, headDim %d%s", std::string(rung.name).c_str(), q, k, d, causal ? ", causal" : "")
+                for (const auto& [q, k, d] : std::initializer_list<std::tuple<int, int, int>>{
+                         {64, 64, 64}, {128, 96, 32}, {67, 131, 24}, {33, 300, 128}, {100, 40, 80}, {70, 70, 256}})
+                    QTest::addRow("%s, %d queries, %d keys, headDim %d%s", std::string(rung.name).c_str(), q, k, d,
+                                  causal ? ", causal" : "")
                         << static_cast<int>(rung.id) << AttentionShape{1, 2, 1, q, k, d, 0.1f, causal};
     }
 
@@ -29,12 +31,19 @@ class AttentionTrafficTest : public QObject {
         const auto id = static_cast<AttentionRung>(rung);
         AttentionOptions options;
         options.format = info(id).halfInputs ? NumberFormat::F16 : NumberFormat::F32;
-        const std::vector<float> x(static_cast<size_t>(2 * std::max(shape.queryLen, shape.keyLen) * shape.headDim), 0.5f);
-        const TensorTraffic counted = countedTraffic(attentionForward(library, id, shape, x.data(), x.data(), x.data(), options));
+        const std::vector<float> x(static_cast<size_t>(2 * std::max(shape.queryLen, shape.keyLen) * shape.headDim),
+                                   0.5f);
+        const TensorTraffic counted =
+            countedTraffic(attentionForward(library, id, shape, x.data(), x.data(), x.data(), options));
         for (const auto& [tensor, bytes] : algorithmicTraffic(id, shape, options.format)) {
             const auto found = counted.find(tensor);
             QVERIFY2(found != counted.end(), tensor.c_str());
-            QVERIFY2(found->second == bytes, qPrintable(QString("%1: counted %2 read, %3 written; formula %4, %5").arg(tensor.c_str()).arg(found->second.read).arg(found->second.written).arg(bytes.read).arg(bytes.written)));
+            QVERIFY2(found->second == bytes, qPrintable(QString("%1: counted %2 read, %3 written; formula %4, %5")
+                                                            .arg(tensor.c_str())
+                                                            .arg(found->second.read)
+                                                            .arg(found->second.written)
+                                                            .arg(bytes.read)
+                                                            .arg(bytes.written)));
         }
         if (id != AttentionRung::FlashDecode)
             QCOMPARE(counted.size(), algorithmicTraffic(id, shape, options.format).size());

@@ -6,6 +6,7 @@ void registerAttentionLab(lab::Registry& registry) {
     registry.add(makeRace());
     registry.add(makeMap());
     registry.add(makeTiles());
+    registry.add(makeTraffic());
     registry.add(makeAccuracy());
 }
 

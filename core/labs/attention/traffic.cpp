@@ -1,0 +1,377 @@
+// What each rung moves through memory: by formula, and counted on the virtual GPU while the compiled kernel runs.
+#include "core/error.h"
+#include "core/labs/attention/attention_lab.h"
+#include "core/labs/attention/inputs.h"
+#include "gpu/ops/attention_traffic.h"
+#include "gpu/virtual/virtual_device.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+namespace warplight::labs {
+namespace {
+
+using namespace lab;
+
+constexpr double kibibyte = 1024;
+/// A bar this many times as long as the next one would leave nothing of the others to see.
+constexpr double outlier = 6;
+
+double total(const gpu::TensorTraffic& traffic) {
+    double bytes = 0;
+    for (const auto& [tensor, t] : traffic)
+        bytes += t.total();
+    return bytes;
+}
+
+/// The statistics of a row are one tensor to the reader.
+std::string shownTensor(const std::string& buffer) {
+    return buffer == "m" || buffer == "l" || buffer == "lse" ? "statistics" : buffer;
+}
+
+struct Point {
+    std::string rung;
+    gpu::AttentionShape shape;
+    double x = 0;
+    gpu::TensorTraffic compulsory, algorithmic, counted;
+    std::map<std::string, double> sectorBytes; ///< by buffer
+};
+
+Curve curve(std::string id, std::string label, std::string colour, Provenance provenance, Curve::Style style) {
+    Curve c;
+    c.id = std::move(id);
+    c.label = std::move(label);
+    c.colourKey = std::move(colour);
+    c.provenance = provenance;
+    c.style = style;
+    return c;
+}
+
+Axis bytesAxis(Scale scale) { return {"bytes", "B", scale, {}, {}, {}, false}; }
+
+class TrafficExperiment : public Experiment {
+  public:
+    Description describe() const override {
+        Description d;
+        d.id = "attention.traffic";
+        d.lab = "Attention";
+        d.title = "Traffic";
+        d.sentence = "Bytes that each kernel moves, tensor by tensor: by formula, and counted while it runs.";
+        d.question =
+            "Why is flash attention faster: which bytes does it not move, and when does its first version move more?";
+        d.about =
+            "**Compulsory**: each tensor once. **Algorithmic**: the loops' formula, with the kernel's own tiles. "
+            "**Counted**: what the threads of the compiled kernel asked for on the virtual GPU, byte by byte. The "
+            "three are never mixed. Bytes after caches are a fourth kind, which this page does not show yet.";
+        d.devices = {"vgpu"};
+        std::vector<Parameter::Option> options;
+        std::vector<std::string> chosen;
+        for (const gpu::AttentionRungInfo& rung : gpu::attentionRungs()) {
+            options.push_back(
+                {std::string(rung.name), std::string(rung.name), fmt::format("{}: {}", rung.title, rung.improves)});
+            if (rung.id != gpu::AttentionRung::FlashDecode)
+                chosen.emplace_back(rung.name);
+        }
+        Parameter lengths = Parameter::sweep("seqLen", "Sequence length", {64, 128, 256, 512}, 1, 8192,
+                                             "Lengths of Q, K and V to count.");
+        lengths.shownWhen = "against=seqLen";
+        Parameter length = Parameter::integer("length", "Sequence length", 256, 1, 8192, "Length of Q, K and V.");
+        length.shownWhen = "against=headDim";
+        Parameter dims = Parameter::sweep("headDims", "Head dimensions", {16, 32, 64, 128, 256}, 1, 256,
+                                          "Head dimensions to count.");
+        dims.shownWhen = "against=headDim";
+        Parameter dim = Parameter::integer("headDim", "Head dimension", 64, 1, 256, "Features of one head.");
+        dim.shownWhen = "against=seqLen";
+        Parameter onChip =
+            Parameter::integer("onChip", "On-chip memory", 64, 4, 256,
+                               "KiB that a tile may fill: for the theory alone, the kernels have tiles of their own.");
+        onChip.unit = "KiB";
+        d.parameters = {
+            Parameter::choice("against", "Against", "seqLen",
+                              {{"seqLen", "sequence length", ""}, {"headDim", "head dimension", ""}},
+                              "What the plot's x axis is."),
+            lengths,
+            dim,
+            dims,
+            length,
+            Parameter::integer("heads", "Heads", 1, 1, 64, "Each moves the same; the counts add up."),
+            Parameter::flag("causal", "Causal mask", false,
+                            "Query i sees keys 0 to i only: flash kernels skip tiles that nobody sees."),
+            Parameter::choices("implementations", "Kernels", chosen, options, "Which rungs of the ladder are run."),
+            onChip,
+            Parameter::integer("threads", "Threads", 0, 0, 1024,
+                               "Of this machine, for the virtual GPU; 0 uses all. Counts do not depend on it."),
+        };
+        return d;
+    }
+
+    double estimatedSeconds(const Settings& s) const override {
+        double work = 0; // multiply-adds, of which the virtual GPU does about 5e8 a second with everything around them
+        for (const auto& [x, shape] : shapes(s))
+            work += 2.0 * static_cast<double>(shape.heads() * shape.queryLen * shape.keyLen * shape.headDim) *
+                    static_cast<double>(s.choices("implementations").size());
+        return work / 5e8;
+    }
+
+    void run(const Settings& settings, Run& run) override {
+        std::vector<std::string> rungs = settings.choices("implementations");
+        if (rungs.empty())
+            throw InputError("implementations is empty, expected at least one of those that describe lists");
+        const bool byLength = settings.text("against") == "seqLen";
+        begin(run, rungs, byLength);
+        const auto device = vgpu::makeVirtualDevice();
+        gpu::KernelLibrary library(*device);
+        std::vector<Point> last; // of the largest shape
+        const auto all = shapes(settings);
+        size_t done = 0;
+        for (const auto& [x, shape] : all) {
+            last.clear();
+            compulsory(run, x, shape);
+            for (const std::string& rung : rungs) {
+                run.checkCancelled();
+                run.progress(static_cast<double>(done++) / static_cast<double>(all.size() * rungs.size()),
+                             fmt::format("{}, N = {}, headDim {}", rung, shape.queryLen, shape.headDim));
+                last.push_back(count(library, rung, shape, x, settings, run));
+                show(run, last.back());
+            }
+        }
+        bars(run, last);
+        theory(run, all.back().second, static_cast<double>(settings.integer("onChip")) * kibibyte);
+        headlines(run, last);
+    }
+
+  private:
+    static std::vector<std::pair<double, gpu::AttentionShape>> shapes(const Settings& s) {
+        const bool byLength = s.text("against") == "seqLen";
+        std::vector<int64_t> values = s.sweep(byLength ? "seqLen" : "headDims");
+        std::sort(values.begin(), values.end());
+        std::vector<std::pair<double, gpu::AttentionShape>> all;
+        for (const int64_t value : values) {
+            const int64_t n = byLength ? value : s.integer("length"), d = byLength ? s.integer("headDim") : value;
+            gpu::AttentionShape shape{1,
+                                      s.integer("heads"),
+                                      s.integer("heads"),
+                                      n,
+                                      n,
+                                      d,
+                                      1.0f / std::sqrt(static_cast<float>(d)),
+                                      s.flag("causal")};
+            all.emplace_back(static_cast<double>(value), shape);
+        }
+        return all;
+    }
+
+    static void begin(Run& run, const std::vector<std::string>& rungs, bool byLength) {
+        Series series;
+        series.x = {byLength ? "sequence length" : "head dimension", "", Scale::Log2, {}, {}, {}, false};
+        series.y = bytesAxis(Scale::Log10);
+        series.curves.push_back(curve("compulsory", "compulsory", "", Provenance::Reference, Curve::Style::Line));
+        for (const std::string& rung : rungs) {
+            series.curves.push_back(curve(rung, rung, rung, Provenance::Counted, Curve::Style::Points));
+            series.curves.push_back(
+                curve(rung + ".formula", rung + ", formula", rung, Provenance::Modelled, Curve::Style::Line));
+        }
+        run.put({"bytes", "Bytes moved", "counted points on the formulas' curves",
+                 "Squares are **counted**: every byte that a thread of the compiled kernel read or wrote. Dashed "
+                 "curves are the "
+                 "formula of the kernel's loops (**modelled**), the grey line each tensor once (**reference**).",
+                 Figure::Place::Main, std::move(series)});
+        Table table;
+        table.columns = {{"kernel", "Kernel", "", false, {}, ""},
+                         {"seq_len", "N", "", true, {}, ""},
+                         {"head_dim", "d", "", true, {}, ""},
+                         {"tensor", "Tensor", "", false, {}, ""},
+                         {"compulsory", "Compulsory", "B", true, Provenance::Reference, ""},
+                         {"algorithmic", "Algorithmic", "B", true, Provenance::Modelled, ""},
+                         {"read", "Read", "B", true, Provenance::Counted, ""},
+                         {"written", "Written", "B", true, Provenance::Counted, ""},
+                         {"sectors", "In 32 B sectors", "B", true, Provenance::Counted, ""}};
+        run.put({"tensors", "By tensor", "",
+                 "Bytes of each tensor. Sectors are what the accesses of whole warps touch, 32 bytes each: fewer bytes "
+                 "than were asked for when lanes read the same word, more when they use only part of a sector.",
+                 Figure::Place::Support, std::move(table)});
+    }
+
+    static void compulsory(Run& run, double x, const gpu::AttentionShape& shape) {
+        Curve c = curve("compulsory", "compulsory", "", Provenance::Reference, Curve::Style::Line);
+        c.x = {x};
+        c.y = {total(gpu::compulsoryTraffic(shape, gpu::NumberFormat::F32))};
+        run.appendPoint("bytes", c);
+    }
+
+    static Point count(gpu::KernelLibrary& library, const std::string& name, const gpu::AttentionShape& shape, double x,
+                       const Settings& settings, Run& run) {
+        const gpu::AttentionRung rung = gpu::attentionRungByName(name);
+        gpu::AttentionOptions options;
+        options.format = gpu::info(rung).halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32;
+        options.threads = static_cast<int>(settings.integer("threads"));
+        options.cancel = run.cancelToken();
+        cpu::AttentionProblem problem;
+        problem.queryHeads = problem.keyHeads = shape.queryHeads;
+        problem.queryLen = problem.keyLen = shape.queryLen;
+        problem.headDim = shape.headDim;
+        const AttentionInputs inputs = makeInputs(problem, "gaussian", 42);
+        const gpu::AttentionRun result =
+            gpu::attentionForward(library, rung, shape, inputs.q.data(), inputs.k.data(), inputs.v.data(), options);
+        Point point{name,
+                    shape,
+                    x,
+                    gpu::compulsoryTraffic(shape, options.format),
+                    gpu::algorithmicTraffic(rung, shape, options.format),
+                    gpu::countedTraffic(result),
+                    {}};
+        for (const gpu::LaunchRecord& launch : result.launches)
+            for (const gpu::BufferTraffic& b : launch.stats.buffers)
+                point.sectorBytes[b.name] += 32.0 * static_cast<double>(b.readSectors + b.writtenSectors);
+        return point;
+    }
+
+    static void show(Run& run, const Point& point) {
+        Curve c = curve(point.rung, point.rung, point.rung, Provenance::Counted, Curve::Style::Points);
+        c.x = {point.x};
+        c.y = {total(point.counted)};
+        run.appendPoint("bytes", c);
+        Curve formula = curve(point.rung + ".formula", point.rung + ", formula", point.rung, Provenance::Modelled,
+                              Curve::Style::Line);
+        formula.x = {point.x};
+        formula.y = {total(point.algorithmic)};
+        run.appendPoint("bytes", formula);
+        for (const auto& [tensor, counted] : point.counted) {
+            const auto value = [&](const gpu::TensorTraffic& of) -> Table::Cell {
+                const auto found = of.find(tensor);
+                return found == of.end() ? Table::Cell() : Table::Cell(static_cast<int64_t>(found->second.total()));
+            };
+            run.appendRow("tensors",
+                          {point.rung, point.shape.queryLen, point.shape.headDim, tensor, value(point.compulsory),
+                           value(point.algorithmic), static_cast<int64_t>(counted.read),
+                           static_cast<int64_t>(counted.written), static_cast<int64_t>(point.sectorBytes.at(tensor))});
+        }
+    }
+
+    /// Counted bytes of the largest shape, stacked by tensor.
+    static void bars(Run& run, std::vector<Point> points) {
+        std::vector<double> sizes;
+        for (const Point& p : points)
+            sizes.push_back(total(p.counted));
+        std::sort(sizes.begin(), sizes.end());
+        std::string left;
+        if (sizes.size() > 1 && sizes.back() > outlier * sizes[sizes.size() - 2])
+            std::erase_if(points, [&](const Point& p) {
+                if (total(p.counted) != sizes.back())
+                    return false;
+                left = fmt::format("; {} is left out: {:.0f} times as much as the next", p.rung,
+                                   sizes.back() / sizes[sizes.size() - 2]);
+                return true;
+            });
+        Series series;
+        series.y = bytesAxis(Scale::Linear);
+        series.y.minimum = 0;
+        for (const Point& p : points)
+            series.x.labels.push_back(p.rung);
+        for (const char* tensor : {"Q", "K", "V", "S", "P", "O", "partO", "statistics"}) {
+            Curve c = curve(tensor, tensor, std::string("tensor.") + tensor, Provenance::Counted, Curve::Style::Bars);
+            double any = 0;
+            for (size_t i = 0; i < points.size(); ++i) {
+                double bytes = 0;
+                for (const auto& [buffer, traffic] : points[i].counted)
+                    bytes += shownTensor(buffer) == tensor ? traffic.total() : 0;
+                c.x.push_back(static_cast<double>(i));
+                c.y.push_back(bytes);
+                any += bytes;
+            }
+            if (any > 0)
+                series.curves.push_back(std::move(c));
+        }
+        const gpu::AttentionShape& shape = points.front().shape;
+        run.put({"bars", "Where the bytes go", fmt::format("N = {}, headDim {}{}", shape.queryLen, shape.headDim, left),
+                 "**Counted** bytes read and written, stacked by tensor, of the largest shape of this run. flash2-mma "
+                 "works in f16, the others in f32.",
+                 Figure::Place::Support, std::move(series)});
+    }
+
+    /// Tiles as large as the on-chip memory allows: the papers' formulas.
+    static void theory(Run& run, const gpu::AttentionShape& shape, double onChip) {
+        Series series;
+        series.x = {"on-chip memory for a tile", "B", Scale::Log2, {}, {}, {}, false};
+        series.x.title = "on-chip memory for a tile, bytes";
+        series.y = bytesAxis(Scale::Log10);
+        const std::pair<const char*, double gpu::OnChipTheory::*> kinds[] = {
+            {"standard", &gpu::OnChipTheory::standard},
+            {"flash1", &gpu::OnChipTheory::flash1},
+            {"flash2", &gpu::OnChipTheory::flash2},
+            {"compulsory", &gpu::OnChipTheory::compulsory}};
+        for (const auto& [name, member] : kinds) {
+            Curve c = curve(name, name, name == std::string("compulsory") ? "" : name, Provenance::Modelled,
+                            Curve::Style::Line);
+            for (double size = 2 * kibibyte; size <= 256 * kibibyte; size *= std::sqrt(std::sqrt(2.0))) {
+                c.x.push_back(size);
+                c.y.push_back(gpu::theoryAt(shape, 4, size).*member);
+            }
+            series.curves.push_back(std::move(c));
+            if (name == std::string("compulsory"))
+                continue;
+            Curve here = curve(name + std::string(".here"), fmt::format("{} at {:.0f} KiB", name, onChip / kibibyte),
+                               name, Provenance::Modelled, Curve::Style::Points);
+            here.x = {onChip};
+            here.y = {gpu::theoryAt(shape, 4, onChip).*member};
+            series.curves.push_back(std::move(here));
+        }
+        run.put({"onChip", "If tiles filled the chip",
+                 fmt::format("N = {}, headDim {}, f32", shape.queryLen, shape.headDim),
+                 "**Modelled** by the papers' formulas (Dao et al. 2022, theorem 2; Dao 2023) with tiles of M / (4·d) "
+                 "rows. Below (3·d + 4) / 4 keys a tile, "
+                 "FlashAttention-1's order moves more than standard attention: it rewrites O for every tile of keys.",
+                 Figure::Place::Support, std::move(series)});
+        const double keys = (3 * static_cast<double>(shape.headDim) + 4) / 4;
+        Metric crossover;
+        crossover.value = 4 * 4 * static_cast<double>(shape.headDim) * (std::floor(keys) + 1);
+        crossover.unit = "B";
+        crossover.caption =
+            fmt::format("on chip from which flash1's order beats standard: tiles of {:.0f} keys", std::floor(keys) + 1);
+        crossover.provenance = Provenance::Modelled;
+        run.put({"crossover", "Crossover", "",
+                 "4·d·Bc elements of four bytes for the smallest tile with Bc > (3·d + 4) / 4.",
+                 Figure::Place::Headline, crossover});
+    }
+
+    static void headlines(Run& run, const std::vector<Point>& points) {
+        const auto bytesOf = [&](const std::string& rung) {
+            const auto found =
+                std::find_if(points.begin(), points.end(), [&](const Point& p) { return p.rung == rung; });
+            return found == points.end() ? 0.0 : total(found->counted);
+        };
+        const auto ratio = [&](const char* id, const char* title, const std::string& more, const std::string& less) {
+            if (bytesOf(more) == 0 || bytesOf(less) == 0)
+                return;
+            Metric m;
+            m.value = bytesOf(more) / bytesOf(less);
+            m.unit = "×";
+            m.format = "{:.1f}";
+            m.caption = fmt::format("{} over {} in bytes, N = {}", more, less, points.front().shape.queryLen);
+            m.provenance = Provenance::Counted;
+            run.put({id, title, "", "Counted bytes of both kernels, divided.", Figure::Place::Headline, m});
+        };
+        ratio("tiledOverFlash2", "Tiled ÷ flash2", "tiled", "flash2");
+        ratio("flash1OverFlash2", "flash1 ÷ flash2", "flash1", "flash2");
+        int64_t differences = 0, compared = 0;
+        for (const Point& p : points)
+            for (const auto& [tensor, t] : p.algorithmic) {
+                ++compared;
+                differences += !p.counted.contains(tensor) || !(p.counted.at(tensor) == t);
+            }
+        Metric agreement;
+        agreement.value = static_cast<double>(differences);
+        agreement.format = "{:.0f}";
+        agreement.caption = fmt::format("of {} tensors whose counted bytes are not the formula's", compared);
+        agreement.provenance = Provenance::Counted;
+        run.put({"agreement", "Differences", "", "Counted and algorithmic bytes of each tensor, compared to the byte.",
+                 Figure::Place::Headline, agreement});
+    }
+};
+
+} // namespace
+
+std::unique_ptr<lab::Experiment> makeTraffic() { return std::make_unique<TrafficExperiment>(); }
+
+} // namespace warplight::labs
