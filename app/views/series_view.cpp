@@ -16,6 +16,12 @@ namespace {
 
 constexpr int screenFrame = 16; // ms
 
+/// A curve without a label belongs to the one whose id stands before its dot: the same chip hides both.
+QString legendId(const lab::Curve& curve) {
+    const QString id = QString::fromStdString(curve.id);
+    return curve.label.empty() ? id.section('.', 0, 0) : id;
+}
+
 const lab::Curve* findCurve(const lab::Series& series, const std::string& id) {
     for (const lab::Curve& curve : series.curves)
         if (curve.id == id)
@@ -156,7 +162,7 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
     setUpAxis(*target.yAxis, series.y);
     QCPBars* below = nullptr;
     for (const lab::Curve& curve : series.curves) {
-        if (hidden.contains(QString::fromStdString(curve.id)))
+        if (hidden.contains(legendId(curve)))
             continue;
         if (curve.style == lab::Curve::Style::Bars)
             below = addBars(target, curve, below);
@@ -164,7 +170,7 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
             addCurve(target, curve, false);
     }
     for (const lab::Curve& curve : compared ? compared->curves : std::vector<lab::Curve>())
-        if (curve.style != lab::Curve::Style::Bars && !hidden.contains(QString::fromStdString(curve.id)) &&
+        if (curve.style != lab::Curve::Style::Bars && !hidden.contains(legendId(curve)) &&
             curve.provenance != lab::Provenance::Reference)
             addCurve(target, curve, true);
     if (!fit)
@@ -235,6 +241,8 @@ void SeriesView::rebuildLegend() {
         delete item;
     }
     for (const lab::Curve& curve : series.curves) {
+        if (curve.label.empty())
+            continue;
         const QString id = QString::fromStdString(curve.id);
         auto* chip = new QToolButton(this);
         chip->setObjectName("quiet");
@@ -259,10 +267,11 @@ QStringList SeriesView::readingsAt(double x) const {
                           : numberText(x, QString::fromStdString(series.x.unit))};
     const QString unit = QString::fromStdString(series.y.unit);
     for (const lab::Curve& curve : series.curves) {
-        const auto value = hidden.contains(QString::fromStdString(curve.id)) ? std::nullopt : valueAt(curve, x);
+        const auto value = hidden.contains(legendId(curve)) ? std::nullopt : valueAt(curve, x);
         if (!value)
             continue;
-        QString line = QString("%1: %2").arg(QString::fromStdString(curve.label), numberText(*value, unit));
+        const std::string& label = curve.label.empty() ? curve.id : curve.label;
+        QString line = QString("%1: %2").arg(QString::fromStdString(label), numberText(*value, unit));
         const lab::Curve* other = compared ? findCurve(*compared, curve.id) : nullptr;
         if (const auto before = other ? valueAt(*other, x) : std::nullopt; before && *before != 0)
             line += tr(" (%1× of %2)").arg(*value / *before, 0, 'f', 2).arg(comparedName);
@@ -325,7 +334,7 @@ double SeriesView::renderLegend(QPainter& painter, const QRectF& area) const {
     painter.setFont(textFont(12));
     double x = area.left(), y = area.top();
     for (const lab::Curve& curve : series.curves) {
-        if (hidden.contains(QString::fromStdString(curve.id)))
+        if (curve.label.empty() || hidden.contains(legendId(curve)))
             continue;
         const QString label = QString("%1 (%2)").arg(QString::fromStdString(curve.label), badgeText(curve.provenance));
         const double width = square + 6 + painter.fontMetrics().horizontalAdvance(label) + gap;

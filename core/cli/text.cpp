@@ -55,7 +55,8 @@ struct Printer {
         Grid grid{{series.x.title}};
         for (const Curve& curve : series.curves) {
             positions.insert(curve.x.begin(), curve.x.end());
-            grid[0].push_back(fmt::format("{} [{}]", curve.label, name(curve.provenance)));
+            grid[0].push_back(
+                fmt::format("{} [{}]", curve.label.empty() ? curve.id : curve.label, name(curve.provenance)));
         }
         for (const double x : positions) {
             grid.push_back({numberText(x, series.x.unit, series.x.unit.empty() ? "{:.6g}" : "")});

@@ -29,7 +29,7 @@ struct Curve {
     /// Bars stand on those of the curves before them.
     enum class Style { LineAndPoints, Line, Points, Bars };
     std::string id;
-    std::string label;
+    std::string label;     ///< empty: the curve goes with that whose id stands before the dot in its own
     std::string colourKey; ///< what the colour stands for ("flash"): the same key has the same colour on every page
     Provenance provenance = Provenance::Measured;
     Style style = Style::LineAndPoints;

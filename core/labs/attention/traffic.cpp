@@ -119,11 +119,11 @@ class TrafficExperiment : public Experiment {
         if (rungs.empty())
             throw InputError("implementations is empty, expected at least one of those that describe lists");
         const bool byLength = settings.text("against") == "seqLen";
-        begin(run, rungs, byLength);
+        const auto all = shapes(settings);
+        begin(run, rungs, byLength, all.back().second, static_cast<double>(settings.integer("onChip")) * kibibyte);
         const auto device = vgpu::makeVirtualDevice();
         gpu::KernelLibrary library(*device);
         std::vector<Point> last; // of the largest shape
-        const auto all = shapes(settings);
         size_t done = 0;
         for (const auto& [x, shape] : all) {
             last.clear();
@@ -135,9 +135,8 @@ class TrafficExperiment : public Experiment {
                 last.push_back(count(library, rung, shape, x, settings, run));
                 show(run, last.back());
             }
+            bars(run, last);
         }
-        bars(run, last);
-        theory(run, all.back().second, static_cast<double>(settings.integer("onChip")) * kibibyte);
         headlines(run, last);
     }
 
@@ -162,21 +161,23 @@ class TrafficExperiment : public Experiment {
         return all;
     }
 
-    static void begin(Run& run, const std::vector<std::string>& rungs, bool byLength) {
+    static void begin(Run& run, const std::vector<std::string>& rungs, bool byLength,
+                      const gpu::AttentionShape& largest, double onChip) {
         Series series;
         series.x = {byLength ? "sequence length" : "head dimension", "", Scale::Log2, {}, {}, {}, false};
         series.y = bytesAxis(Scale::Log10);
-        series.curves.push_back(curve("compulsory", "compulsory", "", Provenance::Reference, Curve::Style::Line));
+        series.curves.push_back(curve("compulsory", "compulsory, f32", "", Provenance::Reference, Curve::Style::Line));
         for (const std::string& rung : rungs) {
             series.curves.push_back(curve(rung, rung, rung, Provenance::Counted, Curve::Style::Points));
-            series.curves.push_back(
-                curve(rung + ".formula", rung + ", formula", rung, Provenance::Modelled, Curve::Style::Line));
+            series.curves.push_back(curve(rung + ".formula", "", rung, Provenance::Modelled, Curve::Style::Line));
         }
         run.put({"bytes", "Bytes moved", "counted points on the formulas' curves",
                  "Squares are **counted**: every byte that a thread of the compiled kernel read or wrote. Dashed "
                  "curves are the "
                  "formula of the kernel's loops (**modelled**), the grey line each tensor once (**reference**).",
                  Figure::Place::Main, std::move(series)});
+        bars(run, {});
+        theory(run, largest, onChip);
         Table table;
         table.columns = {{"kernel", "Kernel", "", false, {}, ""},
                          {"seq_len", "N", "", true, {}, ""},
@@ -194,7 +195,7 @@ class TrafficExperiment : public Experiment {
     }
 
     static void compulsory(Run& run, double x, const gpu::AttentionShape& shape) {
-        Curve c = curve("compulsory", "compulsory", "", Provenance::Reference, Curve::Style::Line);
+        Curve c = curve("compulsory", "compulsory, f32", "", Provenance::Reference, Curve::Style::Line);
         c.x = {x};
         c.y = {total(gpu::compulsoryTraffic(shape, gpu::NumberFormat::F32))};
         run.appendPoint("bytes", c);
@@ -232,8 +233,7 @@ class TrafficExperiment : public Experiment {
         c.x = {point.x};
         c.y = {total(point.counted)};
         run.appendPoint("bytes", c);
-        Curve formula = curve(point.rung + ".formula", point.rung + ", formula", point.rung, Provenance::Modelled,
-                              Curve::Style::Line);
+        Curve formula = curve(point.rung + ".formula", "", point.rung, Provenance::Modelled, Curve::Style::Line);
         formula.x = {point.x};
         formula.y = {total(point.algorithmic)};
         run.appendPoint("bytes", formula);
@@ -249,7 +249,7 @@ class TrafficExperiment : public Experiment {
         }
     }
 
-    /// Counted bytes of the largest shape, stacked by tensor.
+    /// Counted bytes of one shape, the largest at the end, stacked by tensor.
     static void bars(Run& run, std::vector<Point> points) {
         std::vector<double> sizes;
         for (const Point& p : points)
@@ -283,8 +283,10 @@ class TrafficExperiment : public Experiment {
             if (any > 0)
                 series.curves.push_back(std::move(c));
         }
-        const gpu::AttentionShape& shape = points.front().shape;
-        run.put({"bars", "Where the bytes go", fmt::format("N = {}, headDim {}{}", shape.queryLen, shape.headDim, left),
+        std::string subtitle;
+        if (!points.empty())
+            subtitle = fmt::format("N = {}, headDim {}{}", points[0].shape.queryLen, points[0].shape.headDim, left);
+        run.put({"bars", "Where the bytes go", subtitle,
                  "**Counted** bytes read and written, stacked by tensor, of the largest shape of this run. flash2-mma "
                  "works in f16, the others in f32.",
                  Figure::Place::Support, std::move(series)});
@@ -311,14 +313,14 @@ class TrafficExperiment : public Experiment {
             series.curves.push_back(std::move(c));
             if (name == std::string("compulsory"))
                 continue;
-            Curve here = curve(name + std::string(".here"), fmt::format("{} at {:.0f} KiB", name, onChip / kibibyte),
-                               name, Provenance::Modelled, Curve::Style::Points);
+            Curve here = curve(name + std::string(".here"), "", name, Provenance::Modelled, Curve::Style::Points);
             here.x = {onChip};
             here.y = {gpu::theoryAt(shape, 4, onChip).*member};
             series.curves.push_back(std::move(here));
         }
         run.put({"onChip", "If tiles filled the chip",
-                 fmt::format("N = {}, headDim {}, f32", shape.queryLen, shape.headDim),
+                 fmt::format("N = {}, headDim {}, f32; circles: {:.0f} KiB", shape.queryLen, shape.headDim,
+                             onChip / kibibyte),
                  "**Modelled** by the papers' formulas (Dao et al. 2022, theorem 2; Dao 2023) with tiles of M / (4·d) "
                  "rows. Below (3·d + 4) / 4 keys a tile, "
                  "FlashAttention-1's order moves more than standard attention: it rewrites O for every tile of keys.",

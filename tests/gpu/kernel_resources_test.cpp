@@ -1,0 +1,71 @@
+// The kept PTX belongs to the kernels' sources, and the compiler's report says what they need.
+#include "gpu/ops/kernel_library.h"
+#include "gpu/virtual/virtual_device.h"
+
+#include <QCryptographicHash>
+#include <QDir>
+#include <QFile>
+#include <QTest>
+
+using namespace warplight;
+
+namespace {
+
+QByteArray contents(const QString& file) {
+    QFile f(file);
+    return f.open(QIODevice::ReadOnly) ? f.readAll() : QByteArray();
+}
+
+const QString root = WARPLIGHT_TEST_DATA "/../";
+
+} // namespace
+
+class KernelResourcesTest : public QObject {
+    Q_OBJECT
+  private slots:
+    void ptxIsNotStale() { // run cmake/compile_kernels.sh when it is
+        const QDir kernels(root + "gpu/kernels");
+        QByteArray headers;
+        for (const QString& header : kernels.entryList({"*.cuh"}, QDir::Files, QDir::Name))
+            headers += contents(kernels.filePath(header));
+        QVERIFY(!headers.isEmpty());
+        const QStringList sources = kernels.entryList({"*.cu"}, QDir::Files, QDir::Name);
+        QCOMPARE(static_cast<size_t>(sources.size()), gpu::kernelFamilies().size());
+        for (const QString& source : sources) {
+            const QByteArray digest =
+                QCryptographicHash::hash(headers + contents(kernels.filePath(source)), QCryptographicHash::Sha256)
+                    .toHex();
+            const std::string_view text = gpu::kernelText(source.chopped(3).toStdString());
+            const QByteArray first = QByteArray(text.data(), static_cast<int>(text.find('\n')));
+            QVERIFY2(
+                first.endsWith(digest),
+                qPrintable(source + " has changed since resources/ptx was compiled: run cmake/compile_kernels.sh"));
+        }
+    }
+
+    void everyKernelDecodes() {
+        const auto device = vgpu::makeVirtualDevice();
+        gpu::KernelLibrary library(*device);
+        for (const std::string_view family : gpu::kernelFamilies())
+            for (const std::string& kernel : device->load(std::string(gpu::kernelText(family)), "test")->kernels())
+                library.kernel(std::string(family), kernel);
+    }
+
+    void tensorCoreKernelDoesNotSpill() { // headDim 64 and 128, on every architecture
+        int checked = 0;
+        for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
+            const QList<QByteArray> words = line.split(' ');
+            if (words.size() != 5 || !words[1].startsWith("flash2_mma") ||
+                !(words[1].endsWith("_d64") || words[1].endsWith("_d128")))
+                continue;
+            QCOMPARE(words[4].toInt(), 0);
+            // Two blocks of 128 threads share 65,536 registers; three at headDim 64.
+            QVERIFY(words[2].toInt() <= (words[1].endsWith("_d64") ? 168 : 255));
+            ++checked;
+        }
+        QCOMPARE(checked, 6 * 2 * 2); // architectures × head dimensions × formats
+    }
+};
+
+QTEST_GUILESS_MAIN(KernelResourcesTest)
+#include "kernel_resources_test.moc"
