@@ -38,6 +38,7 @@ struct LaunchConfig {
     Extent grid, block;
     int64_t dynamicShared = 0; ///< bytes
     bool checks = false;       ///< look for races, unwritten memory … (virtual GPU)
+    std::string gpu;           ///< whose caches and time are modelled, "A100" (virtual GPU); empty: none
     int threads = 0;           ///< of the host that run the virtual GPU; 0: all
     const std::atomic<bool>* cancel = nullptr;
 };
@@ -48,6 +49,20 @@ struct BufferTraffic {
     uint64_t readBytes = 0, writtenBytes = 0, atomicBytes = 0;
     uint64_t readSectors = 0, writtenSectors = 0;
     uint64_t readRequests = 0, writeRequests = 0;
+    uint64_t dramReadBytes = 0, dramWrittenBytes = 0; ///< modelled: after the caches
+};
+
+/// What a launch would cost on a GPU that is not here.
+struct Modelled {
+    std::string gpu;
+    double seconds = 0;
+    std::string limit;                   ///< what decides: "DRAM", "tensor cores", "latency" …
+    std::map<std::string, double> parts; ///< seconds by part of the GPU
+    int blocksPerMultiprocessor = 0;
+    double occupancy = 0;
+    std::string occupancyLimit;
+    uint64_t l1Reads = 0, l1Hits = 0, l2Reads = 0, l2Hits = 0, l2Writes = 0; ///< sectors
+    uint64_t dramReadBytes = 0, dramWrittenBytes = 0;
 };
 
 /// What one line of PTX did.
@@ -79,7 +94,9 @@ struct LaunchStats {
     std::vector<BufferTraffic> buffers;
     std::vector<LineCount> lines;
     std::vector<Finding> findings;
-    std::string output;     ///< printf
+    std::string output; ///< printf
+    std::optional<Modelled> modelled;
+
     double hostSeconds = 0; ///< measured: how long the virtual GPU took
 };
 

@@ -169,7 +169,27 @@ json toJson(const gpu::LaunchStats& s) {
                          {"ideal", l.ideal}});
     for (const auto& f : s.findings)
         findings.push_back({{"kind", f.kind}, {"message", f.message}, {"line", f.line}, {"count", f.count}});
+    json modelled;
+    if (s.modelled) {
+        const gpu::Modelled& m = *s.modelled;
+        modelled = {{"provenance", "modelled"},
+                    {"gpu", m.gpu},
+                    {"seconds", m.seconds},
+                    {"limit", m.limit},
+                    {"parts", m.parts},
+                    {"blocksPerMultiprocessor", m.blocksPerMultiprocessor},
+                    {"occupancy", m.occupancy},
+                    {"occupancyLimit", m.occupancyLimit},
+                    {"l1Reads", m.l1Reads},
+                    {"l1Hits", m.l1Hits},
+                    {"l2Reads", m.l2Reads},
+                    {"l2Hits", m.l2Hits},
+                    {"l2Writes", m.l2Writes},
+                    {"dramReadBytes", m.dramReadBytes},
+                    {"dramWrittenBytes", m.dramWrittenBytes}};
+    }
     return {{"provenance", "counted"},
+            {"modelled", modelled},
             {"blocks", s.blocks},
             {"threads", s.threads},
             {"warpInstructions", s.warpInstructions},
@@ -217,6 +237,17 @@ void printText(const gpu::LaunchStats& s, const std::string& kernel) {
     for (const auto& b : s.buffers)
         std::cout << fmt::format("  {:<12}{:>16}{:>16}{:>16}{:>16}\n", b.name, b.readBytes, b.writtenBytes,
                                  b.readSectors, b.writtenSectors);
+    if (s.modelled) {
+        const gpu::Modelled& m = *s.modelled;
+        std::cout << fmt::format(
+            "\n  on {} (modelled): {:.4g} s, limited by {}; {} blocks a multiprocessor, {:.0f} % of its threads ({})\n",
+            m.gpu, m.seconds, m.limit, m.blocksPerMultiprocessor, 100 * m.occupancy, m.occupancyLimit);
+        std::cout << fmt::format("    L1 hits {:.1f} %, L2 hits {:.1f} %, DRAM {} B read, {} B written\n",
+                                 percent(m.l1Hits, m.l1Reads), percent(m.l2Hits, m.l2Reads), m.dramReadBytes,
+                                 m.dramWrittenBytes);
+        for (const auto& [part, seconds] : m.parts)
+            std::cout << fmt::format("    {:<22}{:>12.4g} s\n", part, seconds);
+    }
     if (!s.output.empty())
         std::cout << "\nprinted by the kernel:\n" << s.output;
     for (const auto& f : s.findings)
@@ -237,6 +268,8 @@ CLI::App* addKernelCommand(CLI::App& app, KernelOptions& options) {
     run->add_option("--grid", options.grid, "Blocks: X[,Y[,Z]]");
     run->add_option("--block", options.block, "Threads of a block: X[,Y[,Z]]");
     run->add_option("--shared", options.shared, "Bytes of dynamic shared memory");
+    run->add_option("--gpu", options.gpu,
+                    "Model the caches and the time of T4, A100, H100, L4, RTX3090, RTX4090 or B200");
     run->add_flag("--check", options.check, "Look for races and reads of memory that nobody wrote");
     run->add_option("--threads", options.threads, "Of this machine; 0 = all");
     run->add_option("--format", options.format, "text or json")->check(CLI::IsMember({"text", "json"}));
@@ -270,6 +303,7 @@ int runKernel(const KernelOptions& options) {
     config.block = extent("--block", options.block);
     config.dynamicShared = options.shared;
     config.checks = options.check;
+    config.gpu = options.gpu;
     config.threads = options.threads;
     std::vector<KernelArgument> arguments;
     std::vector<gpu::Argument> values;

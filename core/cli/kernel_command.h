@@ -11,7 +11,7 @@ class App;
 namespace warplight::cli {
 
 struct KernelOptions {
-    std::string file, entry, grid = "1", block = "32", format = "text";
+    std::string file, entry, grid = "1", block = "32", gpu, format = "text";
     int64_t shared = 0;
     bool check = false;
     int threads = 0;

@@ -2,6 +2,7 @@
 
 #include "gpu/error.h"
 #include "gpu/number/half.h"
+#include "gpu/ops/kernel_problem.h"
 
 #include <algorithm>
 #include <cmath>
@@ -26,20 +27,6 @@ constexpr AttentionRungInfo rungs[] = {
      "Products by mma.sync, tiles fetched ahead by cp.async into swizzled shared memory without bank conflicts.", true},
     {AttentionRung::FlashDecode, "flash-decode", "Few queries: keys split over blocks",
      "One query has no rows to spread over the GPU; its keys have. A second kernel merges the parts.", false}};
-
-/// AttentionProblem<T> of gpu/kernels/attention.cuh.
-struct KernelProblem {
-    uint64_t q, k, v, o, lse;
-    int32_t queryHeads, keyHeads, queryLen, keyLen, headDim;
-    float scale;
-    int32_t causal, unused = 0;
-};
-static_assert(sizeof(KernelProblem) == 72);
-
-uint32_t ceilDiv(int64_t a, int64_t b) { return static_cast<uint32_t>((a + b - 1) / b); }
-
-/// Head dimensions that the flash kernels are compiled for; smaller ones run padded, in shared memory only.
-int64_t paddedDim(int64_t headDim) { return headDim <= 32 ? 32 : headDim <= 64 ? 64 : headDim <= 128 ? 128 : 256; }
 
 class Forward {
   public:
@@ -119,6 +106,7 @@ class Forward {
         config.block = block;
         config.dynamicShared = shared;
         config.checks = options.checks;
+        config.gpu = options.gpu;
         config.threads = options.threads;
         config.cancel = options.cancel;
         Kernel& k = library.kernel(family, kernel);
@@ -231,6 +219,14 @@ AttentionRung attentionRungByName(std::string_view name) {
 
 AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const AttentionShape& s, const float* q,
                               const float* k, const float* v, const AttentionOptions& options) {
+    checkShape(s);
+    if (info(rung).halfInputs == (options.format == NumberFormat::F32))
+        throw InputError(
+            fmt::format("attention: {} takes {}", info(rung).name, info(rung).halfInputs ? "f16 or bf16" : "f32"));
+    return Forward(library, s, options).run(rung, q, k, v);
+}
+
+void checkShape(const AttentionShape& s) {
     if (s.batch < 1 || s.keyHeads < 1 || s.queryHeads < 1 || s.queryHeads % s.keyHeads != 0)
         throw InputError(
             fmt::format("attention: {} query heads must be a multiple of {} key heads", s.queryHeads, s.keyHeads));
@@ -239,10 +235,6 @@ AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const 
     if (s.queryLen < 0 || s.keyLen < 0 || s.queryLen > INT32_MAX || s.keyLen > INT32_MAX || s.heads() > 65535)
         throw InputError(fmt::format("attention: {} heads of {} queries and {} keys are too many for one launch",
                                      s.heads(), s.queryLen, s.keyLen));
-    if (info(rung).halfInputs == (options.format == NumberFormat::F32))
-        throw InputError(
-            fmt::format("attention: {} takes {}", info(rung).name, info(rung).halfInputs ? "f16 or bf16" : "f32"));
-    return Forward(library, s, options).run(rung, q, k, v);
 }
 
 } // namespace warplight::gpu

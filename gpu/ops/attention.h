@@ -50,9 +50,13 @@ struct AttentionRun {
 struct AttentionOptions {
     NumberFormat format = NumberFormat::F32; ///< F16 or BF16 for rungs with half inputs
     bool checks = false;
+    std::string gpu; ///< whose caches and time are modelled; empty: none
     int threads = 0;
     const std::atomic<bool>* cancel = nullptr;
 };
+
+/// Throws InputError for what the kernels cannot launch: headDim above 256, heads that do not divide, too many rows.
+void checkShape(const AttentionShape& shape);
 
 /// Copies the tensors (f32, contiguous; rounded to the format) to the device, runs the rung, copies the result back.
 /// Buffers are called Q, K, V, S, P, O, lse, and the statistics of single rungs m, l, partO. headDim up to 256.

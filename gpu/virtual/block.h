@@ -1,6 +1,8 @@
 #pragma once
 
+#include "gpu/virtual/cache_model.h"
 #include "gpu/virtual/counters.h"
+#include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/memory.h"
 #include "gpu/virtual/warp.h"
 
@@ -52,6 +54,7 @@ struct Worker {
     std::vector<Pattern> patterns; ///< by memory operation and by where in a sector the first address lies
     std::vector<Finding> findings;
     std::vector<uint32_t>* sectorStream = nullptr; ///< of the running block, for the cache model
+    CacheCounts caches;                            ///< of the L1s
     std::string output;                            ///< printf of the running block
 };
 
@@ -63,8 +66,7 @@ struct Launch {
     int64_t sharedBytes = 0; ///< static and dynamic
     int64_t dynamicShared = 0;
     bool checks = false;
-    int multiprocessors = 108;
-    double clockHz = 1.41e9;
+    const GpuProfile* gpu = nullptr; ///< whose caches and times are modelled; null: none
     const std::atomic<bool>* cancel = nullptr;
 };
 

@@ -2,6 +2,7 @@
 
 #include "gpu/error.h"
 #include "gpu/virtual/ops/access.h"
+#include "gpu/virtual/time_model.h"
 
 #include <algorithm>
 #include <exception>
@@ -16,17 +17,31 @@ namespace {
 /// Blocks are handed out in the order of their numbers.
 class Grid {
   public:
-    explicit Grid(const Launch& l) : launch(l), blocks(l.grid.count()) {}
+    explicit Grid(const Launch& l) : launch(l), blocks(l.grid.count()) {
+        if (l.gpu) {
+            const Occupancy held =
+                occupancy(*l.gpu, static_cast<int64_t>(l.block.count()), estimatedRegisters(*l.program), l.sharedBytes);
+            caches.emplace(*l.gpu, *l.memory, blocks, held.blocks, l.sharedBytes);
+        }
+    }
 
     void work(Worker& worker) {
         Block block;
+        std::vector<uint32_t> sectors;
         for (;;) {
             const uint64_t number = next.fetch_add(1);
             if (number >= blocks || number > failedAt.load(std::memory_order_relaxed))
                 return;
             try {
                 worker.output.clear();
+                sectors.clear();
+                worker.sectorStream = caches ? &sectors : nullptr;
                 block.run(launch, worker, number);
+                if (caches) {
+                    std::vector<uint32_t> missed = caches->filter(sectors, worker.caches);
+                    const std::scoped_lock lock(mutex);
+                    caches->add(number, std::move(missed));
+                }
             } catch (...) {
                 const std::scoped_lock lock(mutex);
                 if (number < failedAt) {
@@ -48,6 +63,7 @@ class Grid {
     std::mutex mutex;
     std::exception_ptr failure;
     std::map<uint64_t, std::string> output;
+    std::optional<CacheModel> caches;
 };
 
 } // namespace
@@ -84,6 +100,8 @@ LaunchResult runGrid(const Launch& launch, int threads) {
     std::map<std::pair<int, std::string>, Finding> findings;
     for (const Worker& w : states) {
         result.counts.add(w.counts);
+        result.caches.l1Reads += w.caches.l1Reads;
+        result.caches.l1Hits += w.caches.l1Hits;
         for (const Finding& f : w.findings) {
             const auto [known, fresh] = findings.try_emplace({f.line, f.kind}, f);
             if (!fresh) {
@@ -94,6 +112,8 @@ LaunchResult runGrid(const Launch& launch, int threads) {
             }
         }
     }
+    if (grid.caches)
+        grid.caches->finish(result.caches);
     for (auto& [where, f] : findings)
         result.findings.push_back(std::move(f));
     for (auto& [block, text] : grid.output)

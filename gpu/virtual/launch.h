@@ -6,6 +6,7 @@ namespace warplight::vgpu {
 
 struct LaunchResult {
     LaunchCounts counts;
+    CacheCounts caches; ///< where the launch says which GPU's
     std::vector<Finding> findings;
     std::string output;
 };

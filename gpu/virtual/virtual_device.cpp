@@ -4,6 +4,7 @@
 #include "gpu/virtual/decode/decoder.h"
 #include "gpu/virtual/launch.h"
 #include "gpu/virtual/memory.h"
+#include "gpu/virtual/time_model.h"
 
 #include <algorithm>
 #include <chrono>
@@ -44,6 +45,7 @@ class VirtualKernel final : public gpu::Kernel {
         l.sharedBytes = program.sharedBytes + config.dynamicShared;
         l.checks = config.checks;
         l.cancel = config.cancel;
+        l.gpu = config.gpu.empty() ? nullptr : &gpuProfile(config.gpu);
         check(l);
         l.parameters.resize(static_cast<size_t>(program.parameterBytes));
         if (arguments.size() != program.parameters.size())
@@ -122,16 +124,39 @@ class VirtualKernel final : public gpu::Kernel {
         stats.branches = result.counts.branches;
         stats.divergentBranches = result.counts.divergentBranches;
         stats.barriers = result.counts.barriers;
+        if (l.gpu)
+            stats.modelled = modelled(l, result);
         for (size_t i = 0; i < result.counts.buffers.size(); ++i) {
             const BufferCount& b = result.counts.buffers[i];
             if (b.readRequests + b.writeRequests + b.atomicRequests > 0)
                 stats.buffers.push_back({memory.all()[i].name, b.readBytes, b.writtenBytes, b.atomicBytes,
-                                         b.readSectors, b.writtenSectors, b.readRequests, b.writeRequests});
+                                         b.readSectors, b.writtenSectors, b.readRequests, b.writeRequests,
+                                         l.gpu ? 32 * result.caches.readOf[i] : 0,
+                                         l.gpu ? 32 * result.caches.writtenOf[i] : 0});
         }
         for (const Finding& f : result.findings)
             stats.findings.push_back(shown(f));
         stats.output = result.output;
         return stats;
+    }
+
+    static gpu::Modelled modelled(const Launch& l, const LaunchResult& result) {
+        const ModelledTime time = modelTime(*l.gpu, l, result.counts, result.caches);
+        const CacheCounts& c = result.caches;
+        return {std::string(l.gpu->id),
+                time.seconds,
+                time.limit,
+                time.parts,
+                time.occupancy.blocks,
+                time.occupancy.share,
+                std::string(time.occupancy.limit),
+                c.l1Reads,
+                c.l1Hits,
+                c.l2Reads,
+                c.l2Hits,
+                c.l2Writes,
+                32 * c.dramReads,
+                32 * c.dramWrites};
     }
 
     static void addAccess(gpu::LaunchStats& stats, gpu::LineCount& line, const Op& op, OpClass kind,

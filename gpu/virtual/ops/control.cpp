@@ -371,6 +371,8 @@ uint64_t clocks(const Warp& w) { return w.block->issued() - w.block->issuedBefor
 uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
     using R = SpecialRegister;
     const Launch& l = *w.block->launch;
+    const int multiprocessors = l.gpu ? l.gpu->multiprocessors : 1;
+    const double clockHz = l.gpu ? l.gpu->clockHz : 1e9;
     const auto thread = static_cast<uint32_t>(w.index * warpSize + lane);
     const uint32_t bit = 1u << lane;
     switch (r) {
@@ -405,9 +407,9 @@ uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
     case R::NWarpId:
         return w.block->warps.size();
     case R::SmId:
-        return w.block->number % static_cast<uint64_t>(l.multiprocessors);
+        return w.block->number % static_cast<uint64_t>(multiprocessors);
     case R::NSmId:
-        return static_cast<uint64_t>(l.multiprocessors);
+        return static_cast<uint64_t>(multiprocessors);
     case R::LaneMaskEq:
         return bit;
     case R::LaneMaskLe:
@@ -425,9 +427,9 @@ uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
         return clocks(w) >> 32;
     case R::GlobalTimer:
     case R::GlobalTimerLo:
-        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / l.clockHz);
+        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / clockHz);
     case R::GlobalTimerHi:
-        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / l.clockHz) >> 32;
+        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / clockHz) >> 32;
     case R::DynamicShared:
         return static_cast<uint64_t>(l.dynamicShared);
     case R::TotalShared:

@@ -75,7 +75,7 @@ HWY_INLINE Number multiplyAdd(Number a, Number b, Number c) {
 /// c[16][8] += a[16][k] · b[k][8], k ascending.
 template <int k, class Number>
 HWY_INLINE void multiply(const Number* HWY_RESTRICT a, const Number* HWY_RESTRICT b, Number* HWY_RESTRICT c) {
-#if HWY_TARGET != HWY_SCALAR
+#if HWY_MAX_BYTES >= 32
     if constexpr (std::is_same_v<Number, float>) {
         const hn::FixedTag<float, 8> d;
         for (int half = 0; half < 2; ++half) { // eight rows at a time stay in registers
@@ -163,7 +163,7 @@ const Op* multiplyMatrices(Warp& w, const Op* op) {
     return op + 1;
 }
 
-#if HWY_TARGET != HWY_SCALAR
+#if HWY_MAX_BYTES >= 32
 /// 64 consecutive 16-bit elements, eight rows of eight, to f32.
 template <class Element>
 HWY_INLINE void widen(const uint32_t* row, float* to, int stride) {

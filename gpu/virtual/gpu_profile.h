@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace warplight::vgpu {
+
+/// What the time and cache models know of a GPU, from its data sheet and the CUDA programming guide.
+struct GpuProfile {
+    std::string_view id, name;
+    int multiprocessors;
+    double clockHz;      ///< boost
+    int64_t l1Bytes;     ///< of a multiprocessor, L1 and shared memory together
+    int64_t sharedBytes; ///< of a multiprocessor, at most
+    int64_t l2Bytes;
+    double l2BytesPerClock; ///< of the whole GPU
+    double dramBytesPerSecond;
+    int fp32Lanes, fp64Lanes, integerLanes; ///< of a multiprocessor: operations a clock
+    double tensorFlopsPerClock;             ///< of a multiprocessor: f16 with f32 sums, dense
+    int maxThreads, maxBlocks;              ///< of a multiprocessor
+    std::string_view source;
+};
+
+std::span<const GpuProfile> gpuProfiles();
+/// By id, "A100"; throws InputError that lists the ids.
+const GpuProfile& gpuProfile(std::string_view id);
+
+/// Blocks that a multiprocessor holds at one time, and what limits them.
+struct Occupancy {
+    int blocks = 0;
+    double share = 0;       ///< of the multiprocessor's threads
+    std::string_view limit; ///< "threads", "blocks", "registers", "shared memory"
+};
+Occupancy occupancy(const GpuProfile& gpu, int64_t threads, int registers, int64_t sharedBytes);
+
+} // namespace warplight::vgpu

@@ -1,0 +1,100 @@
+#include "gpu/virtual/time_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace warplight::vgpu {
+namespace {
+
+constexpr double schedulers = 4;    ///< of a multiprocessor; each issues one warp instruction a clock
+constexpr double specialLanes = 16; ///< exp2, reciprocal, sine … a clock and multiprocessor
+constexpr double fp16PerFp32 = 2;   ///< packed arithmetic
+constexpr double launchSeconds = 2e-6;
+constexpr double dramEfficiency =
+    0.92; ///< refresh and turnarounds: what a long copy reaches of the data sheet's figure
+/// Independent instructions that a warp has under way at one time: what compilers find in unrolled loops.
+constexpr double parallelism = 3;
+
+/// Clocks until a result can be used (Jia et al., arXiv 1804.06826 and 1903.07486; Abdelkhalik et al., arXiv
+/// 2208.11174).
+double latency(OpClass kind) {
+    switch (kind) {
+    case OpClass::Special:
+        return 18;
+    case OpClass::Fp64:
+        return 8;
+    case OpClass::Shared:
+    case OpClass::Matrix:
+    case OpClass::Exchange:
+        return 24;
+    case OpClass::Global:
+    case OpClass::Local:
+    case OpClass::Atomic:
+    case OpClass::AsyncCopy:
+        return 320;
+    case OpClass::Tensor:
+        return 32;
+    case OpClass::Barrier:
+        return 20;
+    default:
+        return 4.5;
+    }
+}
+
+} // namespace
+
+int estimatedRegisters(const Program& program) {
+    return std::clamp((program.registersPerThread + 12 + 7) / 8 * 8, 16, 255);
+}
+
+ModelledTime modelTime(const GpuProfile& gpu, const Launch& launch, const LaunchCounts& counts,
+                       const CacheCounts& caches) {
+    const Program& program = *launch.program;
+    ModelledTime model;
+    model.occupancy =
+        occupancy(gpu, static_cast<int64_t>(launch.block.count()), estimatedRegisters(program), launch.sharedBytes);
+    double issued = 0, fp32 = 0, fp64 = 0, integer = 0, special = 0, tensor = 0, wavefronts = 0, waiting = 0;
+    for (size_t i = 0; i < program.ops.size(); ++i) {
+        const OpClass kind = program.origins[i].kind;
+        // Moves between registers and parameters are the compiler's: they are gone in machine code.
+        if (kind == OpClass::Join || kind == OpClass::Move || kind == OpClass::Parameter)
+            continue;
+        const auto warps = static_cast<double>(counts.ops[i].warps);
+        issued += warps;
+        waiting += warps * latency(kind);
+        fp32 += kind == OpClass::Fp32 ? warps : kind == OpClass::Fp16 ? warps / fp16PerFp32 : 0;
+        fp64 += kind == OpClass::Fp64 ? warps : 0;
+        integer += kind == OpClass::Integer || kind == OpClass::Compare || kind == OpClass::Convert ? warps : 0;
+        special += kind == OpClass::Special ? warps : 0;
+        tensor += kind == OpClass::Tensor ? warps * program.origins[i].flops : 0;
+    }
+    for (const AccessCount& a : counts.accesses)
+        wavefronts += static_cast<double>(std::max(a.wavefronts, a.requests));
+    // Multiprocessors that have work; the last wave of blocks may leave some idle.
+    const double blocks = static_cast<double>(launch.grid.count()), held = std::max(model.occupancy.blocks, 1);
+    const double full = gpu.multiprocessors, busy = std::min(blocks, full);
+    const double rounds = std::ceil(blocks / full) / (blocks / full); // > 1: some have a block more than others
+    const double clocks = gpu.clockHz * busy / (blocks > full ? rounds : 1.0);
+    const double warpsHeld =
+        std::min(held, std::ceil(blocks / full)) * std::ceil(static_cast<double>(launch.block.count()) / warpSize);
+    const auto at = [&](double perClock, double work) { return work / perClock / clocks; };
+    model.parts["issue"] = at(schedulers, issued);
+    model.parts["fp32"] = at(gpu.fp32Lanes / 32.0, fp32);
+    model.parts["fp64"] = at(gpu.fp64Lanes / 32.0, fp64);
+    model.parts["integer"] = at(gpu.integerLanes / 32.0, integer);
+    model.parts["special functions"] = at(specialLanes / 32, special);
+    model.parts["tensor cores"] = at(gpu.tensorFlopsPerClock, tensor);
+    model.parts["L1 and shared memory"] = at(1, wavefronts);
+    model.parts["latency"] = at(warpsHeld * parallelism, waiting);
+    model.parts["L2"] =
+        32 * static_cast<double>(caches.l2Reads + caches.l2Writes) / (gpu.l2BytesPerClock * gpu.clockHz);
+    model.parts["DRAM"] =
+        32 * static_cast<double>(caches.dramReads + caches.dramWrites) / (gpu.dramBytesPerSecond * dramEfficiency);
+    for (const auto& [name, seconds] : model.parts)
+        if (model.limit.empty() || seconds > model.parts[model.limit])
+            model.limit = name;
+    model.seconds = launchSeconds + model.parts[model.limit];
+    return model;
+}
+
+} // namespace warplight::vgpu

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "gpu/virtual/cache_model.h"
+#include "gpu/virtual/launch.h"
+
+#include <map>
+#include <string>
+
+namespace warplight::vgpu {
+
+/// How long a launch would take on a GPU, by what limits it. See docs/time-model.md for what it leaves out.
+struct ModelledTime {
+    double seconds = 0;
+    std::string limit;                   ///< the entry of `parts` that decides
+    std::map<std::string, double> parts; ///< seconds that each part of the GPU is busy, or that latency costs
+    Occupancy occupancy;
+};
+
+ModelledTime modelTime(const GpuProfile& gpu, const Launch& launch, const LaunchCounts& counts,
+                       const CacheCounts& caches);
+
+/// Registers a thread that a compiler would need about, from what is alive at one time.
+int estimatedRegisters(const Program& program);
+
+} // namespace warplight::vgpu
