@@ -3,6 +3,7 @@
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
 #include "gpu/ops/attention_traffic.h"
+#include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
@@ -36,6 +37,7 @@ struct Point {
     double x = 0;
     gpu::TensorTraffic compulsory, algorithmic, counted;
     std::map<std::string, double> sectorBytes; ///< by buffer
+    std::map<std::string, double> dram;        ///< by buffer, after the modelled caches
 };
 
 Curve curve(std::string id, std::string label, std::string colour, Provenance provenance, Curve::Style style) {
@@ -62,8 +64,10 @@ class TrafficExperiment : public Experiment {
             "Why is flash attention faster: which bytes does it not move, and when does its first version move more?";
         d.about =
             "**Compulsory**: each tensor once. **Algorithmic**: the loops' formula, with the kernel's own tiles. "
-            "**Counted**: what the threads of the compiled kernel asked for on the virtual GPU, byte by byte. The "
-            "three are never mixed. Bytes after caches are a fourth kind, which this page does not show yet.";
+            "**Counted**: what the threads of the compiled kernel asked for on the virtual GPU, byte by byte. "
+            "**DRAM**: "
+            "what is left of it behind the modelled L1 and L2 of the chosen GPU, cold at the start, with what is dirty "
+            "in the end written back. The four are never mixed.";
         d.devices = {"vgpu"};
         std::vector<Parameter::Option> options;
         std::vector<std::string> chosen;
@@ -87,6 +91,9 @@ class TrafficExperiment : public Experiment {
             Parameter::integer("onChip", "On-chip memory", 64, 4, 256,
                                "KiB that a tile may fill: for the theory alone, the kernels have tiles of their own.");
         onChip.unit = "KiB";
+        std::vector<Parameter::Option> gpus;
+        for (const vgpu::GpuProfile& gpu : vgpu::gpuProfiles())
+            gpus.push_back({std::string(gpu.id), std::string(gpu.name), std::string(gpu.source)});
         d.parameters = {
             Parameter::choice("against", "Against", "seqLen",
                               {{"seqLen", "sequence length", ""}, {"headDim", "head dimension", ""}},
@@ -100,6 +107,7 @@ class TrafficExperiment : public Experiment {
                             "Query i sees keys 0 to i only: flash kernels skip tiles that nobody sees."),
             Parameter::choices("implementations", "Kernels", chosen, options, "Which rungs of the ladder are run."),
             onChip,
+            Parameter::choice("gpu", "Caches of", "T4", gpus, "Whose L1 and L2 the accesses go through."),
             Parameter::integer("threads", "Threads", 0, 0, 1024,
                                "Of this machine, for the virtual GPU; 0 uses all. Counts do not depend on it."),
         };
@@ -120,7 +128,8 @@ class TrafficExperiment : public Experiment {
             throw InputError("implementations is empty, expected at least one of those that describe lists");
         const bool byLength = settings.text("against") == "seqLen";
         const auto all = shapes(settings);
-        begin(run, rungs, byLength, all.back().second, static_cast<double>(settings.integer("onChip")) * kibibyte);
+        begin(run, rungs, byLength, all.back().second, static_cast<double>(settings.integer("onChip")) * kibibyte,
+              settings.text("gpu"));
         const auto device = vgpu::makeVirtualDevice();
         gpu::KernelLibrary library(*device);
         std::vector<Point> last; // of the largest shape
@@ -162,7 +171,7 @@ class TrafficExperiment : public Experiment {
     }
 
     static void begin(Run& run, const std::vector<std::string>& rungs, bool byLength,
-                      const gpu::AttentionShape& largest, double onChip) {
+                      const gpu::AttentionShape& largest, double onChip, const std::string& gpu) {
         Series series;
         series.x = {byLength ? "sequence length" : "head dimension", "", Scale::Log2, {}, {}, {}, false};
         series.y = bytesAxis(Scale::Log10);
@@ -177,6 +186,15 @@ class TrafficExperiment : public Experiment {
                  "formula of the kernel's loops (**modelled**), the grey line each tensor once (**reference**).",
                  Figure::Place::Main, std::move(series)});
         bars(run, {});
+        Series dram;
+        dram.x = {byLength ? "sequence length" : "head dimension", "", Scale::Log2, {}, {}, {}, false};
+        dram.y = bytesAxis(Scale::Log10);
+        dram.curves.push_back(curve("compulsory", "compulsory, f32", "", Provenance::Reference, Curve::Style::Line));
+        run.put({"dram", "Behind the caches", "to and from the DRAM of a " + gpu,
+                 "**Modelled**: the counted accesses of all blocks, put through an L1 for each block and one L2 of the "
+                 "chosen "
+                 "GPU, with as many blocks at a time as it holds. What is dirty in the end counts as written.",
+                 Figure::Place::Support, std::move(dram)});
         theory(run, largest, onChip);
         Table table;
         table.columns = {{"kernel", "Kernel", "", false, {}, ""},
@@ -187,7 +205,8 @@ class TrafficExperiment : public Experiment {
                          {"algorithmic", "Algorithmic", "B", true, Provenance::Modelled, ""},
                          {"read", "Read", "B", true, Provenance::Counted, ""},
                          {"written", "Written", "B", true, Provenance::Counted, ""},
-                         {"sectors", "In 32 B sectors", "B", true, Provenance::Counted, ""}};
+                         {"sectors", "In 32 B sectors", "B", true, Provenance::Counted, ""},
+                         {"dram", "DRAM", "B", true, Provenance::Modelled, ""}};
         run.put({"tensors", "By tensor", "",
                  "Bytes of each tensor. Sectors are what the accesses of whole warps touch, 32 bytes each: fewer bytes "
                  "than were asked for when lanes read the same word, more when they use only part of a sector.",
@@ -199,6 +218,7 @@ class TrafficExperiment : public Experiment {
         c.x = {x};
         c.y = {total(gpu::compulsoryTraffic(shape, gpu::NumberFormat::F32))};
         run.appendPoint("bytes", c);
+        run.appendPoint("dram", c);
     }
 
     static Point count(gpu::KernelLibrary& library, const std::string& name, const gpu::AttentionShape& shape, double x,
@@ -207,6 +227,7 @@ class TrafficExperiment : public Experiment {
         gpu::AttentionOptions options;
         options.format = gpu::info(rung).halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32;
         options.threads = static_cast<int>(settings.integer("threads"));
+        options.gpu = settings.text("gpu");
         options.cancel = run.cancelToken();
         cpu::AttentionProblem problem;
         problem.queryHeads = problem.keyHeads = shape.queryHeads;
@@ -221,10 +242,13 @@ class TrafficExperiment : public Experiment {
                     gpu::compulsoryTraffic(shape, options.format),
                     gpu::algorithmicTraffic(rung, shape, options.format),
                     gpu::countedTraffic(result),
+                    {},
                     {}};
         for (const gpu::LaunchRecord& launch : result.launches)
-            for (const gpu::BufferTraffic& b : launch.stats.buffers)
+            for (const gpu::BufferTraffic& b : launch.stats.buffers) {
                 point.sectorBytes[b.name] += 32.0 * static_cast<double>(b.readSectors + b.writtenSectors);
+                point.dram[b.name] += static_cast<double>(b.dramReadBytes + b.dramWrittenBytes);
+            }
         return point;
     }
 
@@ -237,6 +261,12 @@ class TrafficExperiment : public Experiment {
         formula.x = {point.x};
         formula.y = {total(point.algorithmic)};
         run.appendPoint("bytes", formula);
+        Curve dram = curve(point.rung, point.rung, point.rung, Provenance::Modelled, Curve::Style::LineAndPoints);
+        dram.x = {point.x};
+        dram.y = {0};
+        for (const auto& [tensor, bytes] : point.dram)
+            dram.y[0] += bytes;
+        run.appendPoint("dram", dram);
         for (const auto& [tensor, counted] : point.counted) {
             const auto value = [&](const gpu::TensorTraffic& of) -> Table::Cell {
                 const auto found = of.find(tensor);
@@ -245,7 +275,8 @@ class TrafficExperiment : public Experiment {
             run.appendRow("tensors",
                           {point.rung, point.shape.queryLen, point.shape.headDim, tensor, value(point.compulsory),
                            value(point.algorithmic), static_cast<int64_t>(counted.read),
-                           static_cast<int64_t>(counted.written), static_cast<int64_t>(point.sectorBytes.at(tensor))});
+                           static_cast<int64_t>(counted.written), static_cast<int64_t>(point.sectorBytes.at(tensor)),
+                           static_cast<int64_t>(point.dram.at(tensor))});
         }
     }
 
