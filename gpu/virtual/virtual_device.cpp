@@ -261,11 +261,15 @@ class VirtualDevice final : public gpu::Device {
     void release(uint64_t address) override { memory.release(address); }
     void upload(uint64_t to, const void* from, int64_t bytes) override {
         within(to, bytes);
+        if (bytes == 0)
+            return;
         std::memcpy(memory.host(to), from, static_cast<size_t>(bytes));
         memory.markWritten(to, bytes);
     }
     void download(void* to, uint64_t from, int64_t bytes) override {
         within(from, bytes);
+        if (bytes == 0)
+            return;
         std::memcpy(to, memory.host(from), static_cast<size_t>(bytes));
     }
     std::unique_ptr<gpu::Module> load(const std::string& text, const std::string& file) override {
