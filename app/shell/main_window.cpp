@@ -89,6 +89,8 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
             say(error.what());
         }
     });
+    connect(device, &QComboBox::currentIndexChanged, this,
+            [this] { settings->setDevice(device->currentData().toString().toStdString()); });
     client.start();
     showState();
 }
@@ -127,6 +129,7 @@ void MainWindow::listDevices(const lab::Description& description) {
         device->setItemData(device->count() - 1, qt(info.detail), Qt::ToolTipRole);
     }
     device->setCurrentIndex(std::max(0, device->findData(before)));
+    settings->setDevice(device->currentData().toString().toStdString());
 }
 
 void MainWindow::showExperiment(const QString& id) {

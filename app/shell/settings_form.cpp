@@ -167,6 +167,11 @@ QWidget* SettingsForm::fileField(QLineEdit* edit, const lab::Parameter& paramete
     return row;
 }
 
+void SettingsForm::setDevice(const std::string& id) {
+    deviceId = id;
+    showWhatMatters();
+}
+
 /// Fields that do not matter for the other settings (Parameter::shownWhen) are away.
 void SettingsForm::showWhatMatters() {
     std::map<std::string, std::string> texts;
@@ -175,6 +180,7 @@ void SettingsForm::showWhatMatters() {
             texts[field.parameter.id] = lab::valueText(field.parameter, field.read());
         } catch (const InputError&) { // a wrong value decides nothing
         }
+    texts["device"] = deviceId;
     for (const Field& field : fields)
         field.box->setVisible(field.parameter.mattersIn(texts));
 }

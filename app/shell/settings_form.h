@@ -22,6 +22,7 @@ class SettingsForm : public QWidget {
     void setParameters(const std::vector<lab::Parameter>& parameters);
     /// Values that differ from the defaults or not: all that are right. Wrong fields are left out.
     std::map<std::string, lab::Value> values() const;
+    void setDevice(const std::string& id); ///< what matters only on another device goes away
     void setValue(const std::string& id, const lab::Value& value);
     void setError(const QString& id, const QString& sentence); ///< an empty sentence clears it
     bool hasErrors() const;
@@ -42,6 +43,7 @@ class SettingsForm : public QWidget {
     void showWhatMatters();
     void fieldChanged(size_t index);
 
+    std::string deviceId;
     QVBoxLayout* layout;
     QWidget* body = nullptr;
     std::vector<Field> fields;

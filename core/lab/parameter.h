@@ -35,7 +35,7 @@ struct Parameter {
     bool advanced = false;                  ///< folded away at first
     std::vector<Option> options;            ///< Choice and Choices
     std::string fileFilter;                 ///< File: "Tensors (*.npy *.npz *.safetensors)"
-    /// "id=value" or "id!=value": only then does the parameter matter; empty = always.
+    /// "id=value" or "id!=value": only then does the parameter matter; empty = always. The id may be "device".
     std::string shownWhen;
     /// Whether it matters beside these settings (ids and their values as text).
     bool mattersIn(const std::map<std::string, std::string>& texts) const;

@@ -1,8 +1,10 @@
 // How far each rung is from double precision, on friendly and on hostile inputs.
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/attention/inputs.h"
 #include "gpu/number/half.h"
+#include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
 #include <cmath>
@@ -64,7 +66,7 @@ class Accuracy : public Experiment {
         d.question = "Does a faster kernel give worse numbers, and on which inputs?";
         d.about = "The **reference** rung computes in f64 and rounds its result to f32 once, so nothing below 6e-8 of "
                   "a row's size can be told apart.";
-        d.devices = {"cpu"};
+        d.devices = {"cpu", "vgpu"};
         std::vector<std::string> rungs;
         for (const auto& option : rungOptions())
             if (option.id != "reference")
@@ -79,7 +81,10 @@ class Accuracy : public Experiment {
             Parameter::integer("headDim", "Head dimension", 64, 1, 512, "Features of the head."),
             Parameter::flag("causal", "Causal mask", false, "Aligned bottom-right."),
             Parameter::choice("input", "Input", "gaussian", kinds, "Friendly or hostile numbers."),
-            Parameter::choices("implementations", "Implementations", rungs, rungOptions(), "Which rungs are judged."),
+            onDevice(Parameter::choices("implementations", "Implementations", rungs, rungOptions(),
+                                        "Which rungs are judged."),
+                     "cpu"),
+            onDevice(kernelsParameter(), "vgpu"),
             Parameter::choices("dtypes", "Stored as", {"f32", "f16", "bf16"},
                                {{"f32", "f32", ""}, {"f16", "f16", ""}, {"bf16", "bf16", ""}},
                                "Q, K, V and O are rounded to this type; every rung accumulates in f32."),
@@ -103,7 +108,7 @@ class Accuracy : public Experiment {
         shape.causal = masked || settings.flag("causal");
         const std::string kind = masked ? "gaussian" : settings.text("input");
         const AttentionInputs inputs = makeInputs(shape, kind, static_cast<uint64_t>(settings.integer("seed")));
-        Judge judge{run, rounded(inputs, "f32"), table(), {}, {}};
+        Judge judge{run, rounded(inputs, "f32"), table(), {}, {}, {}, {}};
         judge.worst = {"",
                        "attention.map",
                        {{"input", kind},
@@ -115,7 +120,14 @@ class Accuracy : public Experiment {
         judge.execution.cancel = run.cancelToken();
         run.progress(0, "reference");
         cpu::attentionForward(cpu::Implementation::Reference, judge.exact.problem, judge.execution);
-        const auto &rungs = settings.choices("implementations"), &dtypes = settings.choices("dtypes");
+        const bool virtualGpu = run.device() == "vgpu";
+        const auto &rungs = settings.choices(virtualGpu ? "kernels" : "implementations"),
+                   &dtypes = settings.choices("dtypes");
+        if (virtualGpu) {
+            gpu::checkShape(gpuShape(inputs.problem));
+            judge.device = vgpu::makeVirtualDevice();
+            judge.library = std::make_unique<gpu::KernelLibrary>(*judge.device);
+        }
         double done = 0;
         for (const std::string& dtype : dtypes) {
             AttentionInputs stored = rounded(inputs, dtype);
@@ -124,6 +136,8 @@ class Accuracy : public Experiment {
             std::string worstRung;
             for (const std::string& rung : rungs) {
                 run.checkCancelled();
+                if (virtualGpu && dtype == "f32" && gpu::info(gpu::attentionRungByName(rung)).halfInputs)
+                    continue; // tensor cores take 16 bits
                 run.progress(done++ / static_cast<double>(rungs.size() * dtypes.size()), rung + ", " + dtype);
                 const Errors errors = judge.measure(rung, dtype, stored);
                 histogram.sets.push_back({rung, rung, rung, Provenance::Counted, errors.histogram});
@@ -158,9 +172,27 @@ class Accuracy : public Experiment {
         Table table;
         Link worst;
         cpu::Execution execution;
+        std::unique_ptr<gpu::Device> device; ///< the virtual GPU, where the run is on it
+        std::unique_ptr<gpu::KernelLibrary> library;
+
+        void compute(const std::string& rung, const std::string& dtype, AttentionInputs& stored) {
+            if (!library) {
+                cpu::attentionForward(cpu::implementationByName(rung), stored.problem, execution);
+                return;
+            }
+            const gpu::AttentionRung kernel = gpu::attentionRungByName(rung);
+            gpu::AttentionOptions options;
+            options.cancel = run.cancelToken();
+            if (gpu::info(kernel).halfInputs)
+                options.format = dtype == "f16" ? gpu::NumberFormat::F16 : gpu::NumberFormat::BF16;
+            gpu::AttentionRun result = gpu::attentionForward(
+                *library, kernel, gpuShape(stored.problem), stored.q.data(), stored.k.data(), stored.v.data(), options);
+            stored.o.assign(result.o.begin(), result.o.end());
+            stored.lse.assign(result.lse.begin(), result.lse.end());
+        }
 
         Errors measure(const std::string& rung, const std::string& dtype, AttentionInputs& stored) {
-            cpu::attentionForward(cpu::implementationByName(rung), stored.problem, execution);
+            compute(rung, dtype, stored);
             round(stored.o, dtype);
             const Errors errors = compare(stored.o, stored.lse, exact.o, exact.lse, stored.problem.headDim);
             Link link = worst;

@@ -2,6 +2,7 @@
 #include "core/cpu/machine.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/stopwatch.h"
 
@@ -72,8 +73,10 @@ class Race : public Experiment {
             "How does the time of one attention layer grow with the sequence, and what does keeping S in memory cost?";
         d.about =
             "**FLOPs** 4·N²·d per head, about half when causal. **% of f32 peak**: against this machine's own fused "
-            "multiply-add rate, measured once. Each point is warmed up once and repeated until its median is stable.";
-        d.devices = {"cpu"};
+            "multiply-add rate, measured once. Each point is warmed up once and repeated until its median is stable. "
+            "On the virtual GPU the "
+            "compiled GPU kernels race, in **modelled** time.";
+        d.devices = {"cpu", "vgpu"};
         std::vector<std::string> all;
         for (const auto& option : rungOptions())
             all.push_back(option.id);
@@ -84,11 +87,15 @@ class Race : public Experiment {
             Parameter::integer("heads", "Heads", 2, 1, 256, "Heads of each batch entry; all are computed in one call."),
             Parameter::integer("batch", "Batch", 1, 1, 256, "Batch entries."),
             Parameter::flag("causal", "Causal mask", false, "Query i sees keys 0 to i only."),
-            Parameter::choices("implementations", "Implementations", all, rungOptions(),
-                               "Which rungs of the ladder race."),
-            Parameter::integer("threads", "Threads", 0, 0, 1024, "0 uses all the machine has."),
-            Parameter::real("pointSeconds", "Time for a point", 0.4, 0.01, 600,
-                            "A point that needs longer than five times this is left out, and said so."),
+            onDevice(Parameter::choices("implementations", "Implementations", all, rungOptions(),
+                                        "Which rungs of the ladder race."),
+                     "cpu"),
+            onDevice(kernelsParameter(), "vgpu"),
+            onDevice(gpuParameter(), "vgpu"),
+            onDevice(Parameter::integer("threads", "Threads", 0, 0, 1024, "0 uses all the machine has."), "cpu"),
+            onDevice(Parameter::real("pointSeconds", "Time for a point", 0.4, 0.01, 600,
+                                     "A point that needs longer than five times this is left out, and said so."),
+                     "cpu"),
             Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the Gaussian inputs."),
         };
         return d;
@@ -100,6 +107,10 @@ class Race : public Experiment {
     }
 
     void run(const Settings& settings, Run& run) override {
+        if (run.device() == "vgpu") {
+            raceOnVirtualGpu(settings, run);
+            return;
+        }
         std::vector<int64_t> lengths = settings.sweep("seqLen");
         std::sort(lengths.begin(), lengths.end());
         const auto& rungs = settings.choices("implementations");

@@ -1,9 +1,9 @@
 // What each rung moves through memory: by formula, and counted on the virtual GPU while the compiled kernel runs.
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/attention/inputs.h"
 #include "gpu/ops/attention_traffic.h"
-#include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
@@ -69,14 +69,6 @@ class TrafficExperiment : public Experiment {
             "what is left of it behind the modelled L1 and L2 of the chosen GPU, cold at the start, with what is dirty "
             "in the end written back. The four are never mixed.";
         d.devices = {"vgpu"};
-        std::vector<Parameter::Option> options;
-        std::vector<std::string> chosen;
-        for (const gpu::AttentionRungInfo& rung : gpu::attentionRungs()) {
-            options.push_back(
-                {std::string(rung.name), std::string(rung.name), fmt::format("{}: {}", rung.title, rung.improves)});
-            if (rung.id != gpu::AttentionRung::FlashDecode)
-                chosen.emplace_back(rung.name);
-        }
         Parameter lengths = Parameter::sweep("seqLen", "Sequence length", {64, 128, 256, 512}, 1, 8192,
                                              "Lengths of Q, K and V to count.");
         lengths.shownWhen = "against=seqLen";
@@ -91,9 +83,10 @@ class TrafficExperiment : public Experiment {
             Parameter::integer("onChip", "On-chip memory", 64, 4, 256,
                                "KiB that a tile may fill: for the theory alone, the kernels have tiles of their own.");
         onChip.unit = "KiB";
-        std::vector<Parameter::Option> gpus;
-        for (const vgpu::GpuProfile& gpu : vgpu::gpuProfiles())
-            gpus.push_back({std::string(gpu.id), std::string(gpu.name), std::string(gpu.source)});
+        Parameter caches = gpuParameter();
+        caches.title = "Caches of";
+        caches.defaultValue = std::string("T4");
+        caches.doc = "Whose L1 and L2 the accesses go through.";
         d.parameters = {
             Parameter::choice("against", "Against", "seqLen",
                               {{"seqLen", "sequence length", ""}, {"headDim", "head dimension", ""}},
@@ -105,9 +98,9 @@ class TrafficExperiment : public Experiment {
             Parameter::integer("heads", "Heads", 1, 1, 64, "Each moves the same; the counts add up."),
             Parameter::flag("causal", "Causal mask", false,
                             "Query i sees keys 0 to i only: flash kernels skip tiles that nobody sees."),
-            Parameter::choices("implementations", "Kernels", chosen, options, "Which rungs of the ladder are run."),
+            kernelsParameter(),
             onChip,
-            Parameter::choice("gpu", "Caches of", "T4", gpus, "Whose L1 and L2 the accesses go through."),
+            caches,
             Parameter::integer("threads", "Threads", 0, 0, 1024,
                                "Of this machine, for the virtual GPU; 0 uses all. Counts do not depend on it."),
         };
@@ -118,14 +111,14 @@ class TrafficExperiment : public Experiment {
         double work = 0; // multiply-adds, of which the virtual GPU does about 5e8 a second with everything around them
         for (const auto& [x, shape] : shapes(s))
             work += 2.0 * static_cast<double>(shape.heads() * shape.queryLen * shape.keyLen * shape.headDim) *
-                    static_cast<double>(s.choices("implementations").size());
+                    static_cast<double>(s.choices("kernels").size());
         return work / 5e8;
     }
 
     void run(const Settings& settings, Run& run) override {
-        std::vector<std::string> rungs = settings.choices("implementations");
+        std::vector<std::string> rungs = settings.choices("kernels");
         if (rungs.empty())
-            throw InputError("implementations is empty, expected at least one of those that describe lists");
+            throw InputError("kernels is empty, expected at least one of those that describe lists");
         const bool byLength = settings.text("against") == "seqLen";
         const auto all = shapes(settings);
         begin(run, rungs, byLength, all.back().second, static_cast<double>(settings.integer("onChip")) * kibibyte,
@@ -268,7 +261,7 @@ class TrafficExperiment : public Experiment {
             dram.y[0] += bytes;
         run.appendPoint("dram", dram);
         for (const auto& [tensor, counted] : point.counted) {
-            const auto value = [&](const gpu::TensorTraffic& of) -> Table::Cell {
+            const auto value = [&tensor = tensor](const gpu::TensorTraffic& of) -> Table::Cell {
                 const auto found = of.find(tensor);
                 return found == of.end() ? Table::Cell() : Table::Cell(static_cast<int64_t>(found->second.total()));
             };
