@@ -46,12 +46,13 @@ int main(int argc, char** argv) {
         "engine", QObject::tr("The engine's command line, for example \"ssh box warplight-cli serve\""), "command");
     const QCommandLineOption page("page", QObject::tr("The page to begin with, for example attention.tiles"),
                                   "experiment");
+    const QCommandLineOption device("device", QObject::tr("Where to run, for example vgpu"), "device");
     const QCommandLineOption theme("theme", "light | dark", "theme");
     const QCommandLineOption size("size", QObject::tr("Of the window, for example 1280x800"), "size", "1440x900");
     const QCommandLineOption screenshot(
         "screenshot", QObject::tr("Save a picture of the window after the first run, and end"), "file.png");
     const QCommandLineOption timing("startup-time", QObject::tr("Print the time to the first paint, and end"));
-    parser.addOptions({engine, page, theme, size, screenshot, timing});
+    parser.addOptions({engine, page, device, theme, size, screenshot, timing});
     parser.process(application);
 
     loadFonts();
@@ -71,6 +72,8 @@ int main(int argc, char** argv) {
     QObject::connect(&window.engine(), &EngineClient::ready, &window, [&] {
         if (parser.isSet(page))
             window.showExperiment(parser.value(page));
+        if (parser.isSet(device))
+            window.chooseDevice(parser.value(device));
         if (!parser.positionalArguments().isEmpty())
             window.openFiles(parser.positionalArguments());
         if (parser.isSet(screenshot) && window.currentRun() && window.currentRun()->ended())

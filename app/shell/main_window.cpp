@@ -89,8 +89,10 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
             say(error.what());
         }
     });
-    connect(device, &QComboBox::currentIndexChanged, this,
-            [this] { settings->setDevice(device->currentData().toString().toStdString()); });
+    connect(device, &QComboBox::currentIndexChanged, this, [this] {
+        settings->setDevice(device->currentData().toString().toStdString());
+        emit settings->changed();
+    });
     client.start();
     showState();
 }
@@ -119,6 +121,7 @@ void MainWindow::engineReady() {
 
 /// Those that the page's experiment runs on; the one chosen before stays where it can.
 void MainWindow::listDevices(const lab::Description& description) {
+    const QSignalBlocker quiet(device);
     const QString before = device->currentData().toString();
     device->clear();
     for (const lab::DeviceInfo& info : client.devices()) {
@@ -130,6 +133,11 @@ void MainWindow::listDevices(const lab::Description& description) {
     }
     device->setCurrentIndex(std::max(0, device->findData(before)));
     settings->setDevice(device->currentData().toString().toStdString());
+}
+
+void MainWindow::chooseDevice(const QString& id) {
+    if (const int index = device->findData(id); index >= 0)
+        device->setCurrentIndex(index);
 }
 
 void MainWindow::showExperiment(const QString& id) {
@@ -410,6 +418,11 @@ void MainWindow::openSession(const QString& file) {
             showPage();
         else
             showExperiment(last);
+        if (const lab::RunRecord* run = currentRun()) { // where it ran; without running again
+            const QSignalBlocker quiet(device);
+            chooseDevice(qt(run->start().device));
+            settings->setDevice(run->start().device);
+        }
         setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
         addRecent(file);
     } catch (const std::exception& error) {

@@ -41,6 +41,7 @@ class MainWindow : public QMainWindow {
 
     void listDevices(const lab::Description& description);
     void showExperiment(const QString& id);
+    void chooseDevice(const QString& id); ///< where runs of this page run; nothing if it cannot
     /// Shows an experiment with these settings over what was set there, and runs it.
     void openWith(const QString& id, const std::map<std::string, lab::Value>& values);
     void follow(const lab::Link& link);

@@ -18,7 +18,7 @@ namespace {
 using namespace lab;
 
 /// A point that would keep the virtual GPU busy for longer is left out.
-constexpr double mostSeconds = 6;
+constexpr double mostSeconds = 2;
 
 struct Point {
     std::string rung;
@@ -214,6 +214,7 @@ void raceOnVirtualGpu(const Settings& settings, Run& run) {
     const auto device = vgpu::makeVirtualDevice();
     gpu::KernelLibrary library(*device);
     std::map<std::string, Point> before;
+    std::map<std::string, int64_t> leftOut; ///< from which length on
     std::vector<Point> points;
     size_t done = 0;
     for (const int64_t seqLen : lengths) {
@@ -227,9 +228,8 @@ void raceOnVirtualGpu(const Settings& settings, Run& run) {
                 const double expected =
                     known->second.hostSeconds * cpu::usefulFlops(inputs.problem) / known->second.flops;
                 if (expected > mostSeconds) {
-                    run.log(fmt::format("{} at N = {} is left out: the virtual GPU would need about {:.0f} s", rung,
-                                        seqLen, expected),
-                            Log::Level::Warning);
+                    if (!leftOut.contains(rung))
+                        leftOut[rung] = seqLen;
                     continue;
                 }
             }
@@ -240,6 +240,16 @@ void raceOnVirtualGpu(const Settings& settings, Run& run) {
             headline(run, points);
         }
     }
+    std::map<int64_t, std::string> byLength;
+    for (const auto& [rung, seqLen] : leftOut)
+        byLength[seqLen] += (byLength[seqLen].empty() ? "" : ", ") + rung;
+    std::string sentence;
+    for (const auto& [seqLen, names] : byLength)
+        sentence += fmt::format("{}{} from N = {}", sentence.empty() ? "" : "; ", names, seqLen);
+    if (!sentence.empty())
+        run.log(fmt::format("Left out, since the virtual GPU would take more than {:.0f} s for each: {}.", mostSeconds,
+                            sentence),
+                Log::Level::Warning);
 }
 
 } // namespace warplight::labs

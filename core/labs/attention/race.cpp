@@ -68,7 +68,7 @@ class Race : public Experiment {
         d.id = "attention.race";
         d.lab = "Attention";
         d.title = "Race";
-        d.sentence = "Time against sequence length, as it is measured.";
+        d.sentence = "Time against sequence length, point by point.";
         d.question =
             "How does the time of one attention layer grow with the sequence, and what does keeping S in memory cost?";
         d.about =
