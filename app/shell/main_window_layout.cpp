@@ -92,6 +92,7 @@ void MainWindow::buildLayout() {
     brand->setFont(textFont(15, QFont::Bold));
     brand->setFixedWidth(navigationWidth - 24);
     device = new QComboBox(bar);
+    device->setObjectName("device");
     device->setAccessibleName(tr("Device"));
     device->setToolTip(tr("Where runs run"));
     device->setSizeAdjustPolicy(QComboBox::AdjustToContents);

@@ -6,6 +6,7 @@
 #include "app/views/series_view.h"
 #include "app/views/theme.h"
 
+#include <QComboBox>
 #include <QDropEvent>
 #include <QElapsedTimer>
 #include <QEventLoop>
@@ -214,6 +215,27 @@ class WindowTest : public QObject {
         QTest::qWait(600);
         QCOMPARE(ended.count(), 1);
         QCOMPARE(std::get<int64_t>(window->currentRun()->start().settings.at("seqLen")), int64_t{12});
+    }
+
+    void theFormFollowsTheDevice() {
+        window->showExperiment("attention.accuracy");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 10000);
+        auto* device = window->findChild<QComboBox*>("device");
+        QCOMPARE(device->count(), 2);
+        const auto shown = [&](const char* title) {
+            for (const QLabel* label : window->findChildren<QLabel*>())
+                if (label->text() == title && label->isVisible())
+                    return true;
+            return false;
+        };
+        QVERIFY(shown("Implementations") && !shown("Kernels"));
+        window->chooseDevice("vgpu");
+        QTRY_VERIFY(shown("Kernels") && !shown("Implementations"));
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window) && window->currentRun()->start().device == "vgpu", 10000);
+        window->showExperiment("attention.traffic"); // runs on one device only
+        QCOMPARE(device->count(), 1);
+        window->showExperiment("attention.map");
+        QCOMPARE(device->currentData().toString(), QString("cpu"));
     }
 
     void aWrongSettingStandsInRedAndDoesNotRun() {

@@ -17,15 +17,16 @@ using namespace warplight::lab;
 namespace {
 
 RunRecord record(const char* id, const std::map<std::string, Value>& given,
-                 std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false)) {
+                 std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false),
+                 const char* device = "cpu") {
     Registry registry;
     labs::registerAttentionLab(registry);
     Experiment& experiment = registry.find(id);
     const Settings settings(experiment.describe().parameters, given);
     RunRecord result;
-    result.apply(RunStarted{1, id, "", settings.values(), "cpu", "", {}});
+    result.apply(RunStarted{1, id, "", settings.values(), device, "", {}});
     Run run(
-        1, "cpu", [&](const Frame& frame) { result.apply(frame); }, cancel);
+        1, device, [&](const Frame& frame) { result.apply(frame); }, cancel);
     experiment.run(settings, run);
     return result;
 }
@@ -89,6 +90,44 @@ class AttentionLabTest : public QObject {
             sum += std::exp(s - max);
         const QString told = QString::fromStdString(walk.back().facts[3].text);
         QVERIFY2(told.startsWith(QString("max %1 · sum %2").arg(max, 0, 'f', 4).arg(sum, 0, 'f', 4)), qPrintable(told));
+    }
+
+    void trafficCountsWhatTheFormulaSays() {
+        const RunRecord run = record(
+            "attention.traffic", {{"seqLen", std::vector<int64_t>{32, 96}}, {"headDim", int64_t{32}}, {"causal", true}},
+            std::make_shared<std::atomic<bool>>(false), "vgpu");
+        QCOMPARE(*content<Metric>(run, "agreement").value, 0.0);
+        // flash2 in f32, N = 96, d = 32, causal: Q and O once, K and V in tiles of 32 rows for tiles of 32, 64 and 96.
+        const double bytes = 4.0 * (96 * 32 + 2 * (32 + 64 + 96) * 32 + 96 * 32 + 96);
+        for (const Curve& curve : content<Series>(run, "bytes").curves)
+            if (curve.id == "flash2" || curve.id == "flash2.formula") {
+                QCOMPARE(curve.x, (std::vector<double>{32, 96}));
+                QCOMPARE(curve.y[1], bytes);
+                QVERIFY(curve.provenance == (curve.id == "flash2" ? Provenance::Counted : Provenance::Modelled));
+            }
+        // Bars: all of one kernel's tensors make its total.
+        const auto& bars = content<Series>(run, "bars");
+        const auto at = std::find(bars.x.labels.begin(), bars.x.labels.end(), "flash2") - bars.x.labels.begin();
+        double total = 0;
+        for (const Curve& curve : bars.curves)
+            total += curve.y[static_cast<size_t>(at)];
+        QCOMPARE(total, bytes);
+    }
+
+    void onTheVirtualGpuTimesAreModelledAndErrorsReal() {
+        const auto cancel = std::make_shared<std::atomic<bool>>(false);
+        const RunRecord race = record("attention.race", {{"seqLen", std::vector<int64_t>{64, 128}}}, cancel, "vgpu");
+        QCOMPARE(content<Table>(race, "points").rows.size(), size_t{12});
+        for (const Curve& curve : content<Series>(race, "time").curves)
+            QVERIFY(curve.provenance == Provenance::Modelled);
+        const RunRecord accuracy =
+            record("attention.accuracy", {{"queryLen", int64_t{40}}, {"keyLen", int64_t{50}}}, cancel, "vgpu");
+        const auto& errors = content<Table>(accuracy, "errors").rows;
+        QCOMPARE(errors.size(), size_t{5 + 6 + 6}); // tensor cores take no f32
+        for (const auto& row : errors) {
+            const double limit = std::get<std::string>(row[1]) == "f32" ? 1e-5 : 0.1;
+            QVERIFY(std::get<double>(row[2]) > 0 && std::get<double>(row[2]) < limit);
+        }
     }
 
     void accuracyJudgesEveryRungOnHostileInputs_data() {
