@@ -118,6 +118,7 @@ void Block::run(const Launch& l, Worker& wk, uint64_t n) {
         clocks.assign(count, std::vector<uint32_t>(count, 0));
         for (size_t i = 0; i < count; ++i)
             clocks[i][i] = 1;
+        barrierClocks.clear();
         marks.assign(static_cast<size_t>(l.sharedBytes), {});
     }
     for (size_t i = 0; i < count; ++i)

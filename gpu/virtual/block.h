@@ -8,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <stdexcept>
 
@@ -101,6 +102,7 @@ struct Block {
 
     // Race detection: a vector clock a warp. `clocks[w][v]` is the time of warp v that warp w knows to be past.
     std::vector<std::vector<uint32_t>> clocks;
+    std::map<uint64_t, std::vector<uint32_t>> barrierClocks; ///< of mbarriers, by their place in shared memory
     std::vector<SharedMark> marks;
 
     uint64_t issued() const; ///< warp instructions of this worker so far

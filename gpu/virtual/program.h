@@ -96,6 +96,20 @@ struct Parameter {
     bool array = false; ///< a struct passed by value
 };
 
+/// What a wmma instruction works on.
+struct WarpMatrix {
+    struct Part { ///< of a load or store
+        int rows = 0, columns = 0;
+        bool byColumns = false;
+        ptx::Type type;
+    } part;
+    ptx::Space space = ptx::Space::None;
+    int m = 0, n = 0, k = 0;
+    ptx::Type inputA, inputB, sumC, sumD; ///< of a product
+    int registers[4] = {};                ///< of D, A, B, C
+    bool saturates = false;
+};
+
 /// A kernel and every function it can call, decoded.
 struct Program {
     std::string file, kernel;
@@ -126,6 +140,7 @@ struct Program {
         std::string builtin;
     };
     std::vector<Call> calls;
+    std::vector<WarpMatrix> warpMatrices;
     std::vector<std::vector<uint32_t>> branchTargets; ///< of indirect branches
 
     std::vector<Parameter> parameters;

@@ -262,6 +262,43 @@ class ProgramsTest : public QObject {
         }
     }
 
+    void fragmentsMultiply() { // wmma: 2 · A B of 32 × 32 small whole numbers, exact in any order
+        std::vector<uint16_t> a(1024), b(2048);
+        const auto value = [](int i) { return (i * 7 + i / 32 * 3) % 5 - 2; };
+        const uint16_t codes[] = {0xc000, 0xbc00, 0, 0x3c00, 0x4000}; // -2 … 2
+        for (int i = 0; i < 1024; ++i) {
+            a[static_cast<size_t>(i)] = codes[value(i) + 2];
+            b[static_cast<size_t>(i)] = codes[value(i + 11) + 2];
+            b[static_cast<size_t>(1024 + i % 32 * 32 + i / 32)] = b[static_cast<size_t>(i)];
+        }
+        const gpu::Buffer da = upload(a, "A"), db = upload(b, "B"), dc(*device, 4096, "C");
+        const gpu::LaunchStats stats = run("fragments", {1}, {128}, {da.address(), db.address(), dc.address()});
+        QCOMPARE(stats.tensorFlops, uint64_t(2 * 32 * 32 * 32));
+        const auto c = download<float>(dc);
+        for (int i = 0; i < 32; ++i)
+            for (int j = 0; j < 32; ++j) {
+                int sum = 0;
+                for (int k = 0; k < 32; ++k)
+                    sum += value(i * 32 + k) * value(k * 32 + j + 11);
+                QCOMPARE(c[static_cast<size_t>(i * 32 + j)], static_cast<float>(2 * sum));
+            }
+    }
+
+    void barriersInMemory() { // mbarrier, with the race detector watching
+        const int rounds = 7;
+        std::vector<int> x(64 * rounds);
+        for (int i = 0; i < 64 * rounds; ++i)
+            x[static_cast<size_t>(i)] = i * i % 101;
+        const gpu::Buffer in = upload(x, "in"), out(*device, 256, "out");
+        run("handOver", {2}, {128}, {in.address(), out.address(), rounds});
+        for (int t = 0; t < 64; ++t) {
+            int sum = 0;
+            for (int i = 0; i < rounds; ++i)
+                sum += x[static_cast<size_t>(64 * i + 63 - t)];
+            QCOMPARE(download<int>(out)[static_cast<size_t>(t)], sum);
+        }
+    }
+
     void countersDoNotDependOnThreads() {
         const int n = 1000;
         const gpu::Buffer out(*device, n * 4, "out");

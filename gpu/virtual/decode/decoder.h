@@ -96,7 +96,9 @@ class FunctionDecoder {
     void reduceOperation();
     void branchOperation();
     void callOperation();
+    void barrierObject();
     void matrix();
+    void warpMatrix(); ///< wmma
     void loadOrStoreMatrix(bool load);
 
     std::vector<std::string> memoryModifiers(ptx::Space& space, int& elements, Type& type) const;

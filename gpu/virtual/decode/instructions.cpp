@@ -3,10 +3,13 @@
 #include "gpu/virtual/memory.h"
 #include "gpu/virtual/ops/atomics.h"
 #include "gpu/virtual/ops/builtin.h"
+#include "gpu/virtual/ops/mbarrier.h"
 #include "gpu/virtual/ops/memory_access.h"
 #include "gpu/virtual/ops/tensor.h"
+#include "gpu/virtual/ops/warp_matrix.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <fmt/format.h>
 #include <set>
 
@@ -38,7 +41,9 @@ void FunctionDecoder::instruction(const Instruction& i) {
                                                            {"bra", &FunctionDecoder::branchOperation},
                                                            {"brx", &FunctionDecoder::branchOperation},
                                                            {"call", &FunctionDecoder::callOperation},
-                                                           {"mma", &FunctionDecoder::matrix}};
+                                                           {"mma", &FunctionDecoder::matrix},
+                                                           {"mbarrier", &FunctionDecoder::barrierObject},
+                                                           {"wmma", &FunctionDecoder::warpMatrix}};
     // Hints, and orderings of memory that running in order has anyway.
     static const std::set<std::string> hints = {"membar",         "fence",         "prefetch",  "prefetchu",
                                                 "discard",        "applypriority", "nanosleep", "pmevent",
@@ -324,6 +329,15 @@ void FunctionDecoder::asyncCopy() {
             emit(&waitAsync, OpClass::AsyncCopy).imm = left;
             return;
         }
+        if (now->modifiers[1] == "mbarrier" && hasModifier("arrive")) {
+            const Address at = address(operand(0), Space::Shared);
+            Op& op = emit(&barrierObjectCopies, OpClass::Barrier);
+            op.a = at.row;
+            op.imm = at.offset;
+            op.bytes = static_cast<uint8_t>(at.bytes);
+            op.detail = hasModifier("noinc");
+            return;
+        }
         static const std::set<std::string> known = {"async",           "ca",    "cg", "shared", "shared::cta",
                                                     "shared::cluster", "global"};
         const bool plain = std::all_of(now->modifiers.begin(), now->modifiers.end(), [](const std::string& m) {
@@ -537,6 +551,52 @@ void FunctionDecoder::callOperation() {
     s.program.calls.push_back(std::move(call));
 }
 
+void FunctionDecoder::barrierObject() {
+    const std::string what = now->modifiers.empty() ? "" : now->modifiers[0];
+    const bool parity = hasModifier("parity");
+    if (what == "pending_count") {
+        const Row b = sourceOfBytes(operand(1), 8), dst = target(operand(0), {'u', 32});
+        Op& op = emit(&barrierObjectPending, OpClass::Barrier);
+        op.b = b;
+        op.dst = dst;
+        return;
+    }
+    const bool waits = what == "test_wait" || what == "try_wait";
+    const bool arrives = what == "arrive" || what == "arrive_drop";
+    const bool expects = hasModifier("expect_tx") || what == "complete_tx";
+    static const std::map<std::string, Handler> plain = {{"init", &barrierObjectInit},
+                                                         {"inval", &barrierObjectInvalidate}};
+    const auto found = plain.find(what);
+    if (!waits && !arrives && !expects && found == plain.end())
+        refuse("the virtual GPU does not know this operation of an mbarrier");
+    // A wait or an arrival may begin with its result.
+    const size_t at = operand(0).kind == Operand::Kind::Address ? 0 : 1;
+    const Address address = this->address(operand(at), Space::Shared);
+    Row b = noRow;
+    if (waits)
+        b = sourceOfBytes(operand(at + 1), parity ? 4 : 8);
+    else if (now->operands.size() > at + 1)
+        b = sourceOfBytes(operand(at + 1), 4);
+    Row dst = noRow;
+    if (waits)
+        dst = registerRow(operand(0));
+    else if (at == 1 && operand(0).kind != Operand::Kind::None)
+        dst = target(operand(0), {'b', 64});
+    if (expects && b == noRow)
+        refuse("expected a number of bytes");
+    const Handler run = waits     ? (parity ? &barrierObjectTestParity : &barrierObjectTestState)
+                        : expects ? &barrierObjectExpect
+                        : arrives ? &barrierObjectArrive
+                                  : found->second;
+    Op& op = emit(run, OpClass::Barrier);
+    op.a = address.row;
+    op.b = b;
+    op.dst = dst;
+    op.imm = address.offset;
+    op.bytes = static_cast<uint8_t>(address.bytes);
+    op.detail = expects ? (arrives ? 3 : what == "complete_tx" ? 2 : 1) : what == "arrive_drop";
+}
+
 // ---- matrices
 
 void FunctionDecoder::matrix() {
@@ -580,6 +640,98 @@ void FunctionDecoder::loadOrStoreMatrix(bool loads) {
     op.imm = at.offset;
     op.bytes = static_cast<uint8_t>(at.bytes);
     op.negated = hasModifier("trans");
+    op.access = accessNumber();
+}
+
+namespace {
+
+/// "m16n16k16"
+bool readShape(const std::string& text, WarpMatrix& matrix) {
+    return std::sscanf(text.c_str(), "m%dn%dk%d", &matrix.m, &matrix.n, &matrix.k) == 3 && matrix.m > 0 &&
+           matrix.n > 0 && matrix.k > 0 && matrix.m * matrix.n <= 256 && matrix.m * matrix.k <= 512 &&
+           matrix.k * matrix.n <= 512;
+}
+
+} // namespace
+
+/// wmma.load, wmma.store and wmma.mma.
+void FunctionDecoder::warpMatrix() {
+    WarpMatrix matrix;
+    std::vector<Type> types;
+    std::vector<std::string> layouts;
+    bool shaped = false;
+    for (const std::string& m : now->modifiers) {
+        if (const Type type = ptx::typeByName(m); type.kind != 0)
+            types.push_back(type);
+        else if (m == "row" || m == "col")
+            layouts.push_back(m);
+        else if (m == "shared" || m == "shared::cta" || m == "global")
+            matrix.space = m == "global" ? Space::Global : Space::Shared;
+        else if (m == "satfinite")
+            matrix.saturates = true;
+        else
+            shaped = shaped || readShape(m, matrix);
+    }
+    const std::string what = now->modifiers.empty() ? "" : now->modifiers[0];
+    if (!shaped || types.empty() || layouts.empty())
+        refuse("the virtual GPU does not know this matrix instruction");
+    std::vector<Row> rows;
+    const auto fragment = [&](const Operand& o, int registers, const Type& type, bool written) {
+        if (o.kind != Operand::Kind::Vector || static_cast<int>(o.parts.size()) != registers)
+            refuse(fmt::format("expected {} registers", registers));
+        for (const Operand& part : o.parts)
+            rows.push_back(written ? registerRow(part) : source(part, {'b', type.bits == 64 ? 64 : 32}));
+    };
+    const auto finish = [&](Handler run, OpClass kind, size_t written) -> Op& {
+        rows.push_back(static_cast<Row>(s.program.warpMatrices.size()));
+        s.program.warpMatrices.push_back(matrix);
+        Op& op = emitList(run, kind, rows, written);
+        code.rowIsNumber[op.detail + op.count - 1u] = true;
+        return op;
+    };
+    if (what == "mma") {
+        // f16 inputs go unsaid: .dtype.ctype; else .dtype.atype.btype.ctype.
+        const Type half{'f', 16};
+        const bool said = types.size() == 4;
+        if (types.size() != 2 && !said)
+            refuse("expected two or four types");
+        matrix.sumD = types[0];
+        matrix.inputA = said ? types[1] : half;
+        matrix.inputB = said ? types[2] : half;
+        matrix.sumC = types.back();
+        const auto registers = [&](int r, int c, const Type& type, char which) {
+            WarpMatrix one = matrix;
+            one.part = {r, c, false, type};
+            return fragmentRegisters(one, which);
+        };
+        matrix.registers[0] = registers(matrix.m, matrix.n, matrix.sumD, 'd');
+        matrix.registers[1] = registers(matrix.m, matrix.k, matrix.inputA, 'a');
+        matrix.registers[2] = registers(matrix.k, matrix.n, matrix.inputB, 'b');
+        matrix.registers[3] = registers(matrix.m, matrix.n, matrix.sumC, 'c');
+        const Type* of[] = {&matrix.sumD, &matrix.inputA, &matrix.inputB, &matrix.sumC};
+        for (size_t i = 0; i < 4; ++i)
+            fragment(operand(i), matrix.registers[i], *of[i], i == 0);
+        finish(&multiplyWarpMatrices, OpClass::Tensor, static_cast<size_t>(matrix.registers[0]));
+        code.origins.back().flops = static_cast<uint32_t>(2 * matrix.m * matrix.n * matrix.k);
+        return;
+    }
+    const bool loads = what == "load";
+    const char which = now->modifiers.size() > 1 ? now->modifiers[1][0] : ' ';
+    if ((!loads && what != "store") || (which != 'a' && which != 'b' && which != 'c' && which != 'd'))
+        refuse("the virtual GPU does not know this matrix instruction");
+    const int r = which == 'b' ? matrix.k : matrix.m, c = which == 'a' ? matrix.k : matrix.n;
+    matrix.part = {r, c, layouts[0] == "col", types[0]};
+    fragment(operand(loads ? 0 : 1), fragmentRegisters(matrix, which), types[0], loads);
+    const Address at = address(operand(loads ? 1 : 0), matrix.space);
+    const Row stride = now->operands.size() > 2 ? sourceOfBytes(operand(2), 4)
+                                                : constant(static_cast<uint64_t>(matrix.part.byColumns ? r : c), 4);
+    const size_t written = loads ? rows.size() : 0;
+    Op& op = finish(loads ? &loadWarpMatrix : &storeWarpMatrix,
+                    matrix.space == Space::Shared ? OpClass::Shared : OpClass::Global, written);
+    op.a = at.row;
+    op.b = stride;
+    op.imm = at.offset;
+    op.bytes = static_cast<uint8_t>(at.bytes);
     op.access = accessNumber();
 }
 

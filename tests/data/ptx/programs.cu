@@ -153,3 +153,64 @@ extern "C" __global__ void globals(int* out) {
         local[i] = i * threadIdx.x;
     out[32 + threadIdx.x] = local[threadIdx.x % 8];
 }
+
+#include <cuda/barrier>
+#include <mma.h>
+#include <type_traits>
+
+/// C = A B of 32 × 32 by four 16 × 16 fragments, once in f16 with f32 sums from global memory, once through shared memory.
+extern "C" __global__ void fragments(const half* a, const half* b, float* c) {
+    using namespace nvcuda;
+    __shared__ half tile[16 * 24];
+    const int row = threadIdx.x / 32 / 2 * 16, column = threadIdx.x / 32 % 2 * 16;
+    wmma::fragment<wmma::matrix_a, 16, 16, 16, half, wmma::row_major> x;
+    wmma::fragment<wmma::matrix_b, 16, 16, 16, half, wmma::col_major> y;
+    wmma::fragment<wmma::accumulator, 16, 16, 16, float> sum;
+    wmma::fill_fragment(sum, 0.0f);
+    for (int k = 0; k < 32; k += 16) {
+        wmma::load_matrix_sync(x, a + row * 32 + k, 32);
+        __syncthreads();
+        if (threadIdx.x < 16) // b by columns, with rows of 24
+            for (int i = 0; i < 16; ++i)
+                tile[threadIdx.x * 24 + i] = b[(k + i) * 32 + threadIdx.x];
+        __syncthreads();
+        if (column == 0)
+            wmma::load_matrix_sync(y, tile, 24);
+        else
+            wmma::load_matrix_sync(y, b + 1024 + column * 32 + k, 32); // the same matrix, by columns, behind the first
+        wmma::mma_sync(sum, x, y, sum);
+    }
+    for (int i = 0; i < sum.num_elements; ++i)
+        sum.x[i] *= 2;
+    wmma::store_matrix_sync(c + row * 32 + column, sum, 32, wmma::mem_row_major);
+}
+
+#pragma nv_diag_suppress static_var_with_dynamic_init
+/// Producer and consumer halves of a block hand a buffer back and forth.
+extern "C" __global__ void handOver(const int* in, int* out, int rounds) {
+    __shared__ cuda::barrier<cuda::thread_scope_block> full, empty;
+    __shared__ int buffer[64];
+    if (threadIdx.x == 0) {
+        init(&full, 128);
+        init(&empty, 128);
+    }
+    __syncthreads();
+    const int t = threadIdx.x % 64;
+    int sum = 0;
+    if (threadIdx.x < 64) {
+        for (int i = 0; i < rounds; ++i) {
+            if (i > 0)
+                empty.arrive_and_wait();
+            buffer[t] = in[i * 64 + t];
+            (void)full.arrive();
+        }
+    } else {
+        for (int i = 0; i < rounds; ++i) {
+            if (i > 0)
+                (void)empty.arrive();
+            full.arrive_and_wait();
+            sum += buffer[63 - t];
+        }
+        out[t] = sum;
+    }
+}
