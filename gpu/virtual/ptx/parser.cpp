@@ -1,13 +1,12 @@
 // A recursive descent over PTX text. Names are resolved while reading: PTX blocks may declare a register or a label
 // again, so a name means what its innermost block says.
 #include "gpu/error.h"
+#include "gpu/virtual/ptx/literal.h"
 #include "gpu/virtual/ptx/scanner.h"
 #include "gpu/virtual/ptx/syntax.h"
 
-#include <charconv>
 #include <cstring>
 #include <fmt/format.h>
-#include <optional>
 #include <set>
 #include <unordered_map>
 
@@ -114,64 +113,9 @@ class Parser {
 
     // ---- numbers
 
-    static std::optional<Operand> number(std::string word, bool negative) {
-        if (word.empty() || !(word[0] >= '0' && word[0] <= '9'))
-            return std::nullopt;
-        Operand value;
-        const auto parseBits = [&](size_t from, int base) {
-            const char* end = word.data() + word.size();
-            const auto [stop, error] = std::from_chars(word.data() + from, end, value.bits, base);
-            return error == std::errc() && stop == end;
-        };
-        if (word.size() > 2 && word[0] == '0' && (word[1] == 'f' || word[1] == 'F')) {
-            value.kind = Operand::Kind::Float;
-            value.width = 32;
-            if (word.size() != 10 || !parseBits(2, 16))
-                return std::nullopt;
-            value.bits ^= negative ? 0x80000000u : 0;
-            return value;
-        }
-        if (word.size() > 2 && word[0] == '0' && (word[1] == 'd' || word[1] == 'D')) {
-            value.kind = Operand::Kind::Float;
-            value.width = 64;
-            if (word.size() != 18 || !parseBits(2, 16))
-                return std::nullopt;
-            value.bits ^= negative ? uint64_t(1) << 63 : 0;
-            return value;
-        }
-        if (word.find('.') != std::string::npos) {
-            value.kind = Operand::Kind::Float;
-            value.width = 64;
-            double real = 0;
-            const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), real);
-            if (error != std::errc() || stop != word.data() + word.size())
-                return std::nullopt;
-            real = negative ? -real : real;
-            std::memcpy(&value.bits, &real, sizeof(real));
-            return value;
-        }
-        value.kind = Operand::Kind::Integer;
-        if (word.back() == 'U')
-            word.pop_back();
-        bool good;
-        if (word.size() > 2 && word[0] == '0' && (word[1] == 'x' || word[1] == 'X'))
-            good = parseBits(2, 16);
-        else if (word.size() > 2 && word[0] == '0' && (word[1] == 'b' || word[1] == 'B'))
-            good = parseBits(2, 2);
-        else if (word.size() > 1 && word[0] == '0')
-            good = parseBits(1, 8);
-        else
-            good = parseBits(0, 10);
-        if (!good)
-            return std::nullopt;
-        if (negative)
-            value.bits = 0 - value.bits;
-        return value;
-    }
-
     int64_t integer() {
         const bool negative = in.accept('-');
-        const auto value = number(std::string(in.peekWord()), negative);
+        const auto value = readLiteral(std::string(in.peekWord()), negative);
         if (!value || value->kind != Operand::Kind::Integer)
             in.fail("a whole number");
         in.word();
@@ -276,7 +220,7 @@ class Parser {
         };
         const bool negative = in.accept('-');
         std::string word = in.word();
-        if (auto value = number(word, negative)) {
+        if (auto value = readLiteral(word, negative)) {
             if (value->kind == Operand::Kind::Float && value->width == 64 && bytes == 4) {
                 double real;
                 std::memcpy(&real, &value->bits, sizeof(real));
@@ -595,7 +539,7 @@ class Parser {
         const std::string word = in.word();
         if (word.empty())
             in.fail("an operand");
-        if (const auto value = number(word, negative))
+        if (const auto value = readLiteral(word, negative))
             return *value;
         if (negative)
             in.fail("a number after '-'");
@@ -635,7 +579,7 @@ class Parser {
         Operand o;
         o.kind = Operand::Kind::Address;
         const std::string word = in.word();
-        if (const auto value = number(word, false)) {
+        if (const auto value = readLiteral(word, false)) {
             o.parts.push_back(*value);
         } else if (word.empty()) {
             in.fail("an address");
@@ -663,37 +607,6 @@ class Parser {
 };
 
 } // namespace
-
-Type typeByName(const std::string& name) {
-    static const std::map<std::string, Type> names = {
-        {"b8", {'b', 8}},         {"b16", {'b', 16}},      {"b32", {'b', 32}},     {"b64", {'b', 64}},
-        {"b128", {'b', 128}},     {"u8", {'u', 8}},        {"u16", {'u', 16}},     {"u32", {'u', 32}},
-        {"u64", {'u', 64}},       {"s8", {'s', 8}},        {"s16", {'s', 16}},     {"s32", {'s', 32}},
-        {"s64", {'s', 64}},       {"f16", {'f', 16}},      {"f32", {'f', 32}},     {"f64", {'f', 64}},
-        {"pred", {'p', 1}},       {"bf16", {'h', 16}},     {"tf32", {'t', 32}},    {"f16x2", {'f', 32, 2}},
-        {"bf16x2", {'h', 32, 2}}, {"u16x2", {'u', 32, 2}}, {"s16x2", {'s', 32, 2}}};
-    const auto found = names.find(name);
-    return found == names.end() ? Type{} : found->second;
-}
-
-std::string Instruction::text() const {
-    std::string all = opcode;
-    for (const std::string& m : modifiers)
-        all += "." + m;
-    return all;
-}
-
-int Module::functionNumber(const std::string& name) const {
-    for (size_t i = 0; i < functions.size(); ++i)
-        if (functions[i].name == name)
-            return static_cast<int>(i);
-    return -1;
-}
-
-const Function* Module::function(const std::string& name) const {
-    const int number = functionNumber(name);
-    return number < 0 ? nullptr : &functions[static_cast<size_t>(number)];
-}
 
 Module parse(const std::string& text, const std::string& file) { return Parser(text, file).parse(); }
 

@@ -1,0 +1,230 @@
+// Special registers (PTX ISA, 10), parameters, and addresses of local variables.
+#include "gpu/virtual/block.h"
+#include "gpu/virtual/ops/control.h"
+
+#include <cstring>
+#include <map>
+
+namespace warplight::vgpu {
+
+SpecialRegister specialByName(const std::string& name) {
+    using R = SpecialRegister;
+    static const std::map<std::string, R> names = {{"%tid.x", R::TidX},
+                                                   {"%tid.y", R::TidY},
+                                                   {"%tid.z", R::TidZ},
+                                                   {"%ntid.x", R::NtidX},
+                                                   {"%ntid.y", R::NtidY},
+                                                   {"%ntid.z", R::NtidZ},
+                                                   {"%ctaid.x", R::CtaidX},
+                                                   {"%ctaid.y", R::CtaidY},
+                                                   {"%ctaid.z", R::CtaidZ},
+                                                   {"%nctaid.x", R::NctaidX},
+                                                   {"%nctaid.y", R::NctaidY},
+                                                   {"%nctaid.z", R::NctaidZ},
+                                                   {"%laneid", R::LaneId},
+                                                   {"%warpid", R::WarpId},
+                                                   {"%nwarpid", R::NWarpId},
+                                                   {"%smid", R::SmId},
+                                                   {"%nsmid", R::NSmId},
+                                                   {"%gridid", R::GridId},
+                                                   {"%lanemask_eq", R::LaneMaskEq},
+                                                   {"%lanemask_le", R::LaneMaskLe},
+                                                   {"%lanemask_lt", R::LaneMaskLt},
+                                                   {"%lanemask_ge", R::LaneMaskGe},
+                                                   {"%lanemask_gt", R::LaneMaskGt},
+                                                   {"%clock", R::Clock},
+                                                   {"%clock_hi", R::ClockHi},
+                                                   {"%clock64", R::Clock64},
+                                                   {"%globaltimer", R::GlobalTimer},
+                                                   {"%globaltimer_lo", R::GlobalTimerLo},
+                                                   {"%globaltimer_hi", R::GlobalTimerHi},
+                                                   {"%dynamic_smem_size", R::DynamicShared},
+                                                   {"%total_smem_size", R::TotalShared},
+                                                   // A block is a cluster of its own.
+                                                   {"%cluster_ctaid.x", R::Zero},
+                                                   {"%cluster_ctaid.y", R::Zero},
+                                                   {"%cluster_ctaid.z", R::Zero},
+                                                   {"%cluster_ctarank", R::Zero},
+                                                   {"%cluster_nctaid.x", R::One},
+                                                   {"%cluster_nctaid.y", R::One},
+                                                   {"%cluster_nctaid.z", R::One},
+                                                   {"%cluster_nctarank", R::One},
+                                                   {"%clusterid.x", R::CtaidX},
+                                                   {"%clusterid.y", R::CtaidY},
+                                                   {"%clusterid.z", R::CtaidZ},
+                                                   {"%nclusterid.x", R::NctaidX},
+                                                   {"%nclusterid.y", R::NctaidY},
+                                                   {"%nclusterid.z", R::NctaidZ}};
+    const auto found = names.find(name);
+    return found == names.end() ? R::None : found->second;
+}
+
+bool isWide(SpecialRegister r) {
+    return r == SpecialRegister::GridId || r == SpecialRegister::Clock64 || r == SpecialRegister::GlobalTimer;
+}
+
+namespace {
+
+/// Instructions that the block has issued, one a clock: see docs/time-model.md.
+uint64_t clocks(const Warp& w) { return w.block->issued() - w.block->issuedBefore; }
+
+uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
+    using R = SpecialRegister;
+    const Launch& l = *w.block->launch;
+    const int multiprocessors = l.gpu ? l.gpu->multiprocessors : 1;
+    const double clockHz = l.gpu ? l.gpu->clockHz : 1e9;
+    const auto thread = static_cast<uint32_t>(w.index * warpSize + lane);
+    const uint32_t bit = 1u << lane;
+    switch (r) {
+    case R::TidX:
+        return thread % l.block.x;
+    case R::TidY:
+        return thread / l.block.x % l.block.y;
+    case R::TidZ:
+        return thread / l.block.x / l.block.y;
+    case R::NtidX:
+        return l.block.x;
+    case R::NtidY:
+        return l.block.y;
+    case R::NtidZ:
+        return l.block.z;
+    case R::CtaidX:
+        return w.block->at.x;
+    case R::CtaidY:
+        return w.block->at.y;
+    case R::CtaidZ:
+        return w.block->at.z;
+    case R::NctaidX:
+        return l.grid.x;
+    case R::NctaidY:
+        return l.grid.y;
+    case R::NctaidZ:
+        return l.grid.z;
+    case R::LaneId:
+        return static_cast<uint64_t>(lane);
+    case R::WarpId:
+        return static_cast<uint64_t>(w.index);
+    case R::NWarpId:
+        return w.block->warps.size();
+    case R::SmId:
+        return w.block->number % static_cast<uint64_t>(multiprocessors);
+    case R::NSmId:
+        return static_cast<uint64_t>(multiprocessors);
+    case R::LaneMaskEq:
+        return bit;
+    case R::LaneMaskLe:
+        return bit | (bit - 1);
+    case R::LaneMaskLt:
+        return bit - 1;
+    case R::LaneMaskGe:
+        return ~(bit - 1);
+    case R::LaneMaskGt:
+        return ~(bit | (bit - 1));
+    case R::Clock:
+    case R::Clock64:
+        return clocks(w);
+    case R::ClockHi:
+        return clocks(w) >> 32;
+    case R::GlobalTimer:
+    case R::GlobalTimerLo:
+        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / clockHz);
+    case R::GlobalTimerHi:
+        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / clockHz) >> 32;
+    case R::DynamicShared:
+        return static_cast<uint64_t>(l.dynamicShared);
+    case R::TotalShared:
+        return static_cast<uint64_t>(l.sharedBytes);
+    case R::One:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+} // namespace
+
+const Op* readSpecial(Warp& w, const Op* op) {
+    const auto r = static_cast<SpecialRegister>(op->imm);
+    const bool perLane =
+        r <= SpecialRegister::TidZ || (r >= SpecialRegister::LaneId && r <= SpecialRegister::LaneMaskGt);
+    uint64_t value = specialValue(w, r, std::countr_zero(w.mask));
+    for (int i = 0; i < warpSize; ++i)
+        if (has(w.mask, i)) {
+            if (perLane)
+                value = specialValue(w, r, i);
+            if (op->bytes == 8)
+                out<uint64_t>(w, op->dst)[i] = value;
+            else
+                out<uint32_t>(w, op->dst)[i] = static_cast<uint32_t>(value);
+        }
+    return op + 1;
+}
+
+const Op* localAddress(Warp& w, const Op* op) {
+    const uint64_t offset = w.localAt + static_cast<uint64_t>(op->imm);
+    for (int i = 0; i < warpSize; ++i)
+        if (has(w.mask, i)) {
+            if (op->bytes == 8)
+                out<uint64_t>(w, op->dst)[i] = offset;
+            else
+                out<uint32_t>(w, op->dst)[i] = static_cast<uint32_t>(offset);
+        }
+    return op + 1;
+}
+
+namespace {
+
+template <class T>
+void broadcast(Warp& w, Row row, const std::byte* from) {
+    T value;
+    std::memcpy(&value, from, sizeof(T));
+    T* to = out<T>(w, row);
+    for (int i = 0; i < warpSize; ++i)
+        to[i] = has(w.mask, i) ? value : to[i];
+}
+
+} // namespace
+
+const Op* loadParameter(Warp& w, const Op* op) {
+    const std::byte* from = w.block->launch->parameters.data() + op->imm;
+    switch (op->bytes) {
+    case 2:
+        broadcast<uint16_t>(w, op->dst, from);
+        break;
+    case 4:
+        broadcast<uint32_t>(w, op->dst, from);
+        break;
+    default:
+        broadcast<uint64_t>(w, op->dst, from);
+        break;
+    }
+    return op + 1;
+}
+
+/// A lane's bytes: op->bytes of them at imm of a slot that begins at `detail` and has `count` bytes a lane.
+const Op* loadSlot(Warp& w, const Op* op) {
+    const std::byte* slot = w.rows[0] + op->detail;
+    const int width = static_cast<int>(op->access); // of the register
+    for (int i = 0; i < warpSize; ++i)
+        if (has(w.mask, i)) {
+            uint64_t value = 0;
+            std::memcpy(&value, slot + i * op->count + op->imm, op->bytes);
+            if (op->negated && op->bytes < 8) // signed: spread the sign
+                value =
+                    static_cast<uint64_t>(static_cast<int64_t>(value << (64 - 8 * op->bytes)) >> (64 - 8 * op->bytes));
+            std::memcpy(w.rows[0] + op->dst + i * width, &value, static_cast<size_t>(width));
+        }
+    return op + 1;
+}
+
+const Op* storeSlot(Warp& w, const Op* op) {
+    std::byte* slot = w.rows[0] + op->detail;
+    const int width = static_cast<int>(op->access);
+    const std::byte* row = w.rows[op->a & 1] + (op->a & ~1u);
+    for (int i = 0; i < warpSize; ++i)
+        if (has(w.mask, i))
+            std::memcpy(slot + i * op->count + op->imm, row + i * width, op->bytes);
+    return op + 1;
+}
+
+} // namespace warplight::vgpu
