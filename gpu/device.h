@@ -136,6 +136,8 @@ class Device {
     /// Memory whose name appears in counters and findings. Throws InputError with the sizes when it does not fit.
     virtual uint64_t allocate(int64_t bytes, const std::string& name) = 0;
     virtual void release(uint64_t address) = 0;
+    /// Names of the buffers that have not been released: what leaks when nobody holds them any more.
+    virtual std::vector<std::string> held() const = 0;
     virtual void upload(uint64_t to, const void* from, int64_t bytes) = 0;
     virtual void download(void* to, uint64_t from, int64_t bytes) = 0;
     /// Throws InputError naming `file` and the line.

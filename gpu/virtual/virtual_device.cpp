@@ -259,6 +259,13 @@ class VirtualDevice final : public gpu::Device {
     std::string name() const override { return "Virtual GPU"; }
     uint64_t allocate(int64_t bytes, const std::string& name) override { return memory.allocate(bytes, name); }
     void release(uint64_t address) override { memory.release(address); }
+    std::vector<std::string> held() const override {
+        std::vector<std::string> names;
+        for (const Allocation& a : memory.all())
+            if (a.live)
+                names.push_back(a.name);
+        return names;
+    }
     void upload(uint64_t to, const void* from, int64_t bytes) override {
         within(to, bytes);
         if (bytes == 0)

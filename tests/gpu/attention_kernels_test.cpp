@@ -96,6 +96,7 @@ class AttentionKernelsTest : public QObject {
                                         s.keyLen, s.headDim,    owned.shape.scale, causal};
         const gpu::AttentionRun run = gpu::attentionForward(*library, static_cast<gpu::AttentionRung>(rung), asked,
                                                             owned.q.data(), owned.k.data(), owned.v.data(), options);
+        QVERIFY2(device->held().empty(), "a buffer was not released");
         for (const gpu::LaunchRecord& launch : run.launches)
             for (const gpu::Finding& finding : launch.stats.findings)
                 QFAIL(finding.message.c_str());

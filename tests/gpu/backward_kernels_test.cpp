@@ -133,6 +133,7 @@ class BackwardKernelsTest : public QObject {
         const gpu::AttentionGradients g =
             gpu::attentionBackward(library, static_cast<gpu::BackwardRung>(rung), asked, p.q.data(), p.k.data(),
                                    p.v.data(), forward.o.data(), forward.lse.data(), dOut.data(), options);
+        QVERIFY2(device->held().empty(), "a buffer was not released");
         for (const gpu::LaunchRecord& launch : g.launches)
             for (const gpu::Finding& f : launch.stats.findings)
                 QFAIL(f.message.c_str());
