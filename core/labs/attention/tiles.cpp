@@ -221,10 +221,11 @@ class Tiles : public Experiment {
                                      : fmt::format("{} meet {}: {} B are read, {} B written, of S 0 B ever.", where,
                                                    whose, read, written);
         statistics(step, visit.rows);
-        for (const auto& [tensor, bytes] : visit.moved)
-            step.facts.push_back({fmt::format("{:<10}", tensor),
-                                  fmt::format("{} B read, {} B written", bytes.first, bytes.second),
-                                  Provenance::Counted});
+        for (const char* tensor : {"Q", "K", "V", "O", "m", "l", "lse", "all tensors"})
+            if (const auto moved = visit.moved.find(tensor); moved != visit.moved.end())
+                step.facts.push_back({fmt::format("{:<12}", tensor),
+                                      fmt::format("{} B read, {} B written", moved->second.first, moved->second.second),
+                                      Provenance::Counted});
         step.facts.push_back(
             {"bytes so far",
              fmt::format("{} of standard's {:.0f}", walk.bytesRead + walk.bytesWritten, standardBytes(p)),
