@@ -11,7 +11,10 @@
 #include <QLineEdit>
 #include <QPushButton>
 #include <QSignalBlocker>
+#include <QSlider>
 #include <QVBoxLayout>
+
+#include <cmath>
 
 namespace warplight::app {
 namespace {
@@ -114,7 +117,9 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
         connect(edit, &QLineEdit::textEdited, this, [this, index] { fieldChanged(index); });
         field.read = [edit, parameter] { return lab::parseValue(parameter, edit->text().toStdString()); };
         field.write = [edit, parameter](const lab::Value& v) { edit->setText(qt(lab::valueText(parameter, v))); };
-        first = parameter.type == lab::Parameter::Type::File ? fileField(edit, parameter) : edit;
+        first = parameter.type == lab::Parameter::Type::File        ? fileField(edit, parameter)
+                : parameter.sliderStep > 0 || parameter.powersOfTwo ? sliderField(edit, parameter)
+                                                                    : edit;
     }
     if (first) {
         (first->focusProxy() ? first->focusProxy() : first)->setAccessibleName(qt(parameter.title));
@@ -163,6 +168,41 @@ QWidget* SettingsForm::fileField(QLineEdit* edit, const lab::Parameter& paramete
             return;
         edit->setText(file);
         emit edit->textEdited(file);
+    });
+    return row;
+}
+
+/// A slider with the number beside it; each follows the other.
+QWidget* SettingsForm::sliderField(QLineEdit* edit, const lab::Parameter& parameter) {
+    auto* row = new QWidget(edit->parentWidget());
+    auto* line = new QHBoxLayout(row);
+    line->setContentsMargins(0, 0, 0, 0);
+    auto* slider = new QSlider(Qt::Horizontal, row);
+    slider->setAccessibleName(tr("%1, slider").arg(qt(parameter.title)));
+    line->addWidget(slider, 1);
+    edit->setFixedWidth(72);
+    line->addWidget(edit);
+    row->setFocusProxy(edit);
+    const double least = *parameter.minimum;
+    const auto valueAt = [least, parameter](int at) {
+        return parameter.powersOfTwo ? std::exp2(std::ceil(std::log2(least)) + at) : least + at * parameter.sliderStep;
+    };
+    const auto placeOf = [least, parameter](double value) {
+        return static_cast<int>(std::lround(parameter.powersOfTwo
+                                                ? std::log2(std::max(value, least)) - std::ceil(std::log2(least))
+                                                : (value - least) / parameter.sliderStep));
+    };
+    slider->setRange(0, placeOf(*parameter.maximum));
+    connect(edit, &QLineEdit::textChanged, slider, [=](const QString& text) {
+        bool number = false;
+        const double value = text.toDouble(&number);
+        const QSignalBlocker quiet(slider);
+        if (number)
+            slider->setValue(placeOf(value));
+    });
+    connect(slider, &QSlider::valueChanged, this, [=, this](int at) {
+        edit->setText(QString::number(std::min(valueAt(at), *parameter.maximum), 'g', 12));
+        emit edit->textEdited(edit->text());
     });
     return row;
 }

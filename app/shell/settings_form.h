@@ -40,6 +40,7 @@ class SettingsForm : public QWidget {
     };
     void addField(const lab::Parameter& parameter);
     QWidget* fileField(QLineEdit* edit, const lab::Parameter& parameter);
+    QWidget* sliderField(QLineEdit* edit, const lab::Parameter& parameter);
     void showWhatMatters();
     void fieldChanged(size_t index);
 

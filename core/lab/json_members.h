@@ -315,6 +315,7 @@ void members(auto& v, std::type_identity<Parameter>) {
     v.need("type", &Parameter::type);
     v.may("minimum", &Parameter::minimum);
     v.may("maximum", &Parameter::maximum);
+    v.may("sliderStep", &Parameter::sliderStep);
     v.may("powersOfTwo", &Parameter::powersOfTwo);
     v.may("advanced", &Parameter::advanced);
     v.may("options", &Parameter::options);

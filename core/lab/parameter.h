@@ -31,10 +31,11 @@ struct Parameter {
     Type type = Type::Integer;
     Value defaultValue;
     std::optional<double> minimum, maximum; ///< inclusive; for a Sweep of each element
-    bool powersOfTwo = false;               ///< the form's slider moves in powers of two; other values stay legal
-    bool advanced = false;                  ///< folded away at first
-    std::vector<Option> options;            ///< Choice and Choices
-    std::string fileFilter;                 ///< File: "Tensors (*.npy *.npz *.safetensors)"
+    double sliderStep = 0;       ///< the form has a slider that moves so far; 0: none. Other values stay legal
+    bool powersOfTwo = false;    ///< the slider moves in powers of two instead
+    bool advanced = false;       ///< folded away at first
+    std::vector<Option> options; ///< Choice and Choices
+    std::string fileFilter;      ///< File: "Tensors (*.npy *.npz *.safetensors)"
     /// "id=value" or "id!=value": only then does the parameter matter; empty = always. The id may be "device".
     std::string shownWhen;
     /// Whether it matters beside these settings (ids and their values as text).

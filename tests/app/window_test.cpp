@@ -16,6 +16,7 @@
 #include <QListWidget>
 #include <QMimeData>
 #include <QSignalSpy>
+#include <QSlider>
 #include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
@@ -236,6 +237,24 @@ class WindowTest : public QObject {
         QCOMPARE(device->count(), 1);
         window->showExperiment("attention.map");
         QCOMPARE(device->currentData().toString(), QString("cpu"));
+    }
+
+    void aSliderAndItsNumberFollowEachOther() {
+        window->showExperiment("attention.traffic");
+        auto* slider = window->form().findChild<QSlider*>();
+        auto* edit = slider->parentWidget()->findChild<QLineEdit*>();
+        QCOMPARE(edit->text(), QString("64"));
+        QSignalSpy changed(&window->form(), &SettingsForm::changed);
+        QTest::keyClick(slider, Qt::Key_Right);
+        QCOMPARE(edit->text(), QString("128"));
+        QCOMPARE(changed.count(), 1);
+        QCOMPARE(std::get<int64_t>(window->form().values().at("onChip")), int64_t{128});
+        edit->selectAll();
+        QTest::keyClicks(edit, "8");
+        QCOMPARE(slider->value(), 1); // 4, 8, 16 …
+        QCOMPARE(std::get<int64_t>(window->form().values().at("onChip")), int64_t{8});
+        QTest::keyClick(slider, Qt::Key_End);
+        QCOMPARE(edit->text(), QString("256"));
     }
 
     void aWrongSettingStandsInRedAndDoesNotRun() {

@@ -96,6 +96,7 @@ class TrafficExperiment : public Experiment {
             Parameter::integer("onChip", "On-chip memory", 64, 4, 256,
                                "KiB that a tile may fill: for the theory alone, the kernels have tiles of their own.");
         onChip.unit = "KiB";
+        onChip.powersOfTwo = true;
         Parameter caches = gpuParameter();
         caches.title = "Caches of";
         caches.defaultValue = std::string("T4");
