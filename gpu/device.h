@@ -51,6 +51,14 @@ struct MemoryAccess {
     std::string_view buffer;            ///< its name; empty in shared memory
 };
 
+/// What a block did between two of its barriers, as the time model sees it (virtual GPU).
+struct BlockPhase {
+    uint64_t block = 0;
+    double busyClocks = 0;    ///< of the part of its multiprocessor that is busiest with it
+    double waitingClocks = 0; ///< that its own warps cannot hide behind each other
+    std::string_view kind; ///< "memory" when it mostly waits for that, else the busiest part: "fp32", "tensor cores" …
+};
+
 struct LaunchConfig {
     Extent grid, block;
     int64_t dynamicShared = 0; ///< bytes
@@ -61,6 +69,10 @@ struct LaunchConfig {
         registers; ///< a thread, by architecture (80: sm_80), as ptxas says; empty: estimated (virtual GPU)
     /// Called before each access to global and shared memory; blocks run one after the other then (virtual GPU).
     std::function<void(const MemoryAccess&)> observer;
+    /// Called at each barrier and at the end of the first `phaseBlocks` blocks, in order for each block, by one thread
+    /// at a time (virtual GPU).
+    std::function<void(const BlockPhase&)> phases;
+    uint64_t phaseBlocks = 0;
     const std::atomic<bool>* cancel = nullptr;
 };
 

@@ -4,13 +4,11 @@
 #include "core/cli/text.h"
 #include "core/error.h"
 #include "core/formats/mapped_file.h"
-#include "core/formats/npy.h"
-#include "gpu/number/half.h"
+#include "core/kernels/kernel_argument.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iostream>
@@ -22,122 +20,6 @@ namespace warplight::cli {
 namespace {
 
 using nlohmann::json;
-using tensor::DType;
-
-/// One --arg: a number, or an array that is copied to the GPU, back from it, or both.
-struct KernelArgument {
-    std::string spec;
-    std::optional<gpu::Buffer> buffer;
-    formats::RawArray array;
-    std::string output; ///< file; empty: not copied back
-    std::optional<gpu::Argument> value;
-};
-
-[[noreturn]] void refuse(const std::string& spec, const std::string& expected) {
-    throw InputError(fmt::format("--arg {}: expected {}", spec, expected));
-}
-
-template <class T>
-T number(const std::string& spec, std::string_view text) {
-    T value{};
-    int base = 10;
-    if constexpr (std::is_integral_v<T>)
-        if (text.starts_with("0x")) {
-            text.remove_prefix(2);
-            base = 16;
-        }
-    std::from_chars_result result;
-    if constexpr (std::is_integral_v<T>)
-        result = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    else
-        result = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (result.ec != std::errc() || result.ptr != text.data() + text.size())
-        refuse(spec, "a number that fits its type");
-    return value;
-}
-
-DType dtypeOf(const std::string& spec, const std::string& name) {
-    for (const DType dtype : {DType::F16, DType::BF16, DType::F32, DType::F64, DType::I8, DType::U8, DType::I16,
-                              DType::U16, DType::I32, DType::U32, DType::I64, DType::U64})
-        if (tensor::name(dtype) == name)
-            return dtype;
-    refuse(spec, "a type such as f32, f16, i32 or u8 before the shape");
-}
-
-/// "f32[1024,64]:FILE.npy"
-void readOutput(KernelArgument& argument, const std::string& rest) {
-    const size_t open = rest.find('['), close = rest.find("]:");
-    if (open == std::string::npos || close == std::string::npos || close < open || close + 2 >= rest.size())
-        refuse(argument.spec, "out:TYPE[SHAPE]:FILE.npy, for example out:f32[1024,64]:o.npy");
-    argument.array.dtype = dtypeOf(argument.spec, rest.substr(0, open));
-    for (size_t at = open + 1; at < close;) {
-        const size_t end = std::min(rest.find(',', at), close);
-        argument.array.shape.push_back(number<int64_t>(argument.spec, std::string_view(rest).substr(at, end - at)));
-        at = end + 1;
-    }
-    const int64_t bytes = tensor::elementCount(argument.array.shape) * tensor::bytesPerElement(argument.array.dtype);
-    if (bytes > int64_t(8) << 30)
-        refuse(argument.spec, "an array of at most 8 GiB");
-    argument.array.bytes.resize(static_cast<size_t>(bytes));
-    argument.output = rest.substr(close + 2);
-}
-
-KernelArgument readArgument(gpu::Device& device, const std::string& spec) {
-    const size_t colon = spec.find(':');
-    if (colon == std::string::npos)
-        refuse(spec, "in:FILE.npy, out:TYPE[SHAPE]:FILE.npy, inout:FILE.npy:FILE2.npy, i32:1024, f32:0.125 or ptr:0");
-    const std::string kind = spec.substr(0, colon), rest = spec.substr(colon + 1);
-    KernelArgument argument;
-    argument.spec = spec;
-    if (kind == "in") {
-        argument.array = formats::readRawNpy(rest);
-    } else if (kind == "inout") {
-        const size_t split = rest.find(".npy:");
-        if (split == std::string::npos)
-            refuse(spec, "inout:FILE.npy:FILE2.npy");
-        argument.array = formats::readRawNpy(rest.substr(0, split + 4));
-        argument.output = rest.substr(split + 5);
-    } else if (kind == "out") {
-        readOutput(argument, rest);
-    } else {
-        static const std::map<std::string, gpu::Argument (*)(const std::string&, std::string_view)> numbers = {
-            {"i32", [](const std::string& s, std::string_view t) { return gpu::Argument(number<int32_t>(s, t)); }},
-            {"u32", [](const std::string& s, std::string_view t) { return gpu::Argument(number<uint32_t>(s, t)); }},
-            {"i64", [](const std::string& s, std::string_view t) { return gpu::Argument(number<int64_t>(s, t)); }},
-            {"u64", [](const std::string& s, std::string_view t) { return gpu::Argument(number<uint64_t>(s, t)); }},
-            {"ptr", [](const std::string& s, std::string_view t) { return gpu::Argument(number<uint64_t>(s, t)); }},
-            {"f32", [](const std::string& s, std::string_view t) { return gpu::Argument(number<float>(s, t)); }},
-            {"f64", [](const std::string& s, std::string_view t) { return gpu::Argument(number<double>(s, t)); }},
-            {"f16", [](const std::string& s, std::string_view t) {
-                 return gpu::Argument(number::floatToF16(number<float>(s, t)));
-             }}};
-        const auto found = numbers.find(kind);
-        if (found == numbers.end())
-            refuse(spec, "in, out, inout, i32, u32, i64, u64, f16, f32, f64 or ptr before the colon");
-        argument.value = found->second(spec, rest);
-        return argument;
-    }
-    argument.buffer.emplace(device, static_cast<int64_t>(argument.array.bytes.size()), fmt::format("{}", kind));
-    if (kind != "out")
-        argument.buffer->upload(argument.array.bytes.data());
-    argument.value = gpu::Argument(argument.buffer->address());
-    return argument;
-}
-
-gpu::Extent extent(const std::string& option, const std::string& text) {
-    uint32_t part[3] = {1, 1, 1};
-    size_t at = 0, count = 0;
-    for (; at <= text.size() && count < 3; ++count) {
-        const size_t end = std::min(text.find(',', at), text.size());
-        const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, part[count]);
-        if (error != std::errc() || stop != text.data() + end || part[count] == 0)
-            throw InputError(fmt::format("{} {}: expected X, X,Y or X,Y,Z, each at least 1", option, text));
-        at = end + 1;
-    }
-    if (at <= text.size())
-        throw InputError(fmt::format("{} {}: expected X, X,Y or X,Y,Z, each at least 1", option, text));
-    return {part[0], part[1], part[2]};
-}
 
 std::string textOf(const std::string& file) {
     const formats::MappedFile mapped(file);
@@ -273,10 +155,9 @@ CLI::App* addKernelCommand(CLI::App& app, KernelOptions& options) {
     run->add_flag("--check", options.check, "Look for races and reads of memory that nobody wrote");
     run->add_option("--threads", options.threads, "Of this machine; 0 = all");
     run->add_option("--format", options.format, "text or json")->check(CLI::IsMember({"text", "json"}));
-    run->add_option(
-           "--arg", options.arguments,
-           "In the kernel's order: in:FILE.npy, out:f32[1024,64]:FILE.npy, inout:FILE.npy:FILE2.npy, i32:1024, "
-           "u32:, i64:, u64:, f16:, f32:0.125, f64:, ptr:0")
+    run->add_option("--arg", options.arguments,
+                    "In the kernel's order: in:FILE.npy, out:f32[1024,64]:FILE.npy, inout:FILE.npy:FILE2.npy, "
+                    "random:f32[1024], zeros:, iota:, i32:1024, u32:, i64:, u64:, f16:, f32:0.125, f64:, ptr:0")
         ->take_all();
     return run;
 }
@@ -299,17 +180,17 @@ int runKernel(const KernelOptions& options) {
                                      expected.empty() ? "none" : expected));
     }
     gpu::LaunchConfig config;
-    config.grid = extent("--grid", options.grid);
-    config.block = extent("--block", options.block);
+    config.grid = kernels::readExtent("--grid", options.grid);
+    config.block = kernels::readExtent("--block", options.block);
     config.dynamicShared = options.shared;
     config.checks = options.check;
     config.gpu = options.gpu;
     config.threads = options.threads;
-    std::vector<KernelArgument> arguments;
+    std::vector<kernels::KernelArgument> arguments;
     std::vector<gpu::Argument> values;
     for (const std::string& spec : options.arguments) {
-        arguments.push_back(readArgument(*device, spec));
-        values.push_back(*arguments.back().value);
+        arguments.emplace_back(*device, "--arg", spec, "");
+        values.push_back(arguments.back().value());
     }
     gpu::LaunchStats stats;
     try {
@@ -318,11 +199,8 @@ int runKernel(const KernelOptions& options) {
         std::cerr << "warplight-cli: " << error.what() << '\n';
         return 1;
     }
-    for (KernelArgument& argument : arguments)
-        if (!argument.output.empty()) {
-            argument.buffer->download(argument.array.bytes.data());
-            formats::writeRawNpy(argument.output, argument.array);
-        }
+    for (kernels::KernelArgument& argument : arguments)
+        argument.save();
     if (options.format == "json")
         std::cout << toJson(stats).dump(2) << '\n';
     else

@@ -115,6 +115,8 @@ class Forward {
         config.registers = kernelRegisters(family, kernel);
         if (recorder)
             config.observer = [this](const MemoryAccess& access) { recorder->take(access); };
+        if (options.prepare)
+            options.prepare(config);
         Kernel& k = library.kernel(family, kernel);
         result.launches.push_back({kernel, grid, block, shared + k.info().sharedBytes, k.launch(config, arguments)});
     }

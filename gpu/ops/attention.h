@@ -73,6 +73,7 @@ struct AttentionOptions {
     /// Called for each tile in the order in which a virtual GPU works on them; only flash1 and flash2 with a tile of 8,
     /// 16 or 32 and headDim up to 32, which have kernels that write their statistics down.
     std::function<void(const TileVisit&)> onTile;
+    std::function<void(LaunchConfig&)> prepare; ///< called before each launch, to watch it
     bool checks = false;
     std::string gpu; ///< whose caches and time are modelled; empty: none
     int threads = 0;

@@ -92,6 +92,17 @@ void Block::start(Warp& w, int index) {
 
 uint64_t Block::elapsedClocks() const { return blockClocks(*launch, worker->counts, before); }
 
+void Block::endPhase() {
+    if (!launch->phases || number >= launch->phaseBlocks)
+        return;
+    gpu::BlockPhase phase = phaseOf(*launch, worker->counts, phaseBefore);
+    phase.block = number;
+    phaseBefore = worker->counts;
+    static std::mutex oneAtATime;
+    const std::scoped_lock lock(oneAtATime);
+    (*launch->phases)(phase);
+}
+
 void Block::run(const Launch& l, Worker& wk, uint64_t n) {
     launch = &l;
     program = l.program;
@@ -111,6 +122,8 @@ void Block::run(const Launch& l, Worker& wk, uint64_t n) {
     liveThreads = static_cast<uint32_t>(l.block.count());
     if (program->usesClock)
         before = wk.counts;
+    if (l.phases && n < l.phaseBlocks)
+        phaseBefore = wk.counts;
     if (l.checks) {
         clocks.assign(count, std::vector<uint32_t>(count, 0));
         for (size_t i = 0; i < count; ++i)
@@ -138,6 +151,7 @@ void Block::run(const Launch& l, Worker& wk, uint64_t n) {
         if (!progress && ended < count)
             stuck();
     }
+    endPhase();
 }
 
 Finding Block::describe(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what) const {

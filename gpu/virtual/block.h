@@ -71,6 +71,8 @@ struct Launch {
     const GpuProfile* gpu = nullptr; ///< whose caches and times are modelled; null: none
     int registers = 0;               ///< a thread, for the occupancy
     const std::function<void(const gpu::MemoryAccess&)>* observer = nullptr;
+    const std::function<void(const gpu::BlockPhase&)>* phases = nullptr; ///< null: nobody listens
+    uint64_t phaseBlocks = 0;
     const std::atomic<bool>* cancel = nullptr;
 };
 
@@ -101,7 +103,8 @@ struct Block {
     int64_t localPerThread = 0;
     std::array<Barrier, 16> barriers;
     uint32_t liveThreads = 0;
-    LaunchCounts before; ///< of this worker when the block began, for kernels that read the clock
+    LaunchCounts before;      ///< of this worker when the block began, for kernels that read the clock
+    LaunchCounts phaseBefore; ///< when its phase began, where somebody listens
 
     // Race detection: a vector clock a warp. `clocks[w][v]` is the time of warp v that warp w knows to be past.
     std::vector<std::vector<uint32_t>> clocks;
@@ -110,6 +113,8 @@ struct Block {
 
     /// Clocks that the time model gives what the block has done so far.
     uint64_t elapsedClocks() const;
+    /// Tells of what the block did since its last barrier, where somebody listens.
+    void endPhase();
     /// Runs all warps to their end. Throws KernelFault, Cancelled.
     void run(const Launch& launch, Worker& worker, uint64_t number);
 

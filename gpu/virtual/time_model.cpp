@@ -15,6 +15,9 @@ constexpr double dramEfficiency =
 /// Independent instructions that a warp has under way at one time: what compilers find in unrolled loops.
 constexpr double parallelism = 3;
 
+constexpr std::string_view latencyPart = "latency";
+constexpr double memoryLatency = 320; ///< clocks, of what goes past the L1
+
 /// Clocks until a result can be used (Jia et al., arXiv 1804.06826 and 1903.07486; Abdelkhalik et al., arXiv
 /// 2208.11174).
 double latency(OpClass kind) {
@@ -31,7 +34,7 @@ double latency(OpClass kind) {
     case OpClass::Local:
     case OpClass::Atomic:
     case OpClass::AsyncCopy:
-        return 320;
+        return memoryLatency;
     case OpClass::Tensor:
         return 32;
     case OpClass::Barrier:
@@ -44,11 +47,12 @@ double latency(OpClass kind) {
 /// What a multiprocessor has to do, by its parts.
 struct Work {
     double issued = 0, fp32 = 0, fp64 = 0, integer = 0, special = 0, tensor = 0, wavefronts = 0, waiting = 0;
+    double waitingForMemory = 0; ///< of `waiting`
 
     Work operator-(const Work& o) const { // exact: all are multiples of a half
         Work w = *this;
         for (double Work::*part : {&Work::issued, &Work::fp32, &Work::fp64, &Work::integer, &Work::special,
-                                   &Work::tensor, &Work::wavefronts, &Work::waiting})
+                                   &Work::tensor, &Work::wavefronts, &Work::waiting, &Work::waitingForMemory})
             w.*part -= o.*part;
         return w;
     }
@@ -62,6 +66,7 @@ struct Work {
             const auto warps = static_cast<double>(counts.ops[i].warps);
             issued += warps;
             waiting += warps * latency(kind);
+            waitingForMemory += latency(kind) == memoryLatency ? warps * memoryLatency : 0;
             fp32 += kind == OpClass::Fp32 ? warps : kind == OpClass::Fp16 ? warps / fp16PerFp32 : 0;
             fp64 += kind == OpClass::Fp64 ? warps : 0;
             integer += kind == OpClass::Integer || kind == OpClass::Compare || kind == OpClass::Convert ? warps : 0;
@@ -73,7 +78,7 @@ struct Work {
     }
 
     /// Clocks that one multiprocessor would need for it, by part, if it held so many warps at a time.
-    std::map<std::string, double> clocks(const GpuProfile& gpu, double warpsHeld) const {
+    std::map<std::string_view, double> clocks(const GpuProfile& gpu, double warpsHeld) const {
         return {{"issue", issued / schedulers},
                 {"fp32", fp32 * warpSize / gpu.fp32Lanes},
                 {"fp64", fp64 * warpSize / gpu.fp64Lanes},
@@ -81,11 +86,11 @@ struct Work {
                 {"special functions", special * warpSize / specialLanes},
                 {"tensor cores", tensor / gpu.tensorFlopsPerClock},
                 {"L1 and shared memory", wavefronts},
-                {"latency", waiting / (warpsHeld * parallelism)}};
+                {latencyPart, waiting / (warpsHeld * parallelism)}};
     }
 };
 
-double longest(const std::map<std::string, double>& parts) {
+double longest(const std::map<std::string_view, double>& parts) {
     double most = 0;
     for (const auto& [name, part] : parts)
         most = std::max(most, part);
@@ -100,6 +105,22 @@ uint64_t blockClocks(const Launch& launch, const LaunchCounts& now, const Launch
     const double warps = std::ceil(static_cast<double>(launch.block.count()) / warpSize);
     const Work done = Work(*launch.program, now) - Work(*launch.program, before);
     return static_cast<uint64_t>(longest(done.clocks(timedGpu(launch), warps)));
+}
+
+gpu::BlockPhase phaseOf(const Launch& launch, const LaunchCounts& now, const LaunchCounts& before) {
+    const Work done = Work(*launch.program, now) - Work(*launch.program, before);
+    gpu::BlockPhase phase;
+    for (const auto& [name, clocks] :
+         done.clocks(timedGpu(launch), std::ceil(static_cast<double>(launch.block.count()) / warpSize)))
+        if (name == latencyPart) {
+            phase.waitingClocks = clocks;
+        } else if (clocks > phase.busyClocks || phase.kind.empty()) {
+            phase.busyClocks = clocks;
+            phase.kind = name;
+        }
+    if (2 * done.waitingForMemory > done.waiting)
+        phase.kind = "memory";
+    return phase;
 }
 
 int estimatedRegisters(const Program& program) {
@@ -119,9 +140,8 @@ ModelledTime modelTime(const GpuProfile& gpu, const Launch& launch, const Launch
     const double clocks = gpu.clockHz * busy / (blocks > full ? rounds : 1.0);
     const double warpsHeld =
         std::min(held, std::ceil(blocks / full)) * std::ceil(static_cast<double>(launch.block.count()) / warpSize);
-    model.parts = work.clocks(gpu, warpsHeld);
-    for (auto& [name, seconds] : model.parts)
-        seconds /= clocks;
+    for (const auto& [name, needed] : work.clocks(gpu, warpsHeld))
+        model.parts[std::string(name)] = needed / clocks;
     model.parts["L2"] =
         32 * static_cast<double>(caches.l2Reads + caches.l2Writes) / (gpu.l2BytesPerClock * gpu.clockHz);
     model.parts["DRAM"] =

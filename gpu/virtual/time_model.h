@@ -22,6 +22,9 @@ const GpuProfile& timedGpu(const Launch& launch);
 /// Clocks of a multiprocessor that the model gives a block alone for what it did between two counts: %clock64.
 uint64_t blockClocks(const Launch& launch, const LaunchCounts& now, const LaunchCounts& before);
 
+/// What a block did between two counts; `block` is left to the caller.
+gpu::BlockPhase phaseOf(const Launch& launch, const LaunchCounts& now, const LaunchCounts& before);
+
 ModelledTime modelTime(const GpuProfile& gpu, const Launch& launch, const LaunchCounts& counts,
                        const CacheCounts& caches);
 

@@ -48,6 +48,8 @@ class VirtualKernel final : public gpu::Kernel {
         l.gpu = config.gpu.empty() ? nullptr : &gpuProfile(config.gpu);
         l.registers = registersOn(l.gpu, config.registers);
         l.observer = config.observer ? &config.observer : nullptr;
+        l.phases = config.phases ? &config.phases : nullptr;
+        l.phaseBlocks = config.phaseBlocks;
         check(l);
         l.parameters.resize(static_cast<size_t>(program.parameterBytes));
         if (arguments.size() != program.parameters.size())

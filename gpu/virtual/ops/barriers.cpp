@@ -10,6 +10,7 @@ namespace warplight::vgpu {
 namespace {
 
 void release(Block& block, size_t number) {
+    block.endPhase();
     Barrier& barrier = block.barriers[number];
     for (Warp& w : block.warps) {
         if (w.state != WarpState::AtBarrier || w.barrier != static_cast<int>(number))

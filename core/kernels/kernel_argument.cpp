@@ -1,0 +1,201 @@
+#include "core/kernels/kernel_argument.h"
+
+#include "core/error.h"
+#include "core/tensor/random.h"
+#include "gpu/number/half.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <fmt/format.h>
+#include <map>
+
+namespace warplight::kernels {
+namespace {
+
+using tensor::DType;
+
+constexpr int64_t mostBytes = int64_t(8) << 30;
+
+} // namespace
+
+void KernelArgument::refuse(const std::string& expected) const {
+    throw InputError(fmt::format("{} {}: expected {}", where, spec, expected));
+}
+
+template <class T>
+T KernelArgument::number(std::string_view text) const {
+    T value{};
+    std::from_chars_result result;
+    if constexpr (std::is_integral_v<T>) {
+        const int base = text.starts_with("0x") ? 16 : 10;
+        if (base == 16)
+            text.remove_prefix(2);
+        result = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    } else {
+        result = std::from_chars(text.data(), text.data() + text.size(), value);
+    }
+    if (result.ec != std::errc() || result.ptr != text.data() + text.size())
+        refuse("a number that fits its type");
+    return value;
+}
+
+/// "f32[1024,64]", and with a file "f32[1024,64]:FILE.npy".
+void KernelArgument::readOutput(const std::string& rest, bool toFile) {
+    const std::string closing = toFile ? "]:" : "]";
+    const size_t open = rest.find('['), close = rest.find(closing);
+    if (open == std::string::npos || close == std::string::npos || close < open ||
+        (toFile ? close + 2 >= rest.size() : close + 1 != rest.size()))
+        refuse(toFile ? "out:TYPE[SHAPE]:FILE.npy, for example out:f32[1024,64]:o.npy"
+                      : "a type and a shape, for example f32[1024,64]");
+    const std::string type = rest.substr(0, open);
+    const DType known[] = {DType::F16, DType::BF16, DType::F32, DType::F64, DType::I8,  DType::U8,
+                           DType::I16, DType::U16,  DType::I32, DType::U32, DType::I64, DType::U64};
+    const auto found =
+        std::find_if(std::begin(known), std::end(known), [&](DType d) { return tensor::name(d) == type; });
+    if (found == std::end(known))
+        refuse("a type such as f32, f16, i32 or u8 before the shape");
+    array.dtype = *found;
+    for (size_t at = open + 1; at < close;) {
+        const size_t end = std::min(rest.find(',', at), close);
+        array.shape.push_back(number<int64_t>(std::string_view(rest).substr(at, end - at)));
+        at = end + 1;
+    }
+    int64_t bytes = tensor::bytesPerElement(array.dtype);
+    for (const int64_t extent : array.shape) {
+        if (extent < 0 || (extent > 0 && bytes > mostBytes / extent))
+            refuse("an array of at most 8 GiB");
+        bytes *= extent;
+    }
+    array.bytes.resize(static_cast<size_t>(bytes));
+    if (toFile)
+        output = rest.substr(close + 2);
+}
+
+void KernelArgument::makeUp(const std::string& kind) {
+    given = true;
+    const auto count = static_cast<size_t>(tensor::elementCount(array.shape));
+    if (kind == "zeros")
+        return;
+    std::vector<float> values(count);
+    const bool floating = array.dtype == DType::F16 || array.dtype == DType::BF16 || array.dtype == DType::F32 ||
+                          array.dtype == DType::F64;
+    if (kind == "random")
+        tensor::fillGaussian(values, 42, 0);
+    for (size_t i = 0; i < count; ++i) {
+        if (kind == "iota")
+            values[i] = static_cast<float>(i);
+        else if (!floating)
+            values[i] = std::floor(std::min(std::fabs(values[i]) * 33, 99.0f));
+        store(i, values[i]);
+    }
+}
+
+void KernelArgument::store(size_t index, float value) {
+    const auto put = [&](auto typed) {
+        std::memcpy(array.bytes.data() + index * sizeof(typed), &typed, sizeof(typed));
+    };
+    switch (array.dtype) {
+    case DType::F16:
+        return put(warplight::number::floatToF16(value));
+    case DType::BF16:
+        return put(warplight::number::floatToBf16(value));
+    case DType::F32:
+        return put(value);
+    case DType::F64:
+        return put(static_cast<double>(value));
+    case DType::I8:
+    case DType::U8:
+    case DType::Bool:
+        return put(static_cast<uint8_t>(static_cast<int64_t>(value)));
+    case DType::I16:
+    case DType::U16:
+        return put(static_cast<uint16_t>(static_cast<int64_t>(value)));
+    case DType::I32:
+    case DType::U32:
+        return put(static_cast<uint32_t>(static_cast<int64_t>(value)));
+    case DType::I64:
+    case DType::U64:
+        return put(static_cast<int64_t>(value));
+    }
+}
+
+KernelArgument::KernelArgument(gpu::Device& device, const std::string& w, const std::string& s, const std::string& name)
+    : where(w), spec(s) {
+    const size_t colon = spec.find(':');
+    if (colon == std::string::npos)
+        refuse("in:FILE.npy, out:TYPE[SHAPE]:FILE.npy, inout:FILE.npy:FILE2.npy, random:f32[1024], zeros:f32[1024], "
+               "i32:1024, f32:0.125 or ptr:0");
+    const std::string kind = spec.substr(0, colon), rest = spec.substr(colon + 1);
+    if (kind == "in") {
+        array = formats::readRawNpy(rest);
+        given = true;
+    } else if (kind == "inout") {
+        const size_t split = rest.find(".npy:");
+        if (split == std::string::npos)
+            refuse("inout:FILE.npy:FILE2.npy");
+        array = formats::readRawNpy(rest.substr(0, split + 4));
+        output = rest.substr(split + 5);
+        given = true;
+    } else if (kind == "out") {
+        readOutput(rest, true);
+    } else if (kind == "random" || kind == "zeros" || kind == "iota") {
+        readOutput(rest, false);
+        makeUp(kind);
+    } else {
+        argument = scalar(kind, rest);
+        return;
+    }
+    buffer.emplace(device, static_cast<int64_t>(array.bytes.size()), name.empty() ? kind : name);
+    restore();
+    argument = gpu::Argument(buffer->address());
+}
+
+gpu::Argument KernelArgument::scalar(const std::string& type, std::string_view text) const {
+    if (type == "i32")
+        return number<int32_t>(text);
+    if (type == "u32")
+        return number<uint32_t>(text);
+    if (type == "i64")
+        return number<int64_t>(text);
+    if (type == "u64" || type == "ptr")
+        return number<uint64_t>(text);
+    if (type == "f32")
+        return number<float>(text);
+    if (type == "f64")
+        return number<double>(text);
+    if (type == "f16")
+        return warplight::number::floatToF16(number<float>(text));
+    refuse("in, out, inout, random, zeros, iota, i32, u32, i64, u64, f16, f32, f64 or ptr before the colon");
+}
+
+void KernelArgument::restore() {
+    if (buffer && given)
+        buffer->upload(array.bytes.data());
+}
+
+void KernelArgument::save() {
+    if (output.empty())
+        return;
+    formats::RawArray result = array;
+    buffer->download(result.bytes.data());
+    formats::writeRawNpy(output, result);
+}
+
+gpu::Extent readExtent(const std::string& where, const std::string& text) {
+    uint32_t part[3] = {1, 1, 1};
+    size_t at = 0, count = 0;
+    for (; at <= text.size() && count < 3; ++count) {
+        const size_t end = std::min(text.find(',', at), text.size());
+        const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, part[count]);
+        if (error != std::errc() || stop != text.data() + end || part[count] == 0)
+            throw InputError(fmt::format("{} {}: expected X, X,Y or X,Y,Z, each at least 1", where, text));
+        at = end + 1;
+    }
+    if (at <= text.size())
+        throw InputError(fmt::format("{} {}: expected X, X,Y or X,Y,Z, each at least 1", where, text));
+    return {part[0], part[1], part[2]};
+}
+
+} // namespace warplight::kernels
