@@ -1,6 +1,7 @@
 #include "app/shell/figure_card.h"
 
 #include "app/views/theme.h"
+#include "core/lab/timeline_trace.h"
 
 #include <QApplication>
 #include <QClipboard>
@@ -122,6 +123,8 @@ void FigureCard::contextMenuEvent(QContextMenuEvent* event) {
     menu.addAction(tr("Copy as image"), this, &FigureCard::copyImage);
     menu.addAction(tr("Copy numbers as CSV"), this, [this] { emit csvWanted({}); });
     menu.addAction(tr("Save…"), this, &FigureCard::save);
+    if (std::holds_alternative<lab::Timeline>(current.content))
+        menu.addAction(tr("Save as trace…"), this, &FigureCard::saveTrace);
     menu.addAction(tr("Explain"), this, &FigureCard::explain);
     menu.exec(event->globalPos());
 }
@@ -146,6 +149,22 @@ void FigureCard::save() {
         emit csvWanted(file);
     else if (const QString failed = savePicture(*shown, title->text(), file); !failed.isEmpty())
         QMessageBox::warning(this, tr("Not saved"), failed);
+}
+
+void FigureCard::saveTrace() {
+    const auto& timeline = std::get<lab::Timeline>(current.content);
+    constexpr size_t mostPlain = 50'000; // spans: some 10 MB of JSON
+    const QString name =
+        QString::fromStdString(current.id) + (timeline.spans.size() > mostPlain ? ".trace.json.gz" : ".trace.json");
+    const QString file = QFileDialog::getSaveFileName(this, tr("Save as trace for Perfetto (ui.perfetto.dev)"), name,
+                                                      tr("Trace (*.json *.json.gz)"));
+    if (file.isEmpty())
+        return;
+    try {
+        lab::saveTimelineTrace(timeline, file.toStdString());
+    } catch (const std::exception& error) {
+        QMessageBox::warning(this, tr("Not saved"), QString::fromUtf8(error.what()));
+    }
 }
 
 void FigureCard::explain() {

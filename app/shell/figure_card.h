@@ -28,6 +28,7 @@ class FigureCard : public QFrame {
   private:
     void copyImage();
     void save();
+    void saveTrace(); ///< of a timeline, for Perfetto
     void explain();
     void elide(); ///< a subtitle that does not fit ends in an ellipsis
 

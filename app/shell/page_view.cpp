@@ -12,8 +12,8 @@ namespace warplight::app {
 namespace {
 
 constexpr int screenFrame = 16; // ms
-constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, noteHeight = 110, detailHeight = 200, mainHeight = 330,
-              supportHeight = 270, columnWidth = 360;
+constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, sourceHeight = 480, noteHeight = 110, detailHeight = 200,
+              mainHeight = 330, supportHeight = 270, columnWidth = 360;
 
 /// Pixels at the base size of type, in those of today's.
 int scaled(int pixels) { return static_cast<int>(pixels * uiScale()); }
@@ -169,8 +169,10 @@ void PageView::arrange() {
             if ((card->figure().place == lab::Figure::Place::Main) != main || grid->indexOf(card) >= 0)
                 continue;
             card->setVisible(!enlarged || card == enlarged);
-            const bool wide = main || std::holds_alternative<lab::Table>(card->figure().content);
+            const bool source = std::holds_alternative<lab::Source>(card->figure().content);
+            const bool wide = main || source || std::holds_alternative<lab::Table>(card->figure().content);
             card->setMinimumHeight(card == enlarged ? scaled(enlargedHeight)
+                                   : source         ? scaled(sourceHeight)
                                    : main           ? scaled(mainHeight)
                                                     : scaled(supportHeight));
             if (wide && column > 0) {
@@ -186,11 +188,16 @@ void PageView::arrange() {
         }
 }
 
-/// A map is square: it stands left, the details of a selection beside it. Returns the first free row below.
+/// A map is square: it stands left, the details of a selection beside it, as they stand beside a source that has some.
+/// Returns the first free row below.
 int PageView::arrangeMap() {
-    const auto isMap = [](FigureCard* card) {
+    const bool details = std::any_of(cards.begin(), cards.end(), [](FigureCard* card) {
+        return card->figure().place == lab::Figure::Place::Detail;
+    });
+    const auto isMap = [details](FigureCard* card) {
         return card->figure().place == lab::Figure::Place::Main &&
-               std::holds_alternative<lab::Heatmap>(card->figure().content);
+               (std::holds_alternative<lab::Heatmap>(card->figure().content) ||
+                (details && std::holds_alternative<lab::Source>(card->figure().content)));
     };
     const auto map = std::find_if(cards.begin(), cards.end(), isMap);
     if (map == cards.end() || enlarged)

@@ -117,8 +117,11 @@ struct Printer {
     }
     std::string operator()(const Source& source) const {
         std::string text;
-        for (const auto& pane : source.panes)
-            text += (text.empty() ? "" : "\n") + hottestLines(pane);
+        for (const auto& pane : source.panes) {
+            if (!text.empty())
+                text += '\n';
+            text += hottestLines(pane);
+        }
         return text;
     }
     std::string operator()(const Timeline& timeline) const {
