@@ -2,10 +2,12 @@
 
 #include "app/shell/figure_card.h"
 #include "app/views/theme.h"
+#include "core/lab/timeline_trace.h"
 
 #include <QEvent>
 #include <QGridLayout>
 #include <QLabel>
+#include <QMessageBox>
 #include <QVBoxLayout>
 
 namespace warplight::app {
@@ -94,10 +96,9 @@ bool PageView::update(const lab::RunRecord& record) {
         const auto card =
             std::find_if(cards.begin(), cards.end(), [&](FigureCard* c) { return c->figure().id == figure.id; });
         if (card != cards.end()) {
-            if (!((*card)->figure() == figure))
-                (*card)->setFigure(figure);
+            (*card)->showRevision(figure, record.revision(figure.id));
         } else if (added < mostNew) {
-            add(figure);
+            add(figure, record.revision(figure.id));
             ++added;
         } else {
             complete = false;
@@ -130,7 +131,7 @@ void PageView::showState(const lab::RunRecord* record) {
     state->setVisible(!text.isEmpty());
 }
 
-void PageView::add(const lab::Figure& figure) {
+void PageView::add(const lab::Figure& figure, uint64_t revision) {
     if (figure.place == lab::Figure::Place::Headline && std::holds_alternative<lab::Metric>(figure.content)) {
         FigureView* metric = FigureView::create(figure, this);
         metric->setToolTip(QString::fromStdString(figure.explain));
@@ -138,9 +139,20 @@ void PageView::add(const lab::Figure& figure) {
         headlines->addWidget(metric, 1);
         return;
     }
-    auto* card = new FigureCard(figure, this);
+    auto* card = new FigureCard(figure, revision, this);
     const QString id = QString::fromStdString(figure.id);
     connect(card, &FigureCard::csvWanted, this, [this, id](const QString& file) { emit csvWanted(id, file); });
+    connect(card, &FigureCard::traceWanted, this, [this, card](const QString& file) {
+        const lab::Figure* figure = shown ? shown->figure(card->figure().id) : nullptr;
+        const auto* timeline = figure ? std::get_if<lab::Timeline>(&figure->content) : nullptr;
+        if (!timeline)
+            return;
+        try {
+            lab::saveTimelineTrace(*timeline, file.toStdString());
+        } catch (const std::exception& error) {
+            QMessageBox::warning(this, tr("Not saved"), QString::fromUtf8(error.what()));
+        }
+    });
     connect(card, &FigureCard::enlargeWanted, this, [this, card] {
         enlarged = enlarged == card ? nullptr : card;
         arrange();

@@ -2,6 +2,7 @@
 
 #include "app/views/highlight.h"
 #include "app/views/theme.h"
+#include "core/lab/number_text.h"
 
 #include <QFontMetricsF>
 
@@ -14,7 +15,7 @@ namespace {
 constexpr int tabWidth = 4;
 constexpr double markWidth = 10, columnGap = 12, narrowestColumn = 40, widestColumn = 120;
 constexpr double mostForCounters = 0.45; ///< of a pane's width: the code comes first
-constexpr double wideEnough = 46;        ///< characters: a narrower pane tells its numbers on hover only
+constexpr double wideEnough = 50;        ///< characters: a narrower pane tells its numbers on hover only
 
 } // namespace
 
@@ -67,10 +68,7 @@ QString PaneData::countText(int index, int counter) const {
     if (!value)
         return "–";
     const auto& described = pane.counters[static_cast<size_t>(counter)];
-    // A plain count is told digit by digit.
-    const bool whole = described.unit.empty() && described.format.empty() && *value == std::floor(*value);
-    return numberText(*value, QString::fromStdString(described.unit),
-                      whole ? "{:.0f}" : QString::fromStdString(described.format));
+    return QString::fromStdString(lab::countText(*value, described.unit, described.format));
 }
 
 std::vector<int> PaneData::ranking(int counter) const {

@@ -231,7 +231,8 @@ QString SourcePane::note(int first, int last) const {
                        ? lineCountText(shown.lineCount())
                        : tr("lines %1 to %2 of %3").arg(first + 1).arg(last + 1).arg(shown.lineCount());
     if (shown.remarks > 0)
-        text += shown.remarks == 1 ? tr("  ·  1 remark (N)") : tr("  ·  %1 remarks (N)").arg(shown.remarks);
+        text += "  ·  " + (shown.remarks == 1 ? tr("1 remark") : tr("%1 remarks").arg(shown.remarks)) +
+                (first < 0 ? tr(" (N)") : QString()); // paper has no keys
     return text;
 }
 

@@ -12,12 +12,14 @@
 #include <QVBoxLayout>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 namespace warplight::app {
 namespace {
 
-constexpr int mostPictureLines = 64; ///< a printed page's worth
-constexpr double paneGap = 24;       ///< between two panes of a picture
+constexpr int mostPictureLines = 64, fewestPictureLines = 32; ///< a printed page's worth
+constexpr double paneGap = 24;                                ///< between two panes of a picture
 
 } // namespace
 
@@ -175,11 +177,14 @@ bool SourceView::eventFilter(QObject* watched, QEvent* event) {
 }
 
 QSize SourceView::pictureSize() const {
-    int lines = 1;
+    std::array<int, 2> lines{1, 0};
     for (int i = 0; i < paneCount; ++i)
-        lines = std::max(lines, panes[static_cast<size_t>(i)]->data().lineCount());
+        lines[static_cast<size_t>(i)] = panes[static_cast<size_t>(i)]->data().lineCount();
+    // Beside a short pane no more of the long one than looks well; the rest would be blank paper.
+    const int most = paneCount == 2 ? std::clamp(std::min(lines[0], lines[1]), fewestPictureLines, mostPictureLines)
+                                    : mostPictureLines;
     return {paneCount == 2 ? 1400 : 960,
-            static_cast<int>(std::ceil(panes[0]->heightOf(std::min(lines, mostPictureLines))))};
+            static_cast<int>(std::ceil(panes[0]->heightOf(std::min(std::max(lines[0], lines[1]), most))))};
 }
 
 void SourceView::render(QPainter& painter, const QRectF& area) const {

@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t mostColourKeys = 1024; ///< a legend of more tells nobody anything
 
+constexpr size_t mostScanned = 256; ///< lanes looked through for a free one; sorting finds it in fewer steps
+
 } // namespace
 
 size_t TimelineIndex::Lane::firstEndingAfter(double time) const {
@@ -43,46 +45,43 @@ void TimelineIndex::add(const lab::Timeline& timeline, uint32_t index, size_t la
     lane.span.push_back(index);
     lane.colour.push_back(colourOf(span.colourKey));
     track.lastBegin = span.begin;
+    earliest = std::min(earliest, span.begin);
+    latest = std::max(latest, span.end);
+}
+
+void TimelineIndex::clear(size_t tracks) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    keys = {""};
+    trackList.assign(tracks, {std::vector<Lane>(1), -infinity});
+    earliest = infinity;
+    latest = -infinity;
 }
 
 void TimelineIndex::rebuild(const lab::Timeline& timeline) {
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    keys = {""};
-    trackList.assign(timeline.tracks.size(), {std::vector<Lane>(1), -infinity});
-    earliest = timeline.spans.empty() ? 0 : infinity;
-    latest = timeline.spans.empty() ? 0 : -infinity;
-    for (const auto& span : timeline.spans) { // in the order of appearance, which is the order of the legend
-        colourOf(span.colourKey);
-        earliest = std::min(earliest, span.begin);
-        latest = std::max(latest, span.end);
-    }
-    for (const auto& track : lab::tracksOf(timeline))
-        for (size_t i = 0; i < track.spans.size(); ++i)
-            add(timeline, track.spans[i], track.lanes[i]);
+    clear(timeline.tracks.size());
+    extend(timeline, 0);
 }
 
 void TimelineIndex::extend(const lab::Timeline& timeline, size_t from) {
-    std::vector<double> last;
-    for (const Track& track : trackList)
-        last.push_back(track.lastBegin);
-    for (size_t i = from; i < timeline.spans.size(); ++i) {
-        double& before = last[static_cast<size_t>(timeline.spans[i].track)];
-        if (timeline.spans[i].begin < before)
-            return rebuild(timeline);
-        before = timeline.spans[i].begin;
-    }
-    if (from == 0)
-        return rebuild(timeline);
     for (size_t i = from; i < timeline.spans.size(); ++i) {
         const auto& span = timeline.spans[i];
-        const auto& lanes = trackList[static_cast<size_t>(span.track)].lanes;
-        const auto free = std::find_if(lanes.begin(), lanes.end(), [&](const Lane& lane) {
+        const Track& track = trackList[static_cast<size_t>(span.track)];
+        if (span.begin < track.lastBegin || track.lanes.size() > mostScanned)
+            return sortAll(timeline);
+        const auto free = std::find_if(track.lanes.begin(), track.lanes.end(), [&](const Lane& lane) {
             return lane.end.empty() || lane.end.back() <= span.begin;
         });
-        add(timeline, static_cast<uint32_t>(i), static_cast<size_t>(free - lanes.begin()));
-        earliest = std::min(earliest, span.begin);
-        latest = std::max(latest, span.end);
+        add(timeline, static_cast<uint32_t>(i), static_cast<size_t>(free - track.lanes.begin()));
     }
+}
+
+void TimelineIndex::sortAll(const lab::Timeline& timeline) {
+    clear(timeline.tracks.size());
+    for (const auto& span : timeline.spans) // in the order of appearance, which is the order of the legend
+        colourOf(span.colourKey);
+    for (const auto& track : lab::tracksOf(timeline))
+        for (size_t i = 0; i < track.spans.size(); ++i)
+            add(timeline, track.spans[i], track.lanes[i]);
 }
 
 MergedPixel mergePixel(const TimelineIndex::Lane& lane, size_t index, double until, double pixel) {

@@ -28,15 +28,17 @@ class TimelineIndex {
     };
 
     void rebuild(const lab::Timeline& timeline);
-    /// Takes in the spans from `from` on. As fast as they are many, if no track gets one that begins before its last.
+    /// Takes in the spans from `from` on. Sorts all of them anew only if a track gets one that begins before its last.
     void extend(const lab::Timeline& timeline, size_t from);
 
     const std::vector<Track>& tracks() const { return trackList; }
     const std::vector<std::string>& colourKeys() const { return keys; } ///< in order of appearance; the first is ""
-    double first() const { return earliest; }                           ///< begin and end of all; 0 and 0 without spans
-    double last() const { return latest; }
+    double first() const { return earliest <= latest ? earliest : 0; }  ///< begin and end of all; 0 and 0 without spans
+    double last() const { return earliest <= latest ? latest : 0; }
 
   private:
+    void clear(size_t tracks);
+    void sortAll(const lab::Timeline& timeline);
     uint16_t colourOf(const std::string& key);
     void add(const lab::Timeline& timeline, uint32_t index, size_t lane);
 

@@ -156,7 +156,7 @@ struct Printer {
             grid.push_back({std::to_string(hot[i]->number)});
             for (size_t c = 0; c < hot[i]->counts.size(); ++c)
                 grid.back().push_back(
-                    hot[i]->counts[c] ? numberText(*hot[i]->counts[c], pane.counters[c].unit, pane.counters[c].format)
+                    hot[i]->counts[c] ? countText(*hot[i]->counts[c], pane.counters[c].unit, pane.counters[c].format)
                                       : "–");
             grid.back().push_back(trimmed(hot[i]->text));
         }
