@@ -5,11 +5,12 @@
 #include "app/views/metric_view.h"
 #include "app/views/note_view.h"
 #include "app/views/series_view.h"
+#include "app/views/source_view.h"
 #include "app/views/steps_view.h"
 #include "app/views/table_view.h"
+#include "app/views/timeline_view.h"
 
 namespace warplight::app {
-
 FigureView* FigureView::create(const lab::Figure& figure, QWidget* parent) {
     struct Maker {
         QWidget* parent;
@@ -20,6 +21,8 @@ FigureView* FigureView::create(const lab::Figure& figure, QWidget* parent) {
         FigureView* operator()(const lab::Metric&) const { return new MetricView(parent); }
         FigureView* operator()(const lab::Note&) const { return new NoteView(parent); }
         FigureView* operator()(const lab::Steps&) const { return new StepsView(parent); }
+        FigureView* operator()(const lab::Source&) const { return new SourceView(parent); }
+        FigureView* operator()(const lab::Timeline&) const { return new TimelineView(parent); }
     };
     FigureView* view = std::visit(Maker{parent}, figure.content);
     view->setFigure(figure);

@@ -48,12 +48,30 @@ class FrameTest : public QObject {
         RunRecord record;
         for (const Frame& frame : test::everyFrame())
             record.apply(frame);
-        QCOMPARE(record.figures().size(), size_t{7}); // the note was removed
+        QCOMPARE(record.figures().size(), size_t{9}); // the note was removed
         QCOMPARE(std::get<Series>(record.figure("series")->content).curves[1].y, std::vector<double>{5});
         QCOMPARE(std::get<Table>(record.figure("table")->content).rows.size(), size_t{3});
         QCOMPARE(std::get<Steps>(record.figure("steps")->content).steps.size(), size_t{2});
+        QCOMPARE(std::get<Timeline>(record.figure("timeline")->content).spans.size(), size_t{4});
+        QCOMPARE(std::get<Timeline>(record.figure("timeline")->content).spans[3].text, std::string("block 1"));
         QCOMPARE(record.tiles().size(), size_t{1});
         QVERIFY(record.ended() && !record.running());
+    }
+
+    void theRevisionOfAFigureChangesWithItAlone() {
+        RunRecord record, other;
+        for (RunRecord* each : {&record, &other})
+            each->apply(test::everyFrame()[0]);
+        record.apply(FigurePut{5, {"a", "", "", "", {}, Table{{{"n", "", "", true, {}, ""}}, {}, {}}}});
+        record.apply(FigurePut{5, {"b", "", "", "", {}, Note{"x"}}});
+        other.apply(FigurePut{5, {"a", "", "", "", {}, Note{"x"}}});
+        const uint64_t a = record.revision("a"), b = record.revision("b");
+        QVERIFY(a != b && a != other.revision("a") && record.revision("absent") == 0);
+        record.apply(RowsAppended{5, "a", {{int64_t{1}}}});
+        QVERIFY(record.revision("a") != a);
+        QCOMPARE(record.revision("b"), b);
+        record.apply(Progress{5, 0.5, "", -1});
+        QCOMPARE(record.revision("b"), b);
     }
 
     void dataForTheWrongKindIsRefused() {
