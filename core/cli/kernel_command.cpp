@@ -1,10 +1,10 @@
 #include "core/cli/kernel_command.h"
 
-#include "core/cli/cuda_compiler.h"
 #include "core/cli/text.h"
 #include "core/error.h"
 #include "core/formats/mapped_file.h"
 #include "core/formats/npy.h"
+#include "gpu/cuda/cuda_compiler.h"
 #include "gpu/number/half.h"
 #include "gpu/virtual/virtual_device.h"
 
@@ -263,7 +263,7 @@ CLI::App* addKernelCommand(CLI::App& app, KernelOptions& options) {
     kernel->require_subcommand(1);
     CLI::App* run =
         kernel->add_subcommand("run", "Runs a kernel of a PTX file on the virtual GPU and counts what it does");
-    run->add_option("file", options.file, "FILE.ptx, or FILE.cu where nvcc is found")->required();
+    run->add_option("file", options.file, "FILE.ptx, or FILE.cu where nvcc or NVRTC is found")->required();
     run->add_option("--entry", options.entry, "The kernel; may be left out if there is only one");
     run->add_option("--grid", options.grid, "Blocks: X[,Y[,Z]]");
     run->add_option("--block", options.block, "Threads of a block: X[,Y[,Z]]");
@@ -283,7 +283,7 @@ CLI::App* addKernelCommand(CLI::App& app, KernelOptions& options) {
 
 int runKernel(const KernelOptions& options) {
     const auto device = vgpu::makeVirtualDevice();
-    const std::string text = options.file.ends_with(".cu") ? compileCuda(options.file) : textOf(options.file);
+    const std::string text = options.file.ends_with(".cu") ? cuda::compileCuda(options.file) : textOf(options.file);
     const auto module = device->load(text, options.file);
     const std::vector<std::string> kernels = module->kernels();
     if (options.entry.empty() && kernels.size() != 1)

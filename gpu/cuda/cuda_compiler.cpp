@@ -1,6 +1,7 @@
-#include "core/cli/cuda_compiler.h"
+#include "gpu/cuda/cuda_compiler.h"
 
-#include "core/error.h"
+#include "gpu/cuda/nvrtc.h"
+#include "gpu/error.h"
 
 #include <cstdlib>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,7 +17,7 @@
 
 extern char** environ;
 
-namespace warplight::cli {
+namespace warplight::cuda {
 namespace {
 
 namespace fs = std::filesystem;
@@ -25,7 +27,7 @@ std::string findNvcc() {
     if (const char* home = std::getenv("CUDA_HOME"))
         folders.push_back(fs::path(home) / "bin");
     folders.emplace_back("/usr/local/cuda/bin");
-    std::string path = std::getenv("PATH") ? std::getenv("PATH") : "";
+    const std::string path = std::getenv("PATH") ? std::getenv("PATH") : "";
     for (size_t at = 0; at < path.size();) {
         const size_t end = std::min(path.find(':', at), path.size());
         folders.emplace_back(path.substr(at, end - at));
@@ -36,8 +38,7 @@ std::string findNvcc() {
         if (fs::exists(folder / "nvcc", ignored))
             return folder / "nvcc";
     }
-    throw InputError("a .cu file needs NVIDIA's compiler nvcc, which was not found ($CUDA_HOME, /usr/local/cuda/bin, "
-                     "$PATH); give a .ptx instead");
+    return {};
 }
 
 std::string contents(const fs::path& file) {
@@ -61,15 +62,11 @@ struct Scratch {
     fs::path path;
 };
 
-} // namespace
-
-std::string compileCuda(const std::string& source) {
-    if (std::error_code ignored; !fs::exists(source, ignored))
-        throw InputError(fmt::format("{}: no such file", source));
-    const std::string nvcc = findNvcc();
+std::string compileWithNvcc(const std::string& nvcc, const std::string& source, const std::string& architecture) {
     const Scratch scratch;
     const std::string out = scratch.path / "kernel.ptx", log = scratch.path / "log.txt";
-    std::vector<std::string> words = {nvcc, "-std=c++17", "-arch=sm_80", "-lineinfo", "-ptx", source, "-o", out};
+    std::vector<std::string> words = {nvcc, "-std=c++17", "-arch=" + architecture, "-lineinfo", "-ptx", source,
+                                      "-o", out};
     std::vector<char*> arguments;
     for (std::string& word : words)
         arguments.push_back(word.data());
@@ -85,8 +82,39 @@ std::string compileCuda(const std::string& source) {
     if (failed || waitpid(child, &status, 0) < 0)
         throw InputError(fmt::format("{}: {} could not be started", source, nvcc));
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        throw InputError(fmt::format("{}: nvcc says\n{}", source, contents(log)));
+        throw InputError(fmt::format("{}: nvcc says\n{}", source, withColons(contents(log))));
     return contents(out);
 }
 
-} // namespace warplight::cli
+} // namespace
+
+std::string withColons(const std::string& log) {
+    static const std::regex place(R"(^([^\s()][^()\n]*)\((\d+)\): )", std::regex::ECMAScript | std::regex::multiline);
+    return std::regex_replace(log, place, "$1:$2: ");
+}
+
+CudaCompilers CudaCompilers::find() {
+    const char* only = std::getenv("WARPLIGHT_CUDA_COMPILER");
+    const std::string wanted = only ? only : "";
+    if (!wanted.empty() && wanted != "nvcc" && wanted != "nvrtc")
+        throw InputError(fmt::format("$WARPLIGHT_CUDA_COMPILER is '{}', expected nvcc or nvrtc", wanted));
+    return {wanted == "nvrtc" ? "" : findNvcc(), wanted == "nvcc" ? "" : findNvrtc()};
+}
+
+std::string compileCuda(const std::string& source, const CudaCompilers& compilers, const std::string& architecture) {
+    std::error_code ignored;
+    if (!fs::exists(source, ignored))
+        throw InputError(fmt::format("{}: no such file", source));
+    if (!fs::is_regular_file(source, ignored))
+        throw InputError(fmt::format("{}: expected a file of CUDA C++", source));
+    if (!compilers.nvcc.empty())
+        return compileWithNvcc(compilers.nvcc, source, architecture);
+    if (!compilers.nvrtc.empty())
+        return compileWithNvrtc(contents(source), source, architecture, compilers.nvrtc);
+    throw InputError(fmt::format("{}: a .cu file needs one of NVIDIA's compilers, and neither nvcc ($CUDA_HOME, "
+                                 "/usr/local/cuda, $PATH) nor NVRTC "
+                                 "(libnvrtc.so.13 or .12) was found; install the CUDA toolkit, or give a .ptx instead",
+                                 source));
+}
+
+} // namespace warplight::cuda
