@@ -89,7 +89,16 @@ Row FunctionDecoder::constant(uint64_t bits, int bytes) {
 Row FunctionDecoder::registerRow(const Operand& o) const {
     if (o.kind != Operand::Kind::Register)
         refuse("expected a register");
+    if (upperHalves.count(o.index))
+        refuse("registers of 128 bits can only be moved, packed, unpacked, loaded and stored");
     return static_cast<Row>(o.index);
+}
+
+FunctionDecoder::WideRows FunctionDecoder::wideRows(const Operand& o) const {
+    const auto upper = upperHalves.find(o.kind == Operand::Kind::Register ? o.index : -1);
+    if (upper == upperHalves.end())
+        refuse("expected a register of 128 bits");
+    return {static_cast<Row>(o.index), upper->second};
 }
 
 int FunctionDecoder::registerBytes(const Operand& o) const { return code.registers[registerRow(o)].bytes; }
@@ -307,10 +316,13 @@ Program::Function::Slot FunctionDecoder::slot(const std::string& name) const {
 
 void FunctionDecoder::decode() {
     for (const ptx::Register& r : fn.registers) {
-        if (r.type.bits > 64)
+        if (r.type.bits > 64 && r.type.bits != 128)
             refuse(fmt::format("register {} of {} bits", r.name, r.type.bits));
-        code.registers.push_back({rowBytes(r.type)});
+        code.registers.push_back({std::min(rowBytes(r.type), 8)});
     }
+    for (size_t i = 0; i < fn.registers.size(); ++i)
+        if (fn.registers[i].type.bits == 128)
+            upperHalves[static_cast<int>(i)] = newRow(8);
     if (fn.kernel)
         for (const Parameter& p : s.program.parameters)
             parameterOffsets[p.name] = p.offset;
