@@ -10,7 +10,9 @@
 #include <QTest>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 
 using namespace warplight;
 using cuda::CudaCompilers;
@@ -97,6 +99,74 @@ extern "C" __global__ void softmaxRow(const float* x, float* y, int n) {
                 const double want = std::exp(2.5 * static_cast<double>(x[i])) / sum;
                 QVERIFY(std::fabs(static_cast<double>(results[0][i]) - want) < 1e-6 * want + 1e-9);
                 QCOMPARE(results[1][i], results[0][i]);
+            }
+        }
+    }
+
+    void comparisonsOfTheToolkitsHalfHeadersKeepTheirPromise() {
+        CudaCompilers compilers;
+        if (!only(true, compilers))
+            QSKIP("NVRTC is not here");
+        const std::string source = write("masks.cu", R"(#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+template <class T> __device__ T as(unsigned bits) { return *reinterpret_cast<T*>(&bits); }
+extern "C" __global__ void masks(const unsigned* a, const unsigned* b, unsigned* d) {
+    const int i = threadIdx.x;
+    const __half2 x = as<__half2>(a[i]), y = as<__half2>(b[i]);
+    const __nv_bfloat162 u = as<__nv_bfloat162>(a[i]), v = as<__nv_bfloat162>(b[i]);
+    const __half2 one = __hge2(x, y);
+    const __nv_bfloat162 bone = __hge2(u, v);
+    d += 8 * i;
+    d[0] = __heq2_mask(x, y);
+    d[1] = __hltu2_mask(x, y);
+    d[2] = *reinterpret_cast<const unsigned*>(&one);
+    d[3] = __heq2_mask(u, v);
+    d[4] = __hltu2_mask(u, v);
+    d[5] = *reinterpret_cast<const unsigned*>(&bone);
+    d[6] = __hbeq2(x, y) + 2 * __hbgt2(u, v);
+    d[7] = __hbneu2(x, y);
+}
+)");
+        // Small whole numbers, and what is not one, in either half.
+        const uint16_t half[] = {0x3c00, 0x4000, 0xc000, 0x8000, 0x0000, 0x7e00}; // 1, 2, -2, -0, 0, NaN
+        const uint16_t bfloat[] = {0x3f80, 0x4000, 0xc000, 0x8000, 0x0000, 0x7fc0};
+        const double value[] = {1, 2, -2, 0, 0, NAN};
+        for (const bool brain : {false, true}) {
+            std::vector<uint32_t> a(1024), b(1024), d(8 * 1024);
+            std::vector<std::array<size_t, 4>> picked(1024); // a's halves, b's halves
+            for (size_t i = 0; i < 1024; ++i) {
+                picked[i] = {i % 6, i / 6 % 6, i / 36 % 6, i * 7 / 5 % 6};
+                const uint16_t* bits = brain ? bfloat : half;
+                a[i] = bits[picked[i][0]] | static_cast<uint32_t>(bits[picked[i][1]]) << 16;
+                b[i] = bits[picked[i][2]] | static_cast<uint32_t>(bits[picked[i][3]]) << 16;
+            }
+            const auto device = vgpu::makeVirtualDevice();
+            const auto module = device->load(cuda::compileCuda(source, compilers, "sm_90"), source);
+            gpu::Buffer da(*device, 4096, "a"), db(*device, 4096, "b"), dd(*device, 8 * 4096, "d");
+            da.upload(a.data());
+            db.upload(b.data());
+            gpu::LaunchConfig config;
+            config.block = {1024};
+            module->kernel("masks").launch(config,
+                                           std::vector<gpu::Argument>{da.address(), db.address(), dd.address()});
+            dd.download(d.data());
+            for (size_t i = 0; i < 1024; ++i) {
+                const double low[] = {value[picked[i][0]], value[picked[i][2]]};
+                const double high[] = {value[picked[i][1]], value[picked[i][3]]};
+                const auto both = [&](auto holds, uint32_t truth) {
+                    return (holds(low[0], low[1]) ? truth : 0) | (holds(high[0], high[1]) ? truth << 16 : 0);
+                };
+                const auto eq = [](double x, double y) { return x == y; };
+                const auto ge = [](double x, double y) { return x >= y; };
+                const auto ltu = [](double x, double y) { return !(x >= y); };
+                const size_t at = 8 * i + (brain ? 3 : 0);
+                QCOMPARE(d[at], both(eq, 0xffff));
+                QCOMPARE(d[at + 1], both(ltu, 0xffff));
+                QCOMPARE(d[at + 2], both(ge, brain ? 0x3f80 : 0x3c00));
+                if (brain)
+                    QCOMPARE(d[8 * i + 6] >> 1, uint32_t(low[0] > low[1] && high[0] > high[1]));
+                else
+                    QCOMPARE(d[8 * i + 7], uint32_t(!(low[0] == low[1]) && !(high[0] == high[1])));
             }
         }
     }
