@@ -38,6 +38,15 @@ struct ChipName {
     const char* chipName = nullptr; ///< out
 };
 
+/// Which counters the GPU of a context lets this process read.
+struct CounterAvailability {
+    size_t structSize = offsetof(CounterAvailability, image) + sizeof(image);
+    void* priv = nullptr;
+    void* context = nullptr;  ///< CUcontext
+    size_t bytes = 0;         ///< in and out
+    uint8_t* image = nullptr; ///< null: only the size is asked for
+};
+
 // ---- host: no GPU needed
 
 struct HostInitialize {
@@ -181,6 +190,7 @@ struct Functions {
     Result (*resultString)(Result, const char**) = nullptr;
     Function<Initialize> initialize = nullptr;
     Function<ChipName> chipName = nullptr;
+    Function<CounterAvailability> counterAvailability = nullptr;
     Function<HostInitialize> hostInitialize = nullptr;
     Function<HostDeinitialize> hostDeinitialize = nullptr;
     Function<SupportedChips> supportedChips = nullptr;

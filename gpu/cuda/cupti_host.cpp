@@ -8,9 +8,10 @@ namespace {
 
 constexpr size_t mostBytes = size_t(256) << 20; // of a configuration; real ones have a few KiB
 
-cupti::HostObject* openChip(const CuptiLibrary& library, const std::string& chip) {
+cupti::HostObject* openChip(const CuptiLibrary& library, const std::string& chip, const uint8_t* availability) {
     cupti::HostInitialize p;
     p.chipName = chip.c_str();
+    p.counterAvailability = availability;
     const cupti::Result result = library.functions().hostInitialize(&p);
     if (result == cupti::notSupported)
         throw CountersUnavailable(
@@ -43,7 +44,7 @@ std::vector<std::string> cuptiChips(const CuptiLibrary& library) {
 }
 
 bool cuptiHasMetric(const CuptiLibrary& library, const std::string& chip, const std::string& metric) {
-    cupti::HostObject* object = openChip(library, chip);
+    cupti::HostObject* object = openChip(library, chip, nullptr);
     std::vector<const char*> names = {metric.c_str()};
     const cupti::Result result = addMetrics(library, object, names);
     closeChip(library, object);
@@ -54,11 +55,12 @@ bool cuptiHasMetric(const CuptiLibrary& library, const std::string& chip, const 
     return true;
 }
 
-CuptiHost::CuptiHost(const CuptiLibrary& from, const std::string& chip, std::vector<std::string> wanted)
-    : library(from), metrics(std::move(wanted)) {
+CuptiHost::CuptiHost(const CuptiLibrary& from, const std::string& chip, std::vector<std::string> wanted,
+                     std::vector<uint8_t> availability)
+    : library(from), metrics(std::move(wanted)), available(std::move(availability)) {
     for (const std::string& metric : metrics)
         names.push_back(metric.c_str());
-    object = openChip(library, chip);
+    object = openChip(library, chip, available.empty() ? nullptr : available.data());
     try {
         const cupti::Result result = addMetrics(library, object, names);
         if (result == cupti::invalidMetricName || result == cupti::invalidParameter)

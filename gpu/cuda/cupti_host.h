@@ -18,8 +18,10 @@ std::vector<std::string> cuptiChips(const CuptiLibrary& library);
 /// A choice of metrics on one chip. Throws CountersUnavailable, from the constructor too.
 class CuptiHost {
   public:
-    /// `metrics` are names with their roll-up, "dram__bytes_read.sum".
-    CuptiHost(const CuptiLibrary& library, const std::string& chip, std::vector<std::string> metrics);
+    /// `metrics` are names with their roll-up, "dram__bytes_read.sum". `availability`: what a GPU says of the counters
+    /// that may be read; empty: as if all may.
+    CuptiHost(const CuptiLibrary& library, const std::string& chip, std::vector<std::string> metrics,
+              std::vector<uint8_t> availability = {});
     ~CuptiHost();
     CuptiHost(const CuptiHost&) = delete;
     CuptiHost& operator=(const CuptiHost&) = delete;
@@ -37,6 +39,7 @@ class CuptiHost {
     const CuptiLibrary& library;
     std::vector<std::string> metrics;
     std::vector<const char*> names; ///< of `metrics`
+    std::vector<uint8_t> available;
     cupti::HostObject* object = nullptr;
     std::vector<uint8_t> image;
     size_t passCount = 0;

@@ -45,6 +45,7 @@ CuptiLibrary::CuptiLibrary(const std::string& given) {
     load(loaded.resultString, "cuptiGetResultString");
     load(loaded.initialize, "cuptiProfilerInitialize");
     load(loaded.chipName, "cuptiDeviceGetChipName");
+    load(loaded.counterAvailability, "cuptiProfilerGetCounterAvailability");
     load(loaded.hostInitialize, "cuptiProfilerHostInitialize");
     load(loaded.hostDeinitialize, "cuptiProfilerHostDeinitialize");
     load(loaded.supportedChips, "cuptiProfilerHostGetSupportedChips");

@@ -6,7 +6,15 @@
 namespace warplight::cuda {
 namespace {
 
-constexpr size_t mostBytes = size_t(1) << 30; // of counter data of one range; real ones have some ten KiB
+constexpr size_t mostBytes = size_t(1) << 30; // of an image; real ones have some KiB
+
+/// Throws when CUPTI asks for a size that cannot be.
+size_t imageBytes(const CuptiLibrary& library, size_t bytes, const char* what) {
+    if (bytes == 0 || bytes > mostBytes)
+        throw CountersUnavailable(
+            fmt::format("{} asks for {} bytes for {}, expected 1 to {}", library.path(), bytes, what, mostBytes));
+    return bytes;
+}
 
 uint64_t whole(double value, const std::string& metric) {
     if (!(value >= 0) || value > 1e18)
@@ -26,7 +34,13 @@ CuptiProfiler::CuptiProfiler(const CuptiLibrary& from, void* context, int device
     chip.deviceIndex = static_cast<size_t>(device);
     library.check(f.chipName(&chip), "cuptiDeviceGetChipName");
     names = trafficMetrics(chip.chipName ? chip.chipName : "");
-    host = std::make_unique<CuptiHost>(library, names.chip, names.names());
+    cupti::CounterAvailability availability;
+    availability.context = context;
+    library.check(f.counterAvailability(&availability), "cuptiProfilerGetCounterAvailability");
+    std::vector<uint8_t> available(imageBytes(library, availability.bytes, "what counters may be read"));
+    availability.image = available.data();
+    library.check(f.counterAvailability(&availability), "cuptiProfilerGetCounterAvailability");
+    host = std::make_unique<CuptiHost>(library, names.chip, names.names(), std::move(available));
     cupti::RangeEnable enable;
     enable.context = context;
     library.check(f.enable(&enable), "cuptiRangeProfilerEnable");
@@ -47,10 +61,7 @@ void CuptiProfiler::prepare() {
     size.metricNames = host->metricNames().data();
     size.metrics = host->metricNames().size();
     library.check(f.counterDataSize(&size), "cuptiRangeProfilerGetCounterDataSize");
-    if (size.bytes == 0 || size.bytes > mostBytes)
-        throw CountersUnavailable(fmt::format("{} asks for {} bytes for the counters of a launch, expected 1 to {}",
-                                              library.path(), size.bytes, mostBytes));
-    counterData.assign(size.bytes, 0);
+    counterData.assign(imageBytes(library, size.bytes, "the counters of a launch"), 0);
     cupti::RangeCounterDataInitialize initialize;
     initialize.profiler = object;
     initialize.bytes = counterData.size();

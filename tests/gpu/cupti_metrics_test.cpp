@@ -32,6 +32,10 @@ SAME_SIZE(Initialize, CUpti_Profiler_Initialize_Params);
 SAME_SIZE(ChipName, CUpti_Device_GetChipName_Params);
 SAME_FIELD(ChipName, deviceIndex, CUpti_Device_GetChipName_Params, deviceIndex);
 SAME_FIELD(ChipName, chipName, CUpti_Device_GetChipName_Params, pChipName);
+SAME_SIZE(CounterAvailability, CUpti_Profiler_GetCounterAvailability_Params);
+SAME_FIELD(CounterAvailability, context, CUpti_Profiler_GetCounterAvailability_Params, ctx);
+SAME_FIELD(CounterAvailability, bytes, CUpti_Profiler_GetCounterAvailability_Params, counterAvailabilityImageSize);
+SAME_FIELD(CounterAvailability, image, CUpti_Profiler_GetCounterAvailability_Params, pCounterAvailabilityImage);
 SAME_SIZE(HostInitialize, CUpti_Profiler_Host_Initialize_Params);
 SAME_FIELD(HostInitialize, profilerType, CUpti_Profiler_Host_Initialize_Params, profilerType);
 SAME_FIELD(HostInitialize, chipName, CUpti_Profiler_Host_Initialize_Params, pChipName);
@@ -147,6 +151,7 @@ class CuptiMetricsTest : public QObject {
 #ifdef WITH_CUPTI_HEADERS
         QCOMPARE(cupti::Initialize().structSize, CUpti_Profiler_Initialize_Params_STRUCT_SIZE);
         QCOMPARE(cupti::ChipName().structSize, CUpti_Device_GetChipName_Params_STRUCT_SIZE);
+        QCOMPARE(cupti::CounterAvailability().structSize, CUpti_Profiler_GetCounterAvailability_Params_STRUCT_SIZE);
         QCOMPARE(cupti::HostInitialize().structSize, CUpti_Profiler_Host_Initialize_Params_STRUCT_SIZE);
         QCOMPARE(cupti::HostDeinitialize().structSize, CUpti_Profiler_Host_Deinitialize_Params_STRUCT_SIZE);
         QCOMPARE(cupti::SupportedChips().structSize, CUpti_Profiler_Host_GetSupportedChips_Params_STRUCT_SIZE);

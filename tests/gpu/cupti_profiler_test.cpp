@@ -71,7 +71,8 @@ class CuptiProfilerTest : public QObject {
             CuptiProfiler(*library, &context, 0).measure([] {});
         }
         QCOMPARE(QString(calls()),
-                 QString("cuptiProfilerInitialize cuptiDeviceGetChipName cuptiProfilerHostInitialize "
+                 QString("cuptiProfilerInitialize cuptiDeviceGetChipName cuptiProfilerGetCounterAvailability "
+                         "cuptiProfilerGetCounterAvailability cuptiProfilerHostInitialize "
                          "cuptiProfilerHostConfigAddMetrics cuptiProfilerHostGetConfigImageSize "
                          "cuptiProfilerHostGetConfigImage cuptiProfilerHostGetNumOfPasses cuptiRangeProfilerEnable "
                          "cuptiRangeProfilerGetCounterDataSize cuptiRangeProfilerCounterDataImageInitialize "
@@ -112,9 +113,10 @@ class CuptiProfilerTest : public QObject {
     void countersThatMayNotBeReadAreExplained_data() {
         QTest::addColumn<QString>("function");
         for (const char* function :
-             {"cuptiProfilerInitialize", "cuptiRangeProfilerEnable", "cuptiRangeProfilerCounterDataImageInitialize",
-              "cuptiRangeProfilerSetConfig", "cuptiRangeProfilerStart", "cuptiRangeProfilerPushRange",
-              "cuptiRangeProfilerStop", "cuptiRangeProfilerDecodeData", "cuptiProfilerHostEvaluateToGpuValues"})
+             {"cuptiProfilerInitialize", "cuptiProfilerGetCounterAvailability", "cuptiRangeProfilerEnable",
+              "cuptiRangeProfilerCounterDataImageInitialize", "cuptiRangeProfilerSetConfig", "cuptiRangeProfilerStart",
+              "cuptiRangeProfilerPushRange", "cuptiRangeProfilerStop", "cuptiRangeProfilerDecodeData",
+              "cuptiProfilerHostEvaluateToGpuValues"})
             QTest::newRow(function) << function;
     }
     void countersThatMayNotBeReadAreExplained() {

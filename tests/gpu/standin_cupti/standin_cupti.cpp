@@ -27,7 +27,8 @@ namespace {
 
 constexpr Result invalidOperation = 7, unknownChip = 46;
 constexpr char configMark[] = "configuration", counterMark[] = "counters";
-constexpr size_t configBytes = 64, counterBytes = 256;
+constexpr char availabilityMark[] = "availability";
+constexpr size_t configBytes = 64, counterBytes = 256, availabilityBytes = 32;
 /// The counters of a range as they lie in the image, behind the mark.
 using Counts = std::array<double, 6>;
 
@@ -131,6 +132,14 @@ Result cuptiDeviceGetChipName(ChipName* p) {
     p->chipName = state.chip.c_str();
     return success;
 }
+Result cuptiProfilerGetCounterAvailability(CounterAvailability* p) {
+    ENTER("cuptiProfilerGetCounterAvailability", 40,
+          state.initialised && !state.enabled && p->context && (!p->image || p->bytes == availabilityBytes));
+    p->bytes = availabilityBytes;
+    if (p->image)
+        std::memcpy(p->image, availabilityMark, sizeof availabilityMark);
+    return success;
+}
 Result cuptiProfilerHostGetSupportedChips(SupportedChips* p) {
     ENTER("cuptiProfilerHostGetSupportedChips", 32, true);
     static const char* chips[] = {"GA100", "GB202", "GB10B"};
@@ -139,7 +148,8 @@ Result cuptiProfilerHostGetSupportedChips(SupportedChips* p) {
     return success;
 }
 Result cuptiProfilerHostInitialize(HostInitialize* p) {
-    ENTER("cuptiProfilerHostInitialize", 48, p->profilerType == 0);
+    ENTER("cuptiProfilerHostInitialize", 48,
+          p->profilerType == 0 && (!p->counterAvailability || marked(p->counterAvailability, availabilityMark)));
     if (!p->chipName || std::strlen(p->chipName) < 4)
         return unknownChip;
     p->host = new HostObject{p->chipName, {}};
