@@ -3,13 +3,13 @@
 #include "gpu/cuda/nvrtc.h"
 #include "gpu/error.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,8 +89,21 @@ std::string compileWithNvcc(const std::string& nvcc, const std::string& source, 
 } // namespace
 
 std::string withColons(const std::string& log) {
-    static const std::regex place(R"(^([^\s()][^()\n]*)\((\d+)\): )", std::regex::ECMAScript | std::regex::multiline);
-    return std::regex_replace(log, place, "$1:$2: ");
+    std::string all;
+    for (size_t begin = 0; begin < log.size();) {
+        const size_t end = std::min(log.find('\n', begin), log.size());
+        std::string line = log.substr(begin, end - begin);
+        const size_t open = line.find('('), close = line.find("): ");
+        const bool number = open != std::string::npos && close != std::string::npos && open + 1 < close &&
+                            line.find_first_not_of("0123456789", open + 1) == close;
+        if (number && open > 0 && line[0] != ' ')
+            line = line.substr(0, open) + ":" + line.substr(open + 1, close - open - 1) + ": " + line.substr(close + 3);
+        all += line;
+        if (end < log.size())
+            all += '\n';
+        begin = end + 1;
+    }
+    return all;
 }
 
 CudaCompilers CudaCompilers::find() {
