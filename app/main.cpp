@@ -1,6 +1,7 @@
 #include "app/report/report.h"
 #include "app/shell/main_window.h"
 #include "app/views/theme.h"
+#include "core/error.h"
 
 #include <QApplication>
 #include <QCommandLineParser>
@@ -9,8 +10,10 @@
 #include <QSettings>
 #include <QTimer>
 
+#include <algorithm>
 #include <cstdio>
 
+using namespace warplight;
 using namespace warplight::app;
 
 namespace {
@@ -19,6 +22,29 @@ constexpr int settleTime = 400; // ms from the end of a run until its last frame
 
 /// The system's choice where it tells: a dark window colour.
 bool systemIsDark() { return QApplication::palette().color(QPalette::Window).lightness() < 128; }
+
+/// Ends the program with a sentence for a page or a setting that is not there.
+void openPage(MainWindow& window, const QString& page, const QStringList& settings) {
+    try {
+        lab::Link link{{}, page.toStdString(), {}};
+        const auto& all = window.engine().experiments();
+        const auto known = std::find_if(all.begin(), all.end(), [&](const auto& d) { return d.id == link.experiment; });
+        if (known == all.end())
+            throw InputError("--page " + link.experiment + ": there is no such page; warplight-cli list names them");
+        for (const QString& setting : settings) {
+            const std::string name = setting.section('=', 0, 0).toStdString();
+            const auto& parameters = known->parameters;
+            if (std::none_of(parameters.begin(), parameters.end(), [&](const auto& p) { return p.id == name; }))
+                throw InputError("--set " + setting.toStdString() + ": " + link.experiment + " has no setting '" +
+                                 name + "'; warplight-cli describe names them");
+            link.settings[name] = setting.section('=', 1).toStdString();
+        }
+        window.follow(link);
+    } catch (const InputError& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        QTimer::singleShot(0, [] { QApplication::exit(2); });
+    }
+}
 
 } // namespace
 
@@ -47,12 +73,14 @@ int main(int argc, char** argv) {
     const QCommandLineOption page("page", QObject::tr("The page to begin with, for example attention.tiles"),
                                   "experiment");
     const QCommandLineOption device("device", QObject::tr("Where to run, for example vgpu"), "device");
+    const QCommandLineOption set("set", QObject::tr("A setting of that page, for example seqLen=64; may be repeated"),
+                                 "name=value");
     const QCommandLineOption theme("theme", "light | dark", "theme");
     const QCommandLineOption size("size", QObject::tr("Of the window, for example 1280x800"), "size", "1440x900");
     const QCommandLineOption screenshot(
         "screenshot", QObject::tr("Save a picture of the window after the first run, and end"), "file.png");
     const QCommandLineOption timing("startup-time", QObject::tr("Print the time to the first paint, and end"));
-    parser.addOptions({engine, page, device, theme, size, screenshot, timing});
+    parser.addOptions({engine, page, device, set, theme, size, screenshot, timing});
     parser.process(application);
 
     loadFonts();
@@ -70,10 +98,10 @@ int main(int argc, char** argv) {
     const QStringList sides = parser.value(size).split('x');
     window.resize(sides.value(0).toInt(), sides.value(1).toInt());
     QObject::connect(&window.engine(), &EngineClient::ready, &window, [&] {
-        if (parser.isSet(page))
-            window.showExperiment(parser.value(page));
         if (parser.isSet(device))
             window.chooseDevice(parser.value(device));
+        if (parser.isSet(page))
+            openPage(window, parser.value(page), parser.values(set));
         if (!parser.positionalArguments().isEmpty())
             window.openFiles(parser.positionalArguments());
         if (parser.isSet(screenshot) && window.currentRun() && window.currentRun()->ended())

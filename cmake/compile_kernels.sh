@@ -1,34 +1,54 @@
 #!/usr/bin/env bash
-# Compiles gpu/kernels/*.cu to resources/ptx, and says what registers and shared memory each kernel takes
-# (resources/ptx/resources.txt). Needs nvcc 12 or later. The PTX is kept, so that building needs no CUDA toolkit.
+# Compiles gpu/kernels/*.cu: to PTX (resources/ptx), which the virtual GPU runs and every GPU's driver can compile, and to
+# machine code of six architectures (resources/cubin), which GPUs run at once and without a driver as new as the compiler.
+# resources/ptx/resources.txt says what registers and shared memory each kernel takes. Families whose sources have not
+# changed are left as they are. Needs CUDA 12.8 or later; what it makes is kept, so that building needs no CUDA toolkit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-architectures="sm_80 sm_86 sm_89 sm_90 sm_100 sm_120"
-mkdir -p resources/ptx
+architectures="80 86 89 90 100 120"
+mkdir -p resources/ptx resources/cubin
 report=resources/ptx/resources.txt
-echo "# What ptxas reports for each kernel: registers a thread, bytes of static shared memory, spilled bytes." > "$report"
+touch "$report"
 
 for source in gpu/kernels/*.cu; do
     name=$(basename "$source" .cu)
     digest=$(cat gpu/kernels/*.cuh "$source" | sha256sum | cut -d' ' -f1)
-    text=$(mktemp --suffix=.ptx)
-    nvcc -std=c++17 -arch=sm_80 -lineinfo -ptx "$source" -o "$text"
+    ptx=resources/ptx/$name.ptx
+    cubin=resources/cubin/$name.fatbin
+    if [ -f "$cubin" ] && head -n 1 "$ptx" 2>/dev/null | grep -q "$digest\$"; then
+        continue
+    fi
+    echo "$name"
+    scratch=$(mktemp -d)
+    nvcc -std=c++17 -arch=sm_80 -lineinfo -ptx "$source" -o "$scratch/text.ptx"
+    images=()
+    # From the very same PTX, without its line numbers.
+    sed -e '/^[[:space:]]*\.loc/d' -e '/^[[:space:]]*\.file/d' "$scratch/text.ptx" >"$scratch/bare.ptx"
+    for architecture in $architectures; do
+        ptxas -arch="sm_$architecture" -v "$scratch/bare.ptx" -o "$scratch/$architecture.cubin" 2>>"$scratch/log"
+        images+=("--image3=kind=elf,sm=$architecture,file=$scratch/$architecture.cubin")
+    done
+    # Drivers since CUDA 12.4 unpack this compression, a sixth of the size of the older one.
+    fatbinary -64 --create="$scratch/code.fatbin" --compress-all --compress-mode=size "${images[@]}"
+    awk -v family="$name" '
+        /Compiling entry/ { split($0, part, "\x27"); kernel = part[2]; arch = part[4] }
+        /spill stores/ { spilled = $5 }
+        /Used [0-9]+ registers/ {
+            registers = $0; sub(/.*Used /, "", registers); sub(/ .*/, "", registers)
+            shared = 0
+            if (match($0, /[0-9]+ bytes smem/)) shared = substr($0, RSTART, RLENGTH) + 0
+            print family, arch, kernel, registers, shared, spilled }' "$scratch/log" >"$scratch/report"
+    {
+        echo "# What ptxas reports for each kernel: family, architecture, kernel, registers a thread, bytes of static shared memory, spilled bytes."
+        { grep -vE "^(#|$name )" "$report" || true; cat "$scratch/report"; } | sort
+    } >"$scratch/resources.txt"
+    mv "$scratch/resources.txt" "$report"
     {
         echo "// Compiled from gpu/kernels/$name.cu, sha256 with its headers $digest"
         # Files by where they are in the project or the toolkit, not on the machine that compiled them.
-        sed -e "s#\"$PWD/#\"#" -e 's#"/[^"]*/include/#"cuda/#' -e '/^\/\/ Compiler Build ID/d' -e '/^[[:space:]]*\/\//d' "$text"
-    } > "resources/ptx/$name.ptx"
-    for architecture in $architectures; do
-        ptxas -arch="$architecture" -v "$text" -o /dev/null 2>&1 | awk -v arch="$architecture" '
-            /Compiling entry/ { split($0, part, "\x27"); kernel = part[2] }
-            /spill stores/ { spilled = $5 }
-            /Used [0-9]+ registers/ {
-                registers = $0; sub(/.*Used /, "", registers); sub(/ .*/, "", registers)
-                shared = 0
-                if (match($0, /[0-9]+ bytes smem/)) shared = substr($0, RSTART, RLENGTH) + 0
-                print arch, kernel, registers, shared, spilled }' | sort >> "$report"
-    done
-    rm -f "$text"
-    echo "$name"
+        sed -e "s#\"$PWD/#\"#" -e 's#"/[^"]*/include/#"cuda/#' -e '/^\/\/ Compiler Build ID/d' -e '/^[[:space:]]*\/\//d' "$scratch/text.ptx"
+    } >"$ptx"
+    mv "$scratch/code.fatbin" "$cubin"
+    rm -rf "$scratch"
 done

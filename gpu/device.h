@@ -1,14 +1,17 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -34,12 +37,30 @@ class Argument {
     std::vector<std::byte> bytes;
 };
 
+/// One access of a warp to memory, told while it happens.
+struct MemoryAccess {
+    enum class Kind { Read, Write, Atomic };
+    uint64_t block = 0;
+    int warp = 0; ///< of the block
+    int line = 0; ///< of the PTX text
+    Kind kind = Kind::Read;
+    bool shared = false;                ///< shared memory: addresses count from its start
+    int bytes = 0;                      ///< that each lane reads or writes
+    uint32_t lanes = 0;                 ///< that take part, by bit
+    std::array<uint64_t, 32> address{}; ///< by lane
+    std::string_view buffer;            ///< its name; empty in shared memory
+};
+
 struct LaunchConfig {
     Extent grid, block;
     int64_t dynamicShared = 0; ///< bytes
     bool checks = false;       ///< look for races, unwritten memory … (virtual GPU)
     std::string gpu;           ///< whose caches and time are modelled, "A100" (virtual GPU); empty: none
     int threads = 0;           ///< of the host that run the virtual GPU; 0: all
+    std::map<int, int>
+        registers; ///< a thread, by architecture (80: sm_80), as ptxas says; empty: estimated (virtual GPU)
+    /// Called before each access to global and shared memory; blocks run one after the other then (virtual GPU).
+    std::function<void(const MemoryAccess&)> observer;
     const std::atomic<bool>* cancel = nullptr;
 };
 

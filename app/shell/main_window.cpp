@@ -89,6 +89,7 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
             say(error.what());
         }
     });
+    connect(device, &QComboBox::activated, this, [this] { chosenDevice = device->currentData().toString(); });
     connect(device, &QComboBox::currentIndexChanged, this, [this] {
         settings->setDevice(device->currentData().toString().toStdString());
         emit settings->changed();
@@ -119,23 +120,22 @@ void MainWindow::engineReady() {
     showState();
 }
 
-/// Those that the page's experiment runs on; the one chosen before stays where it can.
+/// Those that the page's experiment runs on, in its order; the one that the user has chosen stays where it can.
 void MainWindow::listDevices(const lab::Description& description) {
     const QSignalBlocker quiet(device);
-    const QString before = device->currentData().toString();
     device->clear();
-    for (const lab::DeviceInfo& info : client.devices()) {
-        const auto& known = description.devices;
-        if (!info.available || std::find(known.begin(), known.end(), info.id) == known.end())
-            continue;
-        device->addItem(qt(info.id + " · " + info.title), qt(info.id));
-        device->setItemData(device->count() - 1, qt(info.detail), Qt::ToolTipRole);
-    }
-    device->setCurrentIndex(std::max(0, device->findData(before)));
+    for (const std::string& id : description.devices)
+        for (const lab::DeviceInfo& info : client.devices())
+            if (info.available && info.id == id) {
+                device->addItem(qt(info.id + " · " + info.title), qt(info.id));
+                device->setItemData(device->count() - 1, qt(info.detail), Qt::ToolTipRole);
+            }
+    device->setCurrentIndex(std::max(0, device->findData(chosenDevice)));
     settings->setDevice(device->currentData().toString().toStdString());
 }
 
 void MainWindow::chooseDevice(const QString& id) {
+    chosenDevice = id;
     if (const int index = device->findData(id); index >= 0)
         device->setCurrentIndex(index);
 }

@@ -3,10 +3,13 @@
 #include "gpu/error.h"
 #include "gpu/number/half.h"
 #include "gpu/ops/kernel_problem.h"
+#include "gpu/ops/tile_recorder.h"
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <optional>
 
 namespace warplight::gpu {
 namespace {
@@ -109,6 +112,9 @@ class Forward {
         config.gpu = options.gpu;
         config.threads = options.threads;
         config.cancel = options.cancel;
+        config.registers = kernelRegisters(family, kernel);
+        if (recorder)
+            config.observer = [this](const MemoryAccess& access) { recorder->take(access); };
         Kernel& k = library.kernel(family, kernel);
         result.launches.push_back({kernel, grid, block, shared + k.info().sharedBytes, k.launch(config, arguments)});
     }
@@ -123,10 +129,11 @@ class Forward {
             standard("tiled", heads);
             break;
         case AttentionRung::Fused2Pass:
-            flash("fused_2pass", {ceilDiv(shape.queryLen, 32), heads});
+            start("attention_flash", fmt::format("fused_2pass_d{}", paddedDim(dim)),
+                  {ceilDiv(shape.queryLen, 32), heads}, {128}, flashSharedBytes(dim, 32), {problem});
             break;
         case AttentionRung::Flash2:
-            flash("flash2", {ceilDiv(shape.queryLen, 32), heads});
+            flash("flash2", {ceilDiv(shape.queryLen, tile()), heads}, {problem});
             break;
         case AttentionRung::Flash1:
             flash1(heads);
@@ -154,22 +161,37 @@ class Forward {
               {ceilDiv(dim, 32), ceilDiv(shape.queryLen, tiled ? 32 : 8), heads}, {32, 8}, 0, {problem, p.address()});
     }
 
-    /// sizeof(FlashShared<D>): three tiles of 32 × (D + 1) and one of 32 × 33.
-    int64_t flashShared() const { return 4 * (3 * 32 * (paddedDim(dim) + 1) + 32 * 33); }
+    int64_t tile() const { return options.tile ? options.tile : 32; }
 
-    void flash(const std::string& name, Extent grid) {
-        start("attention_flash", fmt::format("{}_d{}", name, paddedDim(dim)), grid, {128}, flashShared(), {problem});
+    /// Launches flash1 or flash2 with the tile that was asked for, and the kernel that tells of itself if somebody
+    /// listens.
+    void flash(const std::string& name, Extent grid, std::vector<Argument> arguments) {
+        const Extent block{static_cast<uint32_t>(4 * tile())};
+        const int64_t shared = flashSharedBytes(dim, tile());
+        if (!options.onTile) {
+            const std::string kernel = fmt::format("{}_d{}", name, paddedDim(dim));
+            if (tile() == 32)
+                start("attention_flash", kernel, grid, block, shared, std::move(arguments));
+            else
+                start("attention_tiles", fmt::format("{}_t{}", kernel, tile()), grid, block, shared,
+                      std::move(arguments));
+            return;
+        }
+        recorder.emplace(device(), shape, tile(), options.onTile);
+        arguments.emplace_back(recorder->address());
+        start("attention_traced", fmt::format("{}_traced_t{}", name, tile()), grid, block, shared, std::move(arguments));
+        recorder->finish();
+        recorder.reset();
     }
 
     void flash1(uint32_t heads) {
         if (shape.keyLen == 0) { // its loop over keys never sets the output
-            flash("flash2", {ceilDiv(shape.queryLen, 32), heads});
+            flash("flash2", {ceilDiv(shape.queryLen, tile()), heads}, {problem});
             return;
         }
         const int64_t rows = shape.heads() * shape.queryLen;
         const Buffer m(device(), rows * 4, "m"), l(device(), rows * 4, "l");
-        start("attention_flash", fmt::format("flash1_d{}", paddedDim(dim)), {heads}, {128}, flashShared(),
-              {problem, m.address(), l.address()});
+        flash("flash1", {heads}, {problem, m.address(), l.address()});
     }
 
     void mma(uint32_t heads) {
@@ -196,6 +218,7 @@ class Forward {
     const AttentionOptions& options;
     int64_t dim = 0;
     KernelProblem problem{};
+    std::optional<TileRecorder> recorder;
     AttentionRun result;
 };
 
@@ -217,12 +240,35 @@ AttentionRung attentionRungByName(std::string_view name) {
     throw InputError(fmt::format("implementation '{}': on a GPU there are {}", name, known));
 }
 
+std::vector<int64_t> flashTiles(int64_t headDim) {
+    // What fits into the 163 KiB that a block may have on an A100, as gpu/kernels/attention_tiles.cu has it.
+    const int64_t d = paddedDim(headDim);
+    return d <= 64    ? std::vector<int64_t>{8, 16, 32, 48, 64, 96}
+           : d <= 128 ? std::vector<int64_t>{8, 16, 32, 48, 64}
+                      : std::vector<int64_t>{32};
+}
+
+/// sizeof(FlashShared<D, T, T>): three tiles of T × (D + 1) and one of T × (T + 1).
+int64_t flashSharedBytes(int64_t headDim, int64_t tile) {
+    return 4 * (3 * tile * (paddedDim(headDim) + 1) + tile * (tile + 1));
+}
+
 AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const AttentionShape& s, const float* q,
                               const float* k, const float* v, const AttentionOptions& options) {
     checkShape(s);
     if (info(rung).halfInputs == (options.format == NumberFormat::F32))
         throw InputError(
             fmt::format("attention: {} takes {}", info(rung).name, info(rung).halfInputs ? "f16 or bf16" : "f32"));
+    const bool tiled = rung == AttentionRung::Flash1 || rung == AttentionRung::Flash2;
+    if ((options.tile || options.onTile) && !tiled)
+        throw InputError(fmt::format("attention: {} has tiles of its own; only flash1 and flash2 come in several sizes",
+                                     info(rung).name));
+    const std::vector<int64_t> tiles = options.onTile ? std::vector<int64_t>{8, 16, 32} : flashTiles(s.headDim);
+    if (options.tile && std::find(tiles.begin(), tiles.end(), options.tile) == tiles.end())
+        throw InputError(fmt::format("attention: a tile of {} is not compiled at headDim {}, expected one of {}",
+                                     options.tile, s.headDim, fmt::join(tiles, ", ")));
+    if (options.onTile && s.headDim > 32)
+        throw InputError(fmt::format("attention: tiles are told up to headDim 32, not {}", s.headDim));
     return Forward(library, s, options).run(rung, q, k, v);
 }
 

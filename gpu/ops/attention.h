@@ -3,6 +3,8 @@
 #include "gpu/ops/kernel_library.h"
 
 #include <array>
+#include <functional>
+#include <map>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,11 @@ std::span<const AttentionRungInfo> attentionRungs();
 const AttentionRungInfo& info(AttentionRung rung);
 AttentionRung attentionRungByName(std::string_view name); ///< throws InputError that lists the names
 
+/// Tiles that flash1 and flash2 are compiled for at a head dimension, ascending; other rungs have one of their own.
+std::vector<int64_t> flashTiles(int64_t headDim);
+/// Shared memory that a block of flash1 or flash2 needs, bytes.
+int64_t flashSharedBytes(int64_t headDim, int64_t tile);
+
 /// One launch of an operator.
 struct LaunchRecord {
     std::string kernel;
@@ -46,9 +53,26 @@ struct AttentionRun {
     std::vector<LaunchRecord> launches;
 };
 
+/// What flash1 or flash2 did with a tile of keys, told when it is done.
+struct TileVisit {
+    struct Row {
+        int64_t row;
+        double runningMax, runningSum; ///< of the row's exponentials, after this tile
+        double rescale;                ///< what earlier sums and outputs were multiplied by
+    };
+    int64_t head = 0, queryBegin = 0, queryEnd = 0, keyBegin = 0, keyEnd = 0;
+    std::vector<Row> rows;
+    std::map<std::string, std::pair<int64_t, int64_t>>
+        moved; ///< bytes read and written since the tile before, by tensor
+};
+
 /// How a rung is launched.
 struct AttentionOptions {
     NumberFormat format = NumberFormat::F32; ///< F16 or BF16 for rungs with half inputs
+    int64_t tile = 0; ///< queries and keys of a tile of flash1 and flash2, one of flashTiles(); 0: 32
+    /// Called for each tile in the order in which a virtual GPU works on them; only flash1 and flash2 with a tile of 8,
+    /// 16 or 32 and headDim up to 32, which have kernels that write their statistics down.
+    std::function<void(const TileVisit&)> onTile;
     bool checks = false;
     std::string gpu; ///< whose caches and time are modelled; empty: none
     int threads = 0;

@@ -90,6 +90,7 @@ class Backward {
         config.gpu = options.gpu;
         config.threads = options.threads;
         config.cancel = options.cancel;
+        config.registers = kernelRegisters("attention_backward", kernel);
         Kernel& k = library.kernel("attention_backward", kernel);
         result.launches.push_back({kernel, grid, block, shared + k.info().sharedBytes, k.launch(config, arguments)});
     }

@@ -7,7 +7,7 @@ namespace warplight::gpu {
 namespace {
 
 constexpr double f32 = 4;
-constexpr int64_t tile = 32; ///< rows and keys of the f32 kernels' tiles
+constexpr int64_t tile = 32; ///< rows and keys of the f32 kernels' tiles, but for those of flash1 and flash2
 
 int64_t tiles(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
@@ -62,7 +62,7 @@ TensorTraffic standard(const Counts& n, bool tiled) {
 
 /// Outer loop over tiles of keys; each goes through all tiles of queries that see any of it. The statistics are read by
 /// the four threads of a row.
-TensorTraffic flash1(const AttentionShape& s, const Counts& n) {
+TensorTraffic flash1(const AttentionShape& s, const Counts& n, int64_t tile) {
     double visits = 0, again = 0; // rows of queries visited; those that find an earlier output
     for (int64_t begin = 0; begin < s.keyLen; begin += tile)
         for (int64_t first = 0; first < s.queryLen; first += tile) {
@@ -106,7 +106,7 @@ TensorTraffic compulsoryTraffic(const AttentionShape& s, NumberFormat format) {
                          {"lse", {0, n.heads * n.queries * f32}}});
 }
 
-TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, NumberFormat format) {
+TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, NumberFormat format, int64_t flashTile) {
     const Counts n = countsOf(s);
     TensorTraffic t;
     switch (rung) {
@@ -115,11 +115,12 @@ TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, Nu
         t = standard(n, rung == AttentionRung::Tiled);
         break;
     case AttentionRung::Flash1:
-        t = flash1(s, n);
+        t = flash1(s, n, flashTile);
         break;
     case AttentionRung::Fused2Pass:
     case AttentionRung::Flash2: {
-        const double loaded = keysLoaded(s, tile, tile) * n.d;
+        const int64_t own = rung == AttentionRung::Flash2 ? flashTile : tile;
+        const double loaded = keysLoaded(s, own, own) * n.d;
         t["Q"] = {n.queries * n.d, 0};
         t["K"] = {rung == AttentionRung::Fused2Pass ? 2 * loaded : loaded, 0};
         t["V"] = {loaded, 0};

@@ -20,8 +20,10 @@ using TensorTraffic = std::map<std::string, Traffic>;
 TensorTraffic compulsoryTraffic(const AttentionShape& shape, NumberFormat format);
 
 /// What the loops of a rung's kernels ask memory for, derived by hand from their tiles (gpu/kernels,
-/// docs/attention-traffic.md). flash-decode: without the statistics of its parts.
-TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& shape, NumberFormat format);
+/// docs/attention-traffic.md). `flashTile`: of flash1 and flash2, queries and keys. flash-decode: without the
+/// statistics of its parts.
+TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& shape, NumberFormat format,
+                                 int64_t flashTile = 32);
 
 /// What the kernels of a run asked for, counted: bytes that threads read and wrote, by buffer.
 TensorTraffic countedTraffic(const AttentionRun& run);

@@ -2,6 +2,7 @@
 
 #include "gpu/device.h"
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,7 +11,13 @@ namespace warplight::gpu {
 
 /// The PTX of gpu/kernels, part of the program: "attention_flash" is resources/ptx/attention_flash.ptx.
 std::string_view kernelText(std::string_view family);
+/// The same compiled to machine code of sm_80, 86, 89, 90, 100 and 120: a fat binary, as drivers load it.
+std::string_view kernelMachineCode(std::string_view family);
 std::vector<std::string_view> kernelFamilies();
+
+/// Registers a thread of a kernel of ours, by architecture (80: sm_80), as ptxas reported; empty for a kernel it has
+/// not compiled.
+std::map<int, int> kernelRegisters(std::string_view family, std::string_view kernel);
 
 /// The modules of a device, each loaded when it is first asked for.
 class KernelLibrary {

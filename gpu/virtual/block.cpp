@@ -2,6 +2,7 @@
 #include "gpu/virtual/block.h"
 
 #include "gpu/error.h"
+#include "gpu/virtual/time_model.h"
 
 #include <algorithm>
 #include <cstring>
@@ -89,12 +90,7 @@ void Block::start(Warp& w, int index) {
     w.barrier = -1;
 }
 
-uint64_t Block::issued() const {
-    uint64_t all = 0;
-    for (const OpCount& c : worker->counts.ops)
-        all += c.warps;
-    return all;
-}
+uint64_t Block::elapsedClocks() const { return blockClocks(*launch, worker->counts, before); }
 
 void Block::run(const Launch& l, Worker& wk, uint64_t n) {
     launch = &l;
@@ -113,7 +109,8 @@ void Block::run(const Launch& l, Worker& wk, uint64_t n) {
     local.assign(count * warpSize * static_cast<size_t>(localPerThread), std::byte{});
     barriers = {};
     liveThreads = static_cast<uint32_t>(l.block.count());
-    issuedBefore = program->usesClock ? issued() : 0;
+    if (program->usesClock)
+        before = wk.counts;
     if (l.checks) {
         clocks.assign(count, std::vector<uint32_t>(count, 0));
         for (size_t i = 0; i < count; ++i)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gpu/device.h"
 #include "gpu/virtual/cache_model.h"
 #include "gpu/virtual/counters.h"
 #include "gpu/virtual/gpu_profile.h"
@@ -68,6 +69,8 @@ struct Launch {
     int64_t dynamicShared = 0;
     bool checks = false;
     const GpuProfile* gpu = nullptr; ///< whose caches and times are modelled; null: none
+    int registers = 0;               ///< a thread, for the occupancy
+    const std::function<void(const gpu::MemoryAccess&)>* observer = nullptr;
     const std::atomic<bool>* cancel = nullptr;
 };
 
@@ -98,14 +101,15 @@ struct Block {
     int64_t localPerThread = 0;
     std::array<Barrier, 16> barriers;
     uint32_t liveThreads = 0;
-    uint64_t issuedBefore = 0; ///< warp instructions of this worker when the block began
+    LaunchCounts before; ///< of this worker when the block began, for kernels that read the clock
 
     // Race detection: a vector clock a warp. `clocks[w][v]` is the time of warp v that warp w knows to be past.
     std::vector<std::vector<uint32_t>> clocks;
     std::map<uint64_t, std::vector<uint32_t>> barrierClocks; ///< of mbarriers, by their place in shared memory
     std::vector<SharedMark> marks;
 
-    uint64_t issued() const; ///< warp instructions of this worker so far
+    /// Clocks that the time model gives what the block has done so far.
+    uint64_t elapsedClocks() const;
     /// Runs all warps to their end. Throws KernelFault, Cancelled.
     void run(const Launch& launch, Worker& worker, uint64_t number);
 

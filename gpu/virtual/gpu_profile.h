@@ -20,6 +20,7 @@ struct GpuProfile {
     int fp32Lanes, fp64Lanes, integerLanes; ///< of a multiprocessor: operations a clock
     double tensorFlopsPerClock;             ///< of a multiprocessor: f16 with f32 sums, dense
     int maxThreads, maxBlocks;              ///< of a multiprocessor
+    int architecture;                       ///< 80: sm_80
     std::string_view source;
 };
 

@@ -19,8 +19,7 @@ class Grid {
   public:
     explicit Grid(const Launch& l) : launch(l), blocks(l.grid.count()) {
         if (l.gpu) {
-            const Occupancy held =
-                occupancy(*l.gpu, static_cast<int64_t>(l.block.count()), estimatedRegisters(*l.program), l.sharedBytes);
+            const Occupancy held = occupancy(*l.gpu, static_cast<int64_t>(l.block.count()), l.registers, l.sharedBytes);
             caches.emplace(*l.gpu, *l.memory, blocks, held.blocks, l.sharedBytes);
         }
     }
@@ -71,9 +70,9 @@ class Grid {
 LaunchResult runGrid(const Launch& launch, int threads) {
     Grid grid(launch);
     tbb::task_arena arena(threads > 0 ? threads : tbb::task_arena::automatic);
-    // What depends on the order of atomics, or on the clock of a block, runs in order.
+    // What depends on the order of atomics, or is watched, runs in order.
     const int workers =
-        launch.program->orderedAtomics
+        launch.program->orderedAtomics || launch.observer
             ? 1
             : static_cast<int>(std::min<uint64_t>(static_cast<uint64_t>(arena.max_concurrency()), grid.blocks));
     std::vector<Worker> states(static_cast<size_t>(std::max(workers, 1)));

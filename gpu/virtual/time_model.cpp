@@ -41,7 +41,66 @@ double latency(OpClass kind) {
     }
 }
 
+/// What a multiprocessor has to do, by its parts.
+struct Work {
+    double issued = 0, fp32 = 0, fp64 = 0, integer = 0, special = 0, tensor = 0, wavefronts = 0, waiting = 0;
+
+    Work operator-(const Work& o) const { // exact: all are multiples of a half
+        Work w = *this;
+        for (double Work::*part : {&Work::issued, &Work::fp32, &Work::fp64, &Work::integer, &Work::special,
+                                   &Work::tensor, &Work::wavefronts, &Work::waiting})
+            w.*part -= o.*part;
+        return w;
+    }
+
+    Work(const Program& program, const LaunchCounts& counts) {
+        for (size_t i = 0; i < program.ops.size(); ++i) {
+            const OpClass kind = program.origins[i].kind;
+            // Moves between registers and parameters are the compiler's: they are gone in machine code.
+            if (kind == OpClass::Join || kind == OpClass::Move || kind == OpClass::Parameter)
+                continue;
+            const auto warps = static_cast<double>(counts.ops[i].warps);
+            issued += warps;
+            waiting += warps * latency(kind);
+            fp32 += kind == OpClass::Fp32 ? warps : kind == OpClass::Fp16 ? warps / fp16PerFp32 : 0;
+            fp64 += kind == OpClass::Fp64 ? warps : 0;
+            integer += kind == OpClass::Integer || kind == OpClass::Compare || kind == OpClass::Convert ? warps : 0;
+            special += kind == OpClass::Special ? warps : 0;
+            tensor += kind == OpClass::Tensor ? warps * program.origins[i].flops : 0;
+        }
+        for (const AccessCount& a : counts.accesses)
+            wavefronts += static_cast<double>(std::max(a.wavefronts, a.requests));
+    }
+
+    /// Clocks that one multiprocessor would need for it, by part, if it held so many warps at a time.
+    std::map<std::string, double> clocks(const GpuProfile& gpu, double warpsHeld) const {
+        return {{"issue", issued / schedulers},
+                {"fp32", fp32 * warpSize / gpu.fp32Lanes},
+                {"fp64", fp64 * warpSize / gpu.fp64Lanes},
+                {"integer", integer * warpSize / gpu.integerLanes},
+                {"special functions", special * warpSize / specialLanes},
+                {"tensor cores", tensor / gpu.tensorFlopsPerClock},
+                {"L1 and shared memory", wavefronts},
+                {"latency", waiting / (warpsHeld * parallelism)}};
+    }
+};
+
+double longest(const std::map<std::string, double>& parts) {
+    double most = 0;
+    for (const auto& [name, part] : parts)
+        most = std::max(most, part);
+    return most;
+}
+
 } // namespace
+
+const GpuProfile& timedGpu(const Launch& launch) { return launch.gpu ? *launch.gpu : gpuProfile("A100"); }
+
+uint64_t blockClocks(const Launch& launch, const LaunchCounts& now, const LaunchCounts& before) {
+    const double warps = std::ceil(static_cast<double>(launch.block.count()) / warpSize);
+    const Work done = Work(*launch.program, now) - Work(*launch.program, before);
+    return static_cast<uint64_t>(longest(done.clocks(timedGpu(launch), warps)));
+}
 
 int estimatedRegisters(const Program& program) {
     return std::clamp((program.registersPerThread + 12 + 7) / 8 * 8, 16, 255);
@@ -51,25 +110,8 @@ ModelledTime modelTime(const GpuProfile& gpu, const Launch& launch, const Launch
                        const CacheCounts& caches) {
     const Program& program = *launch.program;
     ModelledTime model;
-    model.occupancy =
-        occupancy(gpu, static_cast<int64_t>(launch.block.count()), estimatedRegisters(program), launch.sharedBytes);
-    double issued = 0, fp32 = 0, fp64 = 0, integer = 0, special = 0, tensor = 0, wavefronts = 0, waiting = 0;
-    for (size_t i = 0; i < program.ops.size(); ++i) {
-        const OpClass kind = program.origins[i].kind;
-        // Moves between registers and parameters are the compiler's: they are gone in machine code.
-        if (kind == OpClass::Join || kind == OpClass::Move || kind == OpClass::Parameter)
-            continue;
-        const auto warps = static_cast<double>(counts.ops[i].warps);
-        issued += warps;
-        waiting += warps * latency(kind);
-        fp32 += kind == OpClass::Fp32 ? warps : kind == OpClass::Fp16 ? warps / fp16PerFp32 : 0;
-        fp64 += kind == OpClass::Fp64 ? warps : 0;
-        integer += kind == OpClass::Integer || kind == OpClass::Compare || kind == OpClass::Convert ? warps : 0;
-        special += kind == OpClass::Special ? warps : 0;
-        tensor += kind == OpClass::Tensor ? warps * program.origins[i].flops : 0;
-    }
-    for (const AccessCount& a : counts.accesses)
-        wavefronts += static_cast<double>(std::max(a.wavefronts, a.requests));
+    model.occupancy = occupancy(gpu, static_cast<int64_t>(launch.block.count()), launch.registers, launch.sharedBytes);
+    const Work work(program, counts);
     // Multiprocessors that have work; the last wave of blocks may leave some idle.
     const double blocks = static_cast<double>(launch.grid.count()), held = std::max(model.occupancy.blocks, 1);
     const double full = gpu.multiprocessors, busy = std::min(blocks, full);
@@ -77,15 +119,9 @@ ModelledTime modelTime(const GpuProfile& gpu, const Launch& launch, const Launch
     const double clocks = gpu.clockHz * busy / (blocks > full ? rounds : 1.0);
     const double warpsHeld =
         std::min(held, std::ceil(blocks / full)) * std::ceil(static_cast<double>(launch.block.count()) / warpSize);
-    const auto at = [&](double perClock, double work) { return work / perClock / clocks; };
-    model.parts["issue"] = at(schedulers, issued);
-    model.parts["fp32"] = at(gpu.fp32Lanes / 32.0, fp32);
-    model.parts["fp64"] = at(gpu.fp64Lanes / 32.0, fp64);
-    model.parts["integer"] = at(gpu.integerLanes / 32.0, integer);
-    model.parts["special functions"] = at(specialLanes / 32, special);
-    model.parts["tensor cores"] = at(gpu.tensorFlopsPerClock, tensor);
-    model.parts["L1 and shared memory"] = at(1, wavefronts);
-    model.parts["latency"] = at(warpsHeld * parallelism, waiting);
+    model.parts = work.clocks(gpu, warpsHeld);
+    for (auto& [name, seconds] : model.parts)
+        seconds /= clocks;
     model.parts["L2"] =
         32 * static_cast<double>(caches.l2Reads + caches.l2Writes) / (gpu.l2BytesPerClock * gpu.clockHz);
     model.parts["DRAM"] =

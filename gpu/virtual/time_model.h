@@ -16,6 +16,12 @@ struct ModelledTime {
     Occupancy occupancy;
 };
 
+/// The launch's GPU; an A100 where it names none.
+const GpuProfile& timedGpu(const Launch& launch);
+
+/// Clocks of a multiprocessor that the model gives a block alone for what it did between two counts: %clock64.
+uint64_t blockClocks(const Launch& launch, const LaunchCounts& now, const LaunchCounts& before);
+
 ModelledTime modelTime(const GpuProfile& gpu, const Launch& launch, const LaunchCounts& counts,
                        const CacheCounts& caches);
 

@@ -46,6 +46,8 @@ class VirtualKernel final : public gpu::Kernel {
         l.checks = config.checks;
         l.cancel = config.cancel;
         l.gpu = config.gpu.empty() ? nullptr : &gpuProfile(config.gpu);
+        l.registers = registersOn(l.gpu, config.registers);
+        l.observer = config.observer ? &config.observer : nullptr;
         check(l);
         l.parameters.resize(static_cast<size_t>(program.parameterBytes));
         if (arguments.size() != program.parameters.size())
@@ -71,6 +73,14 @@ class VirtualKernel final : public gpu::Kernel {
     }
 
   private:
+    /// Of the newest architecture up to the GPU's own, or of the oldest there is.
+    int registersOn(const GpuProfile* gpu, const std::map<int, int>& known) const {
+        if (known.empty() || !gpu)
+            return estimatedRegisters(program);
+        const auto above = known.upper_bound(gpu->architecture);
+        return above == known.begin() ? above->second : std::prev(above)->second;
+    }
+
     void check(const Launch& l) const {
         if (l.grid.count() == 0 || l.block.count() == 0)
             throw InputError(

@@ -7,6 +7,8 @@
 #include <QFile>
 #include <QTest>
 
+#include <set>
+
 using namespace warplight;
 
 namespace {
@@ -43,6 +45,25 @@ class KernelResourcesTest : public QObject {
         }
     }
 
+    void everyFamilyHasMachineCodeOfSixArchitectures() {
+        for (const std::string_view family : gpu::kernelFamilies()) {
+            const std::string_view code = gpu::kernelMachineCode(family);
+            QVERIFY(code.starts_with(std::string_view("\x50\xed\x55\xba", 4))); // a fat binary's first word
+            // Each image has a header that names its architecture, 64 bytes and more apart; the first follows at 16.
+            std::set<int> architectures;
+            for (size_t at = 16; at + 32 <= code.size();) {
+                uint32_t header = 0, architecture = 0;
+                uint64_t size = 0;
+                std::memcpy(&header, code.data() + at + 4, 4);
+                std::memcpy(&size, code.data() + at + 8, 8);
+                std::memcpy(&architecture, code.data() + at + 28, 4);
+                architectures.insert(static_cast<int>(architecture));
+                at += header + size;
+            }
+            QCOMPARE(architectures, (std::set<int>{80, 86, 89, 90, 100, 120}));
+        }
+    }
+
     void everyKernelDecodes() {
         const auto device = vgpu::makeVirtualDevice();
         gpu::KernelLibrary library(*device);
@@ -55,12 +76,12 @@ class KernelResourcesTest : public QObject {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
             const QList<QByteArray> words = line.split(' ');
-            if (words.size() != 5 || !words[1].startsWith("flash2_mma") ||
-                !(words[1].endsWith("_d64") || words[1].endsWith("_d128")))
+            if (words.size() != 6 || !words[2].startsWith("flash2_mma") ||
+                !(words[2].endsWith("_d64") || words[2].endsWith("_d128")))
                 continue;
-            QCOMPARE(words[4].toInt(), 0);
+            QCOMPARE(words[5].toInt(), 0);
             // Two blocks of 128 threads share 65,536 registers; three at headDim 64.
-            QVERIFY(words[2].toInt() <= (words[1].endsWith("_d64") ? 168 : 255));
+            QVERIFY(words[3].toInt() <= (words[2].endsWith("_d64") ? 168 : 255));
             ++checked;
         }
         QCOMPARE(checked, 6 * 2 * 2); // architectures × head dimensions × formats

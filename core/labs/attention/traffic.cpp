@@ -4,6 +4,7 @@
 #include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/attention/inputs.h"
 #include "gpu/ops/attention_traffic.h"
+#include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
@@ -16,6 +17,8 @@ namespace {
 using namespace lab;
 
 constexpr double kibibyte = 1024;
+constexpr int64_t reservedShared =
+    1024; ///< bytes of a multiprocessor's shared memory that a block costs besides its own
 /// A bar this many times as long as the next one would leave nothing of the others to see.
 constexpr double outlier = 6;
 
@@ -31,10 +34,16 @@ std::string shownTensor(const std::string& buffer) {
     return buffer == "m" || buffer == "l" || buffer == "lse" ? "statistics" : buffer;
 }
 
+/// What a point of the plot counts: `x` is the sequence length, the head dimension or the tile.
+struct Case {
+    double x = 0;
+    gpu::AttentionShape shape;
+    int64_t tile = 0; ///< of flash1 and flash2; 0: their own
+};
+
 struct Point {
     std::string rung;
-    gpu::AttentionShape shape;
-    double x = 0;
+    Case of;
     gpu::TensorTraffic compulsory, algorithmic, counted;
     std::map<std::string, double> sectorBytes; ///< by buffer
     std::map<std::string, double> dram;        ///< by buffer, after the modelled caches
@@ -73,12 +82,16 @@ class TrafficExperiment : public Experiment {
                                              "Lengths of Q, K and V to count.");
         lengths.shownWhen = "against=seqLen";
         Parameter length = Parameter::integer("length", "Sequence length", 256, 1, 8192, "Length of Q, K and V.");
-        length.shownWhen = "against=headDim";
+        length.shownWhen = "against!=seqLen";
         Parameter dims = Parameter::sweep("headDims", "Head dimensions", {16, 32, 64, 128, 256}, 1, 256,
                                           "Head dimensions to count.");
         dims.shownWhen = "against=headDim";
         Parameter dim = Parameter::integer("headDim", "Head dimension", 64, 1, 256, "Features of one head.");
-        dim.shownWhen = "against=seqLen";
+        dim.shownWhen = "against!=headDim";
+        Parameter tiles = Parameter::sweep("tiles", "Tiles", {8, 16, 32, 48, 64, 96}, 8, 96,
+                                           "Queries and keys of a tile of flash1 and flash2: 8, 16, 32, 48, 64, 96 (at "
+                                           "headDim above 64 up to 64, above 128 only 32).");
+        tiles.shownWhen = "against=tile";
         Parameter onChip =
             Parameter::integer("onChip", "On-chip memory", 64, 4, 256,
                                "KiB that a tile may fill: for the theory alone, the kernels have tiles of their own.");
@@ -89,11 +102,14 @@ class TrafficExperiment : public Experiment {
         caches.doc = "Whose L1 and L2 the accesses go through.";
         d.parameters = {
             Parameter::choice("against", "Against", "seqLen",
-                              {{"seqLen", "sequence length", ""}, {"headDim", "head dimension", ""}},
+                              {{"seqLen", "sequence length", ""},
+                               {"headDim", "head dimension", ""},
+                               {"tile", "tile size", "flash1 and flash2 are compiled for several"}},
                               "What the plot's x axis is."),
             lengths,
             dim,
             dims,
+            tiles,
             length,
             Parameter::integer("heads", "Heads", 1, 1, 64, "Each moves the same; the counts add up."),
             Parameter::flag("causal", "Causal mask", false,
@@ -109,66 +125,95 @@ class TrafficExperiment : public Experiment {
 
     double estimatedSeconds(const Settings& s) const override {
         double work = 0; // multiply-adds, of which the virtual GPU does about 5e8 a second with everything around them
-        for (const auto& [x, shape] : shapes(s))
-            work += 2.0 * static_cast<double>(shape.heads() * shape.queryLen * shape.keyLen * shape.headDim) *
-                    static_cast<double>(s.choices("kernels").size());
+        for (const Case& c : cases(s))
+            work += 2.0 * static_cast<double>(c.shape.heads() * c.shape.queryLen * c.shape.keyLen * c.shape.headDim) *
+                    static_cast<double>(rungsOf(s).size());
         return work / 5e8;
     }
 
     void run(const Settings& settings, Run& run) override {
-        std::vector<std::string> rungs = settings.choices("kernels");
+        const std::vector<std::string> rungs = rungsOf(settings);
         if (rungs.empty())
-            throw InputError("kernels is empty, expected at least one of those that describe lists");
-        const bool byLength = settings.text("against") == "seqLen";
-        const auto all = shapes(settings);
-        begin(run, rungs, byLength, all.back().second, static_cast<double>(settings.integer("onChip")) * kibibyte,
-              settings.text("gpu"));
+            throw InputError(settings.text("against") == "tile"
+                                 ? "kernels has neither flash1 nor flash2, which alone come with several tiles"
+                                 : "kernels is empty, expected at least one of those that describe lists");
+        const std::vector<Case> all = cases(settings);
+        begin(run, rungs, settings, all.back().shape);
         const auto device = vgpu::makeVirtualDevice();
         gpu::KernelLibrary library(*device);
-        std::vector<Point> last; // of the largest shape
+        const vgpu::GpuProfile& gpu = vgpu::gpuProfile(settings.text("gpu"));
+        std::vector<Point> points, last; // all, and those of the last case
         size_t done = 0;
-        for (const auto& [x, shape] : all) {
+        for (const Case& c : all) {
+            if (const int64_t needed = c.tile ? gpu::flashSharedBytes(c.shape.headDim, c.tile) : 0;
+                needed + reservedShared > gpu.sharedBytes) {
+                run.log(
+                    fmt::format("Tiles of {} are left out: a block needs {} KiB of shared memory, more than a {} has.",
+                                c.tile, needed / 1024 + 1, gpu.name),
+                    Log::Level::Warning);
+                continue;
+            }
             last.clear();
-            compulsory(run, x, shape);
+            reference(run, c);
             for (const std::string& rung : rungs) {
                 run.checkCancelled();
                 run.progress(static_cast<double>(done++) / static_cast<double>(all.size() * rungs.size()),
-                             fmt::format("{}, N = {}, headDim {}", rung, shape.queryLen, shape.headDim));
-                last.push_back(count(library, rung, shape, x, settings, run));
+                             fmt::format("{}, N = {}, headDim {}{}", rung, c.shape.queryLen, c.shape.headDim,
+                                         c.tile ? fmt::format(", tile {}", c.tile) : ""));
+                last.push_back(count(library, rung, c, settings, run));
+                points.push_back(last.back());
                 show(run, last.back());
             }
             bars(run, last);
         }
         headlines(run, last);
+        if (settings.text("against") == "tile")
+            tileHeadline(run, points);
     }
 
   private:
-    static std::vector<std::pair<double, gpu::AttentionShape>> shapes(const Settings& s) {
-        const bool byLength = s.text("against") == "seqLen";
-        std::vector<int64_t> values = s.sweep(byLength ? "seqLen" : "headDims");
+    /// Against the tile, only those that come with several.
+    static std::vector<std::string> rungsOf(const Settings& s) {
+        std::vector<std::string> rungs = s.choices("kernels");
+        if (s.text("against") == "tile")
+            std::erase_if(rungs, [](const std::string& rung) { return rung != "flash1" && rung != "flash2"; });
+        return rungs;
+    }
+
+    static std::vector<Case> cases(const Settings& s) {
+        const std::string against = s.text("against");
+        std::vector<int64_t> values = s.sweep(against == "seqLen"    ? "seqLen"
+                                              : against == "headDim" ? "headDims"
+                                                                     : "tiles");
         std::sort(values.begin(), values.end());
-        std::vector<std::pair<double, gpu::AttentionShape>> all;
+        std::vector<Case> all;
         for (const int64_t value : values) {
-            const int64_t n = byLength ? value : s.integer("length"), d = byLength ? s.integer("headDim") : value;
-            gpu::AttentionShape shape{1,
-                                      s.integer("heads"),
-                                      s.integer("heads"),
-                                      n,
-                                      n,
-                                      d,
-                                      1.0f / std::sqrt(static_cast<float>(d)),
-                                      s.flag("causal")};
-            all.emplace_back(static_cast<double>(value), shape);
+            const int64_t n = against == "seqLen" ? value : s.integer("length"),
+                          d = against == "headDim" ? value : s.integer("headDim");
+            all.push_back({static_cast<double>(value),
+                           {1, s.integer("heads"), s.integer("heads"), n, n, d, 1.0f / std::sqrt(static_cast<float>(d)),
+                            s.flag("causal")},
+                           against == "tile" ? value : 0});
         }
         return all;
     }
 
-    static void begin(Run& run, const std::vector<std::string>& rungs, bool byLength,
-                      const gpu::AttentionShape& largest, double onChip, const std::string& gpu) {
+    static std::string axisTitle(const Settings& s) {
+        const std::string against = s.text("against");
+        return against == "seqLen"    ? "sequence length"
+               : against == "headDim" ? "head dimension"
+                                      : "queries and keys a tile";
+    }
+
+    static void begin(Run& run, const std::vector<std::string>& rungs, const Settings& settings,
+                      const gpu::AttentionShape& largest) {
         Series series;
-        series.x = {byLength ? "sequence length" : "head dimension", "", Scale::Log2, {}, {}, {}, false};
+        series.x = {axisTitle(settings), "", Scale::Log2, {}, {}, {}, false};
         series.y = bytesAxis(Scale::Log10);
+        const Axis x = series.x;
         series.curves.push_back(curve("compulsory", "compulsory, f32", "", Provenance::Reference, Curve::Style::Line));
+        if (settings.text("against") == "tile")
+            series.curves.push_back(standardCurve());
         for (const std::string& rung : rungs) {
             series.curves.push_back(curve(rung, rung, rung, Provenance::Counted, Curve::Style::Points));
             series.curves.push_back(curve(rung + ".formula", "", rung, Provenance::Modelled, Curve::Style::Line));
@@ -180,19 +225,20 @@ class TrafficExperiment : public Experiment {
                  Figure::Place::Main, std::move(series)});
         bars(run, {});
         Series dram;
-        dram.x = {byLength ? "sequence length" : "head dimension", "", Scale::Log2, {}, {}, {}, false};
+        dram.x = x;
         dram.y = bytesAxis(Scale::Log10);
         dram.curves.push_back(curve("compulsory", "compulsory, f32", "", Provenance::Reference, Curve::Style::Line));
-        run.put({"dram", "Behind the caches", "to and from the DRAM of a " + gpu,
+        run.put({"dram", "Behind the caches", "to and from the DRAM of a " + settings.text("gpu"),
                  "**Modelled**: the counted accesses of all blocks, put through an L1 for each block and one L2 of the "
                  "chosen "
                  "GPU, with as many blocks at a time as it holds. What is dirty in the end counts as written.",
                  Figure::Place::Support, std::move(dram)});
-        theory(run, largest, onChip);
+        theory(run, largest, static_cast<double>(settings.integer("onChip")) * kibibyte);
         Table table;
         table.columns = {{"kernel", "Kernel", "", false, {}, ""},
                          {"seq_len", "N", "", true, {}, ""},
                          {"head_dim", "d", "", true, {}, ""},
+                         {"tile", "Tile", "", true, {}, ""},
                          {"tensor", "Tensor", "", false, {}, ""},
                          {"compulsory", "Compulsory", "B", true, Provenance::Reference, ""},
                          {"algorithmic", "Algorithmic", "B", true, Provenance::Modelled, ""},
@@ -206,21 +252,34 @@ class TrafficExperiment : public Experiment {
                  Figure::Place::Support, std::move(table)});
     }
 
-    static void compulsory(Run& run, double x, const gpu::AttentionShape& shape) {
-        Curve c = curve("compulsory", "compulsory, f32", "", Provenance::Reference, Curve::Style::Line);
-        c.x = {x};
-        c.y = {total(gpu::compulsoryTraffic(shape, gpu::NumberFormat::F32))};
-        run.appendPoint("bytes", c);
-        run.appendPoint("dram", c);
+    /// Standard attention by the papers' formula, where no kernel of the plot stands for it.
+    static Curve standardCurve() {
+        return curve("standard", "standard, 4·(4Nd + 4N²)", "tiled", Provenance::Reference, Curve::Style::Line);
     }
 
-    static Point count(gpu::KernelLibrary& library, const std::string& name, const gpu::AttentionShape& shape, double x,
-                       const Settings& settings, Run& run) {
+    static void reference(Run& run, const Case& of) {
+        Curve c = curve("compulsory", "compulsory, f32", "", Provenance::Reference, Curve::Style::Line);
+        c.x = {of.x};
+        c.y = {total(gpu::compulsoryTraffic(of.shape, gpu::NumberFormat::F32))};
+        run.appendPoint("bytes", c);
+        run.appendPoint("dram", c);
+        if (of.tile == 0)
+            return;
+        Curve standard = standardCurve();
+        standard.x = {of.x};
+        standard.y = {gpu::theoryAt(of.shape, 4, kibibyte).standard};
+        run.appendPoint("bytes", standard);
+    }
+
+    static Point count(gpu::KernelLibrary& library, const std::string& name, const Case& of, const Settings& settings,
+                       Run& run) {
+        const gpu::AttentionShape& shape = of.shape;
         const gpu::AttentionRung rung = gpu::attentionRungByName(name);
         gpu::AttentionOptions options;
         options.format = gpu::info(rung).halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32;
         options.threads = static_cast<int>(settings.integer("threads"));
         options.gpu = settings.text("gpu");
+        options.tile = of.tile;
         options.cancel = run.cancelToken();
         cpu::AttentionProblem problem;
         problem.queryHeads = problem.keyHeads = shape.queryHeads;
@@ -230,10 +289,9 @@ class TrafficExperiment : public Experiment {
         const gpu::AttentionRun result =
             gpu::attentionForward(library, rung, shape, inputs.q.data(), inputs.k.data(), inputs.v.data(), options);
         Point point{name,
-                    shape,
-                    x,
+                    of,
                     gpu::compulsoryTraffic(shape, options.format),
-                    gpu::algorithmicTraffic(rung, shape, options.format),
+                    gpu::algorithmicTraffic(rung, shape, options.format, of.tile ? of.tile : 32),
                     gpu::countedTraffic(result),
                     {},
                     {}};
@@ -247,15 +305,15 @@ class TrafficExperiment : public Experiment {
 
     static void show(Run& run, const Point& point) {
         Curve c = curve(point.rung, point.rung, point.rung, Provenance::Counted, Curve::Style::Points);
-        c.x = {point.x};
+        c.x = {point.of.x};
         c.y = {total(point.counted)};
         run.appendPoint("bytes", c);
         Curve formula = curve(point.rung + ".formula", "", point.rung, Provenance::Modelled, Curve::Style::Line);
-        formula.x = {point.x};
+        formula.x = {point.of.x};
         formula.y = {total(point.algorithmic)};
         run.appendPoint("bytes", formula);
         Curve dram = curve(point.rung, point.rung, point.rung, Provenance::Modelled, Curve::Style::LineAndPoints);
-        dram.x = {point.x};
+        dram.x = {point.of.x};
         dram.y = {0};
         for (const auto& [tensor, bytes] : point.dram)
             dram.y[0] += bytes;
@@ -266,11 +324,33 @@ class TrafficExperiment : public Experiment {
                 return found == of.end() ? Table::Cell() : Table::Cell(static_cast<int64_t>(found->second.total()));
             };
             run.appendRow("tensors",
-                          {point.rung, point.shape.queryLen, point.shape.headDim, tensor, value(point.compulsory),
-                           value(point.algorithmic), static_cast<int64_t>(counted.read),
+                          {point.rung, point.of.shape.queryLen, point.of.shape.headDim, tileCell(point.of), tensor,
+                           value(point.compulsory), value(point.algorithmic), static_cast<int64_t>(counted.read),
                            static_cast<int64_t>(counted.written), static_cast<int64_t>(point.sectorBytes.at(tensor)),
                            static_cast<int64_t>(point.dram.at(tensor))});
         }
+    }
+
+    static Table::Cell tileCell(const Case& of) { return of.tile ? Table::Cell(of.tile) : Table::Cell(); }
+
+    /// From which tile on flash1's order moves less than standard attention, as counted.
+    static void tileHeadline(Run& run, const std::vector<Point>& points) {
+        Metric m;
+        m.caption = "no tile of flash1 moves less than standard attention";
+        for (const Point& p : points)
+            if (p.rung == "flash1" && !m.value && total(p.counted) < gpu::theoryAt(p.of.shape, 4, kibibyte).standard) {
+                m.value = p.of.x;
+                m.caption = fmt::format("keys a tile: the first with which flash1 moves less than standard, N = {}",
+                                        p.of.shape.queryLen);
+            }
+        m.format = "{:.0f}";
+        m.provenance = Provenance::Counted;
+        run.put(
+            {"countedCrossover", "Counted crossover", "",
+             "The smallest tile of this run whose **counted** bytes are below 4·(4Nd + 4N²). The papers' formula says "
+             "more than (3·d + 4) / 4 keys; the kernel's four threads a row each read the statistics, which makes it "
+             "(3·d + 11) / 4.",
+             Figure::Place::Headline, m});
     }
 
     /// Counted bytes of one shape, the largest at the end, stacked by tensor.
@@ -309,9 +389,10 @@ class TrafficExperiment : public Experiment {
         }
         std::string subtitle;
         if (!points.empty())
-            subtitle = fmt::format("N = {}, headDim {}{}", points[0].shape.queryLen, points[0].shape.headDim, left);
+            subtitle = fmt::format("N = {}, headDim {}{}{}", points[0].of.shape.queryLen, points[0].of.shape.headDim,
+                                   points[0].of.tile ? fmt::format(", tile {}", points[0].of.tile) : "", left);
         run.put({"bars", "Where the bytes go", subtitle,
-                 "**Counted** bytes read and written, stacked by tensor, of the largest shape of this run. flash2-mma "
+                 "**Counted** bytes read and written, stacked by tensor, of the last point of each kernel. flash2-mma "
                  "works in f16, the others in f32.",
                  Figure::Place::Support, std::move(series)});
     }
@@ -374,7 +455,7 @@ class TrafficExperiment : public Experiment {
             m.value = bytesOf(more) / bytesOf(less);
             m.unit = "×";
             m.format = "{:.1f}";
-            m.caption = fmt::format("{} over {} in bytes, N = {}", more, less, points.front().shape.queryLen);
+            m.caption = fmt::format("{} over {} in bytes, N = {}", more, less, points.front().of.shape.queryLen);
             m.provenance = Provenance::Counted;
             run.put({id, title, "", "Counted bytes of both kernels, divided.", Figure::Place::Headline, m});
         };

@@ -104,6 +104,25 @@ void completePattern(Pattern& p, uint64_t base, int bytes) {
     p.idealWavefronts = atLeast(banks * bankBytes);
 }
 
+void observe(const Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind,
+             std::string_view buffer) {
+    const Program& program = *w.block->program;
+    gpu::MemoryAccess access;
+    access.block = w.block->number;
+    access.warp = w.index;
+    access.line = program.instructions[program.origins[op->index].instruction].line;
+    access.kind = kind == AccessKind::Read    ? gpu::MemoryAccess::Kind::Read
+                  : kind == AccessKind::Write ? gpu::MemoryAccess::Kind::Write
+                                              : gpu::MemoryAccess::Kind::Atomic;
+    access.shared = buffer.empty();
+    access.bytes = bytes;
+    access.lanes = w.mask;
+    for (size_t i = 0; i < warpSize; ++i)
+        access.address[i] = has(w.mask, static_cast<int>(i)) ? base + static_cast<uint64_t>(p.delta[i]) : 0;
+    access.buffer = buffer;
+    (*w.block->launch->observer)(access);
+}
+
 std::string whereIs(const Warp& w, uint64_t address) {
     if (address < sharedWindow)
         return "shared memory";

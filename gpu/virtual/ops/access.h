@@ -35,6 +35,10 @@ void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int byt
 /// to the null pointer.
 Place locateEachLane(Warp& w, const Op* op, const uint64_t* address, int bytes, AccessKind kind, int64_t* offsets);
 
+/// Tells the launch's observer of an access. `base`: of the device, in shared memory from its start.
+void observe(const Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind,
+             std::string_view buffer);
+
 /// The name of what an address lies in, for messages: "Q", "shared memory".
 std::string whereIs(const Warp& w, uint64_t address);
 
@@ -80,6 +84,8 @@ inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_
     count.ideal += p.ideal;
     countBuffer(worker.counts.buffers[static_cast<size_t>(index)], p, moved, kind);
     recordSectors(worker, p, base, kind);
+    if (w.block->launch->observer)
+        observe(w, op, p, base, bytes, kind, memory.all()[static_cast<size_t>(index)].name);
     if (w.block->launch->checks) {
         if (kind == AccessKind::Read || kind == AccessKind::Atomic)
             checkWritten(w, op, p, base, bytes);
@@ -104,6 +110,8 @@ inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_
     count.bytes += static_cast<uint64_t>(w.active) * static_cast<uint64_t>(bytes);
     count.wavefronts += p.wavefronts;
     count.ideal += p.idealWavefronts;
+    if (block.launch->observer)
+        observe(w, op, p, base, bytes, kind, {});
     if (block.launch->checks)
         checkShared(w, op, p, base, bytes, kind);
     return {block.shared.data() + base, p.delta, p.kind};

@@ -1,6 +1,7 @@
 // Special registers (PTX ISA, 10), parameters, and addresses of local variables.
 #include "gpu/virtual/block.h"
 #include "gpu/virtual/ops/control.h"
+#include "gpu/virtual/time_model.h"
 
 #include <cstring>
 #include <map>
@@ -65,14 +66,11 @@ bool isWide(SpecialRegister r) {
 
 namespace {
 
-/// Instructions that the block has issued, one a clock: see docs/time-model.md.
-uint64_t clocks(const Warp& w) { return w.block->issued() - w.block->issuedBefore; }
-
 uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
     using R = SpecialRegister;
     const Launch& l = *w.block->launch;
     const int multiprocessors = l.gpu ? l.gpu->multiprocessors : 1;
-    const double clockHz = l.gpu ? l.gpu->clockHz : 1e9;
+    const double clockHz = timedGpu(l).clockHz;
     const auto thread = static_cast<uint32_t>(w.index * warpSize + lane);
     const uint32_t bit = 1u << lane;
     switch (r) {
@@ -122,14 +120,14 @@ uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
         return ~(bit | (bit - 1));
     case R::Clock:
     case R::Clock64:
-        return clocks(w);
+        return w.block->elapsedClocks();
     case R::ClockHi:
-        return clocks(w) >> 32;
+        return w.block->elapsedClocks() >> 32;
     case R::GlobalTimer:
     case R::GlobalTimerLo:
-        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / clockHz);
+        return static_cast<uint64_t>(static_cast<double>(w.block->elapsedClocks()) * 1e9 / clockHz);
     case R::GlobalTimerHi:
-        return static_cast<uint64_t>(static_cast<double>(clocks(w)) * 1e9 / clockHz) >> 32;
+        return static_cast<uint64_t>(static_cast<double>(w.block->elapsedClocks()) * 1e9 / clockHz) >> 32;
     case R::DynamicShared:
         return static_cast<uint64_t>(l.dynamicShared);
     case R::TotalShared:

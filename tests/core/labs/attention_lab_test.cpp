@@ -36,6 +36,26 @@ const Content& content(const RunRecord& record, const char* id) {
     return std::get<Content>(record.figure(id)->content);
 }
 
+/// The largest score of the last row of 16 queries of 8 features, and the sum of its exponentials, by brute force.
+std::pair<double, double> statisticsOfRow15() {
+    cpu::AttentionProblem shape;
+    shape.queryLen = shape.keyLen = 16;
+    shape.headDim = 8;
+    const labs::AttentionInputs inputs = labs::makeInputs(shape, "gaussian", 42);
+    double max = -1e300, sum = 0;
+    std::vector<double> scores;
+    for (size_t j = 0; j < 16; ++j) {
+        double s = 0;
+        for (size_t c = 0; c < 8; ++c)
+            s += static_cast<double>(inputs.q[15 * 8 + c]) * static_cast<double>(inputs.k[j * 8 + c]);
+        scores.push_back(s / std::sqrt(8.0));
+        max = std::max(max, scores.back());
+    }
+    for (const double s : scores)
+        sum += std::exp(s - max);
+    return {max, sum};
+}
+
 } // namespace
 
 class AttentionLabTest : public QObject {
@@ -64,32 +84,83 @@ class AttentionLabTest : public QObject {
     }
 
     void tilesRecordsTheRunThatHappened() {
-        const RunRecord run =
-            record("attention.tiles", {{"seqLen", int64_t{16}}, {"headDim", int64_t{8}}, {"causal", true}});
+        const RunRecord run = record("attention.tiles", {{"seqLen", int64_t{16}},
+                                                         {"headDim", int64_t{8}},
+                                                         {"queryTile", int64_t{4}},
+                                                         {"keyTile", int64_t{4}},
+                                                         {"causal", true}});
         const auto& walk = content<Steps>(run, "walk").steps;
         QCOMPARE(walk.size(), size_t{16}); // 4 × 4 tiles, 6 of them skipped
         // Q and O once, the log-sum-exp once, K and V tiles of 4 keys for each of the 10 visits; f32.
         QCOMPARE(*content<Metric>(run, "moved").value, 4.0 * (2 * 16 * 8 + 16 + 10 * 2 * 4 * 8));
         QVERIFY(*content<Metric>(run, "largestDifference").value < 1e-6);
-        // The last visit of row 15 knows its final maximum and sum: together the log-sum-exp, found here by brute
-        // force.
-        cpu::AttentionProblem shape;
-        shape.queryLen = shape.keyLen = 16;
-        shape.headDim = 8;
-        const labs::AttentionInputs inputs = labs::makeInputs(shape, "gaussian", 42);
-        double max = -1e300, sum = 0;
-        std::vector<double> scores;
-        for (size_t j = 0; j < 16; ++j) {
-            double s = 0;
-            for (size_t c = 0; c < 8; ++c)
-                s += static_cast<double>(inputs.q[15 * 8 + c]) * static_cast<double>(inputs.k[j * 8 + c]);
-            scores.push_back(s / std::sqrt(8.0));
-            max = std::max(max, scores.back());
+        const auto [max, sum] = statisticsOfRow15();
+        double told[2];
+        QCOMPARE(std::sscanf(walk.back().facts[4].text.c_str(), "%lf %lf", &told[0], &told[1]), 2);
+        QVERIFY(std::fabs(told[0] - max) < 1e-4 && std::fabs(told[1] - sum) < 1e-4);
+    }
+
+    void tilesOfTheGpuKernelAreRecordedFromIt() {
+        for (const char* kernel : {"flash1", "flash2"}) {
+            const RunRecord run = record(
+                "attention.tiles",
+                {{"kernel", std::string(kernel)}, {"seqLen", int64_t{16}}, {"headDim", int64_t{8}}, {"causal", true}},
+                std::make_shared<std::atomic<bool>>(false), "vgpu");
+            const auto& walk = content<Steps>(run, "walk").steps;
+            QCOMPARE(walk.size(), size_t{3}); // 2 × 2 tiles, one of them hidden
+            // By hand, f32. flash2: Q, O and lse once, K and V for visits of 1 and 2 tiles. flash1: K and V once; Q of
+            // three visits, O, m, l and lse written at each, O and (by four threads a row) m and l read again at the
+            // third.
+            const double flash2 = 4.0 * (2 * 16 * 8 + 16 + 3 * 2 * 8 * 8),
+                         flash1 = 4.0 * (2 * 16 * 8 + 24 * 8 + 24 * (8 + 3) + 8 * (8 + 4 + 4));
+            QCOMPARE(*content<Metric>(run, "moved").value, kernel == std::string("flash1") ? flash1 : flash2);
+            QVERIFY(*content<Metric>(run, "largestDifference").value < 1e-6);
+            QVERIFY(walk.back().cells[1].state == Steps::CellState::Skipped);
+            QVERIFY(walk.back().cells[3].state == Steps::CellState::Current);
+            const auto [max, sum] = statisticsOfRow15();
+            double told[2];
+            QCOMPARE(walk.back().facts[8].title, std::string(" 15"));
+            QCOMPARE(std::sscanf(walk.back().facts[8].text.c_str(), "%lf %lf", &told[0], &told[1]), 2);
+            QVERIFY(std::fabs(told[0] - max) < 2e-4 && std::fabs(told[1] - sum) < 2e-4);
         }
-        for (const double s : scores)
-            sum += std::exp(s - max);
-        const QString told = QString::fromStdString(walk.back().facts[3].text);
-        QVERIFY2(told.startsWith(QString("max %1 · sum %2").arg(max, 0, 'f', 4).arg(sum, 0, 'f', 4)), qPrintable(told));
+    }
+
+    void tilesAbove32FeaturesAreTheCpus() {
+        try {
+            record("attention.tiles", {{"headDim", int64_t{48}}}, std::make_shared<std::atomic<bool>>(false), "vgpu");
+            QFAIL("not refused");
+        } catch (const InputError& e) {
+            QVERIFY(QString(e.what()).startsWith("headDim 48: "));
+        }
+    }
+
+    void trafficAgainstTheTileFindsTheCrossover() {
+        const RunRecord run = record("attention.traffic",
+                                     {{"against", std::string("tile")},
+                                      {"length", int64_t{256}},
+                                      {"headDim", int64_t{32}},
+                                      {"tiles", std::vector<int64_t>{8, 16, 32, 64}},
+                                      {"gpu", std::string("A100")}},
+                                     std::make_shared<std::atomic<bool>>(false), "vgpu");
+        QCOMPARE(*content<Metric>(run, "agreement").value, 0.0);
+        QCOMPARE(*content<Metric>(run, "countedCrossover").value, 32.0); // the papers': more than (3·32 + 4) / 4 = 25
+        for (const Curve& curve : content<Series>(run, "bytes").curves)
+            if (curve.id == "flash2") { // by hand: Q, O, lse once, K and V for each tile of queries
+                QCOMPARE(curve.x, (std::vector<double>{8, 16, 32, 64}));
+                for (size_t i = 0; i < 4; ++i)
+                    QCOMPARE(curve.y[i], 4.0 * (2 * 256 * 32 + 256 + 2 * 256 / curve.x[i] * 256 * 32));
+            }
+    }
+
+    void tilesThatDoNotFitAreLeftOutAndSaidSo() {
+        const RunRecord run = record("attention.traffic",
+                                     {{"against", std::string("tile")},
+                                      {"length", int64_t{64}},
+                                      {"tiles", std::vector<int64_t>{32, 96}},
+                                      {"gpu", std::string("T4")}},
+                                     std::make_shared<std::atomic<bool>>(false), "vgpu");
+        QCOMPARE(run.logs().size(), size_t{1});
+        QVERIFY(run.logs()[0].text.find("Tiles of 96 are left out") == 0);
     }
 
     void trafficCountsWhatTheFormulaSays() {
