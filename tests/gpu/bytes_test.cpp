@@ -146,9 +146,9 @@ class BytesTest : public QObject {
     void registersOf128BitsDoNothingElse() {
         for (const char* body :
              {"add.u64 %w, %a, %b;", "mov.b64 %w, %a;", "mov.b64 %d, %w;", "xor.b64 %d, %w, %a;", "mov.b128 %w, %a;",
-              "mov.b128 {%a, %b, %c}, %w;", "mov.b128 {%a, %b}, %c;", "ld.global.v2.b128 {%w, %w}, [%pa];",
-              "ld.global.b64 %w, [%pa];", "ld.global.b128 %d, [%pa];", "st.global.b128 [%pa], %a;",
-              "atom.global.exch.b128 %w, [%pa], %w;", "ld.global.b128 %d, [%w];"}) {
+              "setp.eq.b128 %p, 5, 6;", "mov.b128 _, 5;", "mov.b128 {%a, %b, %c}, %w;", "mov.b128 {%a, %b}, %c;",
+              "ld.global.v2.b128 {%w, %w}, [%pa];", "ld.global.b64 %w, [%pa];", "ld.global.b128 %d, [%pa];",
+              "st.global.b128 [%pa], %a;", "atom.global.exch.b128 %w, [%pa], %w;", "ld.global.b128 %d, [%w];"}) {
             try {
                 device
                     ->load(OneInstruction{"b64", "b64", "b64", "b64", std::string(".reg .b128 %w;\n") + body}.ptx(),

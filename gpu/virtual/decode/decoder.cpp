@@ -115,6 +115,8 @@ Row FunctionDecoder::source(const Operand& o, Type type) {
     const int bytes = rowBytes(type);
     if (type.kind == 'p')
         return predicateSource(o);
+    if (bytes > 8)
+        refuse("expected numbers of at most 64 bits");
     switch (o.kind) {
     case Operand::Kind::Register: {
         const int have = registerBytes(o);
@@ -199,6 +201,8 @@ int FunctionDecoder::functionIndex(const std::string& name) {
 Row FunctionDecoder::target(const Operand& o, Type type) {
     const int bytes = rowBytes(type);
     widening = {};
+    if (bytes > 8)
+        refuse("expected numbers of at most 64 bits");
     if (o.kind == Operand::Kind::None)
         return newRow(bytes);
     const int have = registerBytes(o);

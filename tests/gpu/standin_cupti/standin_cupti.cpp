@@ -40,6 +40,7 @@ struct State {
     int held = 0;
     bool initialised = false, enabled = false, configured = false, started = false, pushed = false, decoded = false;
     bool complete = false;
+    bool availabilityRead = false; ///< then host objects have to be given it
     size_t ranges = 0;
     uint8_t* counterData = nullptr;
     Counts counts{};
@@ -136,8 +137,10 @@ Result cuptiProfilerGetCounterAvailability(CounterAvailability* p) {
     ENTER("cuptiProfilerGetCounterAvailability", 40,
           state.initialised && !state.enabled && p->context && (!p->image || p->bytes == availabilityBytes));
     p->bytes = availabilityBytes;
-    if (p->image)
+    if (p->image) {
         std::memcpy(p->image, availabilityMark, sizeof availabilityMark);
+        state.availabilityRead = true;
+    }
     return success;
 }
 Result cuptiProfilerHostGetSupportedChips(SupportedChips* p) {
@@ -149,7 +152,7 @@ Result cuptiProfilerHostGetSupportedChips(SupportedChips* p) {
 }
 Result cuptiProfilerHostInitialize(HostInitialize* p) {
     ENTER("cuptiProfilerHostInitialize", 48,
-          p->profilerType == 0 && (!p->counterAvailability || marked(p->counterAvailability, availabilityMark)));
+          p->profilerType == 0 && (!state.availabilityRead || marked(p->counterAvailability, availabilityMark)));
     if (!p->chipName || std::strlen(p->chipName) < 4)
         return unknownChip;
     p->host = new HostObject{p->chipName, {}};
