@@ -52,3 +52,20 @@ for source in gpu/kernels/*.cu; do
     mv "$scratch/code.fatbin" "$cubin"
     rm -rf "$scratch"
 done
+
+# Kernels that come with Warplight to be looked at: PTX alone.
+for source in resources/examples/kernels/*.cu; do
+    ptx=${source%.cu}.ptx
+    digest=$(sha256sum "$source" | cut -d' ' -f1)
+    if head -n 1 "$ptx" 2>/dev/null | grep -q "$digest\$"; then
+        continue
+    fi
+    echo "$source"
+    text=$(mktemp --suffix=.ptx)
+    nvcc -std=c++17 -arch=sm_80 -lineinfo -ptx "$source" -o "$text"
+    {
+        echo "// Compiled from $(basename "$source"), sha256 $digest"
+        sed -e "s#\"$PWD/resources/examples/kernels/#\"#" -e 's#"/[^"]*/include/#"cuda/#' -e '/^\/\/ Compiler Build ID/d' -e '/^[[:space:]]*\/\//d' "$text"
+    } >"$ptx"
+    rm -f "$text"
+done

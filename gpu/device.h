@@ -91,6 +91,7 @@ struct Modelled {
     double seconds = 0;
     std::string limit;                   ///< what decides: "DRAM", "tensor cores", "latency" …
     std::map<std::string, double> parts; ///< seconds by part of the GPU
+    int registers = 0;                   ///< a thread
     int blocksPerMultiprocessor = 0;
     double occupancy = 0;
     std::string occupancyLimit;

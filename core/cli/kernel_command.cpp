@@ -1,10 +1,9 @@
 #include "core/cli/kernel_command.h"
 
-#include "core/cli/cuda_compiler.h"
 #include "core/cli/text.h"
 #include "core/error.h"
-#include "core/formats/mapped_file.h"
 #include "core/kernels/kernel_argument.h"
+#include "core/kernels/kernel_file.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <CLI/CLI.hpp>
@@ -20,11 +19,6 @@ namespace warplight::cli {
 namespace {
 
 using nlohmann::json;
-
-std::string textOf(const std::string& file) {
-    const formats::MappedFile mapped(file);
-    return {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
-}
 
 json toJson(const gpu::LaunchStats& s) {
     json buffers = json::array(), lines = json::array(), findings = json::array();
@@ -145,7 +139,7 @@ CLI::App* addKernelCommand(CLI::App& app, KernelOptions& options) {
     kernel->require_subcommand(1);
     CLI::App* run =
         kernel->add_subcommand("run", "Runs a kernel of a PTX file on the virtual GPU and counts what it does");
-    run->add_option("file", options.file, "FILE.ptx, or FILE.cu where nvcc is found")->required();
+    run->add_option("file", options.file, "FILE.ptx, or FILE.cu where nvcc or NVRTC is found")->required();
     run->add_option("--entry", options.entry, "The kernel; may be left out if there is only one");
     run->add_option("--grid", options.grid, "Blocks: X[,Y[,Z]]");
     run->add_option("--block", options.block, "Threads of a block: X[,Y[,Z]]");
@@ -164,7 +158,7 @@ CLI::App* addKernelCommand(CLI::App& app, KernelOptions& options) {
 
 int runKernel(const KernelOptions& options) {
     const auto device = vgpu::makeVirtualDevice();
-    const std::string text = options.file.ends_with(".cu") ? compileCuda(options.file) : textOf(options.file);
+    const std::string text = kernels::readKernelFile(options.file).ptx;
     const auto module = device->load(text, options.file);
     const std::vector<std::string> kernels = module->kernels();
     if (options.entry.empty() && kernels.size() != 1)

@@ -45,6 +45,18 @@ std::map<std::string, lab::Value> settingsFor(const lab::Description& descriptio
     return values;
 }
 
+/// First those that are always there; what they say decides which others there are.
+lab::Settings settingsOf(const lab::Experiment& experiment, lab::Description description, const RunOptions& options,
+                         bool only) {
+    std::map<std::string, lab::Value> fixed = settingsFor(description, options, only);
+    std::erase_if(fixed, [&](const auto& value) {
+        return std::none_of(description.parameters.begin(), description.parameters.end(),
+                            [&](const auto& p) { return p.id == value.first; });
+    });
+    description.parameters = experiment.parameters(fixed);
+    return lab::Settings(description.parameters, settingsFor(description, options, only));
+}
+
 void printProgress(const lab::Progress& progress) {
     if (isatty(STDERR_FILENO))
         std::cerr << fmt::format("\r\x1b[K{:3.0f} %  {}", 100 * std::max(0.0, progress.fraction), progress.text)
@@ -140,7 +152,7 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
                                              description.id, fmt::join(known, ", ")));
             continue; // of a whole lab, what runs there
         }
-        work.emplace_back(experiment, lab::Settings(description.parameters, settingsFor(description, options, only)));
+        work.emplace_back(experiment, settingsOf(*experiment, description, options, only));
     }
     if (!only)
         for (const std::string& setting : options.settings)

@@ -55,6 +55,14 @@ std::map<std::string, lab::Value> settingsOf(const json& message, const lab::Des
     return values;
 }
 
+/// What the experiment says of itself beside the settings of a message, some of which may decide about others.
+lab::Description describedFor(const lab::Experiment& experiment, const json& message) {
+    lab::Description description = experiment.describe();
+    std::map<std::string, std::string> later; // what is wrong is said when all parameters are known
+    description.parameters = experiment.parameters(settingsOf(message, description, &later));
+    return description;
+}
+
 } // namespace
 
 Server::Server(const lab::Registry& registry, MessageChannel& channel)
@@ -128,16 +136,16 @@ void Server::sendHello(const json& request) {
 
 void Server::sendChecked(const json& request) {
     const lab::Experiment& experiment = registry.find(text(request, "experiment"));
-    const lab::Description description = experiment.describe();
     std::map<std::string, std::string> errors;
-    const auto values = settingsOf(request, description, &errors);
     json answer{{"type", "checked"}, {"id", number(request, "id")}, {"estimatedSeconds", 0.0}};
-    if (errors.empty()) {
-        try {
+    try {
+        const lab::Description description = describedFor(experiment, request);
+        const auto values = settingsOf(request, description, &errors);
+        answer["parameters"] = lab::toJson(description)["parameters"];
+        if (errors.empty())
             answer["estimatedSeconds"] = experiment.estimatedSeconds(lab::Settings(description.parameters, values));
-        } catch (const InputError& error) {
-            errors[""] = error.what();
-        }
+    } catch (const InputError& error) {
+        errors[""] = error.what();
     }
     answer["errors"] = errors;
     channel.write(answer);
@@ -157,7 +165,7 @@ void Server::sendPong(const json& request) {
 void Server::begin(const json& request) {
     const lab::RunId id = number(request, "run");
     lab::Experiment& experiment = registry.find(text(request, "experiment"));
-    const lab::Description description = experiment.describe();
+    const lab::Description description = describedFor(experiment, request);
     const std::string device = text(request, "device");
     if (std::find(description.devices.begin(), description.devices.end(), device) == description.devices.end())
         throw InputError(fmt::format("device '{}': {} does not run on it, expected one of {}", device, description.id,

@@ -29,6 +29,11 @@ class Experiment {
   public:
     virtual ~Experiment() = default;
     virtual Description describe() const = 0;
+    /// The parameters beside these values (text of a file in one may decide about others). Cheap: it is asked for while
+    /// somebody types. Throws InputError as run() does.
+    virtual std::vector<Parameter> parameters(const std::map<std::string, Value>& /*given*/) const {
+        return describe().parameters;
+    }
     /// Does the work and emits figures. Looks at run.cancelled() at least every 50 ms. Throws Cancelled, InputError for
     /// settings that are wrong together or files that cannot be used, or any std::exception with a sentence.
     virtual void run(const Settings& settings, Run& run) = 0;

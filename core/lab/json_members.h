@@ -386,6 +386,7 @@ void members(auto& v, std::type_identity<Parameter>) {
     v.may("maximum", &Parameter::maximum);
     v.may("sliderStep", &Parameter::sliderStep);
     v.may("powersOfTwo", &Parameter::powersOfTwo);
+    v.may("multiline", &Parameter::multiline);
     v.may("advanced", &Parameter::advanced);
     v.may("options", &Parameter::options);
     v.may("fileFilter", &Parameter::fileFilter);

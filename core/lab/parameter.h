@@ -33,6 +33,7 @@ struct Parameter {
     std::optional<double> minimum, maximum; ///< inclusive; for a Sweep of each element
     double sliderStep = 0;       ///< the form has a slider that moves so far; 0: none. Other values stay legal
     bool powersOfTwo = false;    ///< the slider moves in powers of two instead
+    bool multiline = false;      ///< Text: the form edits it in a window of its own
     bool advanced = false;       ///< folded away at first
     std::vector<Option> options; ///< Choice and Choices
     std::string fileFilter;      ///< File: "Tensors (*.npy *.npz *.safetensors)"

@@ -181,7 +181,8 @@ class Forward {
         }
         recorder.emplace(device(), shape, tile(), options.onTile);
         arguments.emplace_back(recorder->address());
-        start("attention_traced", fmt::format("{}_traced_t{}", name, tile()), grid, block, shared, std::move(arguments));
+        start("attention_traced", fmt::format("{}_traced_t{}", name, tile()), grid, block, shared,
+              std::move(arguments));
         recorder->finish();
         recorder.reset();
     }

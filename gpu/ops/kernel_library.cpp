@@ -1,7 +1,11 @@
 #include "gpu/ops/kernel_library.h"
 
 #include "gpu/error.h"
-#include "gpu/ops/embedded_kernels.h" // written by CMake from resources/ptx and resources/cubin
+// Written by CMake from resources/ptx, resources/cubin and gpu/kernels.
+#include "gpu/ops/embedded_machine_code.h"
+#include "gpu/ops/embedded_ptx.h"
+#include "gpu/ops/embedded_resources.h"
+#include "gpu/ops/embedded_sources.h"
 
 #include <fmt/format.h>
 #include <span>
@@ -11,29 +15,47 @@ namespace warplight::gpu {
 
 namespace {
 
-std::string_view contents(std::span<const EmbeddedKernels> all, std::string_view family) {
-    for (const EmbeddedKernels& k : all)
-        if (k.family == family)
-            return {k.begin, static_cast<size_t>(k.end - k.begin)};
-    throw InputError(fmt::format("there are no kernels '{}'", family));
+std::string_view contents(std::span<const EmbeddedFile> all, std::string_view family, const char* ending) {
+    for (const EmbeddedFile& f : all)
+        if (f.name.substr(0, f.name.find('.')) == family)
+            return f.contents();
+    throw InputError(fmt::format("there are no kernels '{}{}'", family, ending));
 }
 
 } // namespace
 
-std::string_view kernelText(std::string_view family) { return contents(embeddedPtx, family); }
+std::string_view kernelText(std::string_view family) { return contents(embeddedPtx, family, ".ptx"); }
 
-std::string_view kernelMachineCode(std::string_view family) { return contents(embeddedMachineCode, family); }
+std::string_view kernelMachineCode(std::string_view family) { return contents(embeddedMachineCode, family, ".fatbin"); }
 
 std::vector<std::string_view> kernelFamilies() {
     std::vector<std::string_view> names;
-    for (const EmbeddedKernels& p : embeddedPtx)
-        names.push_back(p.family);
+    for (const EmbeddedFile& f : embeddedPtx)
+        names.push_back(f.name.substr(0, f.name.find('.')));
     return names;
+}
+
+std::map<std::string, std::string> kernelSources() {
+    std::map<std::string, std::string> sources;
+    for (const EmbeddedFile& f : embeddedSources)
+        sources["gpu/kernels/" + std::string(f.name)] = f.contents();
+    return sources;
+}
+
+std::string familyOf(std::string_view kernel) {
+    std::istringstream lines{std::string(embeddedResources[0].contents())};
+    for (std::string line; std::getline(lines, line);) { // family sm_80 kernel registers shared spilled
+        std::istringstream words(line);
+        std::string family, architecture, name;
+        if (words >> family >> architecture >> name && name == kernel)
+            return family;
+    }
+    throw InputError(fmt::format("there is no kernel '{}'", kernel));
 }
 
 std::map<int, int> kernelRegisters(std::string_view family, std::string_view kernel) {
     std::map<int, int> registers;
-    std::istringstream lines{std::string(kernelResources())};
+    std::istringstream lines{std::string(embeddedResources[0].contents())};
     for (std::string line; std::getline(lines, line);) { // family sm_80 kernel registers shared spilled
         std::istringstream words(line);
         std::string of, architecture, name;

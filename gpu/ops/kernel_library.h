@@ -15,6 +15,11 @@ std::string_view kernelText(std::string_view family);
 std::string_view kernelMachineCode(std::string_view family);
 std::vector<std::string_view> kernelFamilies();
 
+/// The sources of gpu/kernels by the names that the PTX's line numbers give them: "gpu/kernels/softmax.cu".
+std::map<std::string, std::string> kernelSources();
+/// The family of a kernel of ours; throws InputError when there is none of that name.
+std::string familyOf(std::string_view kernel);
+
 /// Registers a thread of a kernel of ours, by architecture (80: sm_80), as ptxas reported; empty for a kernel it has
 /// not compiled.
 std::map<int, int> kernelRegisters(std::string_view family, std::string_view kernel);

@@ -42,18 +42,23 @@ const GpuProfile& gpuProfile(std::string_view id) {
     throw InputError(fmt::format("GPU '{}': there are profiles of {}", id, known));
 }
 
-Occupancy occupancy(const GpuProfile& gpu, int64_t threads, int registers, int64_t sharedBytes) {
+std::array<std::pair<std::string_view, int64_t>, 4> occupancyLimits(const GpuProfile& gpu, int64_t threads,
+                                                                    int registers, int64_t sharedBytes) {
     constexpr int64_t registerFile = 65536, reserved = 1024; // bytes of shared memory that each block costs besides
     const int64_t warps = (threads + 31) / 32, perWarp = (static_cast<int64_t>(registers) * 32 + 255) / 256 * 256;
-    const std::pair<int64_t, std::string_view> limits[] = {
-        {gpu.maxThreads / (warps * 32), "threads"},
-        {gpu.maxBlocks, "blocks"},
-        {registerFile / std::max<int64_t>(perWarp * warps, 1), "registers"},
-        {gpu.sharedBytes / (sharedBytes + reserved), "shared memory"}};
-    const auto least = std::min_element(std::begin(limits), std::end(limits),
-                                        [](const auto& a, const auto& b) { return a.first < b.first; });
-    const auto blocks = static_cast<int>(std::max<int64_t>(least->first, 0));
-    return {blocks, static_cast<double>(blocks * warps * 32) / gpu.maxThreads, least->second};
+    return {{{"threads", gpu.maxThreads / (warps * 32)},
+             {"blocks", gpu.maxBlocks},
+             {"registers", registerFile / std::max<int64_t>(perWarp * warps, 1)},
+             {"shared memory", gpu.sharedBytes / (sharedBytes + reserved)}}};
+}
+
+Occupancy occupancy(const GpuProfile& gpu, int64_t threads, int registers, int64_t sharedBytes) {
+    const auto limits = occupancyLimits(gpu, threads, registers, sharedBytes);
+    const int64_t warps = (threads + 31) / 32;
+    const auto least = std::min_element(limits.begin(), limits.end(),
+                                        [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto blocks = static_cast<int>(std::max<int64_t>(least->second, 0));
+    return {blocks, static_cast<double>(blocks * warps * 32) / gpu.maxThreads, least->first};
 }
 
 } // namespace warplight::vgpu

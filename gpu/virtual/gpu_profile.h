@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace warplight::vgpu {
 
@@ -34,6 +36,9 @@ struct Occupancy {
     double share = 0;       ///< of the multiprocessor's threads
     std::string_view limit; ///< "threads", "blocks", "registers", "shared memory"
 };
+/// Blocks that each resource alone would let a multiprocessor hold.
+std::array<std::pair<std::string_view, int64_t>, 4> occupancyLimits(const GpuProfile& gpu, int64_t threads,
+                                                                    int registers, int64_t sharedBytes);
 Occupancy occupancy(const GpuProfile& gpu, int64_t threads, int registers, int64_t sharedBytes);
 
 } // namespace warplight::vgpu

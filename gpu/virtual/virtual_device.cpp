@@ -159,6 +159,7 @@ class VirtualKernel final : public gpu::Kernel {
                 time.seconds,
                 time.limit,
                 time.parts,
+                l.registers,
                 time.occupancy.blocks,
                 time.occupancy.share,
                 std::string(time.occupancy.limit),

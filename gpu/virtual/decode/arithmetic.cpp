@@ -25,9 +25,8 @@ void FunctionDecoder::laneOperation() {
         name.replace(0, 3, "fma");
     if ((now->opcode == "min" || now->opcode == "max") && now->operands.size() == 4)
         name.insert(3, "3");
-    if (now->opcode == "shf" || now->opcode == "prmt" || now->opcode == "lop3")
-        if (now->operands.size() > 0 && now->operands[0].kind == Operand::Kind::Alternate)
-            refuse("its predicate output is not supported");
+    if (!now->operands.empty() && now->operands[0].kind == Operand::Kind::Alternate)
+        refuse("it has no predicate output");
     const auto found = laneOperations().find(name);
     if (found == laneOperations().end())
         refuse("the virtual GPU does not know this instruction");
@@ -93,128 +92,6 @@ void FunctionDecoder::convert() {
     }
     const Row dst = target(operand(0), to);
     laneInto(last, dst, {value});
-    finishTarget();
-}
-
-/// setp and set: the comparison, then what combines it with another predicate.
-void FunctionDecoder::compare(bool predicate) {
-    std::vector<std::string> modifiers = now->modifiers;
-    std::string combine;
-    for (const char* c : {"and", "or", "xor"})
-        if (const auto at = std::find(modifiers.begin(), modifiers.end(), c); at != modifiers.end()) {
-            combine = c;
-            modifiers.erase(at);
-            break;
-        }
-    if (modifiers.size() < 2)
-        refuse("expected a comparison and a type");
-    const std::string typeName = modifiers.back();
-    Type type = ptx::typeByName(typeName);
-    Type result;
-    std::string name = "setp";
-    for (size_t i = 0; i + 1 < modifiers.size(); ++i) {
-        const Type t = ptx::typeByName(modifiers[i]);
-        if (!predicate && i + 2 == modifiers.size() && t.kind != 0)
-            result = t;
-        else
-            name += "." + modifiers[i];
-    }
-    if (type.elements != 1)
-        refuse("comparisons of packed numbers are not supported");
-    const bool half = type.bits == 16 && (type.kind == 'f' || type.kind == 'h');
-    Row a, b;
-    if (half) { // exact in f32
-        a = lane("cvt.f32." + typeName, 4, {source(operand(1), type)});
-        b = lane("cvt.f32." + typeName, 4, {source(operand(2), type)});
-        name += ".f32";
-    } else {
-        a = source(operand(1), type);
-        b = source(operand(2), type);
-        name += "." + typeName;
-    }
-    const Operand& first = operand(0);
-    const bool two = first.kind == Operand::Kind::Alternate;
-    if (predicate && !two && combine.empty()) {
-        const Row dst = first.kind == Operand::Kind::None ? newRow(0) : registerRow(first);
-        laneInto(name, dst, {a, b});
-        return;
-    }
-    Row holds = lane(name, 0, {a, b});
-    const Row with = combine.empty() ? noRow : predicateSource(operand(3));
-    const auto finish = [&](const Operand& o, Row value) {
-        if (o.kind == Operand::Kind::None)
-            return;
-        if (combine.empty())
-            laneInto("mov.pred", registerRow(o), {value});
-        else
-            laneInto(combine + ".pred", registerRow(o), {value, with});
-    };
-    if (!predicate) {
-        if (!combine.empty())
-            holds = lane(combine + ".pred", 0, {holds, with});
-        if (result.kind == 'f' && result.bits == 32)
-            laneInto("selp.b32", registerRow(first), {constant(0x3f800000u, 4), constant(0, 4), holds});
-        else if (result.bits == 32)
-            laneInto("selp.b32", registerRow(first), {constant(fullMask, 4), constant(0, 4), holds});
-        else
-            refuse("the virtual GPU does not know this type of result");
-    } else if (two) {
-        const Row opposite = lane("not.pred", 0, {holds});
-        finish(first.parts[0], holds);
-        finish(first.parts[1], opposite);
-    } else {
-        finish(first, holds);
-    }
-}
-
-void FunctionDecoder::move() {
-    if (operand(0).kind == Operand::Kind::Vector || operand(1).kind == Operand::Kind::Vector) {
-        moveVector();
-        return;
-    }
-    const Type type = typeModifier();
-    const Operand& from = operand(1);
-    const Row dst = target(operand(0), type);
-    const Widening saved = widening;
-    const Row value = source(from, type);
-    widening = saved;
-    const char* name = type.kind == 'p'  ? "mov.pred"
-                       : type.bits <= 16 ? "mov.b16"
-                       : type.bits == 32 ? "mov.b32"
-                                         : "mov.b64";
-    laneInto(name, dst, {value});
-    finishTarget();
-}
-
-/// mov.b64 {a, b}, c and back: parts of equal width, the lowest first.
-void FunctionDecoder::moveVector() {
-    const Type type = typeModifier();
-    const bool unpack = operand(0).kind == Operand::Kind::Vector;
-    const std::vector<Operand>& parts = (unpack ? operand(0) : operand(1)).parts;
-    const int whole = type.bits / 8, part = whole / static_cast<int>(std::max<size_t>(parts.size(), 1));
-    if ((whole != 4 && whole != 8) || part < 2 || part * static_cast<int>(parts.size()) != whole)
-        refuse("expected two or four parts of 16 or 32 bits");
-    const std::string w = std::to_string(whole * 8), p = std::to_string(part * 8);
-    if (unpack) {
-        const Row value = source(operand(1), type);
-        for (size_t i = 0; i < parts.size(); ++i) {
-            if (parts[i].kind == Operand::Kind::None)
-                continue;
-            const Row shifted =
-                i == 0 ? value : lane("shr.u" + w, whole, {value, constant(i * static_cast<size_t>(part) * 8, 4)});
-            laneInto("cvt.u" + p + ".u" + w, target(parts[i], {'b', part * 8}), {shifted});
-            finishTarget();
-        }
-        return;
-    }
-    Row sum = noRow;
-    for (size_t i = 0; i < parts.size(); ++i) {
-        const Row wide = lane("cvt.u" + w + ".u" + p, whole, {source(parts[i], {'b', part * 8})});
-        const Row shifted =
-            i == 0 ? wide : lane("shl.b" + w, whole, {wide, constant(i * static_cast<size_t>(part) * 8, 4)});
-        sum = i == 0 ? shifted : lane("or.b" + w, whole, {sum, shifted});
-    }
-    laneInto("mov.b" + w, target(operand(0), type), {sum});
     finishTarget();
 }
 

@@ -89,7 +89,16 @@ Row FunctionDecoder::constant(uint64_t bits, int bytes) {
 Row FunctionDecoder::registerRow(const Operand& o) const {
     if (o.kind != Operand::Kind::Register)
         refuse("expected a register");
+    if (upperHalves.count(o.index))
+        refuse("registers of 128 bits can only be moved, packed, unpacked, loaded and stored");
     return static_cast<Row>(o.index);
+}
+
+FunctionDecoder::WideRows FunctionDecoder::wideRows(const Operand& o) const {
+    const auto upper = upperHalves.find(o.kind == Operand::Kind::Register ? o.index : -1);
+    if (upper == upperHalves.end())
+        refuse("expected a register of 128 bits");
+    return {static_cast<Row>(o.index), upper->second};
 }
 
 int FunctionDecoder::registerBytes(const Operand& o) const { return code.registers[registerRow(o)].bytes; }
@@ -106,6 +115,8 @@ Row FunctionDecoder::source(const Operand& o, Type type) {
     const int bytes = rowBytes(type);
     if (type.kind == 'p')
         return predicateSource(o);
+    if (bytes > 8)
+        refuse("expected numbers of at most 64 bits");
     switch (o.kind) {
     case Operand::Kind::Register: {
         const int have = registerBytes(o);
@@ -190,6 +201,8 @@ int FunctionDecoder::functionIndex(const std::string& name) {
 Row FunctionDecoder::target(const Operand& o, Type type) {
     const int bytes = rowBytes(type);
     widening = {};
+    if (bytes > 8)
+        refuse("expected numbers of at most 64 bits");
     if (o.kind == Operand::Kind::None)
         return newRow(bytes);
     const int have = registerBytes(o);
@@ -307,10 +320,13 @@ Program::Function::Slot FunctionDecoder::slot(const std::string& name) const {
 
 void FunctionDecoder::decode() {
     for (const ptx::Register& r : fn.registers) {
-        if (r.type.bits > 64)
+        if (r.type.bits > 64 && r.type.bits != 128)
             refuse(fmt::format("register {} of {} bits", r.name, r.type.bits));
-        code.registers.push_back({rowBytes(r.type)});
+        code.registers.push_back({std::min(rowBytes(r.type), 8)});
     }
+    for (size_t i = 0; i < fn.registers.size(); ++i)
+        if (fn.registers[i].type.bits == 128)
+            upperHalves[static_cast<int>(i)] = newRow(8);
     if (fn.kernel)
         for (const Parameter& p : s.program.parameters)
             parameterOffsets[p.name] = p.offset;

@@ -50,6 +50,10 @@ class FunctionDecoder {
     Row newRow(int bytes);
     Row constant(uint64_t bits, int bytes);
     Row registerRow(const Operand& o) const;
+    struct WideRows {
+        Row low, high;
+    };
+    WideRows wideRows(const Operand& o) const; ///< of a 128-bit register
     int registerBytes(const Operand& o) const; ///< 0 for predicates
     Row source(const Operand& o, Type type);
     Row sourceOfBytes(const Operand& o, int bytes) { return source(o, {'b', bytes * 8}); }
@@ -79,12 +83,19 @@ class FunctionDecoder {
     void laneOperation();
     std::string laneName() const;
     void convert();
+    static std::string takeCombination(std::vector<std::string>& modifiers);
+    void writePredicates(std::vector<std::pair<Operand, Row>> values);
     void compare(bool predicate);
+    void writeTruth(Type result, bool pair, Row low, Row high);
+    void logicOfThree();
     void move();
     void moveVector();
+    void unpackInto(const std::vector<Operand>& parts, int whole, Row value);
+    Row packed(const std::vector<Operand>& parts, int whole);
     void carry();
     void convertAddress();
     void isSpace();
+    bool halvesOfWide(Type& type, int& elements) const;
     void load();
     void store();
     void atomic();
@@ -115,6 +126,7 @@ class FunctionDecoder {
     std::map<std::string, int64_t> parameterOffsets;
     int64_t localBytes = 0;
     Row carryFlag = noRow;
+    std::map<int, Row> upperHalves; ///< of 128-bit registers, by index; the register's own row is the lower half
     struct Widening {
         Row from = noRow, to = noRow;
         std::string name;

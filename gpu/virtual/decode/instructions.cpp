@@ -16,6 +16,7 @@ void FunctionDecoder::instruction(const Instruction& i) {
     using Family = void (FunctionDecoder::*)();
     static const std::map<std::string, Family> families = {{"cvt", &FunctionDecoder::convert},
                                                            {"mov", &FunctionDecoder::move},
+                                                           {"lop3", &FunctionDecoder::logicOfThree},
                                                            {"addc", &FunctionDecoder::carry},
                                                            {"subc", &FunctionDecoder::carry},
                                                            {"madc", &FunctionDecoder::carry},

@@ -76,21 +76,38 @@ FunctionDecoder::Address FunctionDecoder::address(const Operand& o, Space space)
     return a;
 }
 
+/// 128 bits are moved as two times 64. True if they are.
+bool FunctionDecoder::halvesOfWide(Type& type, int& elements) const {
+    if (type.bits <= 64)
+        return false;
+    if (elements != 1 || type.bits != 128)
+        refuse("the virtual GPU does not know this type");
+    type = {'b', 64};
+    elements = 2;
+    return true;
+}
+
 void FunctionDecoder::load() {
     Space space = Space::None;
     int elements = 1;
     Type type;
-    if (const auto rest = memoryModifiers(space, elements, type); !rest.empty() || type.kind == 0 || type.bits > 64)
+    if (const auto rest = memoryModifiers(space, elements, type); !rest.empty() || type.kind == 0)
         refuse(rest.empty() ? "the virtual GPU does not know this type"
                             : fmt::format("the virtual GPU does not know .{}", rest[0]));
+    const bool wide = halvesOfWide(type, elements);
     const int bytes = type.bits / 8;
     std::vector<Operand> targets =
         operand(0).kind == Operand::Kind::Vector ? operand(0).parts : std::vector<Operand>{operand(0)};
-    if (static_cast<int>(targets.size()) != elements)
-        refuse(fmt::format("expected {} registers", elements));
+    if (static_cast<int>(targets.size()) != (wide ? 1 : elements))
+        refuse(fmt::format("expected {} registers", wide ? 1 : elements));
     const Address at = address(operand(1), space);
     int width = std::max(2, bytes);
     std::vector<Row> rows;
+    if (wide) {
+        const WideRows halves = wideRows(targets[0]);
+        rows = {halves.low, halves.high};
+        targets.clear();
+    }
     for (const Operand& t : targets) {
         if (t.kind == Operand::Kind::None) {
             rows.push_back(noRow);
@@ -158,20 +175,26 @@ void FunctionDecoder::store() {
     Space space = Space::None;
     int elements = 1;
     Type type;
-    if (const auto rest = memoryModifiers(space, elements, type); !rest.empty() || type.kind == 0 || type.bits > 64)
+    if (const auto rest = memoryModifiers(space, elements, type); !rest.empty() || type.kind == 0)
         refuse(rest.empty() ? "the virtual GPU does not know this type"
                             : fmt::format("the virtual GPU does not know .{}", rest[0]));
+    const bool wide = halvesOfWide(type, elements);
     const int bytes = type.bits / 8;
-    const std::vector<Operand> values =
+    std::vector<Operand> values =
         operand(1).kind == Operand::Kind::Vector ? operand(1).parts : std::vector<Operand>{operand(1)};
-    if (static_cast<int>(values.size()) != elements)
-        refuse(fmt::format("expected {} values", elements));
+    if (static_cast<int>(values.size()) != (wide ? 1 : elements))
+        refuse(fmt::format("expected {} values", wide ? 1 : elements));
     const Address at = address(operand(0), space);
     int width = std::max(2, bytes);
+    std::vector<Row> rows;
+    if (wide) {
+        const WideRows halves = wideRows(values[0]);
+        rows = {halves.low, halves.high};
+        values.clear();
+    }
     for (const Operand& v : values)
         if (v.kind == Operand::Kind::Register)
             width = registerBytes(v);
-    std::vector<Row> rows;
     for (const Operand& v : values)
         rows.push_back(source(v, {type.kind == 'f' && width == bytes ? 'f' : 'b', width * 8}));
     if (!at.symbol.empty()) {

@@ -8,49 +8,11 @@
 #include "gpu/virtual/ops/targets.h"
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 
-#include "gpu/virtual/ops/lanes-inl.h"
+#include "gpu/virtual/ops/compare-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace warplight::vgpu::HWY_NAMESPACE {
 
-enum class Relation { Eq, Ne, Lt, Le, Gt, Ge, Equ, Neu, Ltu, Leu, Gtu, Geu, Num, Nan };
-
-template <Relation r>
-struct Compare {
-    template <class T>
-    static HWY_INLINE bool apply(T a, T b) {
-        switch (r) {
-        case Relation::Eq:
-            return a == b;
-        case Relation::Ne:
-            return a < b || a > b; // false for NaN, as `ne` is ordered
-        case Relation::Lt:
-            return a < b;
-        case Relation::Le:
-            return a <= b;
-        case Relation::Gt:
-            return a > b;
-        case Relation::Ge:
-            return a >= b;
-        case Relation::Equ:
-            return !(a < b || a > b);
-        case Relation::Neu:
-            return !(a == b);
-        case Relation::Ltu:
-            return !(a >= b);
-        case Relation::Leu:
-            return !(a > b);
-        case Relation::Gtu:
-            return !(a <= b);
-        case Relation::Geu:
-            return !(a < b);
-        case Relation::Num:
-            return a == a && b == b;
-        default:
-            return !(a == a && b == b);
-        }
-    }
-};
 template <class F>
 struct FlushInputs {
     static HWY_INLINE bool apply(float a, float b) { return F::apply(flush(a), flush(b)); }

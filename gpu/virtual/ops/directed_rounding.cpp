@@ -130,10 +130,13 @@ const HandlerTable& laneOperations() {
     static const HandlerTable table = [] {
         HandlerTable all;
         addIntegerOperations(all);
+        addLogicOperations(all);
+        addBitOperations(all);
         addFloatOperations(all);
         addHalfOperations(all);
         addConversions(all);
         addComparisons(all);
+        addHalfComparisons(all);
         addDirectedRounding(all);
         return all;
     }();

@@ -73,6 +73,30 @@ class KernelTest : public QObject {
         QCOMPARE(counts["modelled"].toObject()["dramReadBytes"].toInt(), 2 * 4000);
     }
 
+    void cudaFilesRunWithEitherCompiler() {
+        QFile source(at("scale.cu"));
+        QVERIFY(source.open(QIODevice::WriteOnly));
+        source.write("__global__ void scale(const float* x, float* y) {\n    int i = blockIdx.x * blockDim.x + "
+                     "threadIdx.x;\n    if (i < 1000) y[i] = 3 * x[i];\n}\n");
+        source.close();
+        for (const char* compiler : {"nvcc", "nvrtc"}) {
+            qputenv("WARPLIGHT_CUDA_COMPILER", compiler);
+            const Outcome run = kernel({at("scale.cu"), "--grid", "8", "--block", "128", "--arg", "in:" + at("x.npy"),
+                                        "--arg", "out:f32[1000]:" + at("scaled.npy")});
+            qunsetenv("WARPLIGHT_CUDA_COMPILER");
+            if (run.err.contains("was found; install the CUDA toolkit"))
+                QSKIP(qPrintable(QString("%1 is not here").arg(compiler)));
+            QVERIFY2(run.exitCode == 0, run.err.constData());
+            const formats::RawArray y = formats::readRawNpy(at("scaled.npy").toStdString());
+            for (int i = 0; i < 1000; ++i) {
+                float value;
+                std::memcpy(&value, y.bytes.data() + 4 * i, 4);
+                QCOMPARE(value, 3.0f * static_cast<float>(i));
+            }
+            QVERIFY(QFile::remove(at("scaled.npy")));
+        }
+    }
+
     void mistakesAreSaidInASentenceAndWriteNothing_data() {
         QTest::addColumn<QStringList>("arguments");
         QTest::addColumn<QString>("said");

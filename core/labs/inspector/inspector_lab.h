@@ -1,0 +1,13 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+
+namespace warplight::labs {
+
+/// Adds `inspect.kernel` and `inspect.occupancy`.
+void registerInspector(lab::Registry& registry);
+
+std::unique_ptr<lab::Experiment> makeKernelInspector();
+std::unique_ptr<lab::Experiment> makeOccupancy();
+
+} // namespace warplight::labs
