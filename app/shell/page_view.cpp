@@ -220,6 +220,9 @@ int PageView::arrangeMap() {
         grid->addWidget(*map, 0, 0);
         return 1;
     }
+    const bool source = std::holds_alternative<lab::Source>((*map)->figure().content);
+    if (source && columns == 2) // two panes need the width: the details stand below
+        return arrangeBelow(*map);
     if (columns == 2)
         grid->setColumnStretch(0, 3);
     int row = 0;
@@ -229,10 +232,26 @@ int PageView::arrangeMap() {
             const bool note = std::holds_alternative<lab::Note>(card->figure().content);
             card->setMinimumHeight(note ? scaled(noteHeight) : scaled(detailHeight));
             card->setMaximumHeight(note ? scaled(noteHeight) : QWIDGETSIZE_MAX);
-            grid->addWidget(card, row++, columns - 1);
+            grid->addWidget(card, row++, columns - 1, note && source ? Qt::AlignTop : Qt::Alignment());
         }
     grid->addWidget(*map, 0, 0, std::max(row, 1), columns - 1);
     return std::max(row, 1);
+}
+
+/// The figure as wide as the page, its details in the rows below. Returns the first free row.
+int PageView::arrangeBelow(FigureCard* main) {
+    grid->addWidget(main, 0, 0, 1, columns);
+    int place = columns;
+    for (FigureCard* card : cards)
+        if (card->figure().place == lab::Figure::Place::Detail) {
+            const bool note = std::holds_alternative<lab::Note>(card->figure().content);
+            card->setVisible(true);
+            card->setMinimumHeight(note ? scaled(noteHeight) : scaled(detailHeight));
+            card->setMaximumHeight(note ? scaled(noteHeight) : QWIDGETSIZE_MAX);
+            grid->addWidget(card, place / columns, place % columns, note ? Qt::AlignTop : Qt::Alignment());
+            ++place;
+        }
+    return (place + columns - 1) / columns;
 }
 
 void PageView::setPinned(const lab::RunRecord* record, const QString& name) {

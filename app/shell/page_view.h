@@ -50,6 +50,7 @@ class PageView : public QWidget {
     bool update(const lab::RunRecord& record); ///< false: figures are still to be added
     void arrange();
     int arrangeMap();
+    int arrangeBelow(FigureCard* main);
     void showState(const lab::RunRecord* record);
 
     QLabel *title, *sentence, *state;

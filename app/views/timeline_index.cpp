@@ -3,6 +3,7 @@
 #include "core/lab/timeline_tracks.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace warplight::app {
@@ -88,10 +89,25 @@ MergedPixel mergePixel(const TimelineIndex::Lane& lane, size_t index, double unt
     size_t next = std::max(index + 1, lane.firstBeginningFrom(until, index));
     if (next > index + 1 && lane.end[next - 1] > until + pixel)
         --next;
-    MergedPixel merged{next, std::min(1.0, (lane.busyBefore[next] - lane.busyBefore[index]) / pixel), {}, 0};
-    const size_t count = next - index, samples = std::min(count, merged.colours.size());
-    for (size_t i = 0; i < samples; ++i)
-        merged.colours[merged.colourCount++] = lane.colour[index + i * count / samples];
+    MergedPixel merged{next, std::min(1.0, (lane.busyBefore[next] - lane.busyBefore[index]) / pixel), 0};
+    // Stretches of neighbours: spans that take turns (load, compute, load, ...) are met in equal number.
+    constexpr size_t stretches = 4, neighbours = 4;
+    const size_t count = next - index, samples = std::min(count, stretches * neighbours);
+    std::array<std::pair<uint16_t, double>, stretches * neighbours> times; // by colour
+    size_t known = 0, most = 0;
+    for (size_t i = 0; i < samples; ++i) {
+        const size_t begin = count <= samples ? i : (count - neighbours) * (i / neighbours) / (stretches - 1);
+        const size_t at = index + begin + (count <= samples ? 0 : i % neighbours);
+        size_t colour = 0;
+        while (colour < known && times[colour].first != lane.colour[at])
+            ++colour;
+        if (colour == known)
+            times[known++] = {lane.colour[at], 0};
+        times[colour].second += lane.end[at] - lane.begin[at];
+        if (times[colour].second > times[most].second)
+            most = colour;
+    }
+    merged.colour = times[most].first;
     return merged;
 }
 

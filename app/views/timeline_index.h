@@ -2,7 +2,6 @@
 
 #include "core/lab/figure.h"
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -49,10 +48,9 @@ class TimelineIndex {
 
 /// What a lane looks like where spans are narrower than a pixel.
 struct MergedPixel {
-    size_t next;                     ///< the first span that is not part of it
-    double busy;                     ///< 0..1
-    std::array<uint16_t, 8> colours; ///< of some of the spans, evenly chosen
-    size_t colourCount;              ///< at least 1
+    size_t next;     ///< the first span that is not part of it
+    double busy;     ///< 0..1
+    uint16_t colour; ///< that which takes most of the time, judged by some of the spans
 };
 
 /// The spans from `index` on that begin before `until`, one pixel's worth; a wide one at their end is left out.

@@ -22,6 +22,18 @@ QRgb mix(QRgb a, QRgb b, double share) {
     return qRgb(part(qRed(a), qRed(b)), part(qGreen(a), qGreen(b)), part(qBlue(a), qBlue(b)));
 }
 
+/// Dark or white, whichever contrasts more (relative luminance as WCAG 2.1 defines it).
+QColor inkOn(const QColor& fill) {
+    const auto linear = [](double part) {
+        return part <= 0.03928 ? part / 12.92 : std::pow((part + 0.055) / 1.055, 2.4);
+    };
+    const double luminance =
+        0.2126 * linear(fill.redF()) + 0.7152 * linear(fill.greenF()) + 0.0722 * linear(fill.blueF());
+    constexpr double darkLuminance = 0.008; // of the dark ink
+    const bool dark = (luminance + 0.05) / (darkLuminance + 0.05) > 1.05 / (luminance + 0.05);
+    return dark ? QColor("#12161c") : QColor("#ffffff");
+}
+
 /// A rectangle that grows while its neighbours look about the same.
 class Strip {
   public:
@@ -125,6 +137,7 @@ void TimelineView::paintLane(QPainter& painter, const TimelineIndex::Lane& lane,
     const double perPixel = (to - from) / box.width();
     const auto xOf = [&](double time) { return box.left() + (time - from) / perPixel; };
     Strip strip(painter, box.top(), box.height(), grain);
+    double done = box.left();
     for (size_t i = lane.firstEndingAfter(from); i < lane.begin.size() && lane.begin[i] < to;) {
         const double left = std::max(xOf(lane.begin[i]), box.left()), right = std::min(xOf(lane.end[i]), box.right());
         if (right - left >= 1) {
@@ -133,14 +146,13 @@ void TimelineView::paintLane(QPainter& painter, const TimelineIndex::Lane& lane,
             ++i;
             continue;
         }
-        const double pixel = box.left() + std::floor((left - box.left()) / grain) * grain;
+        // Rounding may put what begins at the edge of a pixel into the one that is done.
+        const double pixel = std::max(box.left() + std::floor((left - box.left()) / grain) * grain, done);
+        done = pixel + grain;
         const MergedPixel merged =
             mergePixel(lane, i, from + (pixel + grain - box.left()) * perPixel, grain * perPixel);
-        QRgb colour = colours[merged.colours[0]].rgb();
-        for (size_t c = 1; c < merged.colourCount; ++c)
-            colour = mix(colour, colours[merged.colours[c]].rgb(), 1.0 / static_cast<double>(c + 1));
         const double shade = std::max(2.0, std::round(merged.busy * shades)) / shades; // a lone span is still seen
-        strip.add(pixel, mix(ground, colour, shade));
+        strip.add(pixel, mix(ground, colours[merged.colour].rgb(), shade));
         i = std::max(i + 1, merged.next);
     }
 }
@@ -174,7 +186,7 @@ void TimelineView::paintSpan(QPainter& painter, const lab::Timeline::Span& span,
     if (words.size() < 2 && span.text.size() > 1)
         return;
     painter.setFont(font);
-    painter.setPen(fill.lightnessF() > 0.52f ? QColor("#12161c") : QColor("#ffffff"));
+    painter.setPen(inkOn(fill));
     painter.drawText(box.adjusted(4, 0, -4, 0), Qt::AlignLeft | Qt::AlignVCenter, words);
 }
 

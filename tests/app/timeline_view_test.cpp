@@ -210,6 +210,20 @@ class TimelineViewTest : public QObject {
         QVERIFY(!test::near(idle, view.colourOf("a"), 200) && !test::near(idle, Theme::current().panel, 40));
     }
 
+    void aMergedPixelHasTheColourOfMostOfItsTime() {
+        lab::Timeline timeline = timelineOf({});
+        for (int i = 0; i < 100'000; ++i) { // as many of the one as of the other
+            timeline.spans.push_back({0, i * 1.0, i + 0.2, "", "short", measured, ""});
+            timeline.spans.push_back({0, i + 0.2, i + 1.0, "", "long", measured, ""});
+        }
+        TimelineView view;
+        show(view, timeline);
+        const QImage image = picture(view);
+        const int lanePixels = test::pixelsOf(image, view.colourOf("long"));
+        QVERIFY(lanePixels > 10'000);
+        QVERIFY(test::pixelsOf(image, view.colourOf("short")) < lanePixels / 20);
+    }
+
     void aMillionSpansStayFluid() {
         TimelineView view;
         QElapsedTimer timer;
