@@ -1,6 +1,7 @@
 #include "core/cli/text.h"
 
 #include "core/lab/number_text.h"
+#include "core/lab/timeline_tracks.h"
 
 #include <algorithm>
 #include <array>
@@ -21,8 +22,8 @@ size_t columnsOf(const std::string& text) {
     return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-/// Columns padded to their widest cell; the first to the left, the others to the right.
-std::string aligned(const Grid& grid) {
+/// Columns padded to their widest cell; the first to the left, the others to the right, but for a last one of words.
+std::string aligned(const Grid& grid, bool wordsLast = false) {
     std::vector<size_t> widths;
     for (const auto& row : grid) {
         widths.resize(std::max(widths.size(), row.size()));
@@ -33,7 +34,9 @@ std::string aligned(const Grid& grid) {
     for (const auto& row : grid) {
         std::string line;
         for (size_t c = 0; c < row.size(); ++c)
-            line += c == 0 ? fmt::format("{:<{}}", row[c], widths[c]) : fmt::format("  {:>{}}", row[c], widths[c]);
+            line += c == 0                             ? fmt::format("{:<{}}", row[c], widths[c])
+                    : wordsLast && c + 1 == row.size() ? "  " + row[c]
+                                                       : fmt::format("  {:>{}}", row[c], widths[c]);
         line.erase(line.find_last_not_of(' ') + 1);
         text += line + '\n';
     }
@@ -111,6 +114,60 @@ struct Printer {
                 text += fmt::format("       {}: {} [{}]\n", fact.title, fact.text, name(fact.provenance));
         }
         return text;
+    }
+    std::string operator()(const Source& source) const {
+        std::string text;
+        for (const auto& pane : source.panes)
+            text += (text.empty() ? "" : "\n") + hottestLines(pane);
+        return text;
+    }
+    std::string operator()(const Timeline& timeline) const {
+        const auto shares = busyShares(timeline);
+        std::vector<int64_t> spans(timeline.tracks.size());
+        for (const auto& span : timeline.spans)
+            ++spans[static_cast<size_t>(span.track)];
+        Grid grid{{"track", "spans", "busy"}};
+        for (size_t t = 0; t < timeline.tracks.size(); ++t) {
+            const auto& track = timeline.tracks[t];
+            grid.push_back({track.group.empty() ? track.title : track.group + ": " + track.title,
+                            std::to_string(spans[t]), fmt::format("{:.1f} %", 100 * shares[t])});
+        }
+        return aligned(grid);
+    }
+
+  private:
+    /// The ten lines with the most of the first counter, and what was found in any.
+    static std::string hottestLines(const Source::Pane& pane) {
+        constexpr size_t most = 10;
+        const auto heat = [](const Source::Line& line) { return line.counts.empty() ? 0 : line.counts[0].value_or(0); };
+        std::vector<const Source::Line*> hot;
+        for (const auto& line : pane.lines)
+            if (heat(line) > 0)
+                hot.push_back(&line);
+        std::stable_sort(hot.begin(), hot.end(), [&](auto* a, auto* b) { return heat(*a) > heat(*b); });
+        Grid grid{{"line"}};
+        for (const auto& counter : pane.counters)
+            grid[0].push_back(fmt::format("{} [{}]", counter.title, name(counter.provenance)));
+        grid[0].emplace_back();
+        for (size_t i = 0; i < std::min(hot.size(), most); ++i) {
+            grid.push_back({std::to_string(hot[i]->number)});
+            for (size_t c = 0; c < hot[i]->counts.size(); ++c)
+                grid.back().push_back(
+                    hot[i]->counts[c] ? numberText(*hot[i]->counts[c], pane.counters[c].unit, pane.counters[c].format)
+                                      : "–");
+            grid.back().push_back(trimmed(hot[i]->text));
+        }
+        std::string text = fmt::format("{}: {} lines\n", pane.title, pane.lines.size());
+        if (!hot.empty())
+            text += aligned(grid, true);
+        for (const auto& line : pane.lines)
+            if (!line.remark.empty())
+                text += fmt::format("line {}: {}\n", line.number, line.remark);
+        return text;
+    }
+    static std::string trimmed(const std::string& line) {
+        const size_t begin = line.find_first_not_of(" \t");
+        return begin == std::string::npos ? "" : line.substr(begin);
     }
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Our deepest message (a cell of a step of a figure of a frame) is nested eight deep.
+/// Our deepest messages (a cell of a step, the counts of a line of a figure of a frame) are nested eight deep.
 constexpr size_t maximumDepth = 32;
 
 /// Walks the structure of a CBOR item without recursion or allocation by its lengths. The parser behind it recurses

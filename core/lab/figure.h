@@ -160,6 +160,60 @@ struct Steps {
     bool operator==(const Steps&) const = default;
 };
 
+/// Lines of code with counters beside them: one pane, or two that belong together (CUDA C++ and the PTX made of it).
+struct Source {
+    struct Counter {
+        std::string id, title, unit;
+        Provenance provenance = Provenance::Counted;
+        std::string format; ///< as of a Metric
+        bool operator==(const Counter&) const = default;
+    };
+    /// How much a remark matters; None = the line has no mark.
+    enum class Severity { None, Good, Note, Warning, Error };
+    struct Line {
+        int64_t number = 0; ///< as the file counts it; lines may be left out between two
+        std::string text;
+        std::vector<std::optional<double>> counts; ///< one per counter of the pane, or empty; unset = not counted here
+        std::vector<int64_t> partners;             ///< indices of the other pane's lines that belong to this one
+        std::string remark;                        ///< a finding in words; empty = none
+        Severity severity = Severity::None;
+        bool operator==(const Line&) const = default;
+    };
+    enum class Language { Plain, Cpp, Ptx };
+    struct Pane {
+        std::string id, title; ///< "flash.cu"
+        std::vector<Counter> counters;
+        std::vector<Line> lines;
+        Language language = Language::Plain; ///< decides how words are coloured
+        bool operator==(const Pane&) const = default;
+    };
+    std::vector<Pane> panes; ///< at most two, side by side
+    bool selectable = false; ///< a click on a line sends a selection to the engine: row = index of the line, col = pane
+    bool operator==(const Source&) const = default;
+};
+
+/// What went on when: tracks (threads, streams, multiprocessors) of spans. Spans of a track may overlap.
+struct Timeline {
+    struct Track {
+        std::string id, title;
+        std::string group; ///< tracks of one group stand under its name; empty = no heading
+        bool operator==(const Track&) const = default;
+    };
+    struct Span {
+        int64_t track = 0; ///< index into tracks
+        double begin = 0, end = 0;
+        std::string text;      ///< inside the span where there is room
+        std::string colourKey; ///< what the colour stands for ("load"), also its name in the legend
+        Provenance provenance = Provenance::Measured;
+        std::string detail; ///< shown on hover
+        bool operator==(const Span&) const = default;
+    };
+    Axis x; ///< time; the unit is "s" or "clock"
+    std::vector<Track> tracks;
+    std::vector<Span> spans; ///< in any order
+    bool operator==(const Timeline&) const = default;
+};
+
 /// One titled picture or number of a run.
 struct Figure {
     /// Where a page puts it: headline numbers on top, the main figure large, supporting ones below,
@@ -171,11 +225,11 @@ struct Figure {
     std::string subtitle; ///< "ms, median with 10–90 %"
     std::string explain;  ///< Markdown: what is drawn, which formula, where the numbers come from
     Place place = Place::Support;
-    std::variant<Series, Heatmap, Histogram, Table, Metric, Note, Steps> content;
+    std::variant<Series, Heatmap, Histogram, Table, Metric, Note, Steps, Source, Timeline> content;
     bool operator==(const Figure&) const = default;
 };
 
-/// "series", "heatmap", "histogram", "table", "metric", "note", "steps"
+/// "series", "heatmap", "histogram", "table", "metric", "note", "steps", "source", "timeline"
 std::string_view kindName(const Figure& figure);
 
 } // namespace warplight::lab

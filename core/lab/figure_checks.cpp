@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace warplight::lab {
 namespace {
 
@@ -23,6 +25,40 @@ bool fills(int64_t rows, int64_t cols, size_t cells) {
     int64_t product = 0;
     return rows >= 0 && cols >= 0 && !__builtin_mul_overflow(rows, cols, &product) &&
            static_cast<uint64_t>(product) == cells;
+}
+
+/// `others`: lines of the other pane, 0 if there is none.
+void checkPane(const Source::Pane& pane, size_t others) {
+    const auto check = [&](bool right, int64_t line, std::string_view what) {
+        if (!right) {
+            throw InputError(fmt::format("pane \"{}\", line {}: {}", pane.id, line, what));
+        }
+    };
+    for (const Source::Line& line : pane.lines) {
+        check(line.counts.empty() || line.counts.size() == pane.counters.size(), line.number,
+              "counts must have one value per counter, or none");
+        for (const auto& count : line.counts) {
+            check(!count || std::isfinite(*count), line.number,
+                  "counts must be finite, or null where nothing is known");
+        }
+        for (const int64_t partner : line.partners) {
+            check(partner >= 0 && static_cast<uint64_t>(partner) < others, line.number,
+                  "partners must be indices of lines of the other pane");
+        }
+    }
+}
+
+void checkTimes(std::span<const Timeline::Span> spans, size_t tracks) {
+    for (size_t i = 0; i < spans.size(); ++i) {
+        const Timeline::Span& span = spans[i];
+        if (span.track < 0 || static_cast<uint64_t>(span.track) >= tracks) {
+            throw InputError(fmt::format("span {}: track {} is none of its {} tracks", i, span.track, tracks));
+        }
+        if (!std::isfinite(span.begin) || !std::isfinite(span.end) || span.end < span.begin) {
+            throw InputError(fmt::format("span {}: from {} to {}, expected finite times, the end not before the begin",
+                                         i, span.begin, span.end));
+        }
+    }
 }
 
 struct ContentCheck {
@@ -55,6 +91,13 @@ struct ContentCheck {
     void operator()(const Metric&) const {}
     void operator()(const Note&) const {}
     void operator()(const Steps&) const {}
+    void operator()(const Source& source) const {
+        require(source.panes.size() <= 2, "panes must be one or two");
+        for (size_t i = 0; i < source.panes.size(); ++i) {
+            checkPane(source.panes[i], source.panes.size() == 2 ? source.panes[1 - i].lines.size() : 0);
+        }
+    }
+    void operator()(const Timeline& timeline) const { checkTimes(timeline.spans, timeline.tracks.size()); }
 };
 
 } // namespace
@@ -82,6 +125,14 @@ void checkTile(const TilePut& tile) {
             fmt::format("a tile of figure \"{}\": cells must hold rows times cols values, its place must not be "
                         "negative",
                         tile.figure));
+}
+
+void checkSpans(std::string_view figure, std::span<const Timeline::Span> spans, size_t tracks) {
+    try {
+        checkTimes(spans, tracks);
+    } catch (const InputError& error) {
+        throw InputError(fmt::format("figure \"{}\" (timeline): {}", figure, error.what()));
+    }
 }
 
 } // namespace warplight::lab

@@ -3,6 +3,10 @@
 #include "core/lab/figure.h"
 #include "core/lab/frame.h"
 
+#include <limits>
+#include <span>
+#include <string_view>
+
 namespace warplight::lab {
 
 /// What every reader of a figure may rely on: arrays that belong together have matching lengths. Checked where a figure
@@ -10,5 +14,8 @@ namespace warplight::lab {
 void checkFigure(const Figure& figure);
 void checkCurve(const Curve& curve);
 void checkTile(const TilePut& tile);
+/// Times are finite and no span ends before it begins, each is on one of `tracks` tracks.
+void checkSpans(std::string_view figure, std::span<const Timeline::Span> spans,
+                size_t tracks = std::numeric_limits<size_t>::max());
 
 } // namespace warplight::lab

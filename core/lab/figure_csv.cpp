@@ -1,5 +1,8 @@
 #include "core/lab/figure_csv.h"
 
+#include "core/lab/json_members.h"
+
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -102,6 +105,54 @@ struct Writer {
             for (const auto& fact : steps.steps[i].facts)
                 csv += fmt::format("{},{},{},{},{}\n", device, i + 1, name(fact.provenance), quoted(fact.title),
                                    quoted(fact.text));
+        return csv;
+    }
+
+    std::string operator()(const Source& source) const {
+        std::vector<const Source::Counter*> columns; // of both panes, each id once
+        for (const auto& pane : source.panes)
+            for (const auto& counter : pane.counters)
+                if (std::none_of(columns.begin(), columns.end(), [&](auto* c) { return c->id == counter.id; }))
+                    columns.push_back(&counter);
+        std::string csv = "device,pane,line,text,severity,remark,partners";
+        for (const auto* counter : columns)
+            csv += ',' + heading(counter->id, counter->unit.empty()
+                                                  ? std::string(name(counter->provenance))
+                                                  : fmt::format("{}, {}", counter->unit, name(counter->provenance)));
+        csv += '\n';
+        for (size_t p = 0; p < source.panes.size(); ++p)
+            for (const auto& line : source.panes[p].lines) {
+                std::string partners;
+                for (const int64_t partner : line.partners)
+                    partners += fmt::format("{}{}", partners.empty() ? "" : " ",
+                                            source.panes.at(1 - p).lines.at(static_cast<size_t>(partner)).number);
+                const auto severity =
+                    vocabulary::EnumNames<Source::Severity>::names.at(static_cast<size_t>(line.severity));
+                csv += fmt::format("{},{},{},{},{},{},{}", device, quoted(source.panes[p].id), line.number,
+                                   quoted(line.text), severity, quoted(line.remark), partners);
+                for (const auto* counter : columns)
+                    csv += ',' + countOf(source.panes[p], line, counter->id);
+                csv += '\n';
+            }
+        return csv;
+    }
+
+    static std::string countOf(const Source::Pane& pane, const Source::Line& line, const std::string& id) {
+        for (size_t c = 0; c < line.counts.size(); ++c)
+            if (pane.counters[c].id == id && line.counts[c])
+                return number(*line.counts[c]);
+        return "";
+    }
+
+    std::string operator()(const Timeline& timeline) const {
+        std::string csv = fmt::format("device,provenance,group,track,{},{},text,kind,detail\n",
+                                      heading("begin", timeline.x.unit), heading("end", timeline.x.unit));
+        for (const auto& span : timeline.spans) {
+            const auto& track = timeline.tracks[static_cast<size_t>(span.track)];
+            csv += fmt::format("{},{},{},{},{},{},{},{},{}\n", device, name(span.provenance), quoted(track.group),
+                               quoted(track.id), number(span.begin), number(span.end), quoted(span.text),
+                               quoted(span.colourKey), quoted(span.detail));
+        }
         return csv;
     }
 

@@ -70,6 +70,14 @@ struct StepsAppended {
     bool operator==(const StepsAppended&) const = default;
 };
 
+/// More spans of a Timeline, on the tracks that it has.
+struct SpansAppended {
+    RunId run = 0;
+    std::string figure;
+    std::vector<Timeline::Span> spans;
+    bool operator==(const SpansAppended&) const = default;
+};
+
 /// One tile of a lazy heat map: an answer to a request, or volunteered while the map grows.
 struct TilePut {
     RunId run = 0;
@@ -111,8 +119,8 @@ struct RunEnded {
     bool operator==(const RunEnded&) const = default;
 };
 
-using Frame = std::variant<RunStarted, FigurePut, SeriesAppended, RowsAppended, StepsAppended, TilePut, FigureRemoved,
-                           Progress, Log, RunEnded>;
+using Frame = std::variant<RunStarted, FigurePut, SeriesAppended, RowsAppended, StepsAppended, SpansAppended, TilePut,
+                           FigureRemoved, Progress, Log, RunEnded>;
 
 RunId runOf(const Frame& frame);
 

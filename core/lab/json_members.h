@@ -2,6 +2,7 @@
 
 #include "core/lab/experiment.h"
 #include "core/lab/frame.h"
+#include "core/lab/span_columns.h"
 
 #include <array>
 #include <string_view>
@@ -36,6 +37,14 @@ struct EnumNames<Steps::CellState> {
 template <>
 struct EnumNames<Steps::Label::Align> {
     static constexpr std::array<std::string_view, 3> names = {"left", "centre", "right"};
+};
+template <>
+struct EnumNames<Source::Severity> {
+    static constexpr std::array<std::string_view, 5> names = {"none", "good", "note", "warning", "error"};
+};
+template <>
+struct EnumNames<Source::Language> {
+    static constexpr std::array<std::string_view, 3> names = {"plain", "cpp", "ptx"};
 };
 template <>
 struct EnumNames<Figure::Place> {
@@ -200,6 +209,59 @@ void members(auto& v, std::type_identity<Steps>) {
     v.need("steps", &Steps::steps);
 }
 
+void members(auto& v, std::type_identity<Source::Counter>) {
+    v.need("id", &Source::Counter::id);
+    v.may("title", &Source::Counter::title);
+    v.may("unit", &Source::Counter::unit);
+    v.need("provenance", &Source::Counter::provenance);
+    v.may("format", &Source::Counter::format);
+}
+
+void members(auto& v, std::type_identity<Source::Line>) {
+    v.need("number", &Source::Line::number);
+    v.need("text", &Source::Line::text);
+    v.may("counts", &Source::Line::counts);
+    v.may("partners", &Source::Line::partners);
+    v.may("remark", &Source::Line::remark);
+    v.may("severity", &Source::Line::severity);
+}
+
+void members(auto& v, std::type_identity<Source::Pane>) {
+    v.need("id", &Source::Pane::id);
+    v.may("title", &Source::Pane::title);
+    v.may("language", &Source::Pane::language);
+    v.need("counters", &Source::Pane::counters);
+    v.need("lines", &Source::Pane::lines);
+}
+
+void members(auto& v, std::type_identity<Source>) {
+    v.need("panes", &Source::panes);
+    v.may("selectable", &Source::selectable);
+}
+
+void members(auto& v, std::type_identity<Timeline::Track>) {
+    v.need("id", &Timeline::Track::id);
+    v.may("title", &Timeline::Track::title);
+    v.may("group", &Timeline::Track::group);
+}
+
+void members(auto& v, std::type_identity<SpanColumns>) {
+    v.need("track", &SpanColumns::track);
+    v.need("begin", &SpanColumns::begin);
+    v.need("end", &SpanColumns::end);
+    v.need("text", &SpanColumns::text);
+    v.need("colourKey", &SpanColumns::colourKey);
+    v.need("provenance", &SpanColumns::provenance);
+    v.need("detail", &SpanColumns::detail);
+    v.need("words", &SpanColumns::words);
+}
+
+void members(auto& v, std::type_identity<Timeline>) {
+    v.need("x", &Timeline::x);
+    v.need("tracks", &Timeline::tracks);
+    v.need("spans", &Timeline::spans);
+}
+
 void members(auto& v, std::type_identity<Figure>) {
     v.need("id", &Figure::id);
     v.need("title", &Figure::title);
@@ -251,6 +313,12 @@ void members(auto& v, std::type_identity<StepsAppended>) {
     v.need("steps", &StepsAppended::steps);
 }
 
+void members(auto& v, std::type_identity<SpansAppended>) {
+    v.need("run", &SpansAppended::run);
+    v.need("figure", &SpansAppended::figure);
+    v.need("spans", &SpansAppended::spans);
+}
+
 void members(auto& v, std::type_identity<TilePut>) {
     v.need("run", &TilePut::run);
     v.need("figure", &TilePut::figure);
@@ -295,14 +363,14 @@ void members(auto& v, std::type_identity<Parameter::Option>) {
 }
 
 /// The `type` of a frame on the wire, in the order of the alternatives of Frame.
-constexpr std::array<std::string_view, 10> frameTypes = {"runStarted",    "figurePut", "seriesAppended", "rowsAppended",
-                                                         "stepsAppended", "tilePut",   "figureRemoved",  "progress",
-                                                         "log",           "runEnded"};
+constexpr std::array<std::string_view, 11> frameTypes = {
+    "runStarted", "figurePut",     "seriesAppended", "rowsAppended", "stepsAppended", "spansAppended",
+    "tilePut",    "figureRemoved", "progress",       "log",          "runEnded"};
 static_assert(frameTypes.size() == std::variant_size_v<Frame>);
 
 /// The `kind` of a figure, in the order of the alternatives of its content.
-constexpr std::array<std::string_view, 7> figureKinds = {"series", "heatmap", "histogram", "table",
-                                                         "metric", "note",    "steps"};
+constexpr std::array<std::string_view, 9> figureKinds = {"series", "heatmap", "histogram", "table",   "metric",
+                                                         "note",   "steps",   "source",    "timeline"};
 static_assert(figureKinds.size() == std::variant_size_v<decltype(Figure::content)>);
 
 /// Without `default`, whose type follows from `type`.

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t float32Tag = 85, float64Tag = 86; ///< RFC 8746, section 2.1: little endian
+constexpr uint64_t uint32Tag = 70, float32Tag = 85, float64Tag = 86; ///< RFC 8746, section 2.1: little endian
 
 [[noreturn]] void wrongType(const std::string& path, std::string_view expected, const json& given) {
     throw InputError(fmt::format("{}: expected {}, not {}", path, expected,
@@ -136,6 +136,25 @@ void read(const json& given, const std::string& path, std::vector<double>& numbe
     readNumbers(given, path, numbers);
 }
 
+/// A typed array of u32, or an ordinary array of whole numbers.
+void read(const json& given, const std::string& path, std::vector<uint32_t>& numbers) {
+    if (given.is_binary()) {
+        const json::binary_t& bytes = given.get_binary();
+        if (!bytes.has_subtype() || bytes.subtype() != uint32Tag) {
+            throw InputError(path + ": expected a typed array with tag 70");
+        }
+        numbers = unpack<uint32_t, uint32_t>(bytes, path);
+        return;
+    }
+    if (!given.is_array()) {
+        wrongType(path, "an array of whole numbers", given);
+    }
+    numbers.clear();
+    for (const json& item : given) {
+        readWhole(item, path, numbers.emplace_back());
+    }
+}
+
 void read(const json& given, const std::string& path, Table::Cell& cell) {
     if (given.is_null()) {
         cell = std::monostate{};
@@ -178,6 +197,7 @@ void read(const json& given, const std::string& path, std::map<std::string, M>& 
 }
 
 void read(const json& given, const std::string& path, std::map<int64_t, Link>& links);
+void read(const json& given, const std::string& path, std::vector<Timeline::Span>& spans);
 
 template <class M>
 void read(const json& given, const std::string& path, std::vector<M>& list) {
@@ -263,6 +283,8 @@ T readObject(const json& object, const std::string& path) {
         checkCurve(value);
     } else if constexpr (std::is_same_v<T, TilePut>) {
         checkTile(value);
+    } else if constexpr (std::is_same_v<T, SpansAppended>) {
+        checkSpans(value.figure, value.spans);
     }
     return value;
 }
@@ -281,6 +303,10 @@ void read(const json& given, const std::string& path, std::map<int64_t, Link>& l
         readWhole(item["row"], path + ".row", row);
         links[row] = std::move(link);
     }
+}
+
+void read(const json& given, const std::string& path, std::vector<Timeline::Span>& spans) {
+    spans = spansOf(readObject<SpanColumns>(given, path));
 }
 
 template <size_t i = 0>

@@ -11,7 +11,7 @@ using nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little, "typed arrays are copied as they lie in memory");
 
-constexpr uint64_t float32Tag = 85, float64Tag = 86; ///< RFC 8746, section 2.1: little endian
+constexpr uint64_t uint32Tag = 70, float32Tag = 85, float64Tag = 86; ///< RFC 8746, section 2.1: little endian
 
 /// Writes one object; `write` below starts a new one for every nested object.
 template <class T>
@@ -70,6 +70,8 @@ class ObjectWriter {
 
     json write(const std::vector<float>& numbers) const { return writeNumbers(numbers, float32Tag); }
     json write(const std::vector<double>& numbers) const { return writeNumbers(numbers, float64Tag); }
+    json write(const std::vector<uint32_t>& numbers) const { return writeNumbers(numbers, uint32Tag); }
+    json write(const std::vector<Timeline::Span>& spans) const { return write(columnsOf(spans)); }
     template <class Number>
     json writeNumbers(const std::vector<Number>& numbers, uint64_t tag) const {
         if (plain) {

@@ -1,6 +1,7 @@
 #include "core/lab/record.h"
 
 #include "core/error.h"
+#include "core/lab/figure_checks.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -80,6 +81,11 @@ void RunRecord::apply(const Frame& frame) {
         }
         void operator()(const StepsAppended& more) const {
             extend(contentOf<Steps>(record.find(more.figure), more.figure, "steps").steps, more.steps);
+        }
+        void operator()(const SpansAppended& more) const {
+            Timeline& timeline = contentOf<Timeline>(record.find(more.figure), more.figure, "timeline");
+            checkSpans(more.figure, more.spans, timeline.tracks.size());
+            extend(timeline.spans, more.spans);
         }
         void operator()(const TilePut& tile) const {
             contentOf<Heatmap>(record.find(tile.figure), tile.figure, "heatmap");

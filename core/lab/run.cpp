@@ -40,6 +40,11 @@ void Run::appendStep(std::string_view figure, Steps::Step step) {
     send(StepsAppended{runId, std::string(figure), {std::move(step)}});
 }
 
+void Run::appendSpans(std::string_view figure, std::vector<Timeline::Span> spans) {
+    checkSpans(figure, spans);
+    send(SpansAppended{runId, std::string(figure), std::move(spans)});
+}
+
 void Run::putTile(TilePut tile) {
     tile.run = runId;
     checkTile(tile);

@@ -29,7 +29,8 @@ class TileSource {
 class Run {
   public:
     using Sink = std::function<void(const Frame&)>; ///< called with one frame at a time
-    /// Called when the user selects a cell of a selectable heat map or a row of a table; emits figures like run() does.
+    /// Called when the user selects a cell of a selectable heat map, a row of a table or a line of
+    /// a selectable source (row = index of the line, col = pane); emits figures like run() does.
     using SelectionHandler = std::function<void(Run&, int64_t row, int64_t col)>;
 
     Run(RunId id, std::string device, Sink sink, std::shared_ptr<std::atomic<bool>> cancel);
@@ -47,6 +48,8 @@ class Run {
     void appendPoint(std::string_view figure, const Curve& newPoints); ///< more points of one curve of a Series
     void appendRow(std::string_view figure, std::vector<Table::Cell> row);
     void appendStep(std::string_view figure, Steps::Step step);
+    /// More spans of a Timeline. Many at once: each call is a frame.
+    void appendSpans(std::string_view figure, std::vector<Timeline::Span> spans);
     void putTile(TilePut tile); ///< `run` is filled in
     void remove(std::string_view figure);
     void progress(double fraction, std::string text, double secondsLeft = -1);

@@ -53,12 +53,41 @@ inline std::vector<lab::Figure> everyFigure() {
                   {{1, 1, "l", Steps::Label::Align::Right, true, true}},
                   {{0, 0, 1, 1, "a"}},
                   {{"max", "1.5", Provenance::Measured}}}}};
+    Source source;
+    source.panes = {{"cu",
+                     "flash.cu",
+                     {{"count", "Instructions", "", Provenance::Counted, "{:.0f}"},
+                      {"bytes", "Bytes", "B", Provenance::Modelled, ""}},
+                     {{41, "__global__ void f(int* p, const char* \"ü\") {", {}, {}, "", Source::Severity::None},
+                      {43,
+                       "    p[threadIdx.x * 32] = 1; // \"x\"",
+                       {96, 4096.5},
+                       {1, 2},
+                       "32 sectors a request",
+                       Source::Severity::Warning},
+                      {44, "}", {{}, 0.0}, {2}, "", Source::Severity::None}},
+                     Source::Language::Cpp},
+                    {"ptx",
+                     "PTX",
+                     {{"count", "Instructions", "", Provenance::Counted, ""}},
+                     {{10, ".visible .entry f(", {}, {}, "", Source::Severity::None},
+                      {11, "st.global.u32 [%rd1], 1;", {64}, {1}, "uncoalesced", Source::Severity::Error},
+                      {12, "ret;", {32}, {1, 2}, "", Source::Severity::Good}},
+                     Source::Language::Ptx}};
+    source.selectable = true;
+    Timeline timeline;
+    timeline.x = {"time", "clock", Scale::Linear, 0.0, {}, {}, false};
+    timeline.tracks = {{"sm0", "SM 0", "GPU"}, {"sm1", "SM 1", "GPU"}, {"host", "Host", ""}};
+    timeline.spans = {{0, 0, 100, "block 0", "load", Provenance::Modelled, "block 0: 100 clocks"},
+                      {0, 50, 120, "block 2, ü", "compute", Provenance::Modelled, ""},
+                      {2, -3.5, 200.25, "launch", "", Provenance::Measured, "on the \"host\""}};
     const auto figure = [](const char* id, auto content) {
         return Figure{id, id, "sub", "*why*", Figure::Place::Main, std::move(content)};
     };
     return {figure("series", series),       figure("map", map),     figure("lazy", lazy),
             figure("histogram", histogram), figure("table", table), figure("metric", metric),
-            figure("note", Note{"# hi"}),   figure("steps", steps)};
+            figure("note", Note{"# hi"}),   figure("steps", steps), figure("source", source),
+            figure("timeline", timeline)};
 }
 
 /// A short run with one of everything.
@@ -83,6 +112,7 @@ inline std::vector<lab::Frame> everyFrame() {
         5, "series", {{"peak", "Peak", "", Provenance::Reference, Curve::Style::Line, {4}, {5}, {}, {}, {}}}});
     frames.push_back(RowsAppended{5, "table", {{int64_t{1}, std::string("z")}}});
     frames.push_back(StepsAppended{5, "steps", {{"second", {}, {}, {}, {}}}});
+    frames.push_back(SpansAppended{5, "timeline", {{1, 10, 20, "block 1", "load", Provenance::Counted, "block 1"}}});
     frames.push_back(TilePut{5, "lazy", 9, 0, 0, 2, 2, {1, 2, 3, 4}, true});
     frames.push_back(Progress{5, 0.5, "half", 3});
     frames.push_back(Log{5, Log::Level::Warning, "careful"});

@@ -48,10 +48,12 @@ class FrameTest : public QObject {
         RunRecord record;
         for (const Frame& frame : test::everyFrame())
             record.apply(frame);
-        QCOMPARE(record.figures().size(), size_t{7}); // the note was removed
+        QCOMPARE(record.figures().size(), size_t{9}); // the note was removed
         QCOMPARE(std::get<Series>(record.figure("series")->content).curves[1].y, std::vector<double>{5});
         QCOMPARE(std::get<Table>(record.figure("table")->content).rows.size(), size_t{3});
         QCOMPARE(std::get<Steps>(record.figure("steps")->content).steps.size(), size_t{2});
+        QCOMPARE(std::get<Timeline>(record.figure("timeline")->content).spans.size(), size_t{4});
+        QCOMPARE(std::get<Timeline>(record.figure("timeline")->content).spans[3].text, std::string("block 1"));
         QCOMPARE(record.tiles().size(), size_t{1});
         QVERIFY(record.ended() && !record.running());
     }
