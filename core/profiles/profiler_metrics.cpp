@@ -79,7 +79,9 @@ std::optional<Unit> unitOf(std::string_view text) {
                 return Unit{Dimension::Frequency, *cycles / *seconds};
             return {}; // a rate of something else: none of those that are kept
         }
-    if (bytes) // of a block, where a unit says "byte/block"
+    if (!second.empty() && second != "block" && second != "thread") // "inst/cycle": a rate
+        return {};
+    if (bytes)
         return Unit{Dimension::Bytes, *bytes};
     if (lower(text).ends_with("bps")) // nsys: "MBps"
         if (const auto rate = scaled(text.substr(0, text.size() - 2), {"b"}))
