@@ -42,7 +42,8 @@ class Registry {
     void add(std::unique_ptr<Experiment> experiment);
     Experiment& find(std::string_view id) const; ///< throws InputError listing the known ids
     std::vector<Experiment*> all() const;
-    std::vector<Experiment*> ofLab(std::string_view lab) const; ///< by lower-case lab name: "attention"; empty if none
+    std::vector<Experiment*>
+    ofLab(std::string_view lab) const; ///< by lower-case lab name or start of the id: "tools", "profile"
 
   private:
     std::vector<std::unique_ptr<Experiment>> experiments;

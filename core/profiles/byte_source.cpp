@@ -29,8 +29,6 @@ class FileSource : public ByteSource {
     }
 
     size_t read(char* to, size_t most) override {
-        if (!why.empty())
-            return 0;
         const int got = gzread(handle.get(), to, static_cast<unsigned>(std::min<size_t>(most, 1 << 30)));
         int code = Z_OK;
         const char* text = gzerror(handle.get(), &code);
@@ -69,11 +67,16 @@ double TextSource::fraction() const {
     return text.empty() ? 1 : static_cast<double>(at) / static_cast<double>(text.size());
 }
 
+size_t PeekSource::next(char* to, size_t most) {
+    reading.tick(source.fraction());
+    return source.read(to, most);
+}
+
 std::string_view PeekSource::peek(size_t most) {
     while (head.size() < most) {
         const size_t had = head.size();
         head.resize(most);
-        const size_t got = source.read(head.data() + had, most - had);
+        const size_t got = next(head.data() + had, most - had);
         head.resize(had + got);
         if (got == 0)
             break;
@@ -83,7 +86,7 @@ std::string_view PeekSource::peek(size_t most) {
 
 size_t PeekSource::read(char* to, size_t most) {
     if (given == head.size())
-        return source.read(to, most);
+        return next(to, most);
     const size_t got = std::min(most, head.size() - given);
     std::copy_n(head.data() + given, got, to);
     given += got;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/profiles/reading.h"
+
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -34,17 +36,20 @@ class TextSource : public ByteSource {
     size_t at = 0;
 };
 
-/// A source whose first bytes can be looked at before they are read.
+/// A source whose first bytes can be looked at before they are read, and that tells how far it is with every piece.
 class PeekSource : public ByteSource {
   public:
-    explicit PeekSource(ByteSource& from) : source(from) {}
+    PeekSource(ByteSource& from, const Reading& r) : source(from), reading(r) {}
     std::string_view peek(size_t most); ///< fewer only at the end
     size_t read(char* to, size_t most) override;
     double fraction() const override { return source.fraction(); }
     std::string damage() const override { return source.damage(); }
 
   private:
+    size_t next(char* to, size_t most);
+
     ByteSource& source;
+    const Reading& reading;
     std::string head;
     size_t given = 0;
 };

@@ -23,7 +23,6 @@ class CsvReader {
 
     void setDelimiter(char c) { delimiter = c; }
     int64_t line() const { return lineNumber; } ///< where the last line or row began, from 1
-    double fraction() const { return source.fraction(); }
 
   private:
     int get();

@@ -42,7 +42,6 @@ class JsonScanner {
     bool seek(std::string_view text);
 
     int64_t offset() const { return before + static_cast<int64_t>(at); }
-    double fraction() const { return source.fraction(); }
 
   private:
     bool refill();

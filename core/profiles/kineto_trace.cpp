@@ -12,7 +12,6 @@
 namespace warplight::profiles {
 namespace {
 
-constexpr int64_t eventsPerTick = 16384;
 constexpr int nsDigits = 3; ///< ts and dur are microseconds, whatever displayTimeUnit says
 constexpr int64_t longest = int64_t{1} << 62;
 
@@ -161,8 +160,7 @@ class Reader {
     }
 
     void element() {
-        if (++count % eventsPerTick == 0)
-            reading.tick(json.fraction());
+        ++count;
         if (json.peek() != '{') {
             json.skipValue();
             return;

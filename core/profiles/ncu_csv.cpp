@@ -12,8 +12,6 @@
 namespace warplight::profiles {
 namespace {
 
-constexpr int64_t rowsPerTick = 4096;
-
 int64_t columnOf(const std::vector<std::string>& header, std::string_view name) {
     const auto found = std::find(header.begin(), header.end(), name);
     return found == header.end() ? -1 : found - header.begin();
@@ -85,8 +83,6 @@ class Reader {
     /// The next row of the table; lines that the profiler or the program print between rows are passed over.
     bool nextRow() {
         while (reader.nextRow(row)) {
-            if (++rows % rowsPerTick == 0)
-                reading.tick(reader.fraction());
             if (row.size() == 1 && row[0].empty())
                 continue;
             if (row[0].starts_with("=="))
@@ -252,7 +248,7 @@ class Reader {
     DecimalPoint point;
     std::set<std::string> unknownUnits;
     std::string capability, firstBad;
-    int64_t rows = 0, strange = 0, firstStrange = 0, badValues = 0;
+    int64_t strange = 0, firstStrange = 0, badValues = 0;
     int64_t idColumn, nameColumn, streamColumn, blockColumn, gridColumn, deviceColumn, capabilityColumn, processColumn;
 };
 

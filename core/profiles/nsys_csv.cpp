@@ -11,8 +11,6 @@
 namespace warplight::profiles {
 namespace {
 
-constexpr int64_t rowsPerTick = 4096;
-
 /// "Total Time (ns)" is a name and a unit.
 struct Column {
     std::string name, unit;
@@ -100,16 +98,12 @@ class Reader {
     bool nextRow() {
         if (!reader.nextRow(row))
             return false;
-        if (++rows % rowsPerTick == 0)
-            reading.tick(reader.fraction());
         return row.size() > 1;
     }
 
     NsysTable nextTable(std::vector<std::string>& header) {
         std::string line;
         while (reader.nextLine(line)) {
-            if (++rows % rowsPerTick == 0)
-                reading.tick(reader.fraction());
             const char delimiter = sniffDelimiter(line);
             header = splitLine(line, delimiter);
             if (const NsysTable table = nsysTableOf(header); table != NsysTable::None) {
@@ -270,7 +264,7 @@ class Reader {
     std::string lastDevice;
     int32_t lastIndex = 0;
     bool otherGpus = false;
-    int64_t rows = 0, strange = 0, firstStrange = 0;
+    int64_t strange = 0, firstStrange = 0;
 };
 
 } // namespace

@@ -12,7 +12,6 @@ namespace warplight::profiles {
 namespace {
 
 constexpr size_t headBytes = 4096;
-constexpr int64_t linesPerTick = 4096;
 
 /// Whether JSON begins here, and not a line that a program printed: `{` before a key, `[` before an object.
 bool looksLikeJson(std::string_view head) {
@@ -34,7 +33,7 @@ bool looksLikeJson(std::string_view head) {
 } // namespace
 
 Profile readProfile(ByteSource& bytes, const Reading& reading) {
-    PeekSource source(bytes);
+    PeekSource source(bytes, reading);
     const std::string_view head = source.peek(headBytes);
     if (head.empty())
         throw InputError(fmt::format("{}: is empty{}, expected a profile: ncu --csv, nsys stats --format csv, or a "
@@ -52,9 +51,7 @@ Profile readProfile(ByteSource& bytes, const Reading& reading) {
         return readKinetoTrace(source, reading);
     CsvReader reader(source, reading.name);
     std::string line;
-    for (int64_t lines = 1; reader.nextLine(line); ++lines) {
-        if (lines % linesPerTick == 0)
-            reading.tick(reader.fraction());
+    while (reader.nextLine(line)) {
         const char delimiter = sniffDelimiter(line);
         const auto cells = splitLine(line, delimiter);
         reader.setDelimiter(delimiter);

@@ -14,7 +14,7 @@ struct Reading {
     const std::atomic<bool>* cancel = nullptr;
     std::function<void(double fraction)> progress; ///< 0 to 1; called now and then, from the reading thread
 
-    /// To be called every few thousand events. Throws Cancelled.
+    /// Called with every piece of the file. Throws Cancelled.
     void tick(double fraction) const {
         if (cancel && cancel->load(std::memory_order_relaxed))
             throw Cancelled();

@@ -202,7 +202,7 @@ class OpenProfileTest : public QObject {
         QCOMPARE(cut.records.size(), size_t{5});
         QVERIFY(warns(cut, "ends early, at byte 2576"));
         const Profile packed = open("kineto_cut.json.gz");
-        QVERIFY(packed.records.size() > 100 && packed.records.size() < 2000);
+        QVERIFY(packed.records.size() == 932 || packed.records.size() == 933); // as many as Python unpacks
         QVERIFY(warns(packed, "The gzip file is cut"));
     }
 
