@@ -8,6 +8,7 @@
 #include "core/formats/atomic_file.h"
 #include "core/lab/figure_csv.h"
 #include "core/lab/json.h"
+#include "core/lab/timeline_trace.h"
 
 #include <QCommandLineParser>
 #include <QDir>
@@ -37,6 +38,8 @@ void writeFolder(const std::vector<const lab::RunRecord*>& runs, const QString& 
                       lab::toJson(figure, true).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n');
             if (const std::string csv = lab::figureCsv(*runs[i], figure); !csv.empty())
                 writeText(base + ".csv", csv);
+            if (const auto* timeline = std::get_if<lab::Timeline>(&figure.content))
+                lab::saveTimelineTrace(*timeline, (base + ".trace.json").toStdString());
             writeText(base + ".svg", pictureSvg(*runs[i], figure).toStdString());
             pictureImage(*runs[i], figure).save(base + ".png");
         }

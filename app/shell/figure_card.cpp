@@ -31,6 +31,14 @@ void paintPicture(QPainter& painter, const FigureView& view, const QString& titl
                                 size.height() - 2 * pictureMargin - titleHeight));
 }
 
+/// All of a figure but its content, of which the kind stays.
+lab::Figure headOf(const lab::Figure& figure) {
+    const auto empty = [](const auto& content) -> decltype(figure.content) {
+        return std::decay_t<decltype(content)>();
+    };
+    return {figure.id, figure.title, figure.subtitle, figure.explain, figure.place, std::visit(empty, figure.content)};
+}
+
 } // namespace
 
 QString savePicture(const FigureView& view, const QString& title, const QString& file) {
@@ -59,9 +67,10 @@ QString savePicture(const FigureView& view, const QString& title, const QString&
     return out.commit() ? QString() : QObject::tr("%1: %2").arg(file, out.errorString());
 }
 
-FigureCard::FigureCard(const lab::Figure& figure, QWidget* parent)
+FigureCard::FigureCard(const lab::Figure& figure, uint64_t revision, QWidget* parent)
     : QFrame(parent),
-      current(figure),
+      current(headOf(figure)),
+      revision(revision),
       title(new QLabel(this)),
       subtitle(new QLabel(this)),
       shown(FigureView::create(figure, this)) {
@@ -91,15 +100,22 @@ FigureCard::FigureCard(const lab::Figure& figure, QWidget* parent)
     layout->setSpacing(6);
     layout->addLayout(head);
     layout->addWidget(shown, 1);
-    setFigure(figure);
+    showHead();
 }
 
-void FigureCard::setFigure(const lab::Figure& figure) {
-    current = figure;
-    title->setText(QString::fromStdString(figure.title));
-    subtitle->setToolTip(QString::fromStdString(figure.subtitle));
-    elide();
+void FigureCard::showRevision(const lab::Figure& figure, uint64_t newRevision) {
+    if (newRevision == revision)
+        return;
+    revision = newRevision;
+    current = headOf(figure);
+    showHead();
     shown->setFigure(figure);
+}
+
+void FigureCard::showHead() {
+    title->setText(QString::fromStdString(current.title));
+    subtitle->setToolTip(QString::fromStdString(current.subtitle));
+    elide();
 }
 
 void FigureCard::elide() {
@@ -122,6 +138,8 @@ void FigureCard::contextMenuEvent(QContextMenuEvent* event) {
     menu.addAction(tr("Copy as image"), this, &FigureCard::copyImage);
     menu.addAction(tr("Copy numbers as CSV"), this, [this] { emit csvWanted({}); });
     menu.addAction(tr("Save…"), this, &FigureCard::save);
+    if (std::holds_alternative<lab::Timeline>(current.content))
+        menu.addAction(tr("Save as trace…"), this, &FigureCard::askForTrace);
     menu.addAction(tr("Explain"), this, &FigureCard::explain);
     menu.exec(event->globalPos());
 }
@@ -146,6 +164,14 @@ void FigureCard::save() {
         emit csvWanted(file);
     else if (const QString failed = savePicture(*shown, title->text(), file); !failed.isEmpty())
         QMessageBox::warning(this, tr("Not saved"), failed);
+}
+
+void FigureCard::askForTrace() {
+    const QString file = QFileDialog::getSaveFileName(this, tr("Save as trace for Perfetto (ui.perfetto.dev)"),
+                                                      QString::fromStdString(current.id) + ".trace.json.gz",
+                                                      tr("Compressed trace (*.json.gz);;Trace (*.json)"));
+    if (!file.isEmpty())
+        emit traceWanted(file);
 }
 
 void FigureCard::explain() {

@@ -12,14 +12,18 @@ namespace warplight::app {
 class FigureCard : public QFrame {
     Q_OBJECT
   public:
-    explicit FigureCard(const lab::Figure& figure, QWidget* parent = nullptr);
-    void setFigure(const lab::Figure& figure);
+    FigureCard(const lab::Figure& figure, uint64_t revision, QWidget* parent = nullptr);
+    /// Shows this state of the figure, if it is another than that shown.
+    void showRevision(const lab::Figure& figure, uint64_t revision);
     FigureView* view() const { return shown; }
+    /// What it is called, where it belongs and of which kind it is; its content is empty: the view has it.
     const lab::Figure& figure() const { return current; }
 
   signals:
     void enlargeWanted();
     void csvWanted(const QString& file); ///< save the figure's numbers there, or copy them when no file is named
+
+    void traceWanted(const QString& file); ///< save the timeline there, for Perfetto
 
   protected:
     void contextMenuEvent(QContextMenuEvent* event) override;
@@ -28,10 +32,13 @@ class FigureCard : public QFrame {
   private:
     void copyImage();
     void save();
+    void askForTrace();
+    void showHead(); ///< title and subtitle
     void explain();
     void elide(); ///< a subtitle that does not fit ends in an ellipsis
 
     lab::Figure current;
+    uint64_t revision;
     QLabel *title, *subtitle;
     FigureView* shown;
 };

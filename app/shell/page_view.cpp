@@ -2,18 +2,20 @@
 
 #include "app/shell/figure_card.h"
 #include "app/views/theme.h"
+#include "core/lab/timeline_trace.h"
 
 #include <QEvent>
 #include <QGridLayout>
 #include <QLabel>
+#include <QMessageBox>
 #include <QVBoxLayout>
 
 namespace warplight::app {
 namespace {
 
 constexpr int screenFrame = 16; // ms
-constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, noteHeight = 110, detailHeight = 200, mainHeight = 330,
-              supportHeight = 270, columnWidth = 360;
+constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, sourceHeight = 480, noteHeight = 110, detailHeight = 200,
+              mainHeight = 330, supportHeight = 270, columnWidth = 360;
 
 /// Pixels at the base size of type, in those of today's.
 int scaled(int pixels) { return static_cast<int>(pixels * uiScale()); }
@@ -94,10 +96,9 @@ bool PageView::update(const lab::RunRecord& record) {
         const auto card =
             std::find_if(cards.begin(), cards.end(), [&](FigureCard* c) { return c->figure().id == figure.id; });
         if (card != cards.end()) {
-            if (!((*card)->figure() == figure))
-                (*card)->setFigure(figure);
+            (*card)->showRevision(figure, record.revision(figure.id));
         } else if (added < mostNew) {
-            add(figure);
+            add(figure, record.revision(figure.id));
             ++added;
         } else {
             complete = false;
@@ -130,7 +131,7 @@ void PageView::showState(const lab::RunRecord* record) {
     state->setVisible(!text.isEmpty());
 }
 
-void PageView::add(const lab::Figure& figure) {
+void PageView::add(const lab::Figure& figure, uint64_t revision) {
     if (figure.place == lab::Figure::Place::Headline && std::holds_alternative<lab::Metric>(figure.content)) {
         FigureView* metric = FigureView::create(figure, this);
         metric->setToolTip(QString::fromStdString(figure.explain));
@@ -138,9 +139,20 @@ void PageView::add(const lab::Figure& figure) {
         headlines->addWidget(metric, 1);
         return;
     }
-    auto* card = new FigureCard(figure, this);
+    auto* card = new FigureCard(figure, revision, this);
     const QString id = QString::fromStdString(figure.id);
     connect(card, &FigureCard::csvWanted, this, [this, id](const QString& file) { emit csvWanted(id, file); });
+    connect(card, &FigureCard::traceWanted, this, [this, card](const QString& file) {
+        const lab::Figure* figure = shown ? shown->figure(card->figure().id) : nullptr;
+        const auto* timeline = figure ? std::get_if<lab::Timeline>(&figure->content) : nullptr;
+        if (!timeline)
+            return;
+        try {
+            lab::saveTimelineTrace(*timeline, file.toStdString());
+        } catch (const std::exception& error) {
+            QMessageBox::warning(this, tr("Not saved"), QString::fromUtf8(error.what()));
+        }
+    });
     connect(card, &FigureCard::enlargeWanted, this, [this, card] {
         enlarged = enlarged == card ? nullptr : card;
         arrange();
@@ -169,8 +181,10 @@ void PageView::arrange() {
             if ((card->figure().place == lab::Figure::Place::Main) != main || grid->indexOf(card) >= 0)
                 continue;
             card->setVisible(!enlarged || card == enlarged);
-            const bool wide = main || std::holds_alternative<lab::Table>(card->figure().content);
+            const bool source = std::holds_alternative<lab::Source>(card->figure().content);
+            const bool wide = main || source || std::holds_alternative<lab::Table>(card->figure().content);
             card->setMinimumHeight(card == enlarged ? scaled(enlargedHeight)
+                                   : source         ? scaled(sourceHeight)
                                    : main           ? scaled(mainHeight)
                                                     : scaled(supportHeight));
             if (wide && column > 0) {
@@ -186,11 +200,16 @@ void PageView::arrange() {
         }
 }
 
-/// A map is square: it stands left, the details of a selection beside it. Returns the first free row below.
+/// A map is square: it stands left, the details of a selection beside it, as they stand beside a source that has some.
+/// Returns the first free row below.
 int PageView::arrangeMap() {
-    const auto isMap = [](FigureCard* card) {
+    const bool details = std::any_of(cards.begin(), cards.end(), [](FigureCard* card) {
+        return card->figure().place == lab::Figure::Place::Detail;
+    });
+    const auto isMap = [details](FigureCard* card) {
         return card->figure().place == lab::Figure::Place::Main &&
-               std::holds_alternative<lab::Heatmap>(card->figure().content);
+               (std::holds_alternative<lab::Heatmap>(card->figure().content) ||
+                (details && std::holds_alternative<lab::Source>(card->figure().content)));
     };
     const auto map = std::find_if(cards.begin(), cards.end(), isMap);
     if (map == cards.end() || enlarged)

@@ -46,7 +46,7 @@ class PageView : public QWidget {
     void changeEvent(QEvent* event) override;
 
   private:
-    void add(const lab::Figure& figure);
+    void add(const lab::Figure& figure, uint64_t revision);
     bool update(const lab::RunRecord& record); ///< false: figures are still to be added
     void arrange();
     int arrangeMap();

@@ -5,25 +5,12 @@
 #include "app/views/metric_view.h"
 #include "app/views/note_view.h"
 #include "app/views/series_view.h"
+#include "app/views/source_view.h"
 #include "app/views/steps_view.h"
 #include "app/views/table_view.h"
+#include "app/views/timeline_view.h"
 
 namespace warplight::app {
-namespace {
-
-/// Names a kind that has no widget of its own.
-class KindView : public FigureView {
-  public:
-    using FigureView::FigureView;
-    void setFigure(const lab::Figure& figure) override { text = QString::fromUtf8(kindName(figure)); }
-    void render(QPainter& painter, const QRectF& area) const override { painter.drawText(area, text); }
-
-  private:
-    QString text;
-};
-
-} // namespace
-
 FigureView* FigureView::create(const lab::Figure& figure, QWidget* parent) {
     struct Maker {
         QWidget* parent;
@@ -34,8 +21,8 @@ FigureView* FigureView::create(const lab::Figure& figure, QWidget* parent) {
         FigureView* operator()(const lab::Metric&) const { return new MetricView(parent); }
         FigureView* operator()(const lab::Note&) const { return new NoteView(parent); }
         FigureView* operator()(const lab::Steps&) const { return new StepsView(parent); }
-        FigureView* operator()(const lab::Source&) const { return new KindView(parent); }
-        FigureView* operator()(const lab::Timeline&) const { return new KindView(parent); }
+        FigureView* operator()(const lab::Source&) const { return new SourceView(parent); }
+        FigureView* operator()(const lab::Timeline&) const { return new TimelineView(parent); }
     };
     FigureView* view = std::visit(Maker{parent}, figure.content);
     view->setFigure(figure);

@@ -49,7 +49,7 @@ class FigureView : public QWidget {
     void tileWanted(int level, qint64 tileRow, qint64 tileCol);
     void tilesDropped(); ///< the view has moved on: pending tile requests are stale
     void probeWanted(qint64 row, qint64 col);
-    void selected(qint64 row, qint64 col); ///< a cell of a selectable heat map, a row of a table (col 0)
+    void selected(qint64 row, qint64 col); ///< what `row` and `col` are: docs/protocol.md, "select"
     void linkActivated(const warplight::lab::Link& link);
     void statusText(const QString& text); ///< crosshair values, for the status line
 };

@@ -71,6 +71,7 @@ QString styleSheet(const Theme& t) {
         QScrollBar:horizontal { height: 10px; background: transparent; }
         QScrollBar::handle { background: %line; border-radius: 4px; min-height: 24px; min-width: 24px; }
         QScrollBar::add-line, QScrollBar::sub-line { width: 0px; height: 0px; }
+        QAbstractScrollArea::corner { background: transparent; border: 0px; }
         QTableView { background: %panel; gridline-color: %line; border: 0px; selection-background-color: %accent; selection-color: %accentInk; }
         QHeaderView::section { background: %panel; color: %muted; border: 0px; border-bottom: 1px solid %line; padding: 4px 8px; }
         QTableCornerButton::section { background: %panel; border: 0px; }

@@ -117,8 +117,11 @@ struct Printer {
     }
     std::string operator()(const Source& source) const {
         std::string text;
-        for (const auto& pane : source.panes)
-            text += (text.empty() ? "" : "\n") + hottestLines(pane);
+        for (const auto& pane : source.panes) {
+            if (!text.empty())
+                text += '\n';
+            text += hottestLines(pane);
+        }
         return text;
     }
     std::string operator()(const Timeline& timeline) const {
@@ -153,7 +156,7 @@ struct Printer {
             grid.push_back({std::to_string(hot[i]->number)});
             for (size_t c = 0; c < hot[i]->counts.size(); ++c)
                 grid.back().push_back(
-                    hot[i]->counts[c] ? numberText(*hot[i]->counts[c], pane.counters[c].unit, pane.counters[c].format)
+                    hot[i]->counts[c] ? countText(*hot[i]->counts[c], pane.counters[c].unit, pane.counters[c].format)
                                       : "–");
             grid.back().push_back(trimmed(hot[i]->text));
         }

@@ -211,6 +211,7 @@ struct Timeline {
     Axis x; ///< time; the unit is "s" or "clock"
     std::vector<Track> tracks;
     std::vector<Span> spans; ///< in any order
+    bool selectable = false; ///< a click on a span sends a selection to the engine: row = its index, col = its track
     bool operator==(const Timeline&) const = default;
 };
 

@@ -260,6 +260,7 @@ void members(auto& v, std::type_identity<Timeline>) {
     v.need("x", &Timeline::x);
     v.need("tracks", &Timeline::tracks);
     v.need("spans", &Timeline::spans);
+    v.may("selectable", &Timeline::selectable);
 }
 
 void members(auto& v, std::type_identity<Figure>) {

@@ -28,4 +28,9 @@ std::string numberText(double value, const std::string& unit, const std::string&
     return fmt::format("{:.3g} {}{}", value / std::pow(1000.0, step), prefixes[static_cast<size_t>(step + 3)], unit);
 }
 
+std::string countText(double value, const std::string& unit, const std::string& format) {
+    const bool plain = unit.empty() && format.empty() && value == std::floor(value);
+    return numberText(value, unit, plain ? "{:.0f}" : format);
+}
+
 } // namespace warplight::lab

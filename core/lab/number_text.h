@@ -8,4 +8,7 @@ namespace warplight::lab {
 /// (bytes with binary prefixes): "1.24 ms", "2.0 GiB". An unusable format is ignored.
 std::string numberText(double value, const std::string& unit, const std::string& format = {});
 
+/// The same, but a whole number without unit and format digit by digit, however large: "71000".
+std::string countText(double value, const std::string& unit, const std::string& format = {});
+
 } // namespace warplight::lab

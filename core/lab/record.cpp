@@ -4,6 +4,7 @@
 #include "core/lab/figure_checks.h"
 
 #include <algorithm>
+#include <atomic>
 #include <fmt/format.h>
 #include <utility>
 
@@ -44,6 +45,21 @@ void appendCurve(Series& series, const Curve& points) {
 }
 
 constexpr int64_t tileLimit = 64 << 20; // bytes of tiles that a record keeps
+
+/// Figures are changed by a frame that names them.
+const std::string* changedBy(const Frame& frame) {
+    return std::visit(
+        [](const auto& held) -> const std::string* {
+            using Held = std::decay_t<decltype(held)>;
+            if constexpr (std::is_same_v<Held, FigurePut>)
+                return &held.figure.id;
+            else if constexpr (requires { held.figure; } && !std::is_same_v<Held, TilePut>)
+                return &held.figure;
+            else
+                return nullptr;
+        },
+        frame);
+}
 
 int64_t bytesOf(const TilePut& tile) { return static_cast<int64_t>(tile.cells.size() * sizeof(float)); }
 
@@ -104,11 +120,19 @@ void RunRecord::apply(const Frame& frame) {
         void operator()(const RunEnded& ended) const { record.end = ended; }
     };
     std::visit(Applier{*this}, frame);
+    static std::atomic<uint64_t> changes = 0;
+    if (const std::string* id = changedBy(frame))
+        revisions[*id] = ++changes;
 }
 
 const Figure* RunRecord::figure(std::string_view id) const {
     const auto found = std::find_if(shown.begin(), shown.end(), [&](const Figure& f) { return f.id == id; });
     return found == shown.end() ? nullptr : &*found;
+}
+
+uint64_t RunRecord::revision(std::string_view id) const {
+    const auto found = revisions.find(id);
+    return found == revisions.end() ? 0 : found->second;
 }
 
 Figure* RunRecord::find(std::string_view id) { return const_cast<Figure*>(std::as_const(*this).figure(id)); }

@@ -24,6 +24,9 @@ class RunRecord {
     const RunStarted& start() const { return started; }
     const std::vector<Figure>& figures() const { return shown; } ///< in order of appearance
     const Figure* figure(std::string_view id) const;             ///< null if there is none
+    /// Another number after every change of the figure, also over runs: who keeps it need not compare millions of
+    /// cells.
+    uint64_t revision(std::string_view id) const;
     /// At most 64 MiB of them; beyond that the finest go first.
     const std::map<TileKey, TilePut>& tiles() const { return tileStore; }
     const std::vector<Log>& logs() const { return logLines; }
@@ -41,6 +44,7 @@ class RunRecord {
 
     RunStarted started;
     std::vector<Figure> shown;
+    std::map<std::string, uint64_t, std::less<>> revisions;
     std::map<TileKey, TilePut> tileStore;
     int64_t tileBytes = 0;
     std::vector<Log> logLines;

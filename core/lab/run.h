@@ -30,7 +30,8 @@ class Run {
   public:
     using Sink = std::function<void(const Frame&)>; ///< called with one frame at a time
     /// Called when the user selects a cell of a selectable heat map, a row of a table or a line of
-    /// a selectable source (row = index of the line, col = pane); emits figures like run() does.
+    /// a selectable source (row = index of the line, col = pane) or a span of a selectable timeline
+    /// (row = its index, col = its track); emits figures like run() does.
     using SelectionHandler = std::function<void(Run&, int64_t row, int64_t col)>;
 
     Run(RunId id, std::string device, Sink sink, std::shared_ptr<std::atomic<bool>> cancel);

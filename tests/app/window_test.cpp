@@ -4,7 +4,10 @@
 #include "app/shell/settings_form.h"
 #include "app/views/figure_view.h"
 #include "app/views/series_view.h"
+#include "app/views/source_pane.h"
+#include "app/views/source_view.h"
 #include "app/views/theme.h"
+#include "app/views/timeline_view.h"
 
 #include <QComboBox>
 #include <QDropEvent>
@@ -19,6 +22,7 @@
 #include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTextBrowser>
 #include <QTimer>
 
 #include <csignal>
@@ -98,6 +102,59 @@ class WindowTest : public QObject {
         const double usual = waits[waits.size() * 95 / 100]; // the longest also holds what else this machine does
         qInfo("95 %% of %zu events waited at most %.2f ms, the longest %.2f ms", waits.size(), usual, waits.back());
         QVERIFY2(usual < 16, qPrintable(QString::number(usual)));
+    }
+
+    void aLineAndASpanThatAreSelectedAreAnswered() {
+        window->showExperiment("test.kernel");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        QTRY_VERIFY(window->page().view("source") && window->page().view("blocks"));
+        auto* source = qobject_cast<SourceView*>(window->page().view("source"));
+        const int wide = source->width();
+        source->pane(1)->goTo(3);
+        QTest::keyClick(source->pane(1), Qt::Key_Return);
+        QTRY_VERIFY(window->page().view("chosen"));
+        QTRY_VERIFY(source->width() < wide); // what is known of the line stands beside it
+        const auto* text = window->page().view("chosen")->findChild<QTextBrowser*>();
+        QVERIFY(text && text->toPlainText().contains("line 3 of pane 1"));
+        source->pane(0)->goTo(7);
+        QTest::keyClick(source->pane(0), Qt::Key_Return);
+        QTRY_VERIFY(text->toPlainText().contains("line 7 of pane 0"));
+        auto* blocks = qobject_cast<TimelineView*>(window->page().view("blocks"));
+        blocks->resetZoom();
+        blocks->zoomAt(blocks->chartArea().left(), 20);
+        const QRectF chart = blocks->chartArea();
+        const double share = (500 - blocks->visibleBegin()) / (blocks->visibleEnd() - blocks->visibleBegin());
+        QTest::mouseClick(
+            blocks, Qt::LeftButton, {},
+            QPoint(static_cast<int>(chart.left() + share * chart.width()), static_cast<int>(chart.top()) + 26));
+        QTRY_VERIFY(window->page().view("block"));
+        QVERIFY(window->page().view("block")->findChild<QTextBrowser*>()->toPlainText().contains("span 20 on track 0"));
+    }
+
+    void aMillionSpansStreamIn() {
+        window->showExperiment("test.kernel");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
+        {
+            QSignalBlocker quiet(&window->form());
+            window->form().setValue("spans", lab::Value(int64_t{1'000'000}));
+            window->form().setValue("lines", lab::Value(int64_t{50'000}));
+        }
+        window->runNow();
+        window->frames().setMeasuring(true);
+        const auto spans = [&] {
+            const lab::Figure* figure = window->currentRun()->figure("blocks");
+            return figure ? std::get<lab::Timeline>(figure->content).spans.size() : 0;
+        };
+        QElapsedTimer timer;
+        timer.start();
+        while (!(finished(*window) && spans() == 1'000'000) && timer.elapsed() < 60'000)
+            QCoreApplication::processEvents(QEventLoop::WaitForMoreEvents | QEventLoop::AllEvents, 50);
+        const auto waits = window->frames().measured();
+        window->frames().setMeasuring(false);
+        qInfo("a million spans and 50,000 lines came in %.1f s; the longest wait was %.0f ms",
+              static_cast<double>(timer.elapsed()) / 1e3, *std::max_element(waits.begin(), waits.end()));
+        QCOMPARE(spans(), size_t{1'000'000});
+        QCOMPARE(window->page().view("blocks")->grab().isNull(), false);
     }
 
     void presentationLeavesThePageAlone() {

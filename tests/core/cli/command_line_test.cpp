@@ -71,6 +71,26 @@ class CommandLineTest : public QObject {
         QCOMPARE(outcome.err.count('\n'), 1);
     }
 
+    void theHottestLinesAndBusyTracksArePrinted() {
+        QProcess engine;
+        engine.start(WARPLIGHT_TEST_ENGINE, {"run", "test.kernel", "--set", "spans=4", "--set", "tracks=2"});
+        engine.waitForFinished(60'000);
+        const QStringList lines = QString::fromUtf8(engine.readAllStandardOutput()).split('\n');
+        const auto lineWith = [&](const QString& text) {
+            for (qsizetype i = 0; i < lines.size(); ++i)
+                if (lines[i].contains(text))
+                    return i;
+            return qsizetype{-1};
+        };
+        QVERIFY2(lineWith("mma(s, q, k)") > 0, qPrintable(lines.join('\n')));
+        QVERIFY(lineWith("mma(s, q, k)") < lineWith("s = exp2(s - m1)")); // 71,000 before 29,000
+        QVERIFY(lines[lineWith("cpAsync(k")].contains("16.0 MiB"));
+        QCOMPARE(lineWith("extern __shared__"), qsizetype{-1}); // has no count
+        QVERIFY(lineWith("line 57: uncoalesced") > 0);
+        // Of 937 clocks, SM 0 is busy for 900: from 0, SM 1 from 37.
+        QVERIFY2(lines[lineWith("GPC 0: SM 0")].contains("96.1 %"), qPrintable(lines.join('\n')));
+    }
+
     void raceWritesACsvForEachFigureAndASession() {
         const QString out = folder.filePath("out"), session = folder.filePath("a.warplight");
         const Outcome outcome = runProgram(smallRace + QStringList{"--out", out, "--save", session});

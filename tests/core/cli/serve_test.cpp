@@ -143,6 +143,19 @@ class ServeTest : public QObject {
         QCOMPARE(engine.receive()["type"], "failed");
     }
 
+    void linesAndSpansAreSelectedFrom() {
+        Engine engine;
+        engine.send(runRequest(1, "test.kernel", {{"lines", 100}, {"spans", 50}}));
+        QCOMPARE(engine.receiveType("runEnded")["outcome"], "finished");
+        const auto select = [&](const char* figure, int row, int col) {
+            engine.send({{"type", "select"}, {"id", 5}, {"run", 1}, {"figure", figure}, {"row", row}, {"col", col}});
+            const auto put = std::get<lab::FigurePut>(lab::frameFromJson(engine.receive()));
+            return engine.receive()["type"] == "selected" ? std::get<lab::Note>(put.figure.content).markdown : "";
+        };
+        QCOMPARE(select("source", 42, 1), std::string("line 42 of pane 1"));
+        QCOMPARE(select("blocks", 7, 3), std::string("span 7 on track 3"));
+    }
+
     void checkNamesTheSettingAtFault() {
         Engine engine;
         engine.send(

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
 #include "tests/core/lab/every_figure.h"
+#include "tests/core/lab/kernel_figures.h"
 
 #include <chrono>
 #include <cstdlib>
@@ -28,6 +29,55 @@ class GridTiles : public TileSource {
         return tile;
     }
     std::vector<std::string> probe(int64_t row, int64_t col) override { return {fmt::format("cell {}, {}", row, col)}; }
+};
+
+/// A source of many lines, whose lines belong to those of the other pane, and a timeline of many spans.
+class Kernel : public Experiment {
+  public:
+    Description describe() const override {
+        Description d;
+        d.id = "test.kernel";
+        d.lab = "Test";
+        d.title = "Kernel";
+        d.sentence = "Lines of code and blocks on multiprocessors, as many as asked for.";
+        d.devices = {"cpu"};
+        d.parameters = {Parameter::integer("lines", "Lines of PTX", 400, 0, 100'000, "How many."),
+                        Parameter::integer("spans", "Spans", 2000, 0, 2'000'000, "How many."),
+                        Parameter::integer("tracks", "Tracks", 20, 1, 200, "How many.")};
+        return d;
+    }
+    double estimatedSeconds(const Settings&) const override { return 1; }
+    void run(const Settings& settings, Run& run) override {
+        run.put({"hbm", "", "", "", Figure::Place::Headline,
+                 Metric{34498150.0, "B", "", "read and written", {}, {}, Provenance::Counted, {}}});
+        run.put({"peak", "", "", "", Figure::Place::Headline,
+                 Metric{61.0, "%", "{:.0f}", "of the tensor peak", {}, {}, Provenance::Modelled, {}}});
+        Figure source{"source",
+                      "Source",
+                      "instructions and bytes of each line",
+                      "Counted, *line by line*.",
+                      Figure::Place::Main,
+                      test::kernelSource(settings.integer("lines"))};
+        run.put(source);
+        run.onSelect("source", [](Run& again, int64_t line, int64_t pane) {
+            again.put({"chosen", "Chosen line", "", "", Figure::Place::Detail,
+                       Note{fmt::format("line {} of pane {}", line, pane)}});
+        });
+        Figure timeline{"blocks", "Blocks on SMs",     "clocks, modelled",
+                        "",       Figure::Place::Main, test::blocksTimeline(0, settings.integer("tracks"))};
+        run.put(timeline);
+        run.onSelect("blocks", [](Run& again, int64_t span, int64_t track) {
+            again.put({"block", "Chosen block", "", "", Figure::Place::Detail,
+                       Note{fmt::format("span {} on track {}", span, track)}});
+        });
+        const auto all = test::blocksTimeline(settings.integer("spans"), settings.integer("tracks")).spans;
+        constexpr size_t batch = 100'000;
+        for (size_t i = 0; i < all.size(); i += batch) {
+            run.checkCancelled();
+            run.appendSpans("blocks", {all.begin() + static_cast<ptrdiff_t>(i),
+                                       all.begin() + static_cast<ptrdiff_t>(std::min(all.size(), i + batch))});
+        }
+    }
 };
 
 class Fault : public Experiment {
@@ -82,6 +132,7 @@ class Fault : public Experiment {
 int main(int argc, char** argv) {
     Registry registry;
     labs::registerAttentionLab(registry);
+    registry.add(std::make_unique<Kernel>());
     for (const char* what : {"ramp", "throw", "crash", "hang"})
         registry.add(std::make_unique<Fault>(what));
     return cli::runCli(argc, argv, registry);

@@ -81,6 +81,7 @@ inline std::vector<lab::Figure> everyFigure() {
     timeline.spans = {{0, 0, 100, "block 0", "load", Provenance::Modelled, "block 0: 100 clocks"},
                       {0, 50, 120, "block 2, ü", "compute", Provenance::Modelled, ""},
                       {2, -3.5, 200.25, "launch", "", Provenance::Measured, "on the \"host\""}};
+    timeline.selectable = true;
     const auto figure = [](const char* id, auto content) {
         return Figure{id, id, "sub", "*why*", Figure::Place::Main, std::move(content)};
     };

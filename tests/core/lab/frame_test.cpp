@@ -58,6 +58,22 @@ class FrameTest : public QObject {
         QVERIFY(record.ended() && !record.running());
     }
 
+    void theRevisionOfAFigureChangesWithItAlone() {
+        RunRecord record, other;
+        for (RunRecord* each : {&record, &other})
+            each->apply(test::everyFrame()[0]);
+        record.apply(FigurePut{5, {"a", "", "", "", {}, Table{{{"n", "", "", true, {}, ""}}, {}, {}}}});
+        record.apply(FigurePut{5, {"b", "", "", "", {}, Note{"x"}}});
+        other.apply(FigurePut{5, {"a", "", "", "", {}, Note{"x"}}});
+        const uint64_t a = record.revision("a"), b = record.revision("b");
+        QVERIFY(a != b && a != other.revision("a") && record.revision("absent") == 0);
+        record.apply(RowsAppended{5, "a", {{int64_t{1}}}});
+        QVERIFY(record.revision("a") != a);
+        QCOMPARE(record.revision("b"), b);
+        record.apply(Progress{5, 0.5, "", -1});
+        QCOMPARE(record.revision("b"), b);
+    }
+
     void dataForTheWrongKindIsRefused() {
         RunRecord record;
         record.apply(test::everyFrame()[0]);

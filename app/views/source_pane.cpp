@@ -1,0 +1,356 @@
+#include "app/views/source_pane.h"
+
+#include "app/views/theme.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QHelpEvent>
+#include <QMouseEvent>
+#include <QPainter>
+#include <QScrollBar>
+#include <QToolTip>
+
+#include <algorithm>
+#include <cmath>
+
+namespace warplight::app {
+
+SourcePane::SourcePane(QWidget* parent) : QAbstractScrollArea(parent) {
+    setFocusPolicy(Qt::StrongFocus);
+    setFrameShape(QFrame::NoFrame);
+    setMinimumSize(220, 120);
+    viewport()->setMouseTracking(true);
+    viewport()->setAutoFillBackground(false);
+}
+
+void SourcePane::setData(PaneData data) {
+    shown = std::move(data);
+    rankedCounter = -1;
+    marks.current = std::min(marks.current, shown.lineCount() - 1);
+    marks.anchor = std::min(marks.anchor, shown.lineCount() - 1);
+    marks.hover = -1;
+    marks.partners.clear();
+    marks.counter = std::clamp(marks.counter, 0, std::max(0, static_cast<int>(shown.pane.counters.size()) - 1));
+    setAccessibleName(QString::fromStdString(shown.pane.title));
+    fitScrollBars();
+    viewport()->update();
+}
+
+SourceLayout SourcePane::layoutNow() const { return SourceLayout::of(shown, viewport()->width(), marks.counter); }
+
+int SourcePane::rowsVisible() const {
+    const SourceLayout layout = layoutNow();
+    return std::max(1, static_cast<int>((viewport()->height() - layout.headHeight) / layout.rowHeight));
+}
+
+int SourcePane::firstVisible() const { return verticalScrollBar()->value(); }
+int SourcePane::lastVisible() const { return std::min(firstVisible() + rowsVisible(), shown.lineCount()) - 1; }
+
+void SourcePane::fitScrollBars() {
+    const int rows = rowsVisible(), columns = layoutNow().textColumns();
+    verticalScrollBar()->setRange(0, std::max(0, shown.lineCount() - rows));
+    verticalScrollBar()->setPageStep(rows);
+    horizontalScrollBar()->setRange(0, static_cast<int>(std::max<qsizetype>(0, shown.longest - columns)));
+    horizontalScrollBar()->setPageStep(columns);
+    horizontalScrollBar()->setSingleStep(4);
+}
+
+void SourcePane::scrollContentsBy(int, int) {
+    marks.firstColumn = horizontalScrollBar()->value();
+    viewport()->update();
+}
+
+void SourcePane::resizeEvent(QResizeEvent*) { fitScrollBars(); }
+
+void SourcePane::changeEvent(QEvent* event) {
+    if (event->type() == QEvent::StyleChange || event->type() == QEvent::FontChange)
+        fitScrollBars();
+    QAbstractScrollArea::changeEvent(event);
+}
+
+int SourcePane::lineAt(double y) const {
+    const SourceLayout layout = layoutNow();
+    if (y < layout.headHeight)
+        return -1;
+    const int line = firstVisible() + static_cast<int>((y - layout.headHeight) / layout.rowHeight);
+    return line < shown.lineCount() ? line : -1;
+}
+
+void SourcePane::reveal(int line) {
+    const int rows = rowsVisible();
+    if (line < firstVisible() ||
+        line >= firstVisible() + rows) // near the middle, so that what stands around it is seen
+        verticalScrollBar()->setValue(line == firstVisible() - 1 || line == firstVisible() + rows
+                                          ? firstVisible() + (line < firstVisible() ? -1 : 1)
+                                          : line - rows / 3);
+}
+
+void SourcePane::goTo(int line, bool extend) {
+    if (shown.lineCount() == 0)
+        return;
+    marks.current = std::clamp(line, 0, shown.lineCount() - 1);
+    if (!extend)
+        marks.anchor = marks.current;
+    marks.hover = -1;
+    reveal(marks.current);
+    viewport()->update();
+    emit told(reading(marks.current).replace('\n', "  ·  "));
+    emit focusMoved();
+}
+
+void SourcePane::setHover(int line) {
+    if (line == marks.hover)
+        return;
+    marks.hover = line;
+    viewport()->update();
+    emit told(line < 0 ? QString() : reading(line).replace('\n', "  ·  "));
+    emit focusMoved();
+}
+
+void SourcePane::setCounter(int counter) {
+    if (counter < 0 || counter >= static_cast<int>(shown.pane.counters.size()))
+        return;
+    marks.counter = counter;
+    fitScrollBars();
+    viewport()->update();
+}
+
+void SourcePane::setPartners(std::vector<int> lines, bool scrollThere) {
+    std::sort(lines.begin(), lines.end());
+    if (marks.partners == lines)
+        return;
+    marks.partners = std::move(lines);
+    const auto seen = [this](int line) { return line >= firstVisible() && line <= lastVisible(); };
+    if (scrollThere && !marks.partners.empty() && std::none_of(marks.partners.begin(), marks.partners.end(), seen))
+        reveal(marks.partners.front());
+    viewport()->update();
+}
+
+void SourcePane::setFind(const QString& text) {
+    marks.find = text;
+    viewport()->update();
+}
+
+bool SourcePane::findNext(int step) {
+    for (int i = step == 0 ? 0 : 1; !marks.find.isEmpty() && i <= shown.lineCount(); ++i) {
+        const int from = std::max(marks.current, 0), count = shown.lineCount();
+        const int at = ((from + (step < 0 ? -i : i)) % count + count) % count;
+        if (!shown.text(at).contains(marks.find, Qt::CaseInsensitive))
+            continue;
+        goTo(at);
+        const qsizetype column = shown.text(at).indexOf(marks.find, 0, Qt::CaseInsensitive);
+        if (column < marks.firstColumn || column + marks.find.size() > marks.firstColumn + layoutNow().textColumns())
+            horizontalScrollBar()->setValue(static_cast<int>(column) - 4);
+        return true;
+    }
+    return false;
+}
+
+int SourcePane::matches() const {
+    int count = 0;
+    for (int i = 0; !marks.find.isEmpty() && i < shown.lineCount(); ++i)
+        count += shown.text(i).contains(marks.find, Qt::CaseInsensitive);
+    return count;
+}
+
+void SourcePane::nextRemark(int step) {
+    if (const int at = shown.lineCount() == 0
+                           ? -1
+                           : shown.nextRemark(marks.current < 0 && step > 0 ? -1 : std::max(marks.current, 0), step);
+        at >= 0)
+        goTo(at);
+}
+
+void SourcePane::hottest() {
+    if (rankedCounter != marks.counter) {
+        ranked = shown.pane.counters.empty() ? std::vector<int>() : shown.ranking(marks.counter);
+        rankedCounter = marks.counter;
+        rank = -1;
+    }
+    if (ranked.empty())
+        return;
+    // Pressed again where it went: the next in rank.
+    const int count = static_cast<int>(ranked.size());
+    const bool again = rank >= 0 && ranked[static_cast<size_t>(rank)] == marks.current;
+    rank = again ? (rank + 1) % count : 0;
+    goTo(ranked[static_cast<size_t>(rank)]);
+}
+
+QString SourcePane::selectedText() const {
+    QStringList lines;
+    if (marks.current >= 0) {
+        const auto [low, high] = std::minmax(marks.current, marks.anchor);
+        for (int i = std::max(low, 0); i <= high; ++i)
+            lines << QString::fromStdString(shown.line(i).text);
+    }
+    return lines.join('\n');
+}
+
+void SourcePane::copySelection() const {
+    if (marks.current >= 0)
+        QApplication::clipboard()->setText(selectedText() + '\n');
+}
+
+QString SourcePane::reading(int index) const {
+    if (index < 0)
+        return {};
+    QStringList rows{QString("%1:%2").arg(QString::fromStdString(shown.pane.title)).arg(shown.line(index).number)};
+    for (int c = 0; c < static_cast<int>(shown.pane.counters.size()); ++c)
+        if (shown.count(index, c)) {
+            const auto& counter = shown.pane.counters[static_cast<size_t>(c)];
+            rows << QString("%1: %2 (%3)")
+                        .arg(QString::fromStdString(counter.title), shown.countText(index, c),
+                             badgeText(counter.provenance));
+        }
+    if (!shown.line(index).remark.empty())
+        rows << QString::fromStdString(shown.line(index).remark);
+    return rows.join('\n');
+}
+
+bool SourcePane::viewportEvent(QEvent* event) {
+    if (event->type() == QEvent::ToolTip) {
+        const auto* help = static_cast<QHelpEvent*>(event);
+        QString text = reading(lineAt(help->pos().y()));
+        if (text.isEmpty())
+            for (const auto& column : layoutNow().columns)
+                if (help->pos().x() >= column.left && help->pos().x() < column.left + column.width) {
+                    const auto& counter = shown.pane.counters[static_cast<size_t>(column.counter)];
+                    text = tr("%1 (%2): click to show its numbers")
+                               .arg(QString::fromStdString(counter.title), badgeText(counter.provenance));
+                }
+        QToolTip::showText(help->globalPos(), text, viewport());
+        return true;
+    }
+    if (event->type() == QEvent::Leave)
+        setHover(-1);
+    return QAbstractScrollArea::viewportEvent(event);
+}
+
+QString SourcePane::note(int first, int last) const {
+    QString text = last - first + 1 >= shown.lineCount() || first < 0
+                       ? lineCountText(shown.lineCount())
+                       : tr("lines %1 to %2 of %3").arg(first + 1).arg(last + 1).arg(shown.lineCount());
+    if (shown.remarks > 0)
+        text += "  ·  " + (shown.remarks == 1 ? tr("1 remark") : tr("%1 remarks").arg(shown.remarks)) +
+                (first < 0 ? tr(" (N)") : QString()); // paper has no keys
+    return text;
+}
+
+void SourcePane::paintEvent(QPaintEvent*) {
+    QPainter painter(viewport());
+    const QRectF area = viewport()->rect();
+    const double head = layoutNow().headHeight;
+    marks.focused = hasFocus();
+    paintSourceLines(painter, area.adjusted(0, head, 0, 0), shown, marks, firstVisible());
+    paintSourceHead(painter, QRectF(area.left(), area.top(), area.width(), head), shown, marks, note(-1, -1));
+}
+
+double SourcePane::heightOf(int lines) const {
+    const SourceLayout layout = SourceLayout::of(shown, 600, marks.counter);
+    return layout.headHeight + lines * layout.rowHeight;
+}
+
+void SourcePane::paintTo(QPainter& painter, const QRectF& area, bool withCursor) const {
+    const SourceLayout layout = SourceLayout::of(shown, area.width(), marks.counter);
+    const int rows = std::max(1, static_cast<int>((area.height() - layout.headHeight) / layout.rowHeight));
+    SourceMarks printed;
+    if (withCursor)
+        printed = marks;
+    printed.counter = marks.counter;
+    // What the user looks at; of a pane that nobody has scrolled, the surroundings of its hottest line.
+    int first = firstVisible();
+    if (!withCursor && shown.lineCount() > rows && !shown.hottest.empty())
+        first = std::clamp(shown.hottest[static_cast<size_t>(marks.counter)] - rows / 2, 0, shown.lineCount() - rows);
+    first = std::min(first, std::max(0, shown.lineCount() - rows));
+    const QRectF lines(area.left(), area.top() + layout.headHeight, area.width(), rows * layout.rowHeight);
+    paintSourceLines(painter, lines, shown, printed, first);
+    paintSourceHead(painter, area, shown, printed, note(first, std::min(first + rows, shown.lineCount()) - 1));
+}
+
+void SourcePane::mousePressEvent(QMouseEvent* event) {
+    if (event->button() != Qt::LeftButton)
+        return;
+    const SourceLayout layout = layoutNow();
+    if (event->position().y() < layout.headHeight) {
+        for (const auto& column : layout.columns)
+            if (event->position().x() >= column.left && event->position().x() < column.left + column.width + 12)
+                setCounter(column.counter);
+        return;
+    }
+    if (const int line = lineAt(event->position().y()); line >= 0) {
+        dragging = true;
+        goTo(line, event->modifiers() & Qt::ShiftModifier);
+    }
+}
+
+void SourcePane::mouseMoveEvent(QMouseEvent* event) {
+    if (!dragging)
+        return setHover(lineAt(event->position().y()));
+    const double y = event->position().y();
+    const int line = y < layoutNow().headHeight ? firstVisible() - 1 : lineAt(y);
+    if (line >= 0 && line != marks.current)
+        goTo(line, true);
+}
+
+void SourcePane::mouseReleaseEvent(QMouseEvent* event) {
+    if (!dragging || event->button() != Qt::LeftButton)
+        return;
+    dragging = false;
+    if (marks.anchor == marks.current) // a click, not a selection of several lines
+        emit activated(marks.current);
+}
+
+void SourcePane::keyPressEvent(QKeyEvent* event) {
+    const bool extend = event->modifiers() & Qt::ShiftModifier;
+    const int page = std::max(1, rowsVisible() - 1);
+    if (event->matches(QKeySequence::Copy))
+        return copySelection();
+    if (event->matches(QKeySequence::SelectAll)) {
+        goTo(0);
+        return goTo(shown.lineCount() - 1, true);
+    }
+    switch (event->key()) {
+    case Qt::Key_Up:
+        return goTo(std::max(marks.current, 0) - 1, extend);
+    case Qt::Key_Down:
+        return goTo(marks.current + 1, extend);
+    case Qt::Key_PageUp:
+        return goTo(marks.current - page, extend);
+    case Qt::Key_PageDown:
+        return goTo(std::max(marks.current, 0) + page, extend);
+    case Qt::Key_Home:
+        return goTo(0, extend);
+    case Qt::Key_End:
+        return goTo(shown.lineCount() - 1, extend);
+    case Qt::Key_Left:
+    case Qt::Key_Right:
+        return horizontalScrollBar()->setValue(horizontalScrollBar()->value() +
+                                               (event->key() == Qt::Key_Left ? -4 : 4));
+    case Qt::Key_N:
+        return nextRemark(extend ? -1 : 1);
+    case Qt::Key_H:
+        return hottest();
+    case Qt::Key_C:
+        return setCounter((marks.counter + 1) % std::max(1, static_cast<int>(shown.pane.counters.size())));
+    case Qt::Key_Return:
+    case Qt::Key_Enter:
+        if (marks.current >= 0)
+            emit activated(marks.current);
+        return;
+    default:
+        QAbstractScrollArea::keyPressEvent(event);
+    }
+}
+
+void SourcePane::focusInEvent(QFocusEvent* event) {
+    QAbstractScrollArea::focusInEvent(event);
+    viewport()->update();
+    emit focusMoved();
+}
+
+void SourcePane::focusOutEvent(QFocusEvent* event) {
+    QAbstractScrollArea::focusOutEvent(event);
+    viewport()->update();
+}
+
+} // namespace warplight::app

@@ -1,0 +1,89 @@
+#pragma once
+
+#include "app/views/figure_view.h"
+#include "app/views/timeline_index.h"
+
+class QScrollBar;
+
+namespace warplight::app {
+
+/// Tracks of spans. The wheel or + and - zoom around the mouse, dragging or the arrow keys pan, Home and End go to the
+/// ends, 0 or a double click shows all; Shift and the wheel, or Page Up and Down, scroll the tracks. Draws pixels, not
+/// spans: a million of them cost no more than what the screen has room for.
+class TimelineView : public FigureView {
+    Q_OBJECT
+  public:
+    explicit TimelineView(QWidget* parent = nullptr);
+
+    void setFigure(const lab::Figure& figure) override;
+    void render(QPainter& painter, const QRectF& area) const override;
+    QSize pictureSize() const override;
+    bool canResetZoom() const override { return true; }
+    void resetZoom() override;
+
+    double visibleBegin() const { return from; } ///< in units of the x axis
+    double visibleEnd() const { return to; }
+    void zoomAt(double x, double factor); ///< a pixel keeps its time; factor above 1 shows less
+    int64_t spanAt(QPointF point) const;  ///< index, -1: none
+    QStringList readingAt(int64_t span) const;
+    QString emptySentence() const;
+    QColor colourOf(const std::string& colourKey) const;
+    QRectF chartArea() const; ///< of the spans, in pixels of the widget
+
+  protected:
+    bool event(QEvent* event) override;
+    void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    void wheelEvent(QWheelEvent* event) override;
+    void mousePressEvent(QMouseEvent* event) override;
+    void mouseMoveEvent(QMouseEvent* event) override;
+    void mouseReleaseEvent(QMouseEvent* event) override;
+    void mouseDoubleClickEvent(QMouseEvent* event) override;
+    void leaveEvent(QEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+    void changeEvent(QEvent* event) override;
+
+  private:
+    /// Where tracks stand, from the top of all of them.
+    struct Row {
+        size_t track;
+        double top, laneHeight;
+        bool heading; ///< the name of the track's group stands above it
+    };
+    struct Rows {
+        std::vector<Row> rows;
+        double height = 0;
+    };
+
+    Rows rowsFor(double height, double narrowest) const;
+    QRectF chartIn(const QRectF& whole) const;
+    void moveTo(double begin, double end);
+    void fitScrollBar();
+    double timeAt(double x, const QRectF& chart) const {
+        return from + (x - chart.left()) / chart.width() * (to - from);
+    }
+    void paint(QPainter& painter, const QRectF& whole, const Rows& rows, double scrolled, double grain) const;
+    void paintAxis(QPainter& painter, const QRectF& chart) const;
+    void paintLane(QPainter& painter, const TimelineIndex::Lane& lane, const QRectF& box, double grain) const;
+    void paintSpan(QPainter& painter, const lab::Timeline::Span& span, const QColor& colour, const QRectF& box) const;
+    void paintLabels(QPainter& painter, const QRectF& whole, const Rows& rows, double scrolled) const;
+    void paintLegend(QPainter& painter, const QRectF& whole) const;
+    QString timeText(double time, double step, bool withUnit) const;
+    QString unitText() const;
+    QString durationText(double duration) const;
+    void fillColours();
+
+    lab::Timeline timeline;
+    TimelineIndex index;
+    std::vector<QColor> colours; ///< per colour key of the index
+    double from = 0, to = 1;
+    bool fitted = true; ///< shows all, also when more comes
+    QScrollBar* scrollBar;
+    int64_t hovered = -1;
+    QPointF pressed;
+    double pressedFrom = 0;
+    int pressedScroll = 0;
+    bool dragging = false, moved = false;
+};
+
+} // namespace warplight::app
