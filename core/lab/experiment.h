@@ -21,7 +21,7 @@ struct Description {
     std::string about;                ///< Markdown: formulas and background for the settings panel
     std::vector<std::string> devices; ///< that can run it: {"cpu"}
     std::vector<Parameter> parameters;
-    std::string dropFiles; ///< id of the File parameter that a dropped tensor file goes to; empty = takes none
+    std::string dropFiles; ///< id of the File parameter that dropped files of its pattern go to; empty = takes none
 };
 
 /// One page of a lab. Deterministic for a seed, but for measured times.

@@ -120,6 +120,10 @@ class ProfileLabTest : public QObject {
         QVERIFY(roofs(record({{"gpu", std::string("none")}})).empty());
         QCOMPARE(labs::dataSheetOf("NVIDIA GeForce RTX 4090")->id, std::string_view("RTX4090"));
         QCOMPARE(labs::dataSheetOf("NVIDIA L4")->id, std::string_view("L4"));
+        QCOMPARE(labs::dataSheetOf("NVIDIA A100-SXM4-40GB")->id, std::string_view("A100"));
+        QCOMPARE(labs::dataSheetOf("NVIDIA H100 80GB HBM3")->id, std::string_view("H100"));
+        QVERIFY(!labs::dataSheetOf("NVIDIA A100-SXM4-80GB")); // another bandwidth
+        QVERIFY(!labs::dataSheetOf("NVIDIA H100 PCIe"));
         QVERIFY(!labs::dataSheetOf("NVIDIA L40S"));
         QVERIFY(!labs::dataSheetOf("Quadro T400"));
     }
