@@ -321,14 +321,19 @@ const vgpu::GpuProfile* dataSheetOf(std::string_view gpu) {
             return true;
         return card.find("pcie") != std::string::npos && sheet.find("sxm") != std::string::npos;
     };
+    const auto goesOn = [](std::string_view text, size_t letters) { // behind so many letters and digits
+        for (size_t i = 0; i < text.size(); ++i)
+            if (std::isalnum(static_cast<unsigned char>(text[i])) && letters-- == 1)
+                return i + 1 < text.size() && std::isalnum(static_cast<unsigned char>(text[i + 1])) != 0;
+        return false;
+    };
     const std::string name = simple(gpu);
     const vgpu::GpuProfile* best = nullptr;
     for (const vgpu::GpuProfile& profile : vgpu::gpuProfiles()) {
         const std::string id = simple(profile.id);
         const size_t at = name.find(id);
-        // "L4" is no part of "L40S", "T4" none of "T400".
-        if (at == std::string::npos ||
-            (at + id.size() < name.size() && std::isdigit(static_cast<unsigned char>(name[at + id.size()]))))
+        // "L4" is no part of "L40S", "T4" none of "T400"; "H100 80GB" is an H100.
+        if (at == std::string::npos || goesOn(gpu, at + id.size()))
             continue;
         if (otherCard(name, simple(profile.name)))
             continue;
