@@ -143,7 +143,7 @@ class OpenProfile : public Experiment {
                   "steps of a small transformer would have on an A100. Choose a file, or drop one on the window."
                 : fmt::format("**{}**, written by {}{}.", std::filesystem::path(profile.source).filename().string(),
                               profile.tool, profile.gpu.empty() ? "" : " on " + profile.gpu);
-        text += fmt::format("\n\n{} launches of {} kernels, {} kinds of copies and fills.", read.launches,
+        text += fmt::format("\n\nKernels: {} launches of {}. Kinds of copies and fills: {}.", read.launches,
                             read.kernels.size(), read.copies.size());
         for (const std::string& warning : profile.warnings)
             text += "\n\n" + warning;

@@ -103,9 +103,10 @@ std::vector<Figure> headlineFigures(const ReadProfile& read) {
     figures.push_back(metric("kernelTime", static_cast<double>(read.kernelTime) * ns, "s", on,
                              "Sum of the durations of all kernels, **measured** by the profiler. Kernels that run side "
                              "by side count each."));
-    figures.push_back(metric("launches", static_cast<double>(read.launches), "",
-                             fmt::format("launches of {} kernels", read.kernels.size()),
-                             "Kernel launches that the file holds, **measured**.", "{:.0f}"));
+    figures.push_back(
+        metric("launches", static_cast<double>(read.launches), "",
+               fmt::format("launches of {} kernel{}", read.kernels.size(), read.kernels.size() == 1 ? "" : "s"),
+               "Kernel launches that the file holds, **measured**.", "{:.0f}"));
     if (!read.kernels.empty())
         figures.push_back(metric("topShare", 100 * read.kernels.front().share, "%",
                                  "of it in " + read.shortNames[read.kernels.front().name],
