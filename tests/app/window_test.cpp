@@ -372,6 +372,8 @@ class WindowTest : public QObject {
         QMimeData mime;
         mime.setUrls({QUrl::fromLocalFile(QString(WARPLIGHT_TEST_DATA) + "/data/profiles/kineto.json.gz")});
         const auto drop = [&] {
+            QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
+            QCoreApplication::sendEvent(window.get(), &enter);
             QDropEvent event(QPointF(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
             QCoreApplication::sendEvent(window.get(), &event);
         };
