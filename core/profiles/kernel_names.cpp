@@ -155,7 +155,7 @@ std::string_view title(KernelClass kind) {
     case KernelClass::MatrixProduct:
         return "matrix product";
     case KernelClass::Softmax:
-        return "softmax";
+        return "separate softmax";
     case KernelClass::Copy:
         return "copy";
     case KernelClass::Collective:
@@ -163,7 +163,7 @@ std::string_view title(KernelClass kind) {
     case KernelClass::Other:
         break;
     }
-    return "other";
+    return "elementwise and other";
 }
 
 std::optional<OurKernel> ourKernel(std::string_view kernel) {

@@ -16,7 +16,8 @@ std::string shortName(std::string_view kernel, size_t longest = 56);
 /// What kind of work a kernel does, guessed from its name.
 enum class KernelClass { Attention, MatrixProduct, Softmax, Copy, Collective, Other };
 KernelClass classOf(std::string_view kernel);
-std::string_view title(KernelClass kind); ///< "matrix product"
+/// "matrix product". These are colour keys too: the theme gives each of the six a colour of its own.
+std::string_view title(KernelClass kind);
 
 /// One of the kernels of gpu/kernels.
 struct OurKernel {
