@@ -106,7 +106,9 @@ struct LineCount {
     std::string sourceFile;
     int sourceLine = 0;
     uint64_t warps = 0, threads = 0;
-    uint64_t requests = 0, bytes = 0, sectors = 0, wavefronts = 0, ideal = 0;
+    uint64_t requests = 0, bytes = 0;
+    uint64_t sectors = 0, idealSectors = 0;       ///< of global memory, and if lanes had been consecutive
+    uint64_t wavefronts = 0, idealWavefronts = 0; ///< of shared memory; a copy between the two has both
 };
 
 struct Finding {

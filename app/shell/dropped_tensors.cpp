@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 
+#include <QDir>
 #include <QFileInfo>
 
 #include <algorithm>
@@ -39,17 +40,42 @@ bool fits(const QString& name, const QString& wanted) {
            (last.size() == wanted.size() || !last[wanted.size()].isLetter());
 }
 
-const lab::Description& receiver(std::span<const lab::Description> experiments, const QString& current) {
+/// The patterns of the parameter that dropped files go to: "*.npy", "*.npz".
+QStringList patternsOf(const lab::Description& description) {
+    for (const lab::Parameter& parameter : description.parameters)
+        if (parameter.id == description.dropFiles) {
+            const QString filter = QString::fromStdString(parameter.fileFilter);
+            return filter.section('(', -1).section(')', 0, 0).split(' ', Qt::SkipEmptyParts);
+        }
+    return {};
+}
+
+bool takes(const QStringList& patterns, const QString& file) {
+    QString name = QFileInfo(file).fileName();
+    if (name.endsWith(".safetensors.index.json", Qt::CaseInsensitive)) // a tensor file in several, by its table
+        name.chop(static_cast<qsizetype>(std::string_view(".index.json").size()));
+    return QDir::match(patterns, name);
+}
+
+/// The page that takes all of these files: `current` if it does, else the first.
+const lab::Description& receiver(const QStringList& files, std::span<const lab::Description> experiments,
+                                 const QString& current) {
     const lab::Description* first = nullptr;
+    QStringList known;
     for (const lab::Description& description : experiments) {
         if (description.dropFiles.empty())
+            continue;
+        const QStringList patterns = patternsOf(description);
+        known += patterns;
+        if (!std::all_of(files.begin(), files.end(), [&](const QString& file) { return takes(patterns, file); }))
             continue;
         if (QString::fromStdString(description.id) == current)
             return description;
         first = first ? first : &description;
     }
     if (!first)
-        throw InputError("No page takes tensor files");
+        throw InputError(files.join(", ").toStdString() + ": no page takes this, expected " +
+                         known.join(", ").toStdString());
     return *first;
 }
 
@@ -57,7 +83,12 @@ const lab::Description& receiver(std::span<const lab::Description> experiments, 
 
 DroppedTensors settingsForDropped(const QStringList& files, std::span<const lab::Description> experiments,
                                   const QString& current) {
-    const lab::Description& to = receiver(experiments, current);
+    const lab::Description& to = receiver(files, experiments, current);
+    if (!takes(patternsOf(to), "x.npy")) { // a file is one setting, not a collection of tensors
+        if (files.size() > 1)
+            throw InputError(files.join(", ").toStdString() + ": " + to.title + " takes one file at a time");
+        return {QString::fromStdString(to.id), {{to.dropFiles, files.front().toStdString()}}};
+    }
     std::vector<Candidate> candidates = candidatesOf(files);
     const std::string only = candidates.size() == 1 ? candidates.front().spec : std::string();
     DroppedTensors result{QString::fromStdString(to.id), {}};

@@ -9,15 +9,16 @@
 
 namespace warplight::app {
 
-/// Where dropped tensor files go, and the settings that put them there.
+/// Where dropped files go, and the settings that put them there.
 struct DroppedTensors {
     QString experiment;
     std::map<std::string, lab::Value> settings;
 };
 
-/// Finds the page that takes tensor files (`current` if it does, else the first) and hands its file parameters the
-/// tensors: first those of a fitting name ("q" for "qFile"), then the rest in order; a single tensor goes to all.
-/// Throws InputError naming the file that cannot be read, or saying that no page takes files.
+/// Finds the page that takes files of these names (`current` if it does, else the first), by the patterns of its file
+/// parameter. A page of tensors gets them in its file parameters: first those of a fitting name ("q" for "qFile"), then
+/// the rest in order; a single tensor goes to all. Any other page gets one file.
+/// Throws InputError naming the file that cannot be read or that no page takes, with the patterns that are taken.
 DroppedTensors settingsForDropped(const QStringList& files, std::span<const lab::Description> experiments,
                                   const QString& current);
 

@@ -100,7 +100,7 @@ class MainWindow : public QMainWindow {
     SettingsForm* settings;
     QLabel *about, *status, *reading, *banner, *frameTime;
     QComboBox* device;
-    QString chosenDevice; ///< by the user; empty: each page takes its first
+    QString chosenDevice;          ///< by the user; empty: each page takes its first
     std::vector<QWidget*> besides; ///< what presentation mode hides
     FrameClock frameClock;
     SystemTheme systemTheme;

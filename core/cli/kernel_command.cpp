@@ -42,7 +42,7 @@ json toJson(const gpu::LaunchStats& s) {
                          {"bytes", l.bytes},
                          {"sectors", l.sectors},
                          {"wavefronts", l.wavefronts},
-                         {"ideal", l.ideal}});
+                         {"ideal", l.idealSectors + l.idealWavefronts}});
     for (const auto& f : s.findings)
         findings.push_back({{"kind", f.kind}, {"message", f.message}, {"line", f.line}, {"count", f.count}});
     json modelled;

@@ -121,9 +121,9 @@ std::vector<KernelSignature> ptxSignatures(const std::string& text, const std::s
         const std::vector<std::string> types = parameterTypes(f.name);
         for (size_t i = 0; i < f.parameters.size(); ++i) {
             const auto& p = f.parameters[i];
-            kernel.parameters.push_back({p.name, types.size() == f.parameters.size() ? types[i]
-                                                 : p.array                           ? fmt::format("{} bytes", p.bytes)
-                                                           : fmt::format("{}{}", p.type.kind, p.type.bits)});
+            const std::string plain = p.bytes * 8 > p.type.bits ? fmt::format("{} bytes", p.bytes)
+                                                                : fmt::format("{}{}", p.type.kind, p.type.bits);
+            kernel.parameters.push_back({p.name, types.size() == f.parameters.size() ? types[i] : plain});
         }
         all.push_back(std::move(kernel));
     }

@@ -21,7 +21,7 @@ struct Description {
     std::string about;                ///< Markdown: formulas and background for the settings panel
     std::vector<std::string> devices; ///< that can run it: {"cpu"}
     std::vector<Parameter> parameters;
-    std::string dropFiles; ///< id of the File parameter that a dropped tensor file goes to; empty = takes none
+    std::string dropFiles; ///< id of the File parameter that dropped files of its pattern go to; empty = takes none
 };
 
 /// One page of a lab. Deterministic for a seed, but for measured times.
@@ -47,7 +47,8 @@ class Registry {
     void add(std::unique_ptr<Experiment> experiment);
     Experiment& find(std::string_view id) const; ///< throws InputError listing the known ids
     std::vector<Experiment*> all() const;
-    std::vector<Experiment*> ofLab(std::string_view lab) const; ///< by lower-case lab name: "attention"; empty if none
+    std::vector<Experiment*>
+    ofLab(std::string_view lab) const; ///< by lower-case lab name or start of the id: "tools", "profile"
 
   private:
     std::vector<std::unique_ptr<Experiment>> experiments;

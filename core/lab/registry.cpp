@@ -40,7 +40,10 @@ std::vector<Experiment*> Registry::all() const {
 
 std::vector<Experiment*> Registry::ofLab(std::string_view lab) const {
     std::vector<Experiment*> list = all();
-    std::erase_if(list, [&](Experiment* experiment) { return lowerCase(experiment->describe().lab) != lab; });
+    std::erase_if(list, [&](Experiment* experiment) {
+        const Description description = experiment->describe();
+        return lowerCase(description.lab) != lab && description.id.substr(0, description.id.find('.')) != lab;
+    });
     return list;
 }
 

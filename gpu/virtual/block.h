@@ -87,7 +87,8 @@ struct Barrier {
 /// A race detector's memory of one byte of shared memory.
 struct SharedMark {
     uint32_t writeClock = 0, readClock = 0;
-    int16_t writer = -1, reader = -1; ///< warps; -2: several
+    uint32_t readers = 0; ///< warps that read it at `readClock` of their own since it was written, by bit
+    int16_t writer = -1;  ///< a warp
     uint16_t written = 0;
 };
 

@@ -13,6 +13,10 @@ namespace {
 
 constexpr int64_t gap = 4096; ///< between allocations: what runs over an end hits nothing
 
+/// Owners of granules that are nobody's: below the numbers of allocations.
+constexpr int32_t freeGranule = -1;
+constexpr int32_t gapBehind(int32_t allocation) { return -2 - allocation; }
+
 void* reserve(int64_t bytes) {
     void* at = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -39,7 +43,7 @@ uint64_t GlobalMemory::allocate(int64_t bytes, std::string name) {
     // The lowest gap that is wide enough.
     size_t at = 0, run = 0;
     for (size_t i = 0; i < owner.size() && static_cast<int64_t>(run) < granules; ++i) {
-        run = owner[i] < 0 ? run + 1 : 0;
+        run = owner[i] == freeGranule ? run + 1 : 0;
         if (run == 0)
             at = i + 1;
     }
@@ -47,10 +51,12 @@ uint64_t GlobalMemory::allocate(int64_t bytes, std::string name) {
         throw InputError(
             fmt::format("'{}' needs {} bytes of GPU memory; {} of {} are in use", name, bytes, inUse, size));
     if (owner.size() < at + static_cast<size_t>(granules))
-        owner.resize(at + static_cast<size_t>(granules), -1);
+        owner.resize(at + static_cast<size_t>(granules), freeGranule);
     const auto index = static_cast<int32_t>(allocations.size());
     const size_t held = static_cast<size_t>(granules) - (gap >> granuleBits);
     std::fill_n(owner.begin() + static_cast<int64_t>(at), held, index);
+    std::fill_n(owner.begin() + static_cast<int64_t>(at + held), static_cast<size_t>(granules) - held,
+                gapBehind(index));
     const uint64_t address = globalWindow + (static_cast<uint64_t>(at) << granuleBits);
     allocations.push_back({address, bytes, std::move(name), true});
     inUse += bytes;
@@ -65,8 +71,8 @@ void GlobalMemory::release(uint64_t address) {
     a.live = false;
     inUse -= a.bytes;
     for (int32_t& granule : owner)
-        if (granule == index)
-            granule = -1;
+        if (granule == index || granule == gapBehind(index))
+            granule = freeGranule;
     // Fresh zero pages for whoever comes next.
     const auto pages = static_cast<size_t>((std::max<int64_t>(a.bytes, 1) + 4095) / 4096 * 4096);
     madvise(host(address), pages, MADV_DONTNEED);

@@ -185,7 +185,7 @@ class VirtualKernel final : public gpu::Kernel {
             line.bytes += a.bytes;
             line.sectors += a.sectors;
             line.wavefronts += a.wavefronts;
-            line.ideal += a.ideal;
+            (a.wavefronts > 0 ? line.idealWavefronts : line.idealSectors) += a.ideal;
             if (a.wavefronts > 0) {
                 stats.sharedRequests += a.requests;
                 stats.sharedBytes += a.bytes;

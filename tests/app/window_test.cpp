@@ -390,6 +390,24 @@ class WindowTest : public QObject {
         QVERIFY(window->currentRun()->figure("map"));
     }
 
+    void droppedProfilesOpenInTheirPage() {
+        QMimeData mime;
+        mime.setUrls({QUrl::fromLocalFile(QString(WARPLIGHT_TEST_DATA) + "/data/profiles/kineto.json.gz")});
+        const auto drop = [&] {
+            QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
+            QCoreApplication::sendEvent(window.get(), &enter);
+            QDropEvent event(QPointF(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
+            QCoreApplication::sendEvent(window.get(), &event);
+        };
+        drop();
+        QTRY_COMPARE(window->currentExperiment(), QString("profile.open"));
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+        QCOMPARE(*std::get<lab::Metric>(window->currentRun()->figure("launches")->content).value, 6.0);
+        mime.setUrls({QUrl::fromLocalFile(folder.filePath("nothing.docx"))});
+        drop();
+        QVERIFY(window->bannerText().contains("nothing.docx: no page takes this, expected *.npy"));
+    }
+
     void sessionsAreSavedAndOpened() {
         window->showExperiment("attention.tiles");
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);

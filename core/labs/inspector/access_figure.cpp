@@ -149,7 +149,8 @@ int worstAccess(const Inspection& of) {
     uint64_t most = 0, any = 0;
     int first = 0;
     for (const gpu::LineCount& l : of.stats.lines) {
-        const uint64_t pieces = std::max(l.sectors, l.wavefronts), beyond = pieces > l.ideal ? pieces - l.ideal : 0;
+        const uint64_t pieces = l.sectors + l.wavefronts, fewest = l.idealSectors + l.idealWavefronts,
+                       beyond = pieces > fewest ? pieces - fewest : 0;
         if (!of.accesses.contains(l.line))
             continue;
         if (beyond > most) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <fmt/format.h>
 
 namespace warplight::labs {
@@ -19,7 +20,8 @@ bool isShared(const gpu::LineCount& line) { return line.wavefronts > 0; }
 
 /// "load", "store", "atomic operation", "copy".
 std::string kindOf(const gpu::LineCount& line) {
-    const auto begins = [&](const char* with) { return line.text.find(with) != std::string::npos; };
+    const size_t guard = line.text.starts_with('@') ? line.text.find(' ') + 1 : 0;
+    const auto begins = [&](const char* with) { return line.text.compare(guard, std::strlen(with), with) == 0; };
     return begins("cp.async")                 ? "copy"
            : begins("atom") || begins("red.") ? "atomic operation"
            : begins("st.")                    ? "store"
@@ -41,10 +43,10 @@ std::string bufferOf(const Inspection& of, int line) {
 void globalAccesses(const Inspection& of, std::vector<Remark>& all) {
     uint64_t counted = 0, bad = 0;
     for (const gpu::LineCount& line : of.stats.lines) {
-        if (line.requests == 0 || line.sectors == 0 || isShared(line) || line.text.find(".local") != std::string::npos)
+        if (line.requests == 0 || line.sectors == 0 || line.text.find(".local") != std::string::npos)
             continue;
         ++counted;
-        const double used = std::min(1.0, ratio(line.ideal, line.sectors));
+        const double used = std::min(1.0, ratio(line.idealWavefrontsSectors, line.sectors));
         if (used >= wellUsed || ratio(line.sectors, of.stats.globalSectors) < shareWorthSaying)
             continue;
         ++bad;
@@ -53,7 +55,7 @@ void globalAccesses(const Inspection& of, std::vector<Remark>& all) {
              fmt::format("{:.0f} % of the bytes that this {}{} moves are used, {:.1f} sectors of 32 B a request "
                          "where {:.1f} would do{}",
                          100 * used, kindOf(line), bufferOf(of, line.line), ratio(line.sectors, line.requests),
-                         ratio(line.ideal, line.requests), lanesOf(of, line.line)),
+                         ratio(line.idealWavefronts, line.requests), lanesOf(of, line.line)),
              line.line});
     }
     if (counted > 0 && bad == 0)
@@ -69,16 +71,16 @@ void bankConflicts(const Inspection& of, std::vector<Remark>& all) {
         if (!isShared(line))
             continue;
         ++counted;
-        if (ratio(line.wavefronts, line.ideal) < manyPasses ||
+        if (ratio(line.wavefronts, line.idealWavefronts) < manyPasses ||
             ratio(line.wavefronts, of.stats.sharedWavefronts) < shareWorthSaying)
             continue;
         ++bad;
         all.push_back(
-            {ratio(line.wavefronts, line.ideal) >= 2 ? Severity::Warning : Severity::Note,
-             fmt::format("This {} from shared memory goes {:.1f} times over the banks where {:.1f} would do: bank "
+            {ratio(line.wavefronts, line.idealWavefronts) >= 2 ? Severity::Warning : Severity::Note,
+             fmt::format("This {} goes {:.1f} times over the banks of shared memory where {:.1f} would do: bank "
                          "conflicts{}",
-                         kindOf(line), ratio(line.wavefronts, line.requests), ratio(line.ideal, line.requests),
-                         lanesOf(of, line.line)),
+                         kindOf(line), ratio(line.wavefronts, line.requests),
+                         ratio(line.idealWavefronts, line.requests), lanesOf(of, line.line)),
              line.line});
     }
     if (counted > 0 && bad == 0)

@@ -18,13 +18,10 @@ struct Sum {
     void add(const gpu::LineCount& l) {
         warps += l.warps;
         bytes += l.bytes;
-        if (l.wavefronts > 0) {
-            wavefronts += l.wavefronts;
-            ideal += l.ideal;
-        } else {
-            sectors += l.sectors;
-            globalRequests += l.requests;
-        }
+        wavefronts += l.wavefronts;
+        ideal += l.idealWavefronts;
+        sectors += l.sectors;
+        globalRequests += l.sectors > 0 ? l.requests : 0;
     }
     std::vector<std::optional<double>> counts() const {
         const auto some = [](double value, bool there) { return there ? std::optional(value) : std::nullopt; };

@@ -196,6 +196,29 @@ void checkWritten(Warp& w, const Op* op, const Pattern& p, uint64_t base, int by
     }
 }
 
+namespace {
+
+/// A warp other than `self` whose read of the byte is not known to be past; -1: none.
+int racingReader(const SharedMark& mark, int16_t self, const std::vector<uint32_t>& known) {
+    for (uint32_t left = mark.readers & ~(1u << self); left != 0; left &= left - 1) {
+        const int reader = std::countr_zero(left);
+        if (mark.readClock > known[static_cast<size_t>(reader)])
+            return reader;
+    }
+    return -1;
+}
+
+/// Reads at the same clock are kept as a set of warps; of two clocks the lower, which may miss a race but makes none
+/// up.
+void remember(SharedMark& mark, int16_t self, const std::vector<uint32_t>& known) {
+    const uint32_t now = known[static_cast<size_t>(self)];
+    const bool past = racingReader(mark, self, known) < 0 && now > mark.readClock;
+    mark.readClock = past || mark.readers == 0 ? now : std::min(mark.readClock, now);
+    mark.readers = (past ? 0 : mark.readers) | 1u << self;
+}
+
+} // namespace
+
 void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind) {
     Block& block = *w.block;
     const auto self = static_cast<int16_t>(w.index);
@@ -220,22 +243,18 @@ void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int byt
                         fmt::format(
                             "byte {} of shared memory is read while warp {} writes it, with no barrier between,", at,
                             mark.writer));
-                mark.reader = mark.reader == self || mark.reader == -1 ||
-                                      (mark.reader >= 0 && mark.readClock <= known[static_cast<size_t>(mark.reader)])
-                                  ? self
-                                  : int16_t(-2);
-                mark.readClock = std::max(mark.readClock, known[static_cast<size_t>(self)]);
+                remember(mark, self, known);
             } else {
-                const bool read = kind == AccessKind::Write && mark.reader >= 0 && mark.reader != self &&
-                                  mark.readClock >= known[static_cast<size_t>(mark.reader)] + 1;
+                const int reader = kind == AccessKind::Write ? racingReader(mark, self, known) : -1;
+                const bool read = reader >= 0;
                 if (kind == AccessKind::Write && (wrote || read))
                     block.report(
                         w, op, i, "race",
                         fmt::format("byte {} of shared memory is written while warp {} {} it, with no barrier between,",
-                                    at, wrote ? mark.writer : mark.reader, wrote ? "writes" : "reads"));
+                                    at, wrote ? mark.writer : reader, wrote ? "writes" : "reads"));
                 mark.writer = kind == AccessKind::Write ? self : int16_t(-1);
                 mark.writeClock = known[static_cast<size_t>(self)];
-                mark.reader = -1;
+                mark.readers = 0;
                 mark.readClock = 0;
                 mark.written = 1;
             }

@@ -2,6 +2,7 @@
 #include "core/cli/cli.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/profile/profile_lab.h"
 #include "tests/core/lab/every_figure.h"
 #include "tests/core/lab/kernel_figures.h"
 
@@ -132,6 +133,7 @@ class Fault : public Experiment {
 int main(int argc, char** argv) {
     Registry registry;
     labs::registerAttentionLab(registry);
+    labs::registerProfileLab(registry);
     registry.add(std::make_unique<Kernel>());
     for (const char* what : {"ramp", "throw", "crash", "hang"})
         registry.add(std::make_unique<Fault>(what));

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+
+#include <memory>
+
+namespace warplight::labs {
+
+/// Adds `profile.open`.
+void registerProfileLab(lab::Registry& registry);
+
+std::unique_ptr<lab::Experiment> makeOpenProfile();
+
+} // namespace warplight::labs

@@ -1,0 +1,374 @@
+#include "core/profiles/kineto_trace.h"
+
+#include "core/error.h"
+#include "core/profiles/json_scanner.h"
+#include "core/profiles/local_number.h"
+#include "core/profiles/profiler_metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+namespace warplight::profiles {
+namespace {
+
+constexpr int nsDigits = 3; ///< ts and dur are microseconds, whatever displayTimeUnit says
+constexpr int64_t longest = int64_t{1} << 62;
+
+/// One event while it is read; strings keep their memory from event to event.
+struct Event {
+    char phase = 0;
+    std::string category, name;
+    std::optional<int64_t> start, duration; ///< ns
+    std::optional<int64_t> device, stream;  ///< of pid and tid
+    KernelRecord record;                    ///< what args told
+    Collective collective;
+    bool hasCollective = false;
+    LaunchMetrics metrics;
+
+    void clear() {
+        phase = 0;
+        category.clear();
+        name.clear();
+        start = duration = device = stream = {};
+        record = {};
+        collective = {};
+        hasCollective = false;
+        metrics = {};
+    }
+};
+
+bool sameWord(std::string_view text, std::string_view lower) {
+    return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) {
+               return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b;
+           });
+}
+
+enum class Wanted { No, Unknown, Kernel, Copy, Fill, Range };
+
+Wanted wantedOf(const Event& event) {
+    if (event.phase && event.phase != 'X')
+        return Wanted::No;
+    const std::string_view category = event.category;
+    if (category.empty())
+        return Wanted::Unknown;
+    if (sameWord(category, "kernel"))
+        return Wanted::Kernel;
+    if (sameWord(category, "gpu_memcpy") || sameWord(category, "memcpy"))
+        return Wanted::Copy;
+    if (sameWord(category, "gpu_memset") || sameWord(category, "memset"))
+        return Wanted::Fill;
+    if (sameWord(category, "cuda_profiler_range"))
+        return Wanted::Range;
+    return Wanted::No;
+}
+
+class Reader {
+  public:
+    Reader(ByteSource& from, const Reading& r) : source(from), json(from), reading(r), names(profile.names) {
+        profile.tool = "PyTorch";
+        profile.source = r.name;
+    }
+
+    Profile read() {
+        try {
+            document();
+        } catch (const JsonDamage& damage) {
+            if (!sawEvents)
+                throw InputError(fmt::format("{}: byte {} is not what a trace has there, expected {} of a Chrome or "
+                                             "PyTorch trace",
+                                             reading.name, damage.offset, damage.expected));
+            cut = damage.offset;
+        }
+        if (!sawEvents)
+            throw InputError(fmt::format("{}: holds no traceEvents, expected a Chrome or PyTorch trace", reading.name));
+        finish();
+        return std::move(profile);
+    }
+
+  private:
+    void document() {
+        if (json.accept('[')) { // a bare list of events
+            events();
+            return;
+        }
+        json.expect('{');
+        while (json.nextKey(key)) {
+            if (key == "traceEvents") {
+                json.expect('[');
+                events();
+            } else if (key == "baseTimeNanoseconds") {
+                json.readScalar(text);
+                base = scaledInteger(text, 0).value_or(0);
+            } else if (key == "deviceProperties" && json.peek() == '[') {
+                devices();
+            } else {
+                json.skipValue();
+            }
+        }
+    }
+
+    void devices() {
+        json.expect('[');
+        while (json.nextElement()) {
+            if (json.peek() != '{') {
+                json.skipValue();
+                continue;
+            }
+            json.expect('{');
+            while (json.nextKey(key))
+                if (key == "name" && json.peek() == '"') {
+                    json.readString(text);
+                    otherGpus = otherGpus || (!profile.gpu.empty() && profile.gpu != text);
+                    if (profile.gpu.empty())
+                        profile.gpu = text;
+                } else {
+                    json.skipValue();
+                }
+        }
+    }
+
+    void events() {
+        sawEvents = true;
+        try {
+            while (json.nextElement())
+                element();
+            return;
+        } catch (const JsonDamage& damage) {
+            if (damage.atEnd)
+                throw;
+            if (damagedEvents++ == 0)
+                firstDamage = damage.offset;
+        }
+        // Behind damage: Kineto begins every event with its phase.
+        while (json.seek("\"ph\"")) {
+            try {
+                event.clear();
+                json.expect(':');
+                member("ph");
+                rest();
+                while (json.nextElement())
+                    element();
+                return;
+            } catch (const JsonDamage& damage) {
+                if (damage.atEnd)
+                    throw;
+                ++damagedEvents;
+            }
+        }
+        cut = json.offset();
+    }
+
+    void element() {
+        ++count;
+        if (json.peek() != '{') {
+            json.skipValue();
+            return;
+        }
+        json.expect('{');
+        event.clear();
+        rest();
+    }
+
+    /// What follows in an object whose opening brace, and perhaps first member, has been read.
+    void rest() {
+        while (json.nextKey(key))
+            member(key);
+        keep();
+    }
+
+    void member(std::string_view name) {
+        if (name == "ph") {
+            json.readScalar(text);
+            event.phase = text.empty() ? 0 : text[0];
+        } else if (name == "cat") {
+            scalarOrSkip(event.category);
+        } else if (name == "name" && json.peek() == '"') {
+            wantedOf(event) == Wanted::No ? json.skipValue() : json.readString(event.name);
+        } else if (name == "ts") {
+            event.start = time();
+        } else if (name == "dur") {
+            event.duration = time();
+        } else if (name == "pid") {
+            event.device = integer();
+        } else if (name == "tid") {
+            event.stream = integer();
+        } else if (name == "args" && wantedOf(event) != Wanted::No && json.peek() == '{') {
+            arguments();
+        } else {
+            json.skipValue();
+        }
+    }
+
+    void scalarOrSkip(std::string& into) {
+        const char c = json.peek();
+        if (c == '{' || c == '[')
+            json.skipValue();
+        else
+            json.readScalar(into);
+    }
+    std::optional<int64_t> time() {
+        text.clear();
+        scalarOrSkip(text);
+        const auto value = scaledInteger(text, nsDigits);
+        return value && *value > -longest && *value < longest ? value : std::nullopt;
+    }
+    std::optional<int64_t> integer() {
+        text.clear();
+        scalarOrSkip(text);
+        return plainInteger(text);
+    }
+    std::optional<double> number() {
+        text.clear();
+        scalarOrSkip(text);
+        return plainNumber(text);
+    }
+
+    void arguments() {
+        json.expect('{');
+        KernelRecord& record = event.record;
+        while (json.nextKey(key)) {
+            if (key == "grid" || key == "block") {
+                extent(key == "grid" ? record.grid : record.block);
+            } else if (key == "registers per thread") {
+                const auto value = integer();
+                record.registers = value && *value >= 0 && *value < 1 << 20 ? static_cast<int32_t>(*value) : -1;
+            } else if (key == "shared memory") {
+                record.sharedBytes = std::max<int64_t>(integer().value_or(-1), -1);
+            } else if (key == "device") {
+                event.device = integer();
+            } else if (key == "stream") {
+                if (const auto value = integer())
+                    event.stream = value;
+            } else if (key == "bytes" || key == "Bytes") {
+                const auto value = number();
+                record.bytes = value && *value >= 0 ? *value : -1;
+            } else if (key == "Collective name") {
+                scalarOrSkip(event.collective.name);
+                event.hasCollective = true;
+            } else if (key == "In msg nelems") {
+                event.collective.elementsIn = integer().value_or(-1);
+            } else if (key == "Out msg nelems") {
+                event.collective.elementsOut = integer().value_or(-1);
+            } else if (key == "Group size") {
+                event.collective.ranks = integer().value_or(-1);
+            } else if (key == "dtype") {
+                scalarOrSkip(event.collective.dtype);
+            } else if (const auto metric = key.find("__") != std::string::npos ? metricOf(key, "") : std::nullopt) {
+                if (const auto value = number())
+                    event.metrics.set(*metric, *value * baseFactor(*metric));
+            } else {
+                json.skipValue();
+            }
+        }
+    }
+
+    /// CUPTI writes plain numbers in its base units.
+    static double baseFactor(Metric metric) {
+        const Unit::Dimension dimension = dimensionOf(metric);
+        return dimension == Unit::Dimension::Time ? 1e-9 : dimension == Unit::Dimension::Share ? 0.01 : 1;
+    }
+
+    void extent(Extent& axes) {
+        if (json.peek() != '[') {
+            json.skipValue();
+            return;
+        }
+        json.expect('[');
+        for (size_t i = 0; json.nextElement(); ++i) {
+            const auto value = integer();
+            if (i < 3)
+                axes[i] = extentFrom(value.value_or(0));
+        }
+    }
+
+    void keep() {
+        if (event.phase != 'X')
+            return;
+        if (!event.category.empty()) {
+            if (profile.categories.size() < 1000 || profile.categories.contains(event.category)) {
+                Category& category = profile.categories[event.category];
+                ++category.events;
+                if (const int64_t time = event.duration.value_or(0); time > 0 && category.time < longest)
+                    category.time += time;
+            }
+        }
+        const Wanted wanted = wantedOf(event);
+        if (wanted == Wanted::No || wanted == Wanted::Unknown)
+            return;
+        if (!event.start || !event.duration || *event.duration < 0) {
+            ++untimed;
+            return;
+        }
+        KernelRecord record = event.record;
+        record.kind = wanted == Wanted::Copy   ? KernelRecord::Kind::Copy
+                      : wanted == Wanted::Fill ? KernelRecord::Kind::Fill
+                                               : KernelRecord::Kind::Kernel;
+        record.name = names.index(event.name);
+        record.start = *event.start;
+        record.duration = *event.duration;
+        const int64_t device = event.device.value_or(0);
+        record.device = device >= 0 && device < 4096 ? static_cast<int32_t>(device) : 0;
+        record.stream = event.stream.value_or(-1);
+        if (event.hasCollective) {
+            record.collective = static_cast<int32_t>(profile.collectives.size());
+            profile.collectives.push_back(event.collective);
+        }
+        if (const Figures figures = event.metrics.figures(); figures != Figures()) {
+            record.figures = static_cast<int32_t>(profile.figures.size());
+            profile.figures.push_back(figures);
+        }
+        (wanted == Wanted::Range ? ranges : profile.records).push_back(record);
+    }
+
+    void finish() {
+        auto& warnings = profile.warnings;
+        if (!ranges.empty() && profile.records.empty())
+            profile.records = std::move(ranges); // kernels by name with their counters
+        else if (!ranges.empty())
+            warnings.push_back(
+                fmt::format("{} profiler ranges are left out, since the kernels themselves are there.", ranges.size()));
+        for (KernelRecord& record : profile.records) // |start| and |base| are below 2^62
+            record.start += base > -longest && base < longest ? base : 0;
+        std::stable_sort(profile.records.begin(), profile.records.end(), [](const auto& a, const auto& b) {
+            return a.start != b.start ? a.start < b.start : a.duration > b.duration;
+        });
+        if (const std::string damage = source.damage(); !damage.empty())
+            warnings.push_back(fmt::format("{}: {} events before that are shown.", capital(damage), count));
+        else if (cut >= 0)
+            warnings.push_back(
+                fmt::format("The trace ends early, at byte {}: {} events before that are shown.", cut, count));
+        if (damagedEvents)
+            warnings.push_back(fmt::format("{} places are no JSON and are left out, the first at byte {}.",
+                                           damagedEvents, firstDamage));
+        if (untimed)
+            warnings.push_back(fmt::format("{} events of GPUs have no start or duration and are left out.", untimed));
+        if (otherGpus)
+            warnings.push_back("The trace names several kinds of GPU; the first is shown.");
+        if (profile.records.empty())
+            warnings.push_back("The trace holds no GPU kernel: was ProfilerActivity.CUDA among the activities?");
+    }
+
+    static std::string capital(std::string text) {
+        if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
+            text[0] = static_cast<char>(text[0] - 32);
+        return text;
+    }
+
+    ByteSource& source;
+    JsonScanner json;
+    const Reading& reading;
+    Profile profile;
+    Names names;
+    std::vector<KernelRecord> ranges;
+    Event event;
+    std::string key, text;
+    bool sawEvents = false, otherGpus = false;
+    int64_t base = 0, count = 0, cut = -1, damagedEvents = 0, firstDamage = 0, untimed = 0;
+};
+
+} // namespace
+
+Profile readKinetoTrace(ByteSource& source, const Reading& reading) { return Reader(source, reading).read(); }
+
+} // namespace warplight::profiles
