@@ -84,6 +84,8 @@ EngineClient::EngineClient(QStringList commandLine, QObject* parent) : QObject(p
                 for (const auto& [name, sentence] : message.at("errors").items())
                     result.errors[QString::fromStdString(name)] = QString::fromStdString(sentence.get<std::string>());
                 result.estimatedSeconds = message.at("estimatedSeconds").get<double>();
+                for (const auto& parameter : message.value("parameters", nlohmann::json::array()))
+                    result.parameters.push_back(lab::parameterFromJson(parameter));
                 emit checked(message.at("id").get<quint64>(), result);
             } else if (type == "probed") {
                 QStringList lines;

@@ -24,6 +24,7 @@ class EngineClient : public QObject {
     struct Checked {
         std::map<QString, QString> errors; ///< by parameter id; empty key = the settings together
         double estimatedSeconds = 0;
+        std::vector<lab::Parameter> parameters; ///< as they are beside these settings; empty: not known
     };
 
     explicit EngineClient(QStringList commandLine, QObject* parent = nullptr);

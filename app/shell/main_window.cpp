@@ -65,10 +65,16 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     connect(&client, &EngineClient::stateChanged, this, &MainWindow::showState);
     connect(&client, &EngineClient::lost, this, &MainWindow::say);
     connect(&client, &EngineClient::checked, this, [this](quint64 ticket, const EngineClient::Checked& result) {
+        if (ticket != checkTicket && ticket != adaptTicket)
+            return;
+        if (!result.parameters.empty())
+            settings->adapt(result.parameters, keptSettings[experiment]);
         if (ticket != checkTicket)
             return;
         for (const auto& [id, sentence] : result.errors)
             settings->setError(id, sentence);
+        if (const auto together = result.errors.find(""); together != result.errors.end())
+            say(together->second);
         if (result.errors.empty() && !settings->hasErrors() && result.estimatedSeconds < cheap)
             runNow();
         else if (result.errors.empty())
@@ -267,6 +273,7 @@ void MainWindow::runNow() {
     }
     banner->hide();
     pageView->setNotice({});
+    adaptTicket = client.check(experiment, settings->values());
     latest[experiment] = client.run(experiment, settings->values(), device->currentData().toString());
     dropOldRuns();
     showState();

@@ -91,7 +91,8 @@ class MainWindow : public QMainWindow {
     lab::RunId nextOpened = lab::RunId{1} << 62;  ///< ids of runs from files; the engine's own count from 1
     std::map<QString, std::map<std::string, lab::Value>> keptSettings;
     QString experiment;
-    quint64 checkTicket = 0;
+    quint64 checkTicket = 0; ///< whose answer decides about a rerun
+    quint64 adaptTicket = 0; ///< whose answer only tells the form which settings there are now
     QTimer debounce;
 
     QListWidget* navigation;

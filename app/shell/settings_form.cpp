@@ -1,5 +1,6 @@
 #include "app/shell/settings_form.h"
 
+#include "app/shell/text_editor.h"
 #include "app/views/theme.h"
 #include "core/error.h"
 
@@ -14,7 +15,9 @@
 #include <QSlider>
 #include <QVBoxLayout>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 
 namespace warplight::app {
 namespace {
@@ -47,6 +50,41 @@ void SettingsForm::setParameters(const std::vector<lab::Parameter>& parameters) 
     });
     column->addSpacing(8);
     column->addWidget(reset);
+}
+
+void SettingsForm::adapt(const std::vector<lab::Parameter>& parameters, const std::map<std::string, lab::Value>& kept) {
+    const auto alike = [](const lab::Parameter& a, const lab::Parameter& b) {
+        return a.id == b.id && a.title == b.title && a.defaultValue == b.defaultValue &&
+               a.options.size() == b.options.size();
+    };
+    if (std::equal(parameters.begin(), parameters.end(), fields.begin(), fields.end(),
+                   [&](const lab::Parameter& p, const Field& f) { return alike(p, f.parameter); }))
+        return;
+    std::map<std::string, lab::Value> defaults;
+    QString focused; // the field that somebody is typing in keeps the focus
+    for (const Field& field : fields) {
+        defaults[field.parameter.id] = field.parameter.defaultValue;
+        if (field.box->isAncestorOf(focusWidget()))
+            focused = qt(field.parameter.id);
+    }
+    std::map<std::string, lab::Value> before = values();
+    before.insert(kept.begin(), kept.end());
+    const QSignalBlocker quiet(this);
+    setParameters(parameters);
+    for (Field& field : fields) {
+        const auto known = defaults.find(field.parameter.id);
+        const auto value = before.find(field.parameter.id);
+        if (value != before.end() && value->second.index() == field.parameter.defaultValue.index() &&
+            (known == defaults.end() || known->second == field.parameter.defaultValue))
+            field.write(value->second);
+        if (qt(field.parameter.id) == focused)
+            for (QWidget* widget : field.box->findChildren<QWidget*>())
+                if (widget->focusPolicy() & Qt::TabFocus) {
+                    widget->setFocus();
+                    break;
+                }
+    }
+    showWhatMatters();
 }
 
 void SettingsForm::addField(const lab::Parameter& parameter) {
@@ -111,6 +149,9 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
             for (size_t i = 0; i < boxes.size(); ++i)
                 boxes[i]->setChecked(std::find(chosen.begin(), chosen.end(), options[i].id) != chosen.end());
         };
+    } else if (parameter.multiline) {
+        first = textField(parameter, index, field);
+        first->setParent(box);
     } else { // numbers, sweeps, files and texts are written as on the command line
         auto* edit = new QLineEdit(box);
         edit->setFont(monoFont());
@@ -169,6 +210,39 @@ QWidget* SettingsForm::fileField(QLineEdit* edit, const lab::Parameter& paramete
         edit->setText(file);
         emit edit->textEdited(file);
     });
+    return row;
+}
+
+/// A text of several lines: a button that opens it in a window of its own, and whether it is another than at first.
+QWidget* SettingsForm::textField(const lab::Parameter& parameter, size_t index, Field& field) {
+    auto* row = new QWidget;
+    auto* line = new QHBoxLayout(row);
+    line->setContentsMargins(0, 0, 0, 0);
+    auto* button = new QPushButton(tr("Edit…"), row);
+    button->setAccessibleName(tr("Edit %1").arg(qt(parameter.title)));
+    auto* state = new QLabel(row);
+    state->setObjectName("muted");
+    line->addWidget(button);
+    line->addWidget(state, 1);
+    row->setFocusProxy(button);
+    const QString original = qt(std::get<std::string>(parameter.defaultValue));
+    const auto text = std::make_shared<QString>(original);
+    const auto take = [=](const QString& changed) {
+        *text = changed;
+        state->setText(changed == original ? tr("as it came") : tr("edited"));
+    };
+    connect(button, &QPushButton::clicked, this, [=, this] {
+        auto* editor = new TextEditor(qt(parameter.title), *text, original, window());
+        connect(editor, &QDialog::accepted, this, [=, this] {
+            if (editor->text() == *text)
+                return;
+            take(editor->text());
+            fieldChanged(index);
+        });
+        editor->open();
+    });
+    field.read = [text] { return lab::Value(text->toStdString()); };
+    field.write = [take](const lab::Value& v) { take(qt(std::get<std::string>(v))); };
     return row;
 }
 

@@ -20,6 +20,9 @@ class SettingsForm : public QWidget {
     explicit SettingsForm(QWidget* parent = nullptr);
 
     void setParameters(const std::vector<lab::Parameter>& parameters);
+    /// The same page's parameters as they are beside its settings. Values stay, but for those whose default has
+    /// changed; `kept` has some for fields that are new.
+    void adapt(const std::vector<lab::Parameter>& parameters, const std::map<std::string, lab::Value>& kept);
     /// Values that differ from the defaults or not: all that are right. Wrong fields are left out.
     std::map<std::string, lab::Value> values() const;
     void setDevice(const std::string& id); ///< what matters only on another device goes away
@@ -41,6 +44,7 @@ class SettingsForm : public QWidget {
     void addField(const lab::Parameter& parameter);
     QWidget* fileField(QLineEdit* edit, const lab::Parameter& parameter);
     QWidget* sliderField(QLineEdit* edit, const lab::Parameter& parameter);
+    QWidget* textField(const lab::Parameter& parameter, size_t index, Field& field);
     void showWhatMatters();
     void fieldChanged(size_t index);
 

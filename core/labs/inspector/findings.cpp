@@ -46,7 +46,7 @@ void globalAccesses(const Inspection& of, std::vector<Remark>& all) {
         if (line.requests == 0 || line.sectors == 0 || line.text.find(".local") != std::string::npos)
             continue;
         ++counted;
-        const double used = std::min(1.0, ratio(line.idealWavefrontsSectors, line.sectors));
+        const double used = std::min(1.0, ratio(line.idealSectors, line.sectors));
         if (used >= wellUsed || ratio(line.sectors, of.stats.globalSectors) < shareWorthSaying)
             continue;
         ++bad;
