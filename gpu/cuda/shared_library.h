@@ -7,8 +7,9 @@
 
 namespace warplight::cuda {
 
-/// A shared library that is looked for while the program runs, so that one program runs with and without it. It is never
-/// closed: NVIDIA's libraries keep threads and handlers at exit of their own, and unloading them under these is no gain.
+/// A shared library that is looked for while the program runs, so that one program runs with and without it. It is
+/// never closed: NVIDIA's libraries keep threads and handlers at exit of their own, and unloading them under these is
+/// no gain.
 class SharedLibrary {
   public:
     /// The first of `names` that can be opened: a file name that the loader looks up, or a path. Nothing when none can.
