@@ -29,9 +29,15 @@ class Argument {
         static_assert(std::is_trivially_copyable_v<T>);
         std::memcpy(bytes.data(), &value, sizeof(T));
     }
+    static Argument ofBytes(std::span<const std::byte> bytes) {
+        Argument argument;
+        argument.bytes.assign(bytes.begin(), bytes.end());
+        return argument;
+    }
     std::span<const std::byte> data() const { return bytes; }
 
   private:
+    Argument() = default;
     std::vector<std::byte> bytes;
 };
 

@@ -50,6 +50,8 @@ class Fault : public Experiment {
     void run(const Settings& settings, Run& run) override {
         if (what == "throw")
             throw std::runtime_error("the kernel said no");
+        if (what == "lost")
+            throw DeviceLost("kernel flash2_d64 failed; the GPU takes no further work from this process");
         if (what == "crash")
             std::abort();
         if (what == "hang")
@@ -58,6 +60,8 @@ class Fault : public Experiment {
             run.put(figure);
         run.serveTiles("lazy", std::make_shared<GridTiles>());
         run.onSelect("map", [](Run& again, int64_t row, int64_t col) {
+            if (row == 99)
+                throw DeviceLost("the GPU was lost while a click was answered");
             again.put({"chosen", "Chosen", "", "", Figure::Place::Detail, Note{fmt::format("{}, {}", row, col)}});
         });
         Curve ramp;
@@ -82,7 +86,7 @@ class Fault : public Experiment {
 int main(int argc, char** argv) {
     Registry registry;
     labs::registerAttentionLab(registry);
-    for (const char* what : {"ramp", "throw", "crash", "hang"})
+    for (const char* what : {"ramp", "throw", "lost", "crash", "hang"})
         registry.add(std::make_unique<Fault>(what));
     return cli::runCli(argc, argv, registry);
 }
