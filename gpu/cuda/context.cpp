@@ -55,9 +55,10 @@ std::string Context::pciBusId() const {
     return api->deviceGetPciBusId(text, busIdLength, number) == Result::Success ? text : "";
 }
 
-int Context::attribute(DeviceAttribute a) const {
-    int value = 0; // an attribute that a driver does not know is what older GPUs do not have
-    api->deviceGetAttribute(&value, a, number);
+int Context::attribute(DeviceAttribute a) {
+    int value = 0; // an attribute that the driver does not know is what older GPUs do not have
+    if (const Result result = api->deviceGetAttribute(&value, a, number); result != Result::InvalidValue)
+        check(result, "asking what the GPU can do");
     return value;
 }
 

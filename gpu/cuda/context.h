@@ -35,7 +35,7 @@ class Context {
     const std::string& name() const { return title; } ///< "NVIDIA H100 80GB HBM3"
     std::string pciBusId() const;
     const Limits& limits() const { return most; }
-    int attribute(DeviceAttribute a) const;
+    int attribute(DeviceAttribute a);
 
     /// Makes the context the calling thread's. First in every call of a device. Throws DeviceLost.
     void enter();

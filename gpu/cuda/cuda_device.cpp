@@ -22,7 +22,7 @@ std::shared_ptr<const Driver> opened(const std::string& library) {
 CudaDevice::CudaDevice(int number, const CudaOptions& options)
     : context(opened(options.library), number), memory(context, options.memoryShare), timing(context, memory) {}
 
-CudaDevice::~CudaDevice() = default;
+CudaDevice::~CudaDevice() { context.driver().contextSetCurrent(context.handle()); } // whatever was used last
 
 std::unique_ptr<gpu::Module> CudaDevice::load(const std::string& ptx, const std::string& file) {
     return std::make_unique<CudaModule>(context, timing, ptx, file);

@@ -321,7 +321,7 @@ class CudaDeviceTest : public QObject {
         std::string text = addOne;
         text.replace(text.find("mul.wide.u32"), 12, "mul.wade.u32");
         const std::string sentence = sentenceOf([&] { device.load(text, "add.ptx"); });
-        QVERIFY2(sentence.starts_with("add.ptx:16: ") && sentence.find("mul.wade.u32") != std::string::npos,
+        QVERIFY2(sentence.starts_with("add.ptx:15: ") && sentence.find("mul.wade.u32") != std::string::npos,
                  sentence.c_str());
         QCOMPARE(sentenceOf([&] { device.load(addOne, "add.ptx")->kernel("addTwo"); }),
                  "add.ptx: there is no kernel 'addTwo'; there are addOne");

@@ -4,9 +4,18 @@
 #include "tests/gpu/standin/standin.h"
 
 #include <QString>
+#include <QTest>
 
 #include <array>
 #include <stdexcept>
+
+/// So that a comparison of sentences shows both.
+namespace QTest {
+template <>
+inline char* toString(const std::string& text) {
+    return qstrdup(text.c_str());
+}
+} // namespace QTest
 
 namespace warplight::test {
 

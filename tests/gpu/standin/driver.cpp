@@ -152,16 +152,14 @@ STANDIN_EXPORT Result cuDevicePrimaryCtxRetain(ContextHandle* context, DeviceNum
     });
 }
 STANDIN_EXPORT Result cuDevicePrimaryCtxRelease_v2(DeviceNumber device) {
-    return call("cuDevicePrimaryCtxRelease_v2", [&] {
-        Gpu& gpu = state().gpus[device];
-        if (gpu.retained == 0)
-            return Result::InvalidContext;
-        if (--gpu.retained == 0) {
-            gpu.freeEverything();
-            --state().counts.contexts;
-        }
-        return Result::Success;
-    });
+    Gpu& gpu = state().gpus[device];
+    if (gpu.retained == 0)
+        return Result::InvalidContext;
+    if (--gpu.retained == 0) { // whatever it answers: a lost context goes, too
+        gpu.freeEverything();
+        --state().counts.contexts;
+    }
+    return call("cuDevicePrimaryCtxRelease_v2", [] { return Result::Success; });
 }
 STANDIN_EXPORT Result cuCtxSetCurrent(ContextHandle context) {
     return call("cuCtxSetCurrent", [&] {

@@ -173,6 +173,9 @@ STANDIN_EXPORT void standinReset() {
     s.counts.contexts = live.contexts, s.counts.streams = live.streams, s.counts.events = live.events;
     s.counts.modules = live.modules, s.counts.deviceAllocations = live.deviceAllocations;
     s.counts.hostAllocations = live.hostAllocations;
+    for (Gpu& gpu : s.gpus)
+        if (gpu.retained == 0) // it never opened, so nobody has seen its error off
+            gpu.stuck = Result::Success;
 }
 STANDIN_EXPORT void standinSetDevices(int count) { state().devices = count; }
 STANDIN_EXPORT void standinSetDriver(int version) { state().driver = version; }
