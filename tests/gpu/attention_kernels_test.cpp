@@ -1,4 +1,5 @@
 // Every GPU kernel of attention against double precision, on the virtual GPU with every check on.
+#include "gpu/error.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/gpu/attention_table.h"
 
