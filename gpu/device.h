@@ -43,12 +43,13 @@ class Argument {
 
 /// How a time is taken on a GPU that is here. What is launched must give the same result when it runs again.
 struct Repetitions {
-    int warmups = 0;     ///< runs before that are not timed
-    int measured = 1;    ///< runs that are
-    bool coldL2 = false; ///< overwrite the L2 cache before each, so that none finds what the one before left
+    int warmups = 0;          ///< runs before that are not timed
+    int measured = 1;         ///< runs that are
+    bool coldL2 = false;      ///< overwrite the L2 cache before each, so that none finds what the one before left
+    double warmupSeconds = 0; ///< go on warming up for so long: an idle GPU's clocks take a while to rise
 };
 /// What a published time rests on.
-constexpr Repetitions timedRepetitions{3, 20, true};
+constexpr Repetitions timedRepetitions{3, 20, true, 0.05};
 
 struct LaunchConfig {
     Extent grid, block;

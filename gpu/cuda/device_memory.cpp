@@ -97,8 +97,13 @@ void DeviceMemory::release(uint64_t address) {
         return;
     const Driver& driver = context.driver();
     context.note(driver.contextSetCurrent(context.handle()), "the GPU's context");
-    context.note(allocation.pooled ? driver.memFreeAsync(address, context.stream()) : driver.memFree(address),
-                 fmt::format("releasing '{}'", allocation.name));
+    const std::string doing = fmt::format("releasing '{}'", allocation.name);
+    if (allocation.pooled) {
+        context.note(driver.memFreeAsync(address, context.stream()), doing);
+        return;
+    }
+    context.note(driver.streamSynchronize(context.stream()), doing); // something in it may use the memory
+    context.note(driver.memFree(address), doing);
 }
 
 std::vector<std::string> DeviceMemory::held() const {

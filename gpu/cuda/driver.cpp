@@ -24,12 +24,23 @@ std::vector<std::string> namesToTry(const std::string& path) {
 std::string versionText(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
 
 bool isSticky(Result result) {
-    constexpr Result sticky[] = {Result::Deinitialized,      Result::EccUncorrectable,  Result::NvlinkUncorrectable,
-                                 Result::Contained,          Result::IllegalAddress,    Result::LaunchTimeout,
-                                 Result::ContextIsDestroyed, Result::Assert,            Result::HardwareStackError,
-                                 Result::IllegalInstruction, Result::MisalignedAddress, Result::InvalidAddressSpace,
-                                 Result::InvalidPc,          Result::LaunchFailed,      Result::TensorMemoryLeak,
-                                 Result::ExternalDevice,     Result::Unknown};
+    constexpr Result sticky[] = {Result::Deinitialized,
+                                 Result::EccUncorrectable,
+                                 Result::NvlinkUncorrectable,
+                                 Result::Contained,
+                                 Result::IllegalAddress,
+                                 Result::LaunchTimeout,
+                                 Result::ContextIsDestroyed,
+                                 Result::Assert,
+                                 Result::HardwareStackError,
+                                 Result::IllegalInstruction,
+                                 Result::MisalignedAddress,
+                                 Result::InvalidAddressSpace,
+                                 Result::InvalidPc,
+                                 Result::LaunchFailed,
+                                 Result::TensorMemoryLeak,
+                                 Result::ExternalDevice,
+                                 Result::Unknown};
     return std::find(std::begin(sticky), std::end(sticky), result) != std::end(sticky);
 }
 

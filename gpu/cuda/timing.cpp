@@ -3,11 +3,14 @@
 #include "gpu/error.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <fmt/format.h>
 
 namespace warplight::cuda {
 namespace {
+
+constexpr double longestWarmup = 60; // seconds
 
 /// A released L2 buffer must not outlive an exception, and `inside` must not either.
 template <class F>
@@ -34,9 +37,11 @@ Timing::~Timing() = default;
 
 gpu::Measured Timing::measure(const gpu::Repetitions& repeat, const std::function<void()>& work,
                               const std::atomic<bool>* cancel, std::string_view doing) {
-    if (repeat.warmups < 0 || repeat.measured < 1)
-        throw InputError(fmt::format("{}: {} warm-ups and {} repetitions, expected at least 0 and 1", doing,
-                                     repeat.warmups, repeat.measured));
+    if (repeat.warmups < 0 || repeat.measured < 1 ||
+        !(repeat.warmupSeconds >= 0 && repeat.warmupSeconds <= longestWarmup))
+        throw InputError(fmt::format("{}: {} warm-ups, {} s of them and {} repetitions, expected at least 0, 0 to {} s "
+                                     "and at least 1",
+                                     doing, repeat.warmups, repeat.warmupSeconds, repeat.measured, longestWarmup));
     context.enter();
     uint64_t flush = 0;
     const int64_t flushBytes = 2 * context.limits().l2Bytes;
@@ -51,26 +56,32 @@ gpu::Measured Timing::measure(const gpu::Repetitions& repeat, const std::functio
     });
     std::vector<double> seconds, clocks;
     uint64_t throttled = 0;
-    for (int i = -repeat.warmups; i < repeat.measured; ++i) {
+    const auto once = [&](int turn, bool timed) {
         if (cancel && *cancel)
             throw Cancelled();
         if (cold)
-            context.check(context.driver().memsetBytes(flush, static_cast<unsigned char>(i), // other bytes each time
+            context.check(context.driver().memsetBytes(flush, static_cast<unsigned char>(turn), // other bytes each time
                                                        static_cast<size_t>(flushBytes), context.stream()),
                           "overwriting the L2 cache");
         begin.record();
         work();
         end.record();
         // The GPU is at it now, so these are the clocks it runs with.
-        const Nvml::Reading reading = nvml && i >= 0 ? nvml->read() : Nvml::Reading{};
+        const Nvml::Reading reading = nvml && timed ? nvml->read() : Nvml::Reading{};
         end.wait(doing);
-        if (i < 0)
-            continue;
+        if (!timed)
+            return;
         seconds.push_back(end.secondsSince(begin));
         throttled |= reading.throttled;
         if (reading.smClockMHz > 0)
             clocks.push_back(reading.smClockMHz);
-    }
+    };
+    const auto start = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> warmup(repeat.warmupSeconds);
+    for (int i = 0; i < repeat.warmups || std::chrono::steady_clock::now() - start < warmup; ++i)
+        once(i, false);
+    for (int i = 0; i < repeat.measured; ++i)
+        once(i, true);
     std::sort(seconds.begin(), seconds.end());
     std::sort(clocks.begin(), clocks.end());
     return {percentile(seconds, 0.5),

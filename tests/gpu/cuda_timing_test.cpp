@@ -7,6 +7,9 @@
 
 #include <QTest>
 
+#include <chrono>
+#include <cmath>
+
 using namespace warplight;
 using namespace warplight::test;
 
@@ -105,6 +108,14 @@ class CudaTimingTest : public QObject {
         QCOMPARE(standIn.counts().kernels, uint64_t(4));
     }
 
+    void warmingUpGoesOnForAsLongAsAsked() {
+        const auto begin = std::chrono::steady_clock::now();
+        const gpu::Measured m = *launch({1, 2, true, 0.05}).measured;
+        QVERIFY(std::chrono::steady_clock::now() - begin > std::chrono::milliseconds(50));
+        QCOMPARE(m.repetitions, 2);
+        QVERIFY(standIn.counts().kernels > 3);
+    }
+
     void oneLaunchRunsOnceAndHasItsTime() {
         const double time = 42 * us;
         standIn.durations(&time, 1);
@@ -193,6 +204,8 @@ class CudaTimingTest : public QObject {
     void impossibleRepetitionsAreRefused() {
         QVERIFY_EXCEPTION_THROWN(launch({0, 0, false}), InputError);
         QVERIFY_EXCEPTION_THROWN(launch({-1, 1, false}), InputError);
+        for (const double seconds : {-1.0, std::nan(""), INFINITY})
+            QVERIFY_EXCEPTION_THROWN(launch({0, 1, false, seconds}), InputError);
     }
 };
 

@@ -60,12 +60,12 @@ class CudaCommandTest : public QObject {
     }
 
     void devicesSayWhyThereIsNoGpu() {
-        QJsonArray list = devicesOf(runProgram({"devices", "--json"}, "devices=0"));
+        const QJsonArray list = devicesOf(runProgram({"devices", "--json"}, "devices=0"));
         QCOMPARE(list.size(), 3);
         QCOMPARE(list[2]["detail"].toString(), "The NVIDIA driver finds no GPU.");
         QVERIFY(!list[2]["available"].toBool());
-        list = devicesOf(runProgram({"devices", "--json"}, "", "/no/libcuda.so.1"));
-        QCOMPARE(list[2]["detail"].toString(), "There is no NVIDIA driver: /no/libcuda.so.1 was not found.");
+        const QJsonArray other = devicesOf(runProgram({"devices", "--json"}, "", "/no/libcuda.so.1"));
+        QCOMPARE(other[2]["detail"].toString(), "There is no NVIDIA driver: /no/libcuda.so.1 was not found.");
     }
 
     void computeGivesTheCpusResult_data() {
