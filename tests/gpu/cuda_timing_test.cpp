@@ -204,7 +204,7 @@ class CudaTimingTest : public QObject {
     void impossibleRepetitionsAreRefused() {
         QVERIFY_EXCEPTION_THROWN(launch({0, 0, false}), InputError);
         QVERIFY_EXCEPTION_THROWN(launch({-1, 1, false}), InputError);
-        for (const double seconds : {-1.0, std::nan(""), INFINITY})
+        for (const double seconds : {-1.0, std::nan(""), double(INFINITY)})
             QVERIFY_EXCEPTION_THROWN(launch({0, 1, false, seconds}), InputError);
     }
 };
