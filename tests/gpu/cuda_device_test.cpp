@@ -30,10 +30,11 @@ std::string sentenceOf(F action) {
     return "";
 }
 
+/// Bytes that do not repeat within any copy here.
 std::vector<uint8_t> pattern(size_t bytes, unsigned seed) {
     std::vector<uint8_t> x(bytes);
     for (size_t i = 0; i < bytes; ++i)
-        x[i] = static_cast<uint8_t>((i * 2654435761u + seed) >> 13);
+        x[i] = static_cast<uint8_t>((i + seed) * 0x9E3779B97F4A7C15u >> 56);
     return x;
 }
 
