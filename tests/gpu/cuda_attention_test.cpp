@@ -53,6 +53,33 @@ class CudaAttentionTest : public QObject {
             QVERIFY(launch.stats.measured && launch.stats.measured->seconds > 0);
     }
 
+    void launchingAgainForTheTimeDoesNotChangeTheResult_data() {
+        QTest::addColumn<int>("rung");
+        for (const gpu::AttentionRungInfo& rung : gpu::attentionRungs(*device))
+            QTest::newRow(std::string(rung.name).c_str()) << static_cast<int>(rung.id);
+    }
+    void launchingAgainForTheTimeDoesNotChangeTheResult() {
+        QFETCH(int, rung);
+        const auto id = static_cast<gpu::AttentionRung>(rung);
+        std::vector<float> x(2 * 90 * 32);
+        for (size_t i = 0; i < x.size(); ++i)
+            x[i] = std::sin(static_cast<float>(i) * 0.37f);
+        gpu::AttentionOptions options;
+        if (gpu::info(id).halfInputs)
+            options.format = gpu::NumberFormat::F16;
+        std::vector<gpu::AttentionRun> runs;
+        for (const bool measured : {false, true}) {
+            if (measured)
+                options.measure = gpu::Repetitions{1, 3, true};
+            runs.push_back(gpu::attentionForward(*library, id, {1, 2, 2, 90, 90, 32, 0.2f, true}, x.data(), x.data(),
+                                                 x.data(), options));
+        }
+        QVERIFY(!runs[0].measured && runs[1].measured && runs[1].measured->repetitions == 3);
+        QVERIFY(runs[0].o == runs[1].o);
+        QVERIFY(runs[0].lse == runs[1].lse);
+        QCOMPARE(runs[0].launches.size(), runs[1].launches.size());
+    }
+
     void withoutCublasTheRungIsNotThere() {
         library.reset();
         device.reset();
