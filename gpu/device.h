@@ -31,9 +31,15 @@ class Argument {
         static_assert(std::is_trivially_copyable_v<T>);
         std::memcpy(bytes.data(), &value, sizeof(T));
     }
+    static Argument ofBytes(std::span<const std::byte> bytes) {
+        Argument argument;
+        argument.bytes.assign(bytes.begin(), bytes.end());
+        return argument;
+    }
     std::span<const std::byte> data() const { return bytes; }
 
   private:
+    Argument() = default;
     std::vector<std::byte> bytes;
 };
 
@@ -59,6 +65,16 @@ struct BlockPhase {
     std::string_view kind; ///< "memory" when it mostly waits for that, else the busiest part: "fp32", "tensor cores" …
 };
 
+/// How a time is taken on a GPU that is here. What is launched must give the same result when it runs again.
+struct Repetitions {
+    int warmups = 0;          ///< runs before that are not timed
+    int measured = 1;         ///< runs that are
+    bool coldL2 = false;      ///< overwrite the L2 cache before each, so that none finds what the one before left
+    double warmupSeconds = 0; ///< go on warming up for so long: an idle GPU's clocks take a while to rise
+};
+/// What a published time rests on.
+constexpr Repetitions timedRepetitions{3, 20, true, 0.05};
+
 struct LaunchConfig {
     Extent grid, block;
     int64_t dynamicShared = 0; ///< bytes
@@ -73,6 +89,7 @@ struct LaunchConfig {
     /// at a time (virtual GPU).
     std::function<void(const BlockPhase&)> phases;
     uint64_t phaseBlocks = 0;
+    Repetitions repeat; ///< (a GPU that is here)
     const std::atomic<bool>* cancel = nullptr;
 };
 
@@ -97,6 +114,14 @@ struct Modelled {
     std::string occupancyLimit;
     uint64_t l1Reads = 0, l1Hits = 0, l2Reads = 0, l2Hits = 0, l2Writes = 0; ///< sectors
     uint64_t dramReadBytes = 0, dramWrittenBytes = 0;
+};
+
+/// How long something took on a GPU that is here, by the GPU's own clock.
+struct Measured {
+    double seconds = 0, low = 0, high = 0; ///< median, 10th and 90th percentile of the repetitions
+    int repetitions = 0;
+    double smClockMHz = 0; ///< median while it ran; 0: unknown
+    std::string throttled; ///< why the GPU held its clocks back, "power cap, heat"; empty: it did not, or nobody knows
 };
 
 /// What one line of PTX did.
@@ -132,8 +157,9 @@ struct LaunchStats {
     std::vector<Finding> findings;
     std::string output; ///< printf
     std::optional<Modelled> modelled;
+    std::optional<Measured> measured; ///< on a GPU that is here
 
-    double hostSeconds = 0; ///< measured: how long the virtual GPU took
+    double hostSeconds = 0; ///< measured: how long the host waited, or computed as the virtual GPU
 };
 
 struct KernelInfo {
@@ -152,7 +178,7 @@ class Kernel {
     virtual ~Kernel() = default;
     virtual const KernelInfo& info() const = 0;
     /// Runs to the end. Throws InputError when the configuration or the arguments do not fit the kernel, KernelError
-    /// when the kernel went wrong, Cancelled.
+    /// when the kernel went wrong (on an NVIDIA GPU DeviceLost), Cancelled.
     virtual LaunchStats launch(const LaunchConfig& config, std::span<const Argument> arguments) = 0;
 };
 
@@ -162,6 +188,27 @@ class Module {
     virtual std::vector<std::string> kernels() const = 0;
     /// Throws InputError when there is no such kernel, or when it uses what the device does not know.
     virtual Kernel& kernel(const std::string& name) = 0;
+};
+
+/// Z[b] = scale · X[b] · Y[b], or X[b] · Y[b]ᵀ, for each b of a batch. Row-major and contiguous: X [rows, inner],
+/// Y [inner, columns] (transposed: [columns, inner]), Z [rows, columns]; one matrix after the other.
+struct MatrixProduct {
+    enum class Number { F32, F16, BF16 };
+    uint64_t x = 0, y = 0, z = 0;
+    int64_t batch = 1, rows = 0, columns = 0, inner = 0;
+    bool transposed = false;
+    float scale = 1;
+    Number inputs = Number::F32, output = Number::F32; ///< sums are f32 always
+};
+
+/// Matrix products by the GPU vendor's own library.
+class MatrixLibrary {
+  public:
+    virtual ~MatrixLibrary() = default;
+    virtual std::string name() const = 0; ///< with its version: "cuBLAS 13.0"
+    /// Runs to the end, like Kernel::launch. Throws InputError when the product is too large, DeviceLost, Cancelled.
+    virtual LaunchStats multiply(const MatrixProduct& product, const Repetitions& repeat,
+                                 const std::atomic<bool>* cancel) = 0;
 };
 
 /// A GPU: the virtual one, or an NVIDIA one.
@@ -178,6 +225,14 @@ class Device {
     virtual void download(void* to, uint64_t from, int64_t bytes) = 0;
     /// Throws InputError naming `file` and the line.
     virtual std::unique_ptr<Module> load(const std::string& ptx, const std::string& file) = 0;
+    /// How long the launches of `work` take together, one after the other without a gap for the host: only they count,
+    /// and their own repetitions do not. Nothing where there is nothing to measure (virtual GPU).
+    virtual std::optional<Measured> measure(const Repetitions&, const std::function<void()>& /*work*/,
+                                            const std::atomic<bool>* /*cancel*/ = nullptr) {
+        return std::nullopt;
+    }
+    /// Null: the device has none.
+    virtual MatrixLibrary* matrixLibrary() { return nullptr; }
 };
 
 /// Device memory that is released with its owner.

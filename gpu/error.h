@@ -16,4 +16,10 @@ struct Cancelled : std::runtime_error {
     Cancelled() : std::runtime_error("cancelled") {}
 };
 
+/// A GPU takes no further work from this process: a kernel ran out of bounds, or the GPU is gone. One sentence, the
+/// same at every later call. Only a new process gets the GPU back; at the process's edge it becomes exit code 1.
+struct DeviceLost : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 } // namespace warplight

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/labs/attention/tensors.h"
+#include "gpu/cuda/cuda_device.h"
 #include "gpu/number/half.h"
 #include "gpu/ops/attention.h"
 #include "gpu/virtual/virtual_device.h"
@@ -53,11 +54,16 @@ CLI::App* addComputeCommand(CLI::App& app, ComputeOptions& options) {
     attention->add_option("--scale", options.scale, "Instead of 1/√headDim");
     attention->add_option(
         "--implementation", options.implementation,
-        "A rung of the ladder: flash-packed, standard, ... on cpu; flash2, flash2-mma, naive, ... on vgpu");
+        "A rung of the ladder: flash-packed, standard, ... on cpu; flash2, flash2-mma, naive, ... on GPUs");
     attention->add_option("--dtype", options.dtype,
                           "f32, f16 or bf16: inputs are rounded to it, O is stored in it (default: as Q)");
     attention->add_option("--layout", options.layout, "BHND or BNHD, for four dimensions");
-    attention->add_option("--device", options.device, "What to run on")->check(CLI::IsMember({"cpu", "vgpu"}));
+    attention->add_option("--device", options.device, "cpu, vgpu (the virtual GPU) or cuda:0 (see devices)")
+        ->check([](const std::string& device) {
+            return device == "cpu" || device == "vgpu" || device.starts_with("cuda:")
+                       ? std::string()
+                       : device + " is none of cpu, vgpu, cuda:0, cuda:1 ...";
+        });
     attention->add_option("--threads", options.threads, "0 = all");
     return attention;
 }
@@ -72,20 +78,25 @@ void onCpu(const ComputeOptions& options, cpu::AttentionProblem& problem) {
         execution);
 }
 
-/// The kernels that an NVIDIA GPU would run, on the virtual GPU.
-void onVirtualGpu(const ComputeOptions& options, DType dtype, cpu::AttentionProblem& problem) {
+std::unique_ptr<gpu::Device> gpuNamed(const std::string& id) {
+    if (id == "vgpu")
+        return vgpu::makeVirtualDevice();
+    return std::make_unique<cuda::CudaDevice>(cuda::deviceNumber(id));
+}
+
+void onGpu(const ComputeOptions& options, DType dtype, cpu::AttentionProblem& problem) {
     const std::string best = dtype == DType::F32 ? "flash2" : "flash2-mma";
     const gpu::AttentionRung rung =
         gpu::attentionRungByName(options.implementation.empty() ? best : options.implementation);
     gpu::AttentionOptions how;
     how.threads = options.threads;
-    if (gpu::info(rung).halfInputs)
+    if (gpu::info(rung).halfInputs || gpu::info(rung).anyInputs)
         how.format = dtype == DType::BF16  ? gpu::NumberFormat::BF16
                      : dtype == DType::F16 ? gpu::NumberFormat::F16
                                            : gpu::NumberFormat::F32;
     const gpu::AttentionShape shape{problem.batch,  problem.queryHeads, problem.keyHeads, problem.queryLen,
                                     problem.keyLen, problem.headDim,    problem.scale,    problem.causal};
-    const auto device = vgpu::makeVirtualDevice();
+    const auto device = gpuNamed(options.device);
     gpu::KernelLibrary library(*device);
     const gpu::AttentionRun run = gpu::attentionForward(library, rung, shape, problem.q, problem.k, problem.v, how);
     std::copy(run.o.begin(), run.o.end(), problem.o);
@@ -95,12 +106,12 @@ void onVirtualGpu(const ComputeOptions& options, DType dtype, cpu::AttentionProb
 } // namespace
 
 void computeAttention(const ComputeOptions& options) {
-    const bool virtualGpu = options.device == "vgpu";
+    const bool onCpuAlone = options.device == "cpu";
     if (!options.implementation.empty()) { // before any file is read
-        if (virtualGpu)
-            gpu::attentionRungByName(options.implementation);
-        else
+        if (onCpuAlone)
             cpu::implementationByName(options.implementation);
+        else
+            gpu::attentionRungByName(options.implementation);
     }
     const labs::Layout layout = labs::layoutByName(options.layout);
     tensor::Tensor q = formats::loadTensor(options.q), k = formats::loadTensor(options.k),
@@ -117,10 +128,10 @@ void computeAttention(const ComputeOptions& options) {
     problem.lse = lse.data();
     problem.causal = options.causal;
     problem.scale = options.scale.value_or(problem.scale);
-    if (virtualGpu)
-        onVirtualGpu(options, dtype, problem);
-    else
+    if (onCpuAlone)
         onCpu(options, problem);
+    else
+        onGpu(options, dtype, problem);
     std::vector<formats::OutputTensor> outputs{{options.o, {"o", labs::outputLike(inputs, o), dtype}}};
     if (!options.lse.empty())
         outputs.push_back({options.lse, {"lse", labs::rowsLike(inputs, lse), DType::F32}});

@@ -1,6 +1,7 @@
 #include "core/cli/machine.h"
 
 #include "core/cpu/machine.h"
+#include "gpu/cuda/device_list.h"
 
 #include <fmt/format.h>
 #include <fstream>
@@ -26,11 +27,18 @@ lab::Machine thisMachine() {
 
 std::vector<lab::DeviceInfo> devices() {
     const cpu::MachineInfo info = cpu::machineInfo();
-    return {{"cpu", fmt::format("{}, {} cores", info.cpuName, info.cores),
-             fmt::format("kernels for {}{}", info.instructionSet,
-                         info.bf16Instructions ? "; the CPU has AVX-512 BF16" : ""),
-             true},
-            {"vgpu", "Virtual GPU", "runs the compiled GPU kernels on the CPU and counts every byte", true}};
+    std::vector<lab::DeviceInfo> all{
+        {"cpu", fmt::format("{}, {} cores", info.cpuName, info.cores),
+         fmt::format("kernels for {}{}", info.instructionSet,
+                     info.bf16Instructions ? "; the CPU has AVX-512 BF16" : ""),
+         true},
+        {"vgpu", "Virtual GPU", "runs the compiled GPU kernels on the CPU and counts every byte", true}};
+    const cuda::DeviceList nvidia = cuda::deviceList();
+    for (const cuda::GpuInfo& gpu : nvidia.gpus)
+        all.push_back({gpu.id, gpu.name, gpu.detail(), true});
+    if (nvidia.gpus.empty())
+        all.push_back({"cuda:0", "NVIDIA GPU", nvidia.whyNone, false});
+    return all;
 }
 
 } // namespace warplight::cli

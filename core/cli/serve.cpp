@@ -37,7 +37,11 @@ int serve(const lab::Registry& registry) {
     const int output = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
     MessageChannel channel(STDIN_FILENO, output);
-    Server server(registry, channel);
+    // Only a new process gets the GPU back: the client is told, and starts one.
+    Server server(registry, channel, [](const std::string& sentence) {
+        std::cerr << "warplight-cli: " << sentence << std::endl;
+        ::_exit(1);
+    });
     try {
         while (const auto message = channel.read())
             if (!server.handle(*message))

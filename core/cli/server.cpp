@@ -65,8 +65,12 @@ lab::Description describedFor(const lab::Experiment& experiment, const json& mes
 
 } // namespace
 
-Server::Server(const lab::Registry& registry, MessageChannel& channel)
-    : registry(registry), channel(channel), runner([this] { runLoop(); }), answerer([this] { answerLoop(); }) {}
+Server::Server(const lab::Registry& registry, MessageChannel& channel, std::function<void(const std::string&)> lost)
+    : registry(registry),
+      channel(channel),
+      deviceLost(std::move(lost)),
+      runner([this] { runLoop(); }),
+      answerer([this] { answerLoop(); }) {}
 
 Server::~Server() {
     {
@@ -181,8 +185,15 @@ void Server::begin(const json& request) {
         *current->cancel = true;
     keep(id, kept);
     work.push_back([this, kept, &experiment, settings] {
-        runOnce(experiment, settings, *kept->run,
-                [this](const lab::Frame& frame) { channel.write(lab::toJson(frame)); });
+        const std::exception_ptr failure = runOnce(
+            experiment, settings, *kept->run, [this](const lab::Frame& frame) { channel.write(lab::toJson(frame)); });
+        try {
+            if (failure)
+                std::rethrow_exception(failure);
+        } catch (const DeviceLost& error) {
+            deviceLost(error.what());
+        } catch (const std::exception&) { // the run told how it ended
+        }
         // From here on the flag stops answers about the run instead.
         kept->going = false;
         *kept->cancel = false;
@@ -285,6 +296,8 @@ void Server::answerLoop() {
                 sendFailed(next.message, error.what());
             } catch (const std::exception&) {
             }
+            if (dynamic_cast<const DeviceLost*>(&error))
+                deviceLost(error.what());
         }
     }
 }

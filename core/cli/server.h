@@ -17,7 +17,8 @@ namespace warplight::cli {
 /// tiles, probes and selections beside it.
 class Server {
   public:
-    Server(const lab::Registry& registry, MessageChannel& channel);
+    /// `lost` gets the sentence when a GPU takes no further work from this process; the run has ended with it by then.
+    Server(const lab::Registry& registry, MessageChannel& channel, std::function<void(const std::string&)> lost);
     ~Server(); ///< cancels everything and waits for the threads
 
     /// Handles one message. Returns false for `quit`.
@@ -53,6 +54,7 @@ class Server {
 
     const lab::Registry& registry;
     MessageChannel& channel;
+    std::function<void(const std::string&)> deviceLost;
     std::mutex mutex;
     std::condition_variable changed;
     bool stopping = false;

@@ -2,7 +2,14 @@
 //
 //   softmax_3pass   reads the row three times: maximum, sum, result.
 //   softmax_online  reads it twice: maximum and sum come out of one pass (Milakov and Gimelshein, arXiv 1805.02867).
+//   softmax_attention_f32, _f16, _bf16
+//                   the same between attention's two products where a library computes these: f32 scores, which come
+//                   scaled, become probabilities in the number format of the second product. Keys that a row does not see
+//                   are not read and get 0.
 #include "attention.cuh"
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 
 namespace {
 
@@ -58,4 +65,59 @@ extern "C" __global__ void softmax_online(const float* x, float* y, int n) {
     const float inverse = 1 / reduce.sum(most == -CUDART_INF_F ? 0 : sum * fastExp2((most - all) * log2e));
     for (int i = threadIdx.x; i < n; i += blockDim.x)
         y[row + i] = fastExp2((x[row + i] - all) * log2e) * inverse;
+}
+
+// ---- attention: s, p [heads, queryLen, keyLen], lse [heads, queryLen]; a block for each (query, head)
+
+namespace {
+
+template <class T>
+__device__ T rounded(float x);
+template <>
+__device__ float rounded<float>(float x) {
+    return x;
+}
+template <>
+__device__ __half rounded<__half>(float x) {
+    return __float2half_rn(x);
+}
+template <>
+__device__ __nv_bfloat16 rounded<__nv_bfloat16>(float x) {
+    return __float2bfloat16_rn(x);
+}
+
+template <class T>
+__device__ void attentionRow(const float* s, T* p, float* lse, int queryLen, int keyLen, int causal) {
+    __shared__ BlockReduce reduce;
+    AttentionProblem<T> problem{};
+    problem.queryLen = queryLen, problem.keyLen = keyLen, problem.causal = causal;
+    const int visible = problem.visible(blockIdx.x);
+    const long long row = (long long)blockIdx.y * queryLen + blockIdx.x;
+    s += row * keyLen;
+    p += row * keyLen;
+    float most = -CUDART_INF_F, sum = 0;
+    for (int i = threadIdx.x; i < visible; i += blockDim.x) {
+        const float value = s[i], next = fmaxf(most, value);
+        sum = sum * fastExp2((most - next) * log2e) + fastExp2((value - next) * log2e);
+        most = next;
+    }
+    const float all = reduce.max(most);
+    sum = reduce.sum(most == -CUDART_INF_F ? 0 : sum * fastExp2((most - all) * log2e));
+    const float inverse = sum > 0 ? 1 / sum : 0;
+    for (int i = threadIdx.x; i < keyLen; i += blockDim.x)
+        p[i] = rounded<T>(i < visible ? fastExp2((s[i] - all) * log2e) * inverse : 0);
+    if (threadIdx.x == 0)
+        lse[row] = sum > 0 ? all + logf(sum) : -CUDART_INF_F;
+}
+
+} // namespace
+
+extern "C" __global__ void softmax_attention_f32(const float* s, float* p, float* lse, int queryLen, int keyLen, int causal) {
+    attentionRow(s, p, lse, queryLen, keyLen, causal);
+}
+extern "C" __global__ void softmax_attention_f16(const float* s, __half* p, float* lse, int queryLen, int keyLen, int causal) {
+    attentionRow(s, p, lse, queryLen, keyLen, causal);
+}
+extern "C" __global__ void softmax_attention_bf16(const float* s, __nv_bfloat16* p, float* lse, int queryLen, int keyLen, int causal) {
+    attentionRow(s, p, lse, queryLen, keyLen, causal);
 }

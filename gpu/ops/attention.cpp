@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <functional>
 #include <optional>
 
 namespace warplight::gpu {
@@ -31,12 +33,20 @@ constexpr AttentionRungInfo rungs[] = {
     {AttentionRung::FlashDecode, "flash-decode", "Few queries: keys split over blocks",
      "One query has no rows to spread over the GPU; its keys have. A second kernel merges the parts.", false}};
 
+constexpr AttentionRungInfo cublasRung{
+    AttentionRung::Cublas,
+    "cublas",
+    "Both products by cuBLAS, softmax between them",
+    "The best matrix products there are, and S and P whole in memory: what fusing has to beat.",
+    false,
+    true};
+
 class Forward {
   public:
     Forward(KernelLibrary& l, const AttentionShape& s, const AttentionOptions& o) : library(l), shape(s), options(o) {}
 
     AttentionRun run(AttentionRung rung, const float* q, const float* k, const float* v) {
-        const bool half = info(rung).halfInputs;
+        const bool half = options.format != NumberFormat::F32;
         // 16-byte copies want rows that are multiples of 8 elements.
         dim = half ? (shape.headDim + 7) / 8 * 8 : shape.headDim;
         const int64_t rows = shape.heads() * shape.queryLen, keyRows = shape.batch * shape.keyHeads * shape.keyLen;
@@ -61,6 +71,14 @@ class Forward {
                    shape.causal};
         if (rows > 0)
             launch(rung);
+        if (options.measure && !steps.empty())
+            result.measured = device().measure(
+                *options.measure,
+                [&] {
+                    for (const auto& step : steps)
+                        step();
+                },
+                options.cancel);
         result.o = get(out, rows, half);
         result.lse.resize(static_cast<size_t>(rows));
         lse.download(result.lse.data());
@@ -118,8 +136,19 @@ class Forward {
         if (options.prepare)
             options.prepare(config);
         Kernel& k = library.kernel(family, kernel);
-        result.launches.push_back({kernel, grid, block, shared + k.info().sharedBytes, k.launch(config, arguments)});
+        run({kernel, grid, block, shared + k.info().sharedBytes, {}},
+            [&k, config, arguments] { return k.launch(config, arguments); });
     }
+
+    /// Launches, and remembers the launch so that it can be repeated.
+    void run(LaunchRecord record, std::function<LaunchStats()> step) {
+        record.stats = step();
+        result.launches.push_back(std::move(record));
+        steps.push_back(std::move(step));
+    }
+
+    /// A buffer between the kernels; it lives as long as they may be repeated.
+    const Buffer& temporary(int64_t bytes, const char* name) { return temporaries.emplace_back(device(), bytes, name); }
 
     void launch(AttentionRung rung) {
         const auto heads = static_cast<uint32_t>(shape.heads());
@@ -146,12 +175,15 @@ class Forward {
         case AttentionRung::FlashDecode:
             decode();
             break;
+        case AttentionRung::Cublas:
+            cublas();
+            break;
         }
     }
 
     void standard(const std::string& rung, uint32_t heads) {
         const int64_t scores = shape.heads() * shape.queryLen * shape.keyLen;
-        const Buffer s(device(), scores * 4, "S"), p(device(), scores * 4, "P");
+        const Buffer &s = temporary(scores * 4, "S"), &p = temporary(scores * 4, "P");
         const bool tiled = rung == "tiled";
         if (shape.keyLen > 0)
             start("attention_standard", rung + "_scores",
@@ -193,7 +225,7 @@ class Forward {
             return;
         }
         const int64_t rows = shape.heads() * shape.queryLen;
-        const Buffer m(device(), rows * 4, "m"), l(device(), rows * 4, "l");
+        const Buffer &m = temporary(rows * 4, "m"), &l = temporary(rows * 4, "l");
         flash("flash1", {heads}, {problem, m.address(), l.address()});
     }
 
@@ -208,12 +240,47 @@ class Forward {
         const int64_t rows = shape.heads() * shape.queryLen;
         constexpr int32_t perSplit = 256;
         const auto splits = static_cast<int32_t>(std::max<uint32_t>(1, ceilDiv(shape.keyLen, perSplit)));
-        const Buffer o(device(), rows * splits * dim * 4, "partO"), m(device(), rows * splits * 4, "m"),
-            l(device(), rows * splits * 4, "l");
+        const Buffer &o = temporary(rows * splits * dim * 4, "partO"), &m = temporary(rows * splits * 4, "m"),
+                     &l = temporary(rows * splits * 4, "l");
         start("attention_flash", "flash_decode_split", {static_cast<uint32_t>(splits), static_cast<uint32_t>(rows)},
               {128}, 0, {problem, o.address(), m.address(), l.address(), perSplit});
         start("attention_flash", "flash_decode_combine", {static_cast<uint32_t>(rows)}, {128}, 0,
               {problem, o.address(), m.address(), l.address(), splits});
+    }
+
+    /// The query heads that read one key head lie one after the other: to the library they are one matrix.
+    void cublas() {
+        using Number = MatrixProduct::Number;
+        MatrixLibrary& products = *device().matrixLibrary();
+        const Number number = options.format == NumberFormat::F32   ? Number::F32
+                              : options.format == NumberFormat::F16 ? Number::F16
+                                                                    : Number::BF16;
+        const int64_t scores = shape.heads() * shape.queryLen * shape.keyLen,
+                      rows = shape.queryHeads / shape.keyHeads * shape.queryLen;
+        const Buffer &s = temporary(scores * 4, "S"), &p = temporary(scores * (number == Number::F32 ? 4 : 2), "P");
+        const auto multiply = [&](const MatrixProduct& product, const char* name) {
+            run({fmt::format("{}: {}", products.name(), name), {}, {}, 0, {}},
+                [&products, product, cancel = options.cancel] { return products.multiply(product, {}, cancel); });
+        };
+        const int64_t batch = shape.batch * shape.keyHeads;
+        if (shape.keyLen == 0) { // a sum of nothing, which no library is asked for
+            const std::vector<float> zero(static_cast<size_t>(shape.heads() * shape.queryLen * dim));
+            device().upload(problem.o, zero.data(),
+                            shape.heads() * shape.queryLen * dim * (number == Number::F32 ? 4 : 2));
+        } else
+            multiply({problem.q, problem.k, s.address(), batch, rows, shape.keyLen, dim, true, shape.scale, number,
+                      Number::F32},
+                     "Q·Kᵀ");
+        start("softmax",
+              number == Number::F32   ? "softmax_attention_f32"
+              : number == Number::F16 ? "softmax_attention_f16"
+                                      : "softmax_attention_bf16",
+              {static_cast<uint32_t>(shape.queryLen), static_cast<uint32_t>(shape.heads())}, {128}, 0,
+              {s.address(), p.address(), problem.lse, static_cast<int32_t>(shape.queryLen),
+               static_cast<int32_t>(shape.keyLen), int32_t(shape.causal)});
+        if (shape.keyLen > 0)
+            multiply({p.address(), problem.v, problem.o, batch, rows, dim, shape.keyLen, false, 1, number, number},
+                     "P·V");
     }
 
     KernelLibrary& library;
@@ -222,6 +289,8 @@ class Forward {
     int64_t dim = 0;
     KernelProblem problem{};
     std::optional<TileRecorder> recorder;
+    std::deque<Buffer> temporaries;
+    std::vector<std::function<LaunchStats()>> steps; ///< what has been launched, to launch it again
     AttentionRun result;
 };
 
@@ -229,7 +298,16 @@ class Forward {
 
 std::span<const AttentionRungInfo> attentionRungs() { return rungs; }
 
+std::vector<AttentionRungInfo> attentionRungs(Device& device) {
+    std::vector<AttentionRungInfo> all(std::begin(rungs), std::end(rungs));
+    if (device.matrixLibrary())
+        all.push_back(cublasRung);
+    return all;
+}
+
 const AttentionRungInfo& info(AttentionRung rung) {
+    if (rung == AttentionRung::Cublas)
+        return cublasRung;
     return *std::find_if(std::begin(rungs), std::end(rungs), [&](const AttentionRungInfo& i) { return i.id == rung; });
 }
 
@@ -240,6 +318,8 @@ AttentionRung attentionRungByName(std::string_view name) {
             return i.id;
         known += (known.empty() ? "" : ", ") + std::string(i.name);
     }
+    if (name == cublasRung.name)
+        return cublasRung.id;
     throw InputError(fmt::format("implementation '{}': on a GPU there are {}", name, known));
 }
 
@@ -259,7 +339,10 @@ int64_t flashSharedBytes(int64_t headDim, int64_t tile) {
 AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const AttentionShape& s, const float* q,
                               const float* k, const float* v, const AttentionOptions& options) {
     checkShape(s);
-    if (info(rung).halfInputs == (options.format == NumberFormat::F32))
+    if (rung == AttentionRung::Cublas && !library.device().matrixLibrary())
+        throw InputError(fmt::format("attention: cublas runs on an NVIDIA GPU beside which cuBLAS is found, not on {}",
+                                     library.device().name()));
+    if (!info(rung).anyInputs && info(rung).halfInputs == (options.format == NumberFormat::F32))
         throw InputError(
             fmt::format("attention: {} takes {}", info(rung).name, info(rung).halfInputs ? "f16 or bf16" : "f32"));
     const bool tiled = rung == AttentionRung::Flash1 || rung == AttentionRung::Flash2;

@@ -22,7 +22,7 @@ struct AttentionShape {
 };
 
 /// The rungs of the ladder on the GPU, each improving one thing.
-enum class AttentionRung { Naive, Tiled, Fused2Pass, Flash1, Flash2, Flash2Mma, FlashDecode };
+enum class AttentionRung { Naive, Tiled, Fused2Pass, Flash1, Flash2, Flash2Mma, FlashDecode, Cublas };
 
 struct AttentionRungInfo {
     AttentionRung id;
@@ -30,8 +30,12 @@ struct AttentionRungInfo {
     std::string_view title;    ///< one line: what this rung does
     std::string_view improves; ///< what it changes against the rung before, and why that helps
     bool halfInputs;           ///< f16 and bf16 instead of f32
+    bool anyInputs = false;    ///< all three
 };
+/// Those of every GPU.
 std::span<const AttentionRungInfo> attentionRungs();
+/// Those of this one: cublas, too, where the device has a matrix library.
+std::vector<AttentionRungInfo> attentionRungs(Device& device);
 const AttentionRungInfo& info(AttentionRung rung);
 AttentionRung attentionRungByName(std::string_view name); ///< throws InputError that lists the names
 
@@ -51,6 +55,7 @@ struct LaunchRecord {
 struct AttentionRun {
     std::vector<float> o, lse; ///< as f32, whatever the format
     std::vector<LaunchRecord> launches;
+    std::optional<Measured> measured; ///< all launches together, where they were asked to be measured
 };
 
 /// What flash1 or flash2 did with a tile of keys, told when it is done.
@@ -77,6 +82,7 @@ struct AttentionOptions {
     bool checks = false;
     std::string gpu; ///< whose caches and time are modelled; empty: none
     int threads = 0;
+    std::optional<Repetitions> measure; ///< run everything this often more for its time (a GPU that is here)
     const std::atomic<bool>* cancel = nullptr;
 };
 

@@ -147,6 +147,17 @@ TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, Nu
         t["lse"] = {0, n.queries};
         break;
     }
+    case AttentionRung::Cublas: { // how often the library reads its inputs is its own: once at least
+        const double size = (format == NumberFormat::F32 ? f32 : 2) / f32,
+                     group = static_cast<double>(s.queryHeads) / static_cast<double>(s.keyHeads);
+        t["Q"] = {n.queries * n.d * size, 0};
+        t["K"] = t["V"] = {n.keys * n.d * size / group, 0};
+        t["S"] = {2 * n.pairs, n.queries * n.keys};
+        t["P"] = {n.queries * n.keys * size, n.queries * n.keys * size};
+        t["O"] = {0, n.queries * n.d * size};
+        t["lse"] = {0, n.queries};
+        break;
+    }
     }
     return withoutEmpty(scaled(t, n.heads * f32));
 }

@@ -1,54 +1,9 @@
-// One table: every GPU kernel of attention × shape × mask × number format against double precision, on the virtual GPU
-// with every check on.
-#include "gpu/number/half.h"
-#include "gpu/ops/attention.h"
+// Every GPU kernel of attention against double precision, on the virtual GPU with every check on.
+#include "gpu/error.h"
 #include "gpu/virtual/virtual_device.h"
-#include "tests/core/cpu/problem.h"
-
-#include <QTest>
+#include "tests/gpu/attention_table.h"
 
 using namespace warplight;
-using namespace warplight::test;
-
-namespace {
-
-struct Shape {
-    const char* name;
-    int64_t batch, queryHeads, keyHeads, queryLen, keyLen, headDim;
-};
-constexpr Shape shapes[] = {
-    {"one row, one key", 1, 1, 1, 1, 1, 16},
-    {"square 64", 1, 1, 1, 64, 64, 64},
-    {"square 128, two heads", 1, 2, 2, 128, 128, 64},
-    {"ragged", 1, 2, 2, 67, 131, 33},
-    {"headDim 16", 1, 1, 1, 70, 90, 16},
-    {"headDim 32", 1, 1, 1, 40, 100, 32},
-    {"headDim 80", 1, 1, 1, 70, 90, 80},
-    {"headDim 128", 1, 1, 1, 65, 130, 128},
-    {"headDim 256", 1, 1, 1, 66, 70, 256},
-    {"grouped queries", 2, 4, 2, 50, 65, 16},
-    {"decode: one query", 1, 2, 1, 1, 1000, 64},
-    {"tall: rows without keys", 1, 1, 1, 90, 17, 24},
-    {"no keys", 1, 1, 1, 5, 0, 8},
-};
-
-struct Format {
-    gpu::NumberFormat id;
-    const char* name;
-    double unit; ///< relative rounding error of one operation
-};
-constexpr Format formats[] = {{gpu::NumberFormat::F32, "f32", 0x1p-24},
-                              {gpu::NumberFormat::F16, "f16", 0x1p-11},
-                              {gpu::NumberFormat::BF16, "bf16", 0x1p-8}};
-
-void roundTo(gpu::NumberFormat format, std::vector<float>& values) {
-    for (float& x : values)
-        x = format == gpu::NumberFormat::F16    ? number::f16ToFloat(number::floatToF16(x))
-            : format == gpu::NumberFormat::BF16 ? number::bf16ToFloat(number::floatToBf16(x))
-                                                : x;
-}
-
-} // namespace
 
 class AttentionKernelsTest : public QObject {
     Q_OBJECT
@@ -61,64 +16,21 @@ class AttentionKernelsTest : public QObject {
         library = std::make_unique<gpu::KernelLibrary>(*device);
     }
 
-    void equalsDoublePrecision_data() {
-        QTest::addColumn<int>("rung");
-        QTest::addColumn<int>("shape");
-        QTest::addColumn<int>("format");
-        QTest::addColumn<bool>("causal");
-        for (const gpu::AttentionRungInfo& rung : gpu::attentionRungs())
-            for (int s = 0; s < static_cast<int>(std::size(shapes)); ++s)
-                for (int f = 0; f < static_cast<int>(std::size(formats)); ++f)
-                    for (const bool causal : {false, true})
-                        if (rung.halfInputs == (formats[f].id != gpu::NumberFormat::F32))
-                            QTest::addRow("%s, %s, %s%s", std::string(rung.name).c_str(), shapes[s].name,
-                                          formats[f].name, causal ? ", causal" : "")
-                                << static_cast<int>(rung.id) << s << f << causal;
-    }
+    void equalsDoublePrecision_data() { test::addAttentionRows(gpu::attentionRungs()); }
+    void equalsDoublePrecision() { test::checkAttentionRow(*device, *library); }
 
-    void equalsDoublePrecision() {
-        QFETCH(int, rung);
-        QFETCH(int, shape);
-        QFETCH(int, format);
-        QFETCH(bool, causal);
-        const Shape& s = shapes[shape];
-        cpu::AttentionProblem problem;
-        problem.batch = s.batch, problem.queryHeads = s.queryHeads, problem.keyHeads = s.keyHeads;
-        problem.queryLen = s.queryLen, problem.keyLen = s.keyLen, problem.headDim = s.headDim, problem.causal = causal;
-        OwnedProblem owned(problem);
-        for (std::vector<float>* x : {&owned.q, &owned.k, &owned.v})
-            roundTo(formats[format].id, *x);
-        const Truth truth(owned);
-        gpu::AttentionOptions options;
-        options.format = formats[format].id;
-        options.checks = true;
-        const gpu::AttentionShape asked{s.batch,  s.queryHeads, s.keyHeads,        s.queryLen,
-                                        s.keyLen, s.headDim,    owned.shape.scale, causal};
-        const gpu::AttentionRun run = gpu::attentionForward(*library, static_cast<gpu::AttentionRung>(rung), asked,
-                                                            owned.q.data(), owned.k.data(), owned.v.data(), options);
-        QVERIFY2(device->held().empty(), "a buffer was not released");
-        for (const gpu::LaunchRecord& launch : run.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QFAIL(finding.message.c_str());
-        // A plain implementation in the format rounds the weights once and the result once (two units of Σ p·|v|), and
-        // has f32's error in the scores, of which each is off by some units of f32 of its largest term.
-        const double unit = formats[format].unit;
-        double worst = 0, worstLse = 0;
-        for (size_t i = 0; i < truth.o.size(); ++i) {
-            const double logits = truth.logitMagnitude[i / static_cast<size_t>(s.headDim)];
-            const double bound = 2 * truth.magnitude[i] * (2 * unit + 0x1p-24 * (8 + 4 * logits)) + 1e-30;
-            worst = std::max(worst, std::fabs(static_cast<double>(run.o[i]) - truth.o[i]) / bound);
+    void cublasIsNotOffered() {
+        for (const gpu::AttentionRungInfo& rung : gpu::attentionRungs(*device))
+            QVERIFY(rung.id != gpu::AttentionRung::Cublas);
+        const float x = 1;
+        try {
+            gpu::attentionForward(*library, gpu::attentionRungByName("cublas"), {1, 1, 1, 1, 1, 1, 1, false}, &x, &x,
+                                  &x);
+            QFAIL("it ran");
+        } catch (const InputError& error) {
+            QCOMPARE(std::string(error.what()),
+                     "attention: cublas runs on an NVIDIA GPU beside which cuBLAS is found, not on Virtual GPU");
         }
-        for (size_t i = 0; i < truth.lse.size(); ++i) {
-            if (std::isinf(truth.lse[i])) {
-                QCOMPARE(static_cast<double>(run.lse[i]), truth.lse[i]);
-                continue;
-            }
-            const double bound = 0x1p-24 * (16 + 4 * truth.logitMagnitude[i] + 2 * std::fabs(truth.lse[i]));
-            worstLse = std::max(worstLse, std::fabs(static_cast<double>(run.lse[i]) - truth.lse[i]) / bound);
-        }
-        QVERIFY2(worst <= 1, qPrintable(QString("O is off by %1 of its bound").arg(worst)));
-        QVERIFY2(worstLse <= 1, qPrintable(QString("lse is off by %1 of its bound").arg(worstLse)));
     }
 };
 

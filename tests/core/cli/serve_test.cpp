@@ -208,6 +208,40 @@ class ServeTest : public QObject {
         QCOMPARE(engine.receiveType("runEnded")["outcome"], "finished");
     }
 
+    void aLostGpuEndsTheRunThenTheEngineWithItsSentence() {
+        Engine engine;
+        engine.send(runRequest(1, "test.lost"));
+        const json ended = engine.receiveType("runEnded");
+        QCOMPARE(ended["outcome"], "failed");
+        QVERIFY(engine.process.waitForFinished(5000));
+        QCOMPARE(engine.process.exitStatus(), QProcess::NormalExit);
+        QCOMPARE(engine.process.exitCode(), 1);
+        QCOMPARE(engine.process.readAllStandardError().toStdString(),
+                 "warplight-cli: " + ended["message"].get<std::string>() + "\n");
+    }
+
+    void aGpuLostWhileAQuestionIsAnsweredEndsTheEngineToo() {
+        Engine engine;
+        engine.send(runRequest(1, "test.ramp", {{"points", 1}}));
+        engine.receiveType("runEnded");
+        engine.send({{"type", "select"}, {"id", 5}, {"run", 1}, {"figure", "map"}, {"row", 99}, {"col", 0}});
+        const json failed = engine.receiveType("failed");
+        QCOMPARE(failed["id"], 5);
+        QVERIFY(engine.process.waitForFinished(5000));
+        QCOMPARE(engine.process.exitCode(), 1);
+        QCOMPARE(engine.process.readAllStandardError().toStdString(),
+                 "warplight-cli: " + failed["message"].get<std::string>() + "\n");
+    }
+
+    void aLostGpuEndsACommandWithExitCode1() {
+        QProcess process;
+        process.start(WARPLIGHT_TEST_ENGINE, {"run", "test.lost"});
+        QVERIFY(process.waitForFinished(10000));
+        QCOMPARE(process.exitCode(), 1);
+        QCOMPARE(process.readAllStandardError().trimmed().split('\n').back().toStdString(),
+                 "warplight-cli: kernel flash2_d64 failed; the GPU takes no further work from this process");
+    }
+
     void pongTellsHowLongARunHasBeenSilent() {
         Engine engine;
         engine.send(runRequest(1, "test.hang"));

@@ -2,6 +2,7 @@
 #include "core/cli/cli.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/inspector/inspector_lab.h"
 #include "core/labs/profile/profile_lab.h"
 #include "tests/core/lab/every_figure.h"
 #include "tests/core/lab/kernel_figures.h"
@@ -101,6 +102,8 @@ class Fault : public Experiment {
     void run(const Settings& settings, Run& run) override {
         if (what == "throw")
             throw std::runtime_error("the kernel said no");
+        if (what == "lost")
+            throw DeviceLost("kernel flash2_d64 failed; the GPU takes no further work from this process");
         if (what == "crash")
             std::abort();
         if (what == "hang")
@@ -109,6 +112,8 @@ class Fault : public Experiment {
             run.put(figure);
         run.serveTiles("lazy", std::make_shared<GridTiles>());
         run.onSelect("map", [](Run& again, int64_t row, int64_t col) {
+            if (row == 99)
+                throw DeviceLost("the GPU was lost while a click was answered");
             again.put({"chosen", "Chosen", "", "", Figure::Place::Detail, Note{fmt::format("{}, {}", row, col)}});
         });
         Curve ramp;
@@ -134,8 +139,9 @@ int main(int argc, char** argv) {
     Registry registry;
     labs::registerAttentionLab(registry);
     labs::registerProfileLab(registry);
+    labs::registerInspector(registry);
     registry.add(std::make_unique<Kernel>());
-    for (const char* what : {"ramp", "throw", "crash", "hang"})
+    for (const char* what : {"ramp", "throw", "lost", "crash", "hang"})
         registry.add(std::make_unique<Fault>(what));
     return cli::runCli(argc, argv, registry);
 }
