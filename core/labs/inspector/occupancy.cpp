@@ -44,7 +44,7 @@ class OccupancyCalculator : public Experiment {
         Parameter shared =
             Parameter::integer("shared", "Shared memory a block", 16384, 0, 227 * 1024, "Static and dynamic.");
         shared.sliderStep = 1024;
-        shared.unit = "B";
+        shared.unit = std::string("B"); // not a literal: g++ 12 warns of an overlap that is none
         d.parameters = {gpuParameter(), threads, registers, shared};
         return d;
     }
