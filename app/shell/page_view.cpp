@@ -182,10 +182,11 @@ void PageView::arrange() {
                 continue;
             card->setVisible(!enlarged || card == enlarged);
             const bool source = std::holds_alternative<lab::Source>(card->figure().content);
-            const bool wide = main || source || std::holds_alternative<lab::Table>(card->figure().content);
+            const bool steps = std::holds_alternative<lab::Steps>(card->figure().content);
+            const bool wide = main || source || steps || std::holds_alternative<lab::Table>(card->figure().content);
             card->setMinimumHeight(card == enlarged ? scaled(enlargedHeight)
                                    : source         ? scaled(sourceHeight)
-                                   : main           ? scaled(mainHeight)
+                                   : main || steps  ? scaled(mainHeight)
                                                     : scaled(supportHeight));
             if (wide && column > 0) {
                 ++row;

@@ -15,6 +15,7 @@ namespace {
 constexpr int tabWidth = 4;
 constexpr double markWidth = 10, columnGap = 12, narrowestColumn = 40, widestColumn = 120;
 constexpr double mostForCounters = 0.45; ///< of a pane's width: the code comes first
+constexpr double fewestColumns = 34;     ///< characters of text before a pane gives room to more than one counter
 constexpr double wideEnough = 50;        ///< characters: a narrower pane tells its numbers on hover only
 
 } // namespace
@@ -107,11 +108,16 @@ SourceLayout SourceLayout::of(const PaneData& data, double width, int currentCou
             layout.numberWidth = 0;
         right -= layout.numberWidth;
         layout.numberLeft = right;
-        const double most = std::max(0.0, width * mostForCounters - layout.numberWidth);
+        // Counters give way to the text: those that do not fit are a key away.
+        const double besideText = width - layout.textLeft - layout.numberWidth - fewestColumns * layout.charWidth;
+        const double most =
+            std::clamp(besideText, narrowestColumn + columnGap,
+                       std::max(narrowestColumn + columnGap, width * mostForCounters - layout.numberWidth));
         double wanted = 0;
         for (const auto& counter : data.pane.counters)
             wanted = std::max(wanted, small.horizontalAdvance(QString::fromStdString(counter.title)));
-        const double each = std::clamp(std::min(wanted + columnGap, most / counters), narrowestColumn, widestColumn);
+        const double fair = std::max(most / counters, std::min(most, narrowestColumn + columnGap));
+        const double each = std::clamp(std::min(wanted + columnGap, fair), narrowestColumn, widestColumn);
         const int fit = std::clamp(static_cast<int>(most / each), 1, counters);
         const int first = std::clamp(currentCounter - fit + 1, 0, counters - fit);
         for (int i = fit; i-- > 0;) {

@@ -136,6 +136,7 @@ void StepsView::showCurrent() {
             lines << QString("%1  %2").arg(QString::fromStdString(fact.title),
                                            QString::fromStdString(fact.text).replace(" · ", "\n        "));
     facts->setText(lines.join('\n'));
+    facts->setVisible(!lines.isEmpty()); // without facts the scene has all the width
     position->setText(tr("%1 / %2").arg(any ? current + 1 : 0).arg(steps.steps.size()));
     canvas->update();
 }

@@ -11,6 +11,8 @@ namespace warplight::app {
 namespace {
 
 constexpr int rowHeight = 26;
+constexpr size_t sentenceLength = 60; ///< characters; longer texts are wrapped
+constexpr size_t mostWrapped = 500;   ///< rows of a table whose heights are worked out
 
 QString cellText(const lab::Table::Cell& cell, const lab::Table::Column& column) {
     const QString unit = QString::fromStdString(column.unit);
@@ -122,7 +124,31 @@ bool TableView::follow(int row) {
     return true;
 }
 
-void TableView::setFigure(const lab::Figure& figure) { model->setTable(std::get<lab::Table>(figure.content)); }
+void TableView::setFigure(const lab::Figure& figure) {
+    model->setTable(std::get<lab::Table>(figure.content));
+    wrapSentences();
+}
+
+/// A column of sentences takes the width that is left, and its rows the height they need.
+void TableView::wrapSentences() {
+    const lab::Table& shown = model->table();
+    int sentences = -1;
+    size_t longest = sentenceLength;
+    if (shown.rows.size() <= mostWrapped)
+        for (const auto& row : shown.rows)
+            for (size_t column = 0; column < row.size(); ++column)
+                if (const auto* text = std::get_if<std::string>(&row[column]); text && text->size() > longest) {
+                    longest = text->size();
+                    sentences = static_cast<int>(column);
+                }
+    QHeaderView* header = table->horizontalHeader();
+    header->setSectionResizeMode(QHeaderView::ResizeToContents);
+    header->setStretchLastSection(sentences < 0);
+    table->setWordWrap(sentences >= 0);
+    if (sentences >= 0)
+        header->setSectionResizeMode(sentences, QHeaderView::Stretch);
+    table->verticalHeader()->setSectionResizeMode(sentences >= 0 ? QHeaderView::ResizeToContents : QHeaderView::Fixed);
+}
 
 QSize TableView::pictureSize() const { return {960, 24 + rowHeight * (1 + model->rowCount())}; }
 

@@ -37,7 +37,8 @@ class TableView : public FigureView {
     QSize pictureSize() const override;
 
   private:
-    bool follow(int row); ///< the row's link, if it has one
+    bool follow(int row);
+    void wrapSentences(); ///< the row's link, if it has one
 
     TableModel* model;
     QTableView* table;

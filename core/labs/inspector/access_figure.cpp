@@ -12,6 +12,7 @@ using namespace lab;
 
 constexpr int64_t sectorBytes = 32, banks = 32, bankBytes = 4;
 constexpr size_t mostColumns = 32; ///< sectors drawn side by side
+constexpr int mostRows = 8;        ///< words drawn below each other in a bank
 
 Steps::Cell cell(double x, double y, double width, std::string text, Steps::CellState state) {
     return {x, y, width, 0.9, std::move(text), state, {}};
@@ -69,10 +70,6 @@ void sectors(Steps::Step& step, const AccessSample& sample) {
                                a.warp, sample.buffer.empty() ? "" : ", " + sample.buffer, laneWords(a), columns.size(),
                                100.0 * static_cast<double>(used) /
                                    static_cast<double>(sectorBytes * static_cast<int64_t>(columns.size())));
-    step.facts.push_back({"sectors", std::to_string(columns.size()), Provenance::Counted});
-    step.facts.push_back({"bytes used",
-                          fmt::format("{} of {}", used, sectorBytes * static_cast<int64_t>(columns.size())),
-                          Provenance::Counted});
 }
 
 /// A column for each bank, the different words in it one below the other: as many rows as passes.
@@ -90,6 +87,12 @@ void bankRows(Steps::Step& step, const AccessSample& sample, double& height) {
         most = std::max(most, in.size());
         int row = 0;
         for (const auto& [word, of] : in) {
+            if (row == mostRows) {
+                step.labels.push_back({4.46 + static_cast<double>(bank), 4.4 + mostRows,
+                                       fmt::format("+{}", in.size() - mostRows), Steps::Label::Align::Centre, false,
+                                       true});
+                break;
+            }
             const std::string text = of.size() == 1 ? std::to_string(of[0]) : fmt::format("{}…", of[0]);
             step.cells.push_back(cell(4 + static_cast<double>(bank), 4 + row, 0.92, text,
                                       row == 0 ? Steps::CellState::Done : Steps::CellState::Current));
@@ -98,10 +101,9 @@ void bankRows(Steps::Step& step, const AccessSample& sample, double& height) {
     }
     for (int bank = 0; bank < 32; ++bank)
         step.labels.push_back({4.46 + bank, 3.45, std::to_string(bank), Steps::Label::Align::Centre, false, true});
-    height = std::max(height, 4 + static_cast<double>(most));
+    height = std::max(height, 5 + static_cast<double>(std::min<size_t>(most, mostRows)));
     step.caption = fmt::format("Block {}, warp {}: {}. The fullest bank holds {} different word{}.", a.block, a.warp,
                                laneWords(a), most, most == 1 ? "" : "s");
-    step.facts.push_back({"words in the fullest bank", std::to_string(most), Provenance::Counted});
 }
 
 } // namespace
@@ -123,8 +125,7 @@ Figure accessFigure(const Inspection& of, int ptxLine) {
                 bankRows(step, sample, height);
             else
                 sectors(step, sample);
-            step.facts.push_back(
-                {"accesses that lie alike", fmt::format("{} of those watched", sample.times), Provenance::Counted});
+            step.caption += fmt::format(" {} of the accesses watched lie like this.", sample.times);
             steps.steps.push_back(std::move(step));
         }
     steps.height = height;

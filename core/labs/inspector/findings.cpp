@@ -55,7 +55,7 @@ void globalAccesses(const Inspection& of, std::vector<Remark>& all) {
              fmt::format("{:.0f} % of the bytes that this {}{} moves are used, {:.1f} sectors of 32 B a request "
                          "where {:.1f} would do{}",
                          100 * used, kindOf(line), bufferOf(of, line.line), ratio(line.sectors, line.requests),
-                         ratio(line.idealWavefronts, line.requests), lanesOf(of, line.line)),
+                         ratio(line.idealSectors, line.requests), lanesOf(of, line.line)),
              line.line});
     }
     if (counted > 0 && bad == 0)

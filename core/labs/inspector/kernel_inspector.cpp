@@ -100,7 +100,8 @@ class KernelInspector : public Experiment {
         run.put(accessFigure(*inspection, worstAccess(*inspection)));
         if (!inspection->fault) {
             run.put(blocksFigure(*inspection, gpu));
-            run.put(rooflineFigure(*inspection, gpu));
+            if (inspection->stats.flops + inspection->stats.tensorFlops > 0)
+                run.put(rooflineFigure(*inspection, gpu));
             run.put(buffersFigure(*inspection));
             if (!inspection->stats.output.empty())
                 run.put({"output", "Printed by the kernel", "", "What its printf wrote, block after block.",
@@ -118,6 +119,14 @@ class KernelInspector : public Experiment {
     }
 
   private:
+    /// 1952000 is 1.952 million.
+    static std::pair<double, const char*> scaled(double value) {
+        return value >= 1e9   ? std::pair(value / 1e9, "G")
+               : value >= 1e6 ? std::pair(value / 1e6, "M")
+               : value >= 1e3 ? std::pair(value / 1e3, "k")
+                              : std::pair(value, "");
+    }
+
     static void headlines(Run& run, const Inspection& of, const vgpu::GpuProfile& gpu) {
         const auto metric = [&](const char* id, const char* title, std::optional<double> value, const char* unit,
                                 const char* format, std::string caption, Provenance provenance,
@@ -132,11 +141,12 @@ class KernelInspector : public Experiment {
             run.put({id, title, "", "", Figure::Place::Headline, std::move(m)});
         };
         if (of.fault) {
-            metric("fault", "Stopped", {}, "", "", "the kernel was stopped: " + of.fault->kind, Provenance::Counted);
+            run.log("The kernel was stopped: " + of.fault->message + ".", Log::Level::Warning);
             return;
         }
         const gpu::LaunchStats& s = of.stats;
-        metric("instructions", "Instructions", static_cast<double>(s.threadInstructions), "", "",
+        const auto [count, prefix] = scaled(static_cast<double>(s.threadInstructions));
+        metric("instructions", "Instructions", count, prefix, "{:.3g}",
                fmt::format("thread instructions, {:.1f} of 32 lanes at work",
                            s.warpInstructions
                                ? static_cast<double>(s.threadInstructions) / static_cast<double>(s.warpInstructions)

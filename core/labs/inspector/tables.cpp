@@ -53,7 +53,7 @@ const char* word(Source::Severity severity) {
 
 Figure rooflineFigure(const Inspection& of, const vgpu::GpuProfile& gpu) {
     Series series;
-    series.x = {"FLOP per byte", "FLOP/B", Scale::Log10, {}, {}, {}, false};
+    series.x = {"FLOP per byte", "", Scale::Log10, {}, {}, {}, false};
     series.y = {"rate", "FLOP/s", Scale::Log10, {}, {}, {}, false};
     const double clocks = gpu.multiprocessors * gpu.clockHz;
     series.curves.push_back(roof("f32", "f32 roof", 2.0 * gpu.fp32Lanes * clocks, gpu.dramBytesPerSecond));
@@ -71,7 +71,7 @@ Figure rooflineFigure(const Inspection& of, const vgpu::GpuProfile& gpu) {
     }
     return {"roofline",
             "Roofline",
-            flops > 0 ? std::string(gpu.name) : "this launch has no floating point",
+            std::string(gpu.name),
             "FLOPs by instruction (**counted**) over **modelled** time, against the bytes at three levels. Roofs are "
             "the data "
             "sheet's, for DRAM (**reference**): a dot of L2 may stand left of the slope.",
@@ -83,10 +83,20 @@ Figure findingsFigure(const std::vector<Remark>& remarks) {
     Table table;
     table.columns = {{"severity", "", "", false, {}, ""},
                      {"finding", "Finding", "", false, {}, ""},
-                     {"line", "PTX line", "", true, {}, ""}};
-    for (const Remark& r : remarks)
-        table.rows.push_back({std::string(word(r.severity)), r.text,
-                              r.line ? Table::Cell(static_cast<int64_t>(r.line)) : Table::Cell()});
+                     {"line", "PTX lines", "", false, {}, ""}};
+    for (size_t i = 0; i < remarks.size(); ++i) { // an unrolled loop says the same several times
+        std::string lines;
+        bool said = false;
+        for (size_t k = 0; k < remarks.size(); ++k)
+            if (remarks[k].text == remarks[i].text) {
+                said = said || k < i;
+                if (remarks[k].line)
+                    lines += fmt::format("{}{}", lines.empty() ? "" : ", ", remarks[k].line);
+            }
+        if (!said)
+            table.rows.push_back({std::string(word(remarks[i].severity)), remarks[i].text,
+                                  lines.empty() ? Table::Cell() : Table::Cell(lines)});
+    }
     return {"findings",
             "Findings",
             "in words",
