@@ -134,16 +134,16 @@ std::string argumentFor(const std::string& type) {
     const auto has = [&](const char* word) { return type.find(word) != std::string::npos; };
     const bool pointer = has("*");
     const bool wide = has("long") || has("int64") || has("size_t") || has("64");
-    const bool isUnsigned = has("unsigned") || has("uint") || has("size_t");
-    const std::string element = has("double") || has("f64")               ? "f64"
-                                : has("bfloat16")                         ? "bf16"
-                                : has("half") || has("f16")               ? "f16"
-                                : has("float") || has("f32")              ? "f32"
-                                : has("char") || has("int8")              ? (isUnsigned ? "u8" : "i8")
-                                : has("short") || has("int16")            ? (isUnsigned ? "u16" : "i16")
-                                : wide && (pointer || !has("b64"))        ? (isUnsigned ? "u64" : "i64")
-                                : has("int") || has("bool") || has("s32") ? (isUnsigned ? "u32" : "i32")
-                                                                          : "";
+    const bool isUnsigned = has("unsigned") || has("uint") || has("size_t") || type.starts_with("u");
+    const std::string element = has("double") || has("f64")              ? "f64"
+                                : has("bfloat16")                        ? "bf16"
+                                : has("half") || has("f16")              ? "f16"
+                                : has("float") || has("f32")             ? "f32"
+                                : has("char") || has("int8")             ? (isUnsigned ? "u8" : "i8")
+                                : has("short") || has("int16")           ? (isUnsigned ? "u16" : "i16")
+                                : wide && (pointer || !has("b64"))       ? (isUnsigned ? "u64" : "i64")
+                                : has("int") || has("bool") || has("32") ? (isUnsigned ? "u32" : "i32")
+                                                                         : "";
     if (pointer)
         return fmt::format("{}:{}[65536]", has("const") ? "random" : "zeros", element.empty() ? "f32" : element);
     if (type == "u64" || type == "b64" || type == "s64") // of PTX: most likely a pointer

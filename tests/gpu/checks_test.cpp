@@ -58,6 +58,37 @@ class ChecksTest : public QObject {
 #define VERIFY_CONTAINS(text, part) QVERIFY2(QString::fromStdString(text).contains(part), (text).c_str())
 
   private slots:
+    void aReaderAmongSeveralThatWritesIsARace() {
+        // Both warps read word t % 32; then warp 0 writes it while warp 1 may still read.
+        const std::string read = "and.b32 %x, %t, 31;\nshl.b32 %x, %x, 2;\nmov.u32 %y, s;\nadd.u32 %x, %x, %y;\n"
+                                 "ld.shared.u32 %z, [%x];\n";
+        const std::string shared = ".shared .align 4 .b8 s[128];\n";
+        const std::string write = "setp.eq.u32 %p, %w, 0;\n@%p st.shared.u32 [%x], %z;\n";
+        const auto races = [&](const std::string& text) {
+            QStringList lines;
+            for (const gpu::Finding& f : run(kernel(text, shared)).findings)
+                if (f.kind == "race")
+                    lines << QString::fromStdString(f.message);
+            return lines;
+        };
+        const std::string fill = "shl.b32 %x, %t, 2;\nsetp.lt.u32 %p, %t, 32;\nmov.u32 %y, s;\nadd.u32 %x, %x, %y;\n"
+                                 "@%p st.shared.u32 [%x], %t;\nbar.sync 0;\n" +
+                                 read;
+        QCOMPARE(races(fill).size(), qsizetype(0));
+        const QStringList found = races(fill + write);
+        QCOMPARE(found.size(), qsizetype(1));
+        QVERIFY2(found[0].contains("is written while warp 1 reads it"), qPrintable(found[0]));
+        QCOMPARE(races(fill + "bar.sync 0;\n" + write).size(), qsizetype(0)); // ordered
+    }
+
+    void buffersOfWholePagesAreNoNeighbours() {
+        for (const int64_t bytes : {4096, 8192, 65536}) {
+            const std::string body = "ld.global.u32 %x, [%a+" + std::to_string(bytes) + "];\n";
+            const std::string message = failure(kernel(body), 32, bytes);
+            VERIFY_CONTAINS(message, "0 bytes past the end of 'A'");
+        }
+    }
+
     void outOfBounds() {
         const std::string text =
             failure(kernel("mul.wide.u32 %o, %t, 4;\nadd.s64 %q, %a, %o;\nld.global.f32 %f, [%q];"), 64, 40 * 4);
