@@ -132,7 +132,7 @@ void MainWindow::listDevices(const lab::Description& description) {
     device->clear();
     for (const std::string& id : description.devices)
         for (const lab::DeviceInfo& info : client.devices())
-            if (info.available && info.id == id) {
+            if (info.available && (info.id == id || (id == "cuda" && info.id.starts_with("cuda:")))) {
                 device->addItem(qt(info.id + " · " + info.title), qt(info.id));
                 device->setItemData(device->count() - 1, qt(info.detail), Qt::ToolTipRole);
             }

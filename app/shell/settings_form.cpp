@@ -282,7 +282,7 @@ QWidget* SettingsForm::sliderField(QLineEdit* edit, const lab::Parameter& parame
 }
 
 void SettingsForm::setDevice(const std::string& id) {
-    deviceId = id;
+    deviceId = id.substr(0, id.find(':')); // of several NVIDIA GPUs, what matters is that they are
     showWhatMatters();
 }
 

@@ -129,8 +129,7 @@ CLI::App* addRunCommand(CLI::App& app, RunOptions& options) {
     command->add_option("what", options.what, "attention.race, or attention for the whole lab")->required();
     command->add_option("--set", options.settings, "A setting: name=value; a sweep is 256:16384:x2 or a,b,c")
         ->allow_extra_args(false);
-    command->add_option("--device", options.device, "cpu or vgpu; default: the first that an experiment runs on")
-        ->check(CLI::IsMember({"cpu", "vgpu"}));
+    command->add_option("--device", options.device, "cpu or vgpu; default: the first that an experiment runs on");
     command->add_option("--format", options.format, "How to print")->check(CLI::IsMember({"text", "json", "csv"}));
     command->add_option("--out", options.outFolder, "A folder for a CSV per figure and run.json");
     command->add_option("--save", options.sessionFile, "A .warplight session file");
@@ -145,11 +144,10 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
     std::vector<std::pair<lab::Experiment*, lab::Settings>> work; // all settings are checked before anything runs
     for (lab::Experiment* experiment : experiments) {
         const lab::Description description = experiment->describe();
-        if (const auto& known = description.devices;
-            !options.device.empty() && std::find(known.begin(), known.end(), options.device) == known.end()) {
+        if (!options.device.empty() && !lab::runsOn(description, options.device)) {
             if (only)
                 throw InputError(fmt::format("--device {}: {} does not run on it, expected one of {}", options.device,
-                                             description.id, fmt::join(known, ", ")));
+                                             description.id, fmt::join(description.devices, ", ")));
             continue; // of a whole lab, what runs there
         }
         work.emplace_back(experiment, settingsOf(*experiment, description, options, only));

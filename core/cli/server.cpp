@@ -171,7 +171,7 @@ void Server::begin(const json& request) {
     lab::Experiment& experiment = registry.find(text(request, "experiment"));
     const lab::Description description = describedFor(experiment, request);
     const std::string device = text(request, "device");
-    if (std::find(description.devices.begin(), description.devices.end(), device) == description.devices.end())
+    if (!lab::runsOn(description, device))
         throw InputError(fmt::format("device '{}': {} does not run on it, expected one of {}", device, description.id,
                                      fmt::join(description.devices, ", ")));
     const lab::Settings settings(description.parameters, settingsOf(request, description, nullptr));

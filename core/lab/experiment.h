@@ -19,10 +19,13 @@ struct Description {
     std::string sentence;             ///< what the page shows, one sentence
     std::string question;             ///< the question it answers
     std::string about;                ///< Markdown: formulas and background for the settings panel
-    std::vector<std::string> devices; ///< that can run it: {"cpu"}
+    std::vector<std::string> devices; ///< that can run it: {"cpu", "cuda"}
     std::vector<Parameter> parameters;
     std::string dropFiles; ///< id of the File parameter that dropped files of its pattern go to; empty = takes none
 };
+
+/// Whether an experiment runs on a device: "cuda" among its devices stands for every "cuda:N".
+bool runsOn(const Description& description, std::string_view device);
 
 /// One page of a lab. Deterministic for a seed, but for measured times.
 class Experiment {

@@ -47,4 +47,10 @@ std::vector<Experiment*> Registry::ofLab(std::string_view lab) const {
     return list;
 }
 
+bool runsOn(const Description& description, std::string_view device) {
+    const auto& known = description.devices;
+    return std::find(known.begin(), known.end(), device) != known.end() ||
+           (device.starts_with("cuda:") && std::find(known.begin(), known.end(), "cuda") != known.end());
+}
+
 } // namespace warplight::lab

@@ -142,7 +142,10 @@ class Forward {
 
     /// Launches, and remembers the launch so that it can be repeated.
     void run(LaunchRecord record, std::function<LaunchStats()> step) {
-        record.stats = step();
+        if (options.around)
+            options.around([&] { record.stats = step(); });
+        else
+            record.stats = step();
         result.launches.push_back(std::move(record));
         steps.push_back(std::move(step));
     }

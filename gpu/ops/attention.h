@@ -79,6 +79,8 @@ struct AttentionOptions {
     /// 16 or 32 and headDim up to 32, which have kernels that write their statistics down.
     std::function<void(const TileVisit&)> onTile;
     std::function<void(LaunchConfig&)> prepare; ///< called before each launch, to watch it
+    /// Called instead of each launch, which it has to make: to measure around it.
+    std::function<void(const std::function<void()>&)> around;
     bool checks = false;
     std::string gpu; ///< whose caches and time are modelled; empty: none
     int threads = 0;

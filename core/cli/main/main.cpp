@@ -1,5 +1,6 @@
 #include "core/cli/cli.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/devices/devices_lab.h"
 #include "core/labs/inspector/inspector_lab.h"
 #include "core/labs/profile/profile_lab.h"
 
@@ -8,5 +9,6 @@ int main(int argc, char** argv) {
     warplight::labs::registerAttentionLab(registry);
     warplight::labs::registerInspector(registry);
     warplight::labs::registerProfileLab(registry);
+    warplight::labs::registerDevices(registry);
     return warplight::cli::runCli(argc, argv, registry);
 }

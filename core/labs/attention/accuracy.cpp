@@ -66,7 +66,7 @@ class Accuracy : public Experiment {
         d.question = "Does a faster kernel give worse numbers, and on which inputs?";
         d.about = "The **reference** rung computes in f64 and rounds its result to f32 once, so nothing below 6e-8 of "
                   "a row's size can be told apart.";
-        d.devices = {"cpu", "vgpu"};
+        d.devices = {"cpu", "vgpu", "cuda"};
         std::vector<std::string> rungs;
         for (const auto& option : rungOptions())
             if (option.id != "reference")
@@ -84,7 +84,7 @@ class Accuracy : public Experiment {
             onDevice(Parameter::choices("implementations", "Implementations", rungs, rungOptions(),
                                         "Which rungs are judged."),
                      "cpu"),
-            onDevice(kernelsParameter(), "vgpu"),
+            notOnDevice(kernelsParameter(), "cpu"),
             Parameter::choices("dtypes", "Stored as", {"f32", "f16", "bf16"},
                                {{"f32", "f32", ""}, {"f16", "f16", ""}, {"bf16", "bf16", ""}},
                                "Q, K, V and O are rounded to this type; every rung accumulates in f32."),
@@ -120,12 +120,12 @@ class Accuracy : public Experiment {
         judge.execution.cancel = run.cancelToken();
         run.progress(0, "reference");
         cpu::attentionForward(cpu::Implementation::Reference, judge.exact.problem, judge.execution);
-        const bool virtualGpu = run.device() == "vgpu";
-        const auto &rungs = settings.choices(virtualGpu ? "kernels" : "implementations"),
+        const bool onGpu = run.device() != "cpu";
+        const auto &rungs = settings.choices(onGpu ? "kernels" : "implementations"),
                    &dtypes = settings.choices("dtypes");
-        if (virtualGpu) {
+        if (onGpu) {
             gpu::checkShape(gpuShape(inputs.problem));
-            judge.device = vgpu::makeVirtualDevice();
+            judge.device = openGpu(run.device());
             judge.library = std::make_unique<gpu::KernelLibrary>(*judge.device);
         }
         double done = 0;
@@ -136,7 +136,7 @@ class Accuracy : public Experiment {
             std::string worstRung;
             for (const std::string& rung : rungs) {
                 run.checkCancelled();
-                if (virtualGpu && dtype == "f32" && gpu::info(gpu::attentionRungByName(rung)).halfInputs)
+                if (onGpu && dtype == "f32" && gpu::info(gpu::attentionRungByName(rung)).halfInputs)
                     continue; // tensor cores take 16 bits
                 run.progress(done++ / static_cast<double>(rungs.size() * dtypes.size()), rung + ", " + dtype);
                 const Errors errors = judge.measure(rung, dtype, stored);
@@ -172,7 +172,7 @@ class Accuracy : public Experiment {
         Table table;
         Link worst;
         cpu::Execution execution;
-        std::unique_ptr<gpu::Device> device; ///< the virtual GPU, where the run is on it
+        std::unique_ptr<gpu::Device> device; ///< the GPU, where the run is on one
         std::unique_ptr<gpu::KernelLibrary> library;
 
         void compute(const std::string& rung, const std::string& dtype, AttentionInputs& stored) {

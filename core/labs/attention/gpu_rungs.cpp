@@ -3,14 +3,17 @@
 
 #include "core/error.h"
 #include "core/labs/attention/inputs.h"
+#include "gpu/cuda/cuda_device.h"
 #include "gpu/ops/attention_traffic.h"
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <fmt/format.h>
 #include <map>
+#include <optional>
 
 namespace warplight::labs {
 namespace {
@@ -23,9 +26,11 @@ constexpr double mostSeconds = 2;
 struct Point {
     std::string rung;
     int64_t seqLen = 0;
-    double flops = 0, seconds = 0, hostSeconds = 0, dramBytes = 0;
+    double flops = 0, seconds = 0, hostSeconds = 0, dramBytes = 0; ///< modelled; 0: not
     std::string limit;
     double occupancy = 1;
+    std::optional<gpu::Measured> measured;
+    double best() const { return measured ? measured->seconds : seconds; }
 };
 
 Curve curve(const std::string& id, Provenance provenance, Curve::Style style) {
@@ -46,13 +51,28 @@ cpu::AttentionProblem problemOf(const Settings& settings, int64_t seqLen) {
     return p;
 }
 
-Point measure(gpu::KernelLibrary& library, const std::string& name, const AttentionInputs& inputs,
-              const Settings& settings, Run& run) {
-    const gpu::AttentionRung rung = gpu::attentionRungByName(name);
+gpu::AttentionOptions optionsFor(gpu::AttentionRung rung, Run& run) {
     gpu::AttentionOptions options;
     options.format = gpu::info(rung).halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32;
-    options.gpu = settings.text("gpu");
     options.cancel = run.cancelToken();
+    return options;
+}
+
+std::optional<gpu::Measured> measure(gpu::KernelLibrary& library, const std::string& name,
+                                     const AttentionInputs& inputs, Run& run) {
+    const gpu::AttentionRung rung = gpu::attentionRungByName(name);
+    gpu::AttentionOptions options = optionsFor(rung, run);
+    options.measure = gpu::timedRepetitions;
+    return gpu::attentionForward(library, rung, gpuShape(inputs.problem), inputs.q.data(), inputs.k.data(),
+                                 inputs.v.data(), options)
+        .measured;
+}
+
+Point model(gpu::KernelLibrary& library, const std::string& name, const AttentionInputs& inputs, std::string_view gpu,
+            Run& run) {
+    const gpu::AttentionRung rung = gpu::attentionRungByName(name);
+    gpu::AttentionOptions options = optionsFor(rung, run);
+    options.gpu = gpu;
     const gpu::AttentionRun result = gpu::attentionForward(library, rung, gpuShape(inputs.problem), inputs.q.data(),
                                                            inputs.k.data(), inputs.v.data(), options);
     Point point;
@@ -74,18 +94,29 @@ Point measure(gpu::KernelLibrary& library, const std::string& name, const Attent
     return point;
 }
 
-void begin(Run& run, const vgpu::GpuProfile& gpu, const std::vector<int64_t>& lengths) {
-    const std::string how = fmt::format("**Modelled** for a {}: the compiled kernels run on the virtual GPU, which "
-                                        "counts instructions, accesses and conflicts; "
-                                        "docs/time-model.md says what becomes of them and what is left out. Expect the "
-                                        "order of magnitude and the right limit.",
-                                        gpu.name);
+/// `real`: the name of the GPU that is measured; empty: none is.
+void begin(Run& run, const vgpu::GpuProfile& gpu, const std::string& real, const std::vector<int64_t>& lengths) {
+    const std::string modelled =
+        fmt::format("**Modelled** for a {}: the compiled kernels run on the virtual GPU, which "
+                    "counts instructions, accesses and conflicts; "
+                    "docs/time-model.md says what becomes of them and what is left out. Expect the "
+                    "order of magnitude and the right limit.",
+                    gpu.name);
+    const std::string how =
+        real.empty()
+            ? modelled
+            : fmt::format("Filled marks are **measured** on {}: median of {} repetitions after warming up, with a "
+                          "cold L2, bars from the 10th to the 90th percentile. Hollow marks: {}",
+                          real, gpu::timedRepetitions.measured, modelled);
     const Axis length{"sequence length", "", Scale::Log2, {}, {}, {}, false};
     Series time;
     time.x = length;
     time.y = {"time", "s", Scale::Log10, {}, {}, {}, false};
-    run.put({"time", "Time", fmt::format("seconds on a {}, modelled", gpu.name), how, Figure::Place::Main,
-             std::move(time)});
+    time.dispersion = real.empty() ? "" : "10th to 90th percentile";
+    run.put({"time", "Time",
+             real.empty() ? fmt::format("seconds on a {}, modelled", gpu.name)
+                          : fmt::format("seconds on {}, measured; hollow: {}, modelled", real, gpu.name),
+             how, Figure::Place::Main, std::move(time)});
     const double f32 = 2.0 * gpu.fp32Lanes * gpu.multiprocessors * gpu.clockHz,
                  tensor = gpu.tensorFlopsPerClock * gpu.multiprocessors * gpu.clockHz;
     Series rate;
@@ -101,7 +132,9 @@ void begin(Run& run, const vgpu::GpuProfile& gpu, const std::vector<int64_t>& le
         rate.curves.push_back(c);
     }
     run.put({"throughput", "Throughput", "useful FLOP/s",
-             "Useful FLOPs (4·N²·d per head, about half when causal) over the **modelled** time; the lines are the "
+             "Useful FLOPs (4·N²·d per head, about half when causal) over the **measured** (filled) or **modelled** "
+             "(hollow) "
+             "time; the lines are the "
              "data sheet's peaks (**reference**).",
              Figure::Place::Support, std::move(rate)});
     Series roofline;
@@ -117,36 +150,69 @@ void begin(Run& run, const vgpu::GpuProfile& gpu, const std::vector<int64_t>& le
         c.y = {peak / 256, peak, peak};
         roofline.curves.push_back(c);
     }
-    run.put({"roofline", "Roofline", std::string(gpu.name),
-             "Both of a dot's numbers are **modelled**: time, and bytes of DRAM behind the modelled caches. Roofs are "
-             "the data sheet's (**reference**).",
-             Figure::Place::Support, std::move(roofline)});
+    run.put(
+        {"roofline", "Roofline", std::string(gpu.name),
+         "Bytes of DRAM are those behind the **modelled** caches; the rate of a hollow dot is modelled, too, that of a "
+         "filled one **measured**. Roofs are the data sheet's (**reference**).",
+         Figure::Place::Support, std::move(roofline)});
     Table table;
-    table.columns = {{"implementation", "Kernel", "", false, {}, ""},
-                     {"seq_len", "N", "", true, {}, ""},
-                     {"time", "Time", "s", true, Provenance::Modelled, "{:.4g}"},
-                     {"limit", "Limited by", "", false, {}, ""},
-                     {"rate", "Rate", "FLOP/s", true, Provenance::Modelled, "{:.4g}"},
-                     {"dram", "DRAM", "B", true, Provenance::Modelled, ""},
-                     {"occupancy", "Occupancy", "%", true, Provenance::Modelled, "{:.0f}"},
-                     {"host", "Virtual GPU took", "s", true, Provenance::Measured, "{:.3g}"}};
+    table.columns = {
+        {"implementation", "Kernel", "", false, {}, ""},
+        {"seq_len", "N", "", true, {}, ""},
+        {"measured", "Measured", "s", true, Provenance::Measured, "{:.4g}"},
+        {"p10", "10 %", "s", true, Provenance::Measured, "{:.4g}"},
+        {"p90", "90 %", "s", true, Provenance::Measured, "{:.4g}"},
+        {"clock", "SM clock", "Hz", true, Provenance::Measured, ""},
+        {"throttled", "Held back by", "", false, {}, ""},
+        {"time", "Modelled", "s", true, Provenance::Modelled, "{:.4g}"},
+        {"limit", "Limited by", "", false, {}, ""},
+        {"rate", "Rate", "FLOP/s", true, real.empty() ? Provenance::Modelled : Provenance::Measured, "{:.4g}"},
+        {"dram", "DRAM", "B", true, Provenance::Modelled, ""},
+        {"occupancy", "Occupancy", "%", true, Provenance::Modelled, "{:.0f}"},
+        {"host", "Virtual GPU took", "s", true, Provenance::Measured, "{:.3g}"}};
     run.put({"points", "All points", "", "Of several kernels, limit and occupancy are of the one that takes longest.",
              Figure::Place::Support, std::move(table)});
 }
 
-void show(Run& run, const Point& p) {
-    Curve c = curve(p.rung, Provenance::Modelled, Curve::Style::LineAndPoints);
-    c.x = {static_cast<double>(p.seqLen)};
-    c.y = {p.seconds};
-    run.appendPoint("time", c);
-    c.y = {p.flops / p.seconds};
-    run.appendPoint("throughput", c);
-    c.style = Curve::Style::Points;
-    c.x = {p.flops / p.dramBytes};
-    c.pointText = {fmt::format("{}, N = {}", p.rung, p.seqLen)};
-    run.appendPoint("roofline", c);
-    run.appendRow("points", {p.rung, p.seqLen, p.seconds, p.limit, p.flops / p.seconds,
-                             static_cast<int64_t>(p.dramBytes), 100 * p.occupancy, p.hostSeconds});
+/// A curve of measured points, and one of modelled points that goes with it where there are both.
+void show(Run& run, const Point& p, bool onGpu) {
+    const auto add = [&](Curve c, double seconds) {
+        c.x = {static_cast<double>(p.seqLen)};
+        c.y = {seconds};
+        run.appendPoint("time", c);
+        c.y = {p.flops / seconds};
+        if (!c.low.empty())
+            c.low = {p.flops / p.measured->high}, c.high = {p.flops / p.measured->low};
+        run.appendPoint("throughput", c);
+        if (p.dramBytes <= 0)
+            return;
+        c.low.clear(), c.high.clear();
+        c.style = Curve::Style::Points;
+        c.x = {p.flops / p.dramBytes};
+        c.pointText = {fmt::format("{}, N = {}", p.rung, p.seqLen)};
+        run.appendPoint("roofline", c);
+    };
+    if (p.measured) {
+        Curve c = curve(p.rung, Provenance::Measured, Curve::Style::LineAndPoints);
+        c.low = {p.measured->low};
+        c.high = {p.measured->high};
+        add(c, p.measured->seconds);
+    }
+    if (p.seconds > 0) {
+        Curve c = curve(onGpu ? p.rung + ".modelled" : p.rung, Provenance::Modelled, Curve::Style::LineAndPoints);
+        c.label = onGpu ? "" : p.rung;
+        c.colourKey = p.rung;
+        add(c, p.seconds);
+    }
+    const auto some = [](double value, bool there) { return there ? Table::Cell(value) : Table::Cell(); };
+    const bool m = p.measured.has_value(), v = p.seconds > 0;
+    run.appendRow("points", {p.rung, p.seqLen, some(m ? p.measured->seconds : 0, m), some(m ? p.measured->low : 0, m),
+                             some(m ? p.measured->high : 0, m),
+                             some(m ? 1e6 * p.measured->smClockMHz : 0, m && p.measured->smClockMHz > 0),
+                             m && !p.measured->throttled.empty() ? Table::Cell(p.measured->throttled) : Table::Cell(),
+                             some(p.seconds, v), v ? Table::Cell(p.limit) : Table::Cell(), p.flops / p.best(),
+                             v ? Table::Cell(static_cast<int64_t>(p.dramBytes)) : Table::Cell(),
+                             some(100 * p.occupancy, v), some(p.hostSeconds, v)});
 }
 
 void headline(Run& run, const std::vector<Point>& points) {
@@ -155,28 +221,34 @@ void headline(Run& run, const std::vector<Point>& points) {
                             })->seqLen;
     const Point *first = nullptr, *best = nullptr;
     for (const Point& p : points)
-        if (p.seqLen == longest) {
-            if (!first || p.seconds > first->seconds)
+        if (p.seqLen == longest) { // of one page all are measured, or none
+            if (!first || p.best() > first->best())
                 first = &p;
-            if (!best || p.seconds < best->seconds)
+            if (!best || p.best() < best->best())
                 best = &p;
         }
     if (first == best)
         return;
     Metric m;
-    m.value = first->seconds / best->seconds;
+    m.value = first->best() / best->best();
     m.unit = "×";
     m.format = "{:.1f}";
-    m.caption = fmt::format("{} over {} at {}, limited by {}", best->rung, first->rung, longest, best->limit);
-    m.provenance = Provenance::Modelled;
-    run.put({"speedUp", "Speed-up", "", "The slowest kernel's **modelled** time over the fastest one's.",
-             Figure::Place::Headline, m});
+    m.caption = fmt::format("{} over {} at {}{}", best->rung, first->rung, longest,
+                            best->limit.empty() ? "" : ", limited by " + best->limit);
+    m.provenance = best->measured ? Provenance::Measured : Provenance::Modelled;
+    run.put(
+        {"speedUp", "Speed-up", "", "The slowest kernel's time over the fastest one's.", Figure::Place::Headline, m});
 }
 
 } // namespace
 
 Parameter onDevice(Parameter parameter, const std::string& device) {
     parameter.shownWhen = "device=" + device;
+    return parameter;
+}
+
+Parameter notOnDevice(Parameter parameter, const std::string& device) {
+    parameter.shownWhen = "device!=" + device;
     return parameter;
 }
 
@@ -203,18 +275,45 @@ gpu::AttentionShape gpuShape(const cpu::AttentionProblem& p) {
     return {p.batch, p.queryHeads, p.keyHeads, p.queryLen, p.keyLen, p.headDim, p.scale, p.causal};
 }
 
-void raceOnVirtualGpu(const Settings& settings, Run& run) {
+std::unique_ptr<gpu::Device> openGpu(const std::string& device) {
+    if (device == "vgpu")
+        return vgpu::makeVirtualDevice();
+    return std::make_unique<cuda::CudaDevice>(cuda::deviceNumber(device));
+}
+
+const vgpu::GpuProfile& profileOf(const gpu::Device& device, const Settings& settings) {
+    for (const vgpu::GpuProfile& p : vgpu::gpuProfiles()) {
+        // "A100 SXM4 40 GB" and "NVIDIA A100-SXM4-40GB": the model's own word decides.
+        const std::string word(p.id.starts_with("RTX") ? "RTX " + std::string(p.id.substr(3)) : std::string(p.id));
+        const size_t at = device.name().find(word);
+        if (at != std::string::npos && (at == 0 || device.name()[at - 1] == ' ') &&
+            (at + word.size() == device.name().size() ||
+             !std::isalnum(static_cast<unsigned char>(device.name()[at + word.size()]))))
+            return p;
+    }
+    return vgpu::gpuProfile(settings.text("gpu"));
+}
+
+void raceOnGpu(const Settings& settings, Run& run) {
     std::vector<int64_t> lengths = settings.sweep("seqLen");
     std::sort(lengths.begin(), lengths.end());
-    const std::vector<std::string>& rungs = settings.choices("kernels");
+    const bool real = run.device() != "vgpu";
+    std::vector<std::string> rungs = settings.choices("kernels");
+    if (real && settings.flag("cublas"))
+        rungs.emplace_back(gpu::info(gpu::AttentionRung::Cublas).name);
     if (rungs.empty())
         throw InputError("kernels is empty, expected at least one of those that describe lists");
     gpu::checkShape(gpuShape(problemOf(settings, lengths.back())));
-    begin(run, vgpu::gpuProfile(settings.text("gpu")), lengths);
-    const auto device = vgpu::makeVirtualDevice();
-    gpu::KernelLibrary library(*device);
+    const auto device = openGpu(run.device()), modelDevice = vgpu::makeVirtualDevice();
+    const vgpu::GpuProfile& profile = profileOf(*device, settings);
+    if (real && !device->matrixLibrary() && settings.flag("cublas")) {
+        rungs.pop_back();
+        run.log("cublas is left out: libcublas was not found.", Log::Level::Warning);
+    }
+    begin(run, profile, real ? device->name() : "", lengths);
+    gpu::KernelLibrary library(*device), modelLibrary(*modelDevice);
     std::map<std::string, Point> before;
-    std::map<std::string, int64_t> leftOut; ///< from which length on
+    std::map<std::string, int64_t> leftOut; ///< from which length on it is not modelled
     std::vector<Point> points;
     size_t done = 0;
     for (const int64_t seqLen : lengths) {
@@ -224,18 +323,29 @@ void raceOnVirtualGpu(const Settings& settings, Run& run) {
             run.checkCancelled();
             run.progress(static_cast<double>(done++) / static_cast<double>(lengths.size() * rungs.size()),
                          fmt::format("{}, N = {}", rung, seqLen));
-            if (const auto known = before.find(rung); known != before.end()) {
-                const double expected =
-                    known->second.hostSeconds * cpu::usefulFlops(inputs.problem) / known->second.flops;
-                if (expected > mostSeconds) {
-                    if (!leftOut.contains(rung))
-                        leftOut[rung] = seqLen;
+            Point point;
+            const auto known = before.find(rung);
+            const double expected = known == before.end() ? 0
+                                                          : known->second.hostSeconds *
+                                                                cpu::usefulFlops(inputs.problem) / known->second.flops;
+            if (rung == gpu::info(gpu::AttentionRung::Cublas).name) {
+                point.rung = rung;
+                point.seqLen = seqLen;
+                point.flops = cpu::usefulFlops(inputs.problem);
+            } else if (expected > mostSeconds) {
+                leftOut.try_emplace(rung, seqLen);
+                if (!real)
                     continue;
-                }
+                point.rung = rung;
+                point.seqLen = seqLen;
+                point.flops = cpu::usefulFlops(inputs.problem);
+            } else {
+                point = model(modelLibrary, rung, inputs, profile.id, run);
+                before[rung] = point;
             }
-            const Point point = measure(library, rung, inputs, settings, run);
-            show(run, point);
-            before[rung] = point;
+            if (real)
+                point.measured = measure(library, rung, inputs, run);
+            show(run, point, real);
             points.push_back(point);
             headline(run, points);
         }
@@ -247,8 +357,8 @@ void raceOnVirtualGpu(const Settings& settings, Run& run) {
     for (const auto& [seqLen, names] : byLength)
         sentence += fmt::format("{}{} from N = {}", sentence.empty() ? "" : "; ", names, seqLen);
     if (!sentence.empty())
-        run.log(fmt::format("Left out, since the virtual GPU would take more than {:.0f} s for each: {}.", mostSeconds,
-                            sentence),
+        run.log(fmt::format("{}, since the virtual GPU would take more than {:.0f} s for each: {}.",
+                            real ? "Not modelled" : "Left out", mostSeconds, sentence),
                 Log::Level::Warning);
 }
 

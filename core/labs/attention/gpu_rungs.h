@@ -4,6 +4,9 @@
 #include "core/lab/parameter.h"
 #include "core/lab/run.h"
 #include "gpu/ops/attention.h"
+#include "gpu/virtual/gpu_profile.h"
+
+#include <memory>
 
 namespace warplight::labs {
 
@@ -11,12 +14,19 @@ namespace warplight::labs {
 /// modelled. They matter on that device only.
 lab::Parameter kernelsParameter();
 lab::Parameter gpuParameter();
-/// Lets a parameter matter on one device only.
+/// Lets a parameter matter on one device only ("cuda": on any NVIDIA GPU), or on all others.
 lab::Parameter onDevice(lab::Parameter parameter, const std::string& device);
+lab::Parameter notOnDevice(lab::Parameter parameter, const std::string& device);
 
 gpu::AttentionShape gpuShape(const cpu::AttentionProblem& problem);
 
-/// Race on the virtual GPU: modelled times of the compiled kernels, point by point.
-void raceOnVirtualGpu(const lab::Settings& settings, lab::Run& run);
+/// The GPU of a run: the virtual one, or an NVIDIA one ("cuda:N"). Throws InputError when it is not there.
+std::unique_ptr<gpu::Device> openGpu(const std::string& device);
+/// The profile that models a GPU: the one whose name is in the GPU's own, else that of the settings.
+const vgpu::GpuProfile& profileOf(const gpu::Device& device, const lab::Settings& settings);
+
+/// Race of the compiled kernels, point by point: on the virtual GPU in modelled time, on an NVIDIA GPU in measured time
+/// with the modelled one beside it.
+void raceOnGpu(const lab::Settings& settings, lab::Run& run);
 
 } // namespace warplight::labs

@@ -75,8 +75,10 @@ class Race : public Experiment {
             "**FLOPs** 4·N²·d per head, about half when causal. **% of f32 peak**: against this machine's own fused "
             "multiply-add rate, measured once. Each point is warmed up once and repeated until its median is stable. "
             "On the virtual GPU the "
-            "compiled GPU kernels race, in **modelled** time.";
-        d.devices = {"cpu", "vgpu"};
+            "compiled GPU kernels race, in **modelled** time; on an NVIDIA GPU in **measured** time, with the modelled "
+            "one "
+            "beside it.";
+        d.devices = {"cpu", "vgpu", "cuda"};
         std::vector<std::string> all;
         for (const auto& option : rungOptions())
             all.push_back(option.id);
@@ -90,8 +92,11 @@ class Race : public Experiment {
             onDevice(Parameter::choices("implementations", "Implementations", all, rungOptions(),
                                         "Which rungs of the ladder race."),
                      "cpu"),
-            onDevice(kernelsParameter(), "vgpu"),
-            onDevice(gpuParameter(), "vgpu"),
+            notOnDevice(kernelsParameter(), "cpu"),
+            onDevice(
+                Parameter::flag("cublas", "cuBLAS", true, "Both products by NVIDIA's library, softmax between them."),
+                "cuda"),
+            notOnDevice(gpuParameter(), "cpu"),
             onDevice(Parameter::integer("threads", "Threads", 0, 0, 1024, "0 uses all the machine has."), "cpu"),
             onDevice(Parameter::real("pointSeconds", "Time for a point", 0.4, 0.01, 600,
                                      "A point that needs longer than five times this is left out, and said so."),
@@ -107,8 +112,8 @@ class Race : public Experiment {
     }
 
     void run(const Settings& settings, Run& run) override {
-        if (run.device() == "vgpu") {
-            raceOnVirtualGpu(settings, run);
+        if (run.device() != "cpu") {
+            raceOnGpu(settings, run);
             return;
         }
         std::vector<int64_t> lengths = settings.sweep("seqLen");

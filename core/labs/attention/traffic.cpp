@@ -3,6 +3,7 @@
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/attention/measured_traffic.h"
 #include "gpu/ops/attention_traffic.h"
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
@@ -47,6 +48,7 @@ struct Point {
     gpu::TensorTraffic compulsory, algorithmic, counted;
     std::map<std::string, double> sectorBytes; ///< by buffer
     std::map<std::string, double> dram;        ///< by buffer, after the modelled caches
+    std::optional<MeasuredBytes> measured;     ///< by the counters of a real GPU
 };
 
 Curve curve(std::string id, std::string label, std::string colour, Provenance provenance, Curve::Style style) {
@@ -76,8 +78,9 @@ class TrafficExperiment : public Experiment {
             "**Counted**: what the threads of the compiled kernel asked for on the virtual GPU, byte by byte. "
             "**DRAM**: "
             "what is left of it behind the modelled L1 and L2 of the chosen GPU, cold at the start, with what is dirty "
-            "in the end written back. The four are never mixed.";
-        d.devices = {"vgpu"};
+            "in the end written back. The four are never mixed. On an NVIDIA GPU its own counters stand beside them, "
+            "**measured**.";
+        d.devices = {"vgpu", "cuda"};
         Parameter lengths = Parameter::sweep("seqLen", "Sequence length", {64, 128, 256, 512}, 1, 8192,
                                              "Lengths of Q, K and V to count.");
         lengths.shownWhen = "against=seqLen";
@@ -139,10 +142,17 @@ class TrafficExperiment : public Experiment {
                                  ? "kernels has neither flash1 nor flash2, which alone come with several tiles"
                                  : "kernels is empty, expected at least one of those that describe lists");
         const std::vector<Case> all = cases(settings);
-        begin(run, rungs, settings, all.back().shape);
         const auto device = vgpu::makeVirtualDevice();
         gpu::KernelLibrary library(*device);
-        const vgpu::GpuProfile& gpu = vgpu::gpuProfile(settings.text("gpu"));
+        std::unique_ptr<MeasuredTraffic> real;
+        if (run.device() != "vgpu") {
+            real = std::make_unique<MeasuredTraffic>(run.device());
+            if (!real->unavailable().empty())
+                run.log(real->unavailable(), Log::Level::Warning);
+        }
+        const vgpu::GpuProfile& gpu =
+            real ? profileOf(real->device(), settings) : vgpu::gpuProfile(settings.text("gpu"));
+        begin(run, rungs, settings, all.back().shape, gpu);
         std::vector<Point> points, last; // all, and those of the last case
         size_t done = 0;
         for (const Case& c : all) {
@@ -161,7 +171,7 @@ class TrafficExperiment : public Experiment {
                 run.progress(static_cast<double>(done++) / static_cast<double>(all.size() * rungs.size()),
                              fmt::format("{}, N = {}, headDim {}{}", rung, c.shape.queryLen, c.shape.headDim,
                                          c.tile ? fmt::format(", tile {}", c.tile) : ""));
-                last.push_back(count(library, rung, c, settings, run));
+                last.push_back(count(library, rung, c, settings, gpu.id, real.get(), run));
                 points.push_back(last.back());
                 show(run, last.back());
             }
@@ -207,7 +217,7 @@ class TrafficExperiment : public Experiment {
     }
 
     static void begin(Run& run, const std::vector<std::string>& rungs, const Settings& settings,
-                      const gpu::AttentionShape& largest) {
+                      const gpu::AttentionShape& largest, const vgpu::GpuProfile& gpu) {
         Series series;
         series.x = {axisTitle(settings), "", Scale::Log2, {}, {}, {}, false};
         series.y = bytesAxis(Scale::Log10);
@@ -229,12 +239,29 @@ class TrafficExperiment : public Experiment {
         dram.x = x;
         dram.y = bytesAxis(Scale::Log10);
         dram.curves.push_back(curve("compulsory", "compulsory, f32", "", Provenance::Reference, Curve::Style::Line));
-        run.put({"dram", "Behind the caches", "to and from the DRAM of a " + settings.text("gpu"),
+        run.put({"dram", "Behind the caches", fmt::format("to and from the DRAM of a {}", gpu.name),
                  "**Modelled**: the counted accesses of all blocks, put through an L1 for each block and one L2 of the "
                  "chosen "
                  "GPU, with as many blocks at a time as it holds. What is dirty in the end counts as written.",
                  Figure::Place::Support, std::move(dram)});
         theory(run, largest, static_cast<double>(settings.integer("onChip")) * kibibyte);
+        if (run.device() != "vgpu") {
+            Table measured;
+            measured.columns = {{"kernel", "Kernel", "", false, {}, ""},
+                                {"seq_len", "N", "", true, {}, ""},
+                                {"head_dim", "d", "", true, {}, ""},
+                                {"tile", "Tile", "", true, {}, ""},
+                                {"counted", "Asked for", "B", true, Provenance::Counted, ""},
+                                {"dram", "DRAM", "B", true, Provenance::Measured, ""},
+                                {"dram_modelled", "DRAM, modelled", "B", true, Provenance::Modelled, ""},
+                                {"l2", "L2", "B", true, Provenance::Measured, ""},
+                                {"l1", "L1", "B", true, Provenance::Measured, ""},
+                                {"seconds", "Time", "s", true, Provenance::Measured, "{:.4g}"}};
+            run.put(
+                {"measured", "By the GPU's own counters", "beside what was counted and modelled",
+                 "**Measured** by CUPTI around each launch (docs/gpu-counters.md), all launches of a kernel together.",
+                 Figure::Place::Support, std::move(measured)});
+        }
         Table table;
         table.columns = {{"kernel", "Kernel", "", false, {}, ""},
                          {"seq_len", "N", "", true, {}, ""},
@@ -273,13 +300,13 @@ class TrafficExperiment : public Experiment {
     }
 
     static Point count(gpu::KernelLibrary& library, const std::string& name, const Case& of, const Settings& settings,
-                       Run& run) {
+                       std::string_view gpu, MeasuredTraffic* real, Run& run) {
         const gpu::AttentionShape& shape = of.shape;
         const gpu::AttentionRung rung = gpu::attentionRungByName(name);
         gpu::AttentionOptions options;
         options.format = gpu::info(rung).halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32;
         options.threads = static_cast<int>(settings.integer("threads"));
-        options.gpu = settings.text("gpu");
+        options.gpu = gpu;
         options.tile = of.tile;
         options.cancel = run.cancelToken();
         cpu::AttentionProblem problem;
@@ -295,7 +322,18 @@ class TrafficExperiment : public Experiment {
                     gpu::algorithmicTraffic(rung, shape, options.format, of.tile ? of.tile : 32),
                     gpu::countedTraffic(result),
                     {},
+                    {},
                     {}};
+        if (real) {
+            const bool before = real->unavailable().empty();
+            gpu::AttentionOptions there;
+            there.format = options.format;
+            there.tile = options.tile;
+            there.cancel = options.cancel;
+            point.measured = real->measure(rung, shape, inputs, there);
+            if (before && !real->unavailable().empty())
+                run.log(real->unavailable(), Log::Level::Warning);
+        }
         for (const gpu::LaunchRecord& launch : result.launches)
             for (const gpu::BufferTraffic& b : launch.stats.buffers) {
                 point.sectorBytes[b.name] += 32.0 * static_cast<double>(b.readSectors + b.writtenSectors);
@@ -319,6 +357,20 @@ class TrafficExperiment : public Experiment {
         for (const auto& [tensor, bytes] : point.dram)
             dram.y[0] += bytes;
         run.appendPoint("dram", dram);
+        if (point.measured && point.measured->dram) {
+            Curve measured =
+                curve(point.rung + ".measured", "", point.rung, Provenance::Measured, Curve::Style::Points);
+            measured.x = {point.of.x};
+            measured.y = {*point.measured->dram};
+            run.appendPoint("dram", measured);
+        }
+        if (point.measured)
+            run.appendRow("measured", {point.rung, point.of.shape.queryLen, point.of.shape.headDim, tileCell(point.of),
+                                       static_cast<int64_t>(total(point.counted)),
+                                       point.measured->dram ? Table::Cell(static_cast<int64_t>(*point.measured->dram))
+                                                            : Table::Cell(),
+                                       static_cast<int64_t>(dram.y[0]), static_cast<int64_t>(point.measured->l2),
+                                       static_cast<int64_t>(point.measured->l1), point.measured->seconds});
         for (const auto& [tensor, counted] : point.counted) {
             const auto value = [&tensor = tensor](const gpu::TensorTraffic& of) -> Table::Cell {
                 const auto found = of.find(tensor);

@@ -2,6 +2,7 @@
 #include "core/cli/cli.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/devices/devices_lab.h"
 #include "core/labs/inspector/inspector_lab.h"
 #include "core/labs/profile/profile_lab.h"
 #include "tests/core/lab/every_figure.h"
@@ -139,6 +140,7 @@ int main(int argc, char** argv) {
     Registry registry;
     labs::registerAttentionLab(registry);
     labs::registerProfileLab(registry);
+    labs::registerDevices(registry);
     labs::registerInspector(registry);
     registry.add(std::make_unique<Kernel>());
     for (const char* what : {"ramp", "throw", "lost", "crash", "hang"})

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+
+namespace warplight::labs {
+
+/// Adds `tools.devices`: what there is to run on, and what is missing and why.
+void registerDevices(lab::Registry& registry);
+
+} // namespace warplight::labs
