@@ -46,14 +46,9 @@ std::map<std::string, lab::Value> settingsFor(const lab::Description& descriptio
 }
 
 /// First those that are always there; what they say decides which others there are.
-lab::Settings settingsOf(const lab::Experiment& experiment, lab::Description description, const RunOptions& options,
-                         bool only) {
-    std::map<std::string, lab::Value> fixed = settingsFor(description, options, only);
-    std::erase_if(fixed, [&](const auto& value) {
-        return std::none_of(description.parameters.begin(), description.parameters.end(),
-                            [&](const auto& p) { return p.id == value.first; });
-    });
-    description.parameters = experiment.parameters(fixed);
+lab::Settings settingsOf(const lab::Experiment& experiment, const RunOptions& options, bool only) {
+    const lab::Description description =
+        lab::describedBeside(experiment, [&](const lab::Description& d) { return settingsFor(d, options, false); });
     return lab::Settings(description.parameters, settingsFor(description, options, only));
 }
 
@@ -150,7 +145,7 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
                                              description.id, fmt::join(description.devices, ", ")));
             continue; // of a whole lab, what runs there
         }
-        work.emplace_back(experiment, settingsOf(*experiment, description, options, only));
+        work.emplace_back(experiment, settingsOf(*experiment, options, only));
     }
     if (!only)
         for (const std::string& setting : options.settings)

@@ -57,10 +57,10 @@ std::map<std::string, lab::Value> settingsOf(const json& message, const lab::Des
 
 /// What the experiment says of itself beside the settings of a message, some of which may decide about others.
 lab::Description describedFor(const lab::Experiment& experiment, const json& message) {
-    lab::Description description = experiment.describe();
-    std::map<std::string, std::string> later; // what is wrong is said when all parameters are known
-    description.parameters = experiment.parameters(settingsOf(message, description, &later));
-    return description;
+    return lab::describedBeside(experiment, [&](const lab::Description& description) {
+        std::map<std::string, std::string> later; // what is wrong is said when all parameters are known
+        return settingsOf(message, description, &later);
+    });
 }
 
 } // namespace

@@ -3,6 +3,8 @@
 #include "core/lab/parameter.h"
 #include "core/lab/run.h"
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,6 +28,12 @@ struct Description {
 
 /// Whether an experiment runs on a device: "cuda" among its devices stands for every "cuda:N".
 bool runsOn(const Description& description, std::string_view device);
+
+class Experiment;
+/// What an experiment says of itself beside some settings. `valuesFor` reads those of them that a description has; one
+/// that is found may bring others along (a file its kernels, a kernel its arguments).
+Description describedBeside(const Experiment& experiment,
+                            const std::function<std::map<std::string, Value>(const Description&)>& valuesFor);
 
 /// One page of a lab. Deterministic for a seed, but for measured times.
 class Experiment {

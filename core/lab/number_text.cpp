@@ -23,8 +23,8 @@ std::string numberText(double value, const std::string& unit, const std::string&
         return fmt::format("{:.{}f} {}B", std::ldexp(value, -10 * step), step == 0 ? 0 : 1,
                            prefixes[static_cast<size_t>(step)]);
     }
-    constexpr std::array prefixes{"n", "µ", "m", "", "k", "M", "G", "T"};
-    const int step = std::clamp(static_cast<int>(std::floor(std::log10(std::fabs(value)) / 3)), -3, 4);
+    constexpr std::array prefixes{"n", "µ", "m", "", "k", "M", "G", "T", "P", "E"};
+    const int step = std::clamp(static_cast<int>(std::floor(std::log10(std::fabs(value)) / 3)), -3, 6);
     return fmt::format("{:.3g} {}{}", value / std::pow(1000.0, step), prefixes[static_cast<size_t>(step + 3)], unit);
 }
 

@@ -47,6 +47,22 @@ std::vector<Experiment*> Registry::ofLab(std::string_view lab) const {
     return list;
 }
 
+Description describedBeside(const Experiment& experiment,
+                            const std::function<std::map<std::string, Value>(const Description&)>& valuesFor) {
+    constexpr int mostSteps = 4; // from file to kernel to argument, and one to see that nothing changes
+    Description description = experiment.describe();
+    for (int step = 0; step < mostSteps; ++step) {
+        std::vector<Parameter> parameters = experiment.parameters(valuesFor(description));
+        const bool same = std::equal(parameters.begin(), parameters.end(), description.parameters.begin(),
+                                     description.parameters.end(),
+                                     [](const Parameter& a, const Parameter& b) { return a.id == b.id; });
+        description.parameters = std::move(parameters);
+        if (same)
+            break;
+    }
+    return description;
+}
+
 bool runsOn(const Description& description, std::string_view device) {
     const auto& known = description.devices;
     return std::find(known.begin(), known.end(), device) != known.end() ||

@@ -138,7 +138,7 @@ void begin(Run& run, const vgpu::GpuProfile& gpu, const std::string& real, const
              "data sheet's peaks (**reference**).",
              Figure::Place::Support, std::move(rate)});
     Series roofline;
-    roofline.x = {"useful FLOP per byte of DRAM", "FLOP/B", Scale::Log10, {}, {}, {}, false};
+    roofline.x = {"useful FLOP per byte of DRAM", "", Scale::Log10, {}, {}, {}, false};
     roofline.y = {"rate", "FLOP/s", Scale::Log10, {}, {}, {}, false};
     for (const auto& [id, label, peak] :
          {std::tuple("roof", "f32", f32), std::tuple("tensorRoof", "tensor cores", tensor)}) {

@@ -196,7 +196,7 @@ class Race : public Experiment {
 
     void putRoofline(Run& run) const {
         Series series;
-        series.x = {"useful FLOP per byte", "FLOP/B", Scale::Log10, {}, {}, {}, false};
+        series.x = {"useful FLOP per byte", "", Scale::Log10, {}, {}, {}, false};
         series.y = {"rate", "FLOP/s", Scale::Log10, {}, {}, {}, false};
         const double ridge = peaks.fmaFlops / peaks.bandwidth;
         Curve roof = curveOf("roof");

@@ -109,19 +109,18 @@ class Devices : public Experiment {
         Table table;
         table.columns = {{"id", "Device", "", false, {}, ""},
                          {"name", "Name", "", false, {}, ""},
-                         {"state", "", "", false, {}, ""},
-                         {"memory", "Memory", "B", true, {}, ""},
-                         {"f32", "f32 peak", "FLOP/s", true, Provenance::Measured, ""},
-                         {"tensor", "Tensor peak", "FLOP/s", true, Provenance::Measured, ""},
-                         {"bandwidth", "Bandwidth", "B/s", true, Provenance::Measured, ""}};
-        const auto row = [](std::string id, std::string name, std::string state, int64_t memory) {
-            return std::vector<Table::Cell>{std::move(id),
-                                            std::move(name),
-                                            std::move(state),
-                                            memory ? Table::Cell(memory) : Table::Cell(),
-                                            {},
-                                            {},
-                                            {}};
+                         {"state", "What it is", "", false, {}, ""},
+                         {"memory", "Memory", "B", true, {}, ""}};
+        if (measure)
+            for (const auto& [id, title, unit] :
+                 {std::array{"f32", "f32 peak", "FLOP/s"}, std::array{"tensor", "Tensor peak", "FLOP/s"},
+                  std::array{"bandwidth", "Bandwidth", "B/s"}})
+                table.columns.push_back({id, title, unit, true, Provenance::Measured, ""});
+        const auto row = [&](std::string id, std::string name, std::string state, int64_t memory) {
+            std::vector<Table::Cell> cells{std::move(id), std::move(name), std::move(state),
+                                           memory ? Table::Cell(memory) : Table::Cell()};
+            cells.resize(table.columns.size());
+            return cells;
         };
         table.rows.push_back(row("cpu", machine.cpuName,
                                  fmt::format("{} threads, {}{}", machine.cores, machine.instructionSet,

@@ -206,7 +206,7 @@ std::optional<Figure> rooflineFigure(const ReadProfile& read, const vgpu::GpuPro
     if (dots.curves.empty())
         return {};
     Series series;
-    series.x = {"FLOP per DRAM byte", "FLOP/B", Scale::Log10, {}, {}, {}, false};
+    series.x = {"FLOP per DRAM byte", "", Scale::Log10, {}, {}, {}, false};
     series.y = {"rate", "FLOP/s", Scale::Log10, {}, {}, {}, false};
     if (gpu) {
         const double bandwidth = gpu->dramBytesPerSecond;

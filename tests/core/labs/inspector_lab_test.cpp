@@ -202,6 +202,17 @@ class InspectorLabTest : public QObject {
         const auto entry =
             std::find_if(parameters.begin(), parameters.end(), [](const Parameter& p) { return p.id == "entry"; });
         QVERIFY(entry != parameters.end() && entry->options.size() > 1);
+        // The file brings the kernels along, the kernel its arguments.
+        const std::string second = entry->options[1].id;
+        const Description beside = describedBeside(registry.find("inspect.kernel"), [&](const Description& d) {
+            Given values = given;
+            for (const Parameter& p : d.parameters)
+                if (p.id == "entry")
+                    values["entry"] = second;
+            return values;
+        });
+        QVERIFY(std::any_of(beside.parameters.begin(), beside.parameters.end(),
+                            [&](const Parameter& p) { return p.id == second + ".0"; }));
     }
 
     void tritonsSoftmaxIsInspected() {
