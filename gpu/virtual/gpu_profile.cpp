@@ -3,6 +3,7 @@
 #include "gpu/error.h"
 
 #include <algorithm>
+#include <cctype>
 #include <fmt/format.h>
 
 namespace warplight::vgpu {
@@ -28,6 +29,14 @@ constexpr GpuProfile profiles[] = {
     {"B200", "B200", 148, 1.850e9, 256 * kib, 228 * kib, 126 * mib, 10240, 8000e9, 128, 64, 64, 8192, 2048, 32, 100,
      "NVIDIA Blackwell data sheet (2024): 2,250 TFLOP/s f16 tensor dense, 8 TB/s"}};
 
+std::string simple(std::string_view text) { // letters and digits only, in lower case
+    std::string result;
+    for (const char c : text)
+        if (std::isalnum(static_cast<unsigned char>(c)))
+            result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return result;
+}
+
 } // namespace
 
 std::span<const GpuProfile> gpuProfiles() { return profiles; }
@@ -40,6 +49,43 @@ const GpuProfile& gpuProfile(std::string_view id) {
         known += (known.empty() ? "" : ", ") + std::string(p.id);
     }
     throw InputError(fmt::format("GPU '{}': there are profiles of {}", id, known));
+}
+
+const GpuProfile* gpuProfileOfCard(std::string_view card) {
+    // One name, several cards: "A100 SXM4 40 GB" is no sheet of an A100-SXM4-80GB, an H100's SXM5 none of a PCIe card.
+    const auto otherCard = [](const std::string& own, const std::string& sheet) {
+        const size_t size = own.find("gb"), sheetSize = sheet.find("gb");
+        const auto digits = [](const std::string& text, size_t end) {
+            size_t begin = end;
+            while (begin > 0 && std::isdigit(static_cast<unsigned char>(text[begin - 1])))
+                --begin;
+            return text.substr(begin, end - begin).substr(end - begin > 2 ? end - begin - 2 : 0); // "sxm480gb"
+        };
+        if (size != std::string::npos && sheetSize != std::string::npos &&
+            digits(own, size) != digits(sheet, sheetSize))
+            return true;
+        return own.find("pcie") != std::string::npos && sheet.find("sxm") != std::string::npos;
+    };
+    const auto goesOn = [](std::string_view text, size_t letters) { // behind so many letters and digits
+        for (size_t i = 0; i < text.size(); ++i)
+            if (std::isalnum(static_cast<unsigned char>(text[i])) && letters-- == 1)
+                return i + 1 < text.size() && std::isalnum(static_cast<unsigned char>(text[i + 1])) != 0;
+        return false;
+    };
+    const std::string name = simple(card);
+    const GpuProfile* best = nullptr;
+    for (const GpuProfile& profile : gpuProfiles()) {
+        const std::string id = simple(profile.id);
+        const size_t at = name.find(id);
+        // "L4" is no part of "L40S", "T4" none of "T400"; "H100 80GB" is an H100.
+        if (at == std::string::npos || goesOn(card, at + id.size()))
+            continue;
+        if (otherCard(name, simple(profile.name)))
+            continue;
+        if (!best || profile.id.size() > best->id.size())
+            best = &profile;
+    }
+    return best;
 }
 
 std::array<std::pair<std::string_view, int64_t>, 4> occupancyLimits(const GpuProfile& gpu, int64_t threads,

@@ -30,6 +30,10 @@ std::span<const GpuProfile> gpuProfiles();
 /// By id, "A100"; throws InputError that lists the ids.
 const GpuProfile& gpuProfile(std::string_view id);
 
+/// By the name that a driver or a profiler gives a card, "NVIDIA H100 80GB HBM3"; null if none fits: an A100 of 80 GB
+/// has another bandwidth than one of 40.
+const GpuProfile* gpuProfileOfCard(std::string_view card);
+
 /// Blocks that a multiprocessor holds at one time, and what limits them.
 struct Occupancy {
     int blocks = 0;

@@ -9,7 +9,6 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <fmt/format.h>
 #include <map>
@@ -282,15 +281,8 @@ std::unique_ptr<gpu::Device> openGpu(const std::string& device) {
 }
 
 const vgpu::GpuProfile& profileOf(const gpu::Device& device, const Settings& settings) {
-    for (const vgpu::GpuProfile& p : vgpu::gpuProfiles()) {
-        // "A100 SXM4 40 GB" and "NVIDIA A100-SXM4-40GB": the model's own word decides.
-        const std::string word(p.id.starts_with("RTX") ? "RTX " + std::string(p.id.substr(3)) : std::string(p.id));
-        const size_t at = device.name().find(word);
-        if (at != std::string::npos && (at == 0 || device.name()[at - 1] == ' ') &&
-            (at + word.size() == device.name().size() ||
-             !std::isalnum(static_cast<unsigned char>(device.name()[at + word.size()]))))
-            return p;
-    }
+    if (const vgpu::GpuProfile* own = vgpu::gpuProfileOfCard(device.name()))
+        return *own;
     return vgpu::gpuProfile(settings.text("gpu"));
 }
 

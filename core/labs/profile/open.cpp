@@ -33,7 +33,7 @@ Parameter gpuParameter() {
 const vgpu::GpuProfile* ceilings(const std::string& choice, const std::string& gpu) {
     if (choice == "none")
         return nullptr;
-    return choice == "auto" ? dataSheetOf(gpu) : &vgpu::gpuProfile(choice);
+    return choice == "auto" ? vgpu::gpuProfileOfCard(gpu) : &vgpu::gpuProfile(choice);
 }
 
 /// "3 cpu_op and 2 Trace events", the most first; empty for files without categories.
@@ -75,6 +75,8 @@ class OpenProfile : public Experiment {
             gpuParameter(),
             Parameter::text("contains", "Kernels with", "", "Only kernels whose name holds this are listed."),
             Parameter::integer("rows", "Rows", 40, 1, 10000, "Kernels in the table."),
+            Parameter::flag("own", "Count Warplight's own kernels", true,
+                            "Launches of this program's kernels run once more on the virtual GPU, to stand beside."),
         };
         return d;
     }
@@ -115,6 +117,13 @@ class OpenProfile : public Experiment {
                             ownKernelTable(read), copyTable(read), collectiveTable(read)})
             if (figure)
                 run.put(std::move(*figure));
+        if (gpu && settings.flag("own")) { // once all else is there: the virtual GPU takes its time
+            run.progress(shareOfReading, "counting this program's own kernels");
+            if (auto own = ownKernelTable(read, [&](const profiles::OurKernel& kernel, const profiles::Extent& grid) {
+                    return modelOwnKernel(kernel, grid, *gpu, run.cancelToken());
+                }))
+                run.put(std::move(*own));
+        }
         run.progress(1, "done", 0);
     }
 

@@ -307,41 +307,4 @@ std::optional<Figure> durationHistogram(const ReadProfile& read) {
         std::move(histogram)};
 }
 
-const vgpu::GpuProfile* dataSheetOf(std::string_view gpu) {
-    // One name, several cards: "A100 SXM4 40 GB" is no sheet of an A100-SXM4-80GB, an H100's SXM5 none of a PCIe card.
-    const auto otherCard = [](const std::string& card, const std::string& sheet) {
-        const size_t size = card.find("gb"), sheetSize = sheet.find("gb");
-        const auto digits = [](const std::string& text, size_t end) {
-            size_t begin = end;
-            while (begin > 0 && std::isdigit(static_cast<unsigned char>(text[begin - 1])))
-                --begin;
-            return text.substr(begin, end - begin).substr(end - begin > 2 ? end - begin - 2 : 0); // "sxm480gb"
-        };
-        if (size != std::string::npos && sheetSize != std::string::npos &&
-            digits(card, size) != digits(sheet, sheetSize))
-            return true;
-        return card.find("pcie") != std::string::npos && sheet.find("sxm") != std::string::npos;
-    };
-    const auto goesOn = [](std::string_view text, size_t letters) { // behind so many letters and digits
-        for (size_t i = 0; i < text.size(); ++i)
-            if (std::isalnum(static_cast<unsigned char>(text[i])) && letters-- == 1)
-                return i + 1 < text.size() && std::isalnum(static_cast<unsigned char>(text[i + 1])) != 0;
-        return false;
-    };
-    const std::string name = simple(gpu);
-    const vgpu::GpuProfile* best = nullptr;
-    for (const vgpu::GpuProfile& profile : vgpu::gpuProfiles()) {
-        const std::string id = simple(profile.id);
-        const size_t at = name.find(id);
-        // "L4" is no part of "L40S", "T4" none of "T400"; "H100 80GB" is an H100.
-        if (at == std::string::npos || goesOn(gpu, at + id.size()))
-            continue;
-        if (otherCard(name, simple(profile.name)))
-            continue;
-        if (!best || profile.id.size() > best->id.size())
-            best = &profile;
-    }
-    return best;
-}
-
 } // namespace warplight::labs

@@ -1,9 +1,11 @@
 #pragma once
 
 #include "core/lab/figure.h"
+#include "core/labs/profile/own_kernels.h"
 #include "core/profiles/kernel_summary.h"
 #include "gpu/virtual/gpu_profile.h"
 
+#include <functional>
 #include <optional>
 
 namespace warplight::labs {
@@ -33,14 +35,13 @@ std::optional<lab::Figure> bandwidthFigure(const ReadProfile& read, const vgpu::
 std::optional<lab::Figure> durationHistogram(const ReadProfile& read);
 std::optional<lab::Figure> copyTable(const ReadProfile& read);
 std::optional<lab::Figure> collectiveTable(const ReadProfile& read);
-/// Launches that carry names of this program's own kernels.
-std::optional<lab::Figure> ownKernelTable(const ReadProfile& read);
+/// Launches that carry names of this program's own kernels. `model`: what the virtual GPU makes of each, where it can
+/// tell.
+using ModelOfOwn = std::function<std::optional<OwnModel>(const profiles::OurKernel&, const profiles::Extent& grid)>;
+std::optional<lab::Figure> ownKernelTable(const ReadProfile& read, const ModelOfOwn& model = {});
 
 /// Streams of all devices over time. Spans come by `timelineSpans`: the longest `most` of them.
 lab::Figure timelineFigure(const ReadProfile& read, size_t most);
 std::vector<lab::Timeline::Span> timelineSpans(const ReadProfile& read, size_t most);
-
-/// The data sheet that fits a GPU's name; null if none does.
-const vgpu::GpuProfile* dataSheetOf(std::string_view gpu);
 
 } // namespace warplight::labs

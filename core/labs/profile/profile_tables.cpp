@@ -81,9 +81,8 @@ std::optional<Figure> collectiveTable(const ReadProfile& read) {
         std::move(table)};
 }
 
-std::optional<Figure> ownKernelTable(const ReadProfile& read) {
-    // One row a launch shape: what the same shape costs on the virtual GPU can be counted and put beside it from here,
-    // knowing the kernel, its head dimension and format (ourKernel) and its grid.
+std::optional<Figure> ownKernelTable(const ReadProfile& read, const ModelOfOwn& model) {
+    // One row a launch shape.
     struct Own {
         OurKernel kernel;
         Extent grid, block;
@@ -138,19 +137,36 @@ std::optional<Figure> ownKernelTable(const ReadProfile& read) {
                      measured("dram", "DRAM", "B"),
                      measured("sectors", "In 32 B sectors", "B"),
                      measured("conflicts", "Bank conflicts", "")};
-    for (const Own& row : rows)
+    if (model)
+        for (Table::Column column : {Table::Column{"seq_len", "N by the grid", "", true, {}, ""},
+                                     {"asked", "Asked for", "B", true, Provenance::Counted, ""},
+                                     {"dram_modelled", "DRAM, modelled", "B", true, Provenance::Modelled, ""},
+                                     {"time_modelled", "Time, modelled", "s", true, Provenance::Modelled, ""}})
+            table.columns.push_back(std::move(column));
+    for (const Own& row : rows) {
         table.rows.push_back({row.kernel.name, row.kernel.family, row.kernel.format,
                               row.kernel.headDim ? Table::Cell(int64_t{row.kernel.headDim}) : Table::Cell(),
                               extentText(row.grid), extentText(row.block), row.launches,
                               static_cast<double>(row.total) / static_cast<double>(row.launches) * ns,
                               mean(row.dram, row.dramKnown), mean(32 * row.globalSectors, row.sectorsKnown),
                               mean(row.conflicts, row.conflictsKnown)});
+        if (!model)
+            continue;
+        std::vector<Table::Cell>& cells = table.rows.back();
+        if (const auto m = model(row.kernel, row.grid))
+            cells.insert(cells.end(), {m->seqLen, m->askedBytes, m->dramBytes, m->seconds});
+        else
+            cells.resize(table.columns.size());
+    }
     return Figure{
         "own",
         "Warplight's own kernels",
         "by shape of launch",
         "Launches that carry names of this program's kernels, with means **measured** by the profiler. Sectors "
-        "are those that global loads and stores asked L1 for, which the Traffic page counts.",
+        "are those that global loads and stores asked L1 for, which the Traffic page counts. Behind them, what the "
+        "virtual GPU **counts** and **models** for a launch of the same grid, taken as square and without a mask; "
+        "kernels whose "
+        "grid does not tell their shape have none.",
         Figure::Place::Support,
         std::move(table)};
 }

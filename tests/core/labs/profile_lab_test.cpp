@@ -13,7 +13,8 @@ using namespace warplight::lab;
 
 namespace {
 
-RunRecord record(const std::map<std::string, Value>& given, bool cancelled = false) {
+RunRecord record(std::map<std::string, Value> given, bool cancelled = false) {
+    given.try_emplace("own", false); // takes seconds
     Registry registry;
     labs::registerProfileLab(registry);
     Experiment& experiment = registry.find("profile.open");
@@ -94,6 +95,20 @@ class ProfileLabTest : public QObject {
         QCOMPARE(std::get<int64_t>(cell(own, 0, "head_dim")), int64_t{64});
     }
 
+    void ownKernelsAreCountedWithTheGridOfTheirLaunch() {
+        // flash2 of 4 tiles of 32 rows and 2 heads of 64 features, by hand: Q, O and lse once, K and V for each tile;
+        // f32.
+        const profiles::OurKernel flash2{"flash2_d64", "attention_flash", 64, "f32"};
+        const auto model = labs::modelOwnKernel(flash2, {4, 2, 1}, vgpu::gpuProfile("A100"), nullptr);
+        QVERIFY(model);
+        QCOMPARE(model->seqLen, int64_t{128});
+        QCOMPARE(model->askedBytes, 4.0 * 2 * (2 * 128 * 64 + 128 + 4 * 2 * 128 * 64));
+        QVERIFY(model->seconds > 1e-6 && model->seconds < 1e-3 && model->dramBytes > 0);
+        QVERIFY(!labs::modelOwnKernel({"flash1_d64", "attention_flash", 64, "f32"}, {4, 1, 1}, vgpu::gpuProfile("A100"),
+                                      nullptr)); // its grid tells heads alone
+        QVERIFY(!labs::modelOwnKernel(flash2, {4096, 64, 1}, vgpu::gpuProfile("A100"), nullptr)); // minutes
+    }
+
     void bytesWithoutFlopsShowBandwidth() {
         const RunRecord run = ofFile("ncu_european.csv");
         QVERIFY(!run.figure("roofline"));
@@ -118,14 +133,14 @@ class ProfileLabTest : public QObject {
         const auto t4 = roofs(record({{"gpu", std::string("T4")}}));
         QVERIFY(std::fabs(t4[1] - 65e12) < 1e12);
         QVERIFY(roofs(record({{"gpu", std::string("none")}})).empty());
-        QCOMPARE(labs::dataSheetOf("NVIDIA GeForce RTX 4090")->id, std::string_view("RTX4090"));
-        QCOMPARE(labs::dataSheetOf("NVIDIA L4")->id, std::string_view("L4"));
-        QCOMPARE(labs::dataSheetOf("NVIDIA A100-SXM4-40GB")->id, std::string_view("A100"));
-        QCOMPARE(labs::dataSheetOf("NVIDIA H100 80GB HBM3")->id, std::string_view("H100"));
-        QVERIFY(!labs::dataSheetOf("NVIDIA A100-SXM4-80GB")); // another bandwidth
-        QVERIFY(!labs::dataSheetOf("NVIDIA H100 PCIe"));
-        QVERIFY(!labs::dataSheetOf("NVIDIA L40S"));
-        QVERIFY(!labs::dataSheetOf("Quadro T400"));
+        QCOMPARE(vgpu::gpuProfileOfCard("NVIDIA GeForce RTX 4090")->id, std::string_view("RTX4090"));
+        QCOMPARE(vgpu::gpuProfileOfCard("NVIDIA L4")->id, std::string_view("L4"));
+        QCOMPARE(vgpu::gpuProfileOfCard("NVIDIA A100-SXM4-40GB")->id, std::string_view("A100"));
+        QCOMPARE(vgpu::gpuProfileOfCard("NVIDIA H100 80GB HBM3")->id, std::string_view("H100"));
+        QVERIFY(!vgpu::gpuProfileOfCard("NVIDIA A100-SXM4-80GB")); // another bandwidth
+        QVERIFY(!vgpu::gpuProfileOfCard("NVIDIA H100 PCIe"));
+        QVERIFY(!vgpu::gpuProfileOfCard("NVIDIA L40S"));
+        QVERIFY(!vgpu::gpuProfileOfCard("Quadro T400"));
     }
 
     void sumsWithoutLaunchesAreATable() {
