@@ -1,0 +1,39 @@
+#pragma once
+
+#include "core/collectives/collective_run.h"
+
+#include <chrono>
+
+namespace warplight::collectives {
+
+/// What is to go wrong, for trying out what happens then.
+struct Fault {
+    enum class Kind { None, Dies, Hangs, Slow, WrongCount } kind = Kind::None;
+    int rank = 0;
+    int64_t step = 0;       ///< from which on
+    double slowSeconds = 0; ///< Slow: before every step
+};
+
+struct RunOptions {
+    int repetitions = 1; ///< timed, after `warmups`; the vectors are put back in between
+    int warmups = 0;
+    bool keepLog = false;                      ///< of the last repetition
+    std::chrono::milliseconds timeout{10'000}; ///< nobody got ahead for so long: the run ends with RankFailure
+    Fault fault;
+    StepObserver observe;                      ///< of the last repetition
+    const std::atomic<bool>* cancel = nullptr; ///< throws Cancelled (gpu/error.h)
+};
+
+struct RunOutcome {
+    std::vector<double> seconds;                 ///< one per repetition: first rank's start to last rank's end
+    MessageLog log;                              ///< empty unless kept
+    std::vector<std::vector<std::byte>> results; ///< one vector per rank
+};
+
+/// Ranks are threads of this process, joined by bounded channels with one writer and one reader each.
+/// inputs: one vector per rank. Throws RankFailure, CountMismatch; no thread is left behind then, except one that
+/// hangs on purpose, which is let go.
+RunOutcome runOnThreads(const CollectiveCall& call, const std::vector<std::vector<std::byte>>& inputs,
+                        const RunOptions& options);
+
+} // namespace warplight::collectives
