@@ -12,7 +12,7 @@ namespace warplight::collectives {
 /// A collective to be run, the same for every rank and transport.
 struct CollectiveCall {
     const Schedule* schedule = nullptr;
-    DType type = DType::F32;
+    tensor::DType type = tensor::DType::F32;
     Reduction reduction = Reduction::Sum;
     bool divides = true; ///< Average: false leaves the sum
 };
@@ -45,6 +45,6 @@ void runRank(const CollectiveCall& call, Transport& transport, std::span<std::by
              const StepObserver& observe, const std::atomic<bool>* cancel);
 
 /// Joins what the ranks noted down. Throws std::logic_error when a message was received that nobody sent.
-MessageLog joinLogs(const Schedule& schedule, DType type, const std::vector<RankLog>& logs);
+MessageLog joinLogs(const Schedule& schedule, tensor::DType type, const std::vector<RankLog>& logs);
 
 } // namespace warplight::collectives
