@@ -5,6 +5,7 @@
 #include "app/shell/dropped_tensors.h"
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
+#include "app/shell/wrapped_text.h"
 #include "app/views/figure_view.h"
 #include "app/views/theme.h"
 #include "core/formats/atomic_file.h"
@@ -52,7 +53,7 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     buildLayout();
     debounce.setSingleShot(true);
     debounce.setInterval(debounceTime);
-    connect(&debounce, &QTimer::timeout, this, [this] { checkTicket = client.check(experiment, settings->values()); });
+    connect(&debounce, &QTimer::timeout, this, &MainWindow::checkNow);
     connect(settings, &SettingsForm::changed, this, &MainWindow::settingsChanged);
     connect(&frameClock, &FrameClock::ticked, this,
             [this](double worst) { frameTime->setText(tr("frame %1 ms").arg(worst, 0, 'f', 1)); });
@@ -67,15 +68,18 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     connect(&client, &EngineClient::checked, this, [this](quint64 ticket, const EngineClient::Checked& result) {
         if (ticket != checkTicket && ticket != adaptTicket)
             return;
-        if (!result.parameters.empty())
-            settings->adapt(result.parameters, keptSettings[experiment]);
+        const bool adapted = !result.parameters.empty() && settings->adapt(result.parameters, keptSettings[experiment]);
         if (ticket != checkTicket)
             return;
+        if (adapted) // what was found wrong may be about fields that have gone
+            return checkNow();
+        checking = false;
+        const bool asked = std::exchange(runsWhenChecked, false);
         for (const auto& [id, sentence] : result.errors)
             settings->setError(id, sentence);
         if (const auto together = result.errors.find(""); together != result.errors.end())
             say(together->second);
-        if (result.errors.empty() && !settings->hasErrors() && result.estimatedSeconds < cheap)
+        if (result.errors.empty() && !settings->hasErrors() && (asked || result.estimatedSeconds < cheap))
             runNow();
         else if (result.errors.empty())
             status->setText(tr("Settings changed: press Run (about %1 s).").arg(result.estimatedSeconds, 0, 'g', 2));
@@ -159,13 +163,14 @@ void MainWindow::showExperiment(const QString& id) {
         if (navigation->item(row)->data(Qt::UserRole).toString() == id)
             navigation->setCurrentRow(row);
     debounce.stop();
+    checking = runsWhenChecked = false;
     settings->setParameters(description->parameters);
     {
         const QSignalBlocker quiet(settings);
         for (const auto& [name, value] : keptSettings[id])
             settings->setValue(name, value);
     }
-    about->setText(QString("**%1**\n\n%2").arg(qt(description->question), qt(description->about)));
+    about->setMarkdown(QString("**%1**\n\n%2").arg(qt(description->question), qt(description->about)));
     pageView->setDescription(qt(description->title), qt(description->sentence));
     pageView->setNotice({});
     showPage();
@@ -265,10 +270,17 @@ void MainWindow::runNow() {
     if (experiment.isEmpty() || client.state() == EngineClient::State::Lost) {
         if (client.state() == EngineClient::State::Lost)
             client.start();
+        checking = runsWhenChecked = false;
         return;
     }
     if (settings->hasErrors()) {
         status->setText(tr("A setting is wrong: see the red line in the form."));
+        return;
+    }
+    if (debounce.isActive() || checking) { // what changed last may bring other settings along: first the form follows
+        runsWhenChecked = true;
+        if (debounce.isActive())
+            checkNow();
         return;
     }
     banner->hide();
@@ -369,6 +381,12 @@ void MainWindow::settingsChanged() {
         return;
     }
     debounce.start();
+}
+
+void MainWindow::checkNow() {
+    debounce.stop();
+    checking = true;
+    checkTicket = client.check(experiment, settings->values());
 }
 
 void MainWindow::showState() {

@@ -23,6 +23,7 @@ namespace warplight::app {
 
 class PageView;
 class SettingsForm;
+class WrappedText;
 
 /// The window: pages on the left, figures in the middle, settings on the right, run state at the bottom.
 class MainWindow : public QMainWindow {
@@ -74,6 +75,7 @@ class MainWindow : public QMainWindow {
     void engineReady();
     void takeFrames(const std::vector<lab::Frame>& batch);
     void settingsChanged();
+    void checkNow();
     void dropOldRuns();
     void showPage(); ///< the current run from scratch, and the pinned one over it
     void showPinned();
@@ -91,15 +93,18 @@ class MainWindow : public QMainWindow {
     lab::RunId nextOpened = lab::RunId{1} << 62;  ///< ids of runs from files; the engine's own count from 1
     std::map<QString, std::map<std::string, lab::Value>> keptSettings;
     QString experiment;
-    quint64 checkTicket = 0; ///< whose answer decides about a rerun
-    quint64 adaptTicket = 0; ///< whose answer only tells the form which settings there are now
+    quint64 checkTicket = 0;      ///< whose answer decides about a rerun
+    quint64 adaptTicket = 0;      ///< whose answer only tells the form which settings there are now
+    bool checking = false;        ///< the settings have changed, and the answer to checkTicket is still to come
+    bool runsWhenChecked = false; ///< Run was pressed meanwhile
     QTimer debounce;
 
     QListWidget* navigation;
     QScrollArea* scroll;
     PageView* pageView;
     SettingsForm* settings;
-    QLabel *about, *status, *reading, *banner, *frameTime;
+    WrappedText* about;
+    QLabel *status, *reading, *banner, *frameTime;
     QComboBox* device;
     QString chosenDevice;          ///< by the user; empty: each page takes its first
     std::vector<QWidget*> besides; ///< what presentation mode hides

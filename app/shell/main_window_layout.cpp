@@ -2,6 +2,7 @@
 #include "app/shell/main_window.h"
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
+#include "app/shell/wrapped_text.h"
 #include "app/views/theme.h"
 
 #include <QAction>
@@ -144,10 +145,7 @@ void MainWindow::buildLayout() {
     middle->addWidget(scroll, 1);
 
     settings = new SettingsForm(this);
-    about = new QLabel(this);
-    about->setObjectName("muted");
-    about->setWordWrap(true);
-    about->setTextFormat(Qt::MarkdownText);
+    about = new WrappedText(this);
     auto* side = new QWidget;
     auto* sideLayout = new QVBoxLayout(side);
     auto* heading = new QLabel(tr("Settings"), side);

@@ -20,6 +20,13 @@ constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, sourceHeight = 48
 /// Pixels at the base size of type, in those of today's.
 int scaled(int pixels) { return static_cast<int>(pixels * uiScale()); }
 
+/// So much, but no more than the card's figure has to show.
+int heightOf(const FigureCard& card, int pixels) {
+    const int needed = card.view()->fullHeight();
+    const int frame = card.minimumSizeHint().height() - card.view()->minimumSizeHint().height();
+    return needed > 0 ? std::min(scaled(pixels), needed + frame) : scaled(pixels);
+}
+
 } // namespace
 
 PageView::PageView(QWidget* parent)
@@ -97,6 +104,9 @@ bool PageView::update(const lab::RunRecord& record) {
             std::find_if(cards.begin(), cards.end(), [&](FigureCard* c) { return c->figure().id == figure.id; });
         if (card != cards.end()) {
             (*card)->showRevision(figure, record.revision(figure.id));
+            if (std::holds_alternative<lab::Table>(figure.content) && *card != enlarged)
+                (*card)->setMinimumHeight(
+                    heightOf(**card, figure.place == lab::Figure::Place::Main ? mainHeight : supportHeight));
         } else if (added < mostNew) {
             add(figure, record.revision(figure.id));
             ++added;
@@ -186,8 +196,7 @@ void PageView::arrange() {
             const bool wide = main || source || steps || std::holds_alternative<lab::Table>(card->figure().content);
             card->setMinimumHeight(card == enlarged ? scaled(enlargedHeight)
                                    : source         ? scaled(sourceHeight)
-                                   : main || steps  ? scaled(mainHeight)
-                                                    : scaled(supportHeight));
+                                                    : heightOf(*card, main || steps ? mainHeight : supportHeight));
             if (wide && column > 0) {
                 ++row;
                 column = 0;

@@ -52,14 +52,15 @@ void SettingsForm::setParameters(const std::vector<lab::Parameter>& parameters) 
     column->addWidget(reset);
 }
 
-void SettingsForm::adapt(const std::vector<lab::Parameter>& parameters, const std::map<std::string, lab::Value>& kept) {
+bool SettingsForm::adapt(const std::vector<lab::Parameter>& parameters, const std::map<std::string, lab::Value>& kept) {
     const auto alike = [](const lab::Parameter& a, const lab::Parameter& b) {
         return a.id == b.id && a.title == b.title && a.defaultValue == b.defaultValue &&
-               a.options.size() == b.options.size();
+               std::equal(a.options.begin(), a.options.end(), b.options.begin(), b.options.end(),
+                          [](const auto& x, const auto& y) { return x.id == y.id; });
     };
     if (std::equal(parameters.begin(), parameters.end(), fields.begin(), fields.end(),
                    [&](const lab::Parameter& p, const Field& f) { return alike(p, f.parameter); }))
-        return;
+        return false;
     std::map<std::string, lab::Value> defaults;
     QString focused; // the field that somebody is typing in keeps the focus
     for (const Field& field : fields) {
@@ -85,6 +86,7 @@ void SettingsForm::adapt(const std::vector<lab::Parameter>& parameters, const st
                 }
     }
     showWhatMatters();
+    return true;
 }
 
 void SettingsForm::addField(const lab::Parameter& parameter) {

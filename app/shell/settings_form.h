@@ -21,8 +21,8 @@ class SettingsForm : public QWidget {
 
     void setParameters(const std::vector<lab::Parameter>& parameters);
     /// The same page's parameters as they are beside its settings. Values stay, but for those whose default has
-    /// changed; `kept` has some for fields that are new.
-    void adapt(const std::vector<lab::Parameter>& parameters, const std::map<std::string, lab::Value>& kept);
+    /// changed; `kept` has some for fields that are new. Returns whether it is another form now.
+    bool adapt(const std::vector<lab::Parameter>& parameters, const std::map<std::string, lab::Value>& kept);
     /// Values that differ from the defaults or not: all that are right. Wrong fields are left out.
     std::map<std::string, lab::Value> values() const;
     void setDevice(const std::string& id); ///< what matters only on another device goes away

@@ -37,6 +37,8 @@ class FigureView : public QWidget {
     virtual void render(QPainter& painter, const QRectF& area) const = 0;
     /// A good size in pixels for a stand-alone picture of it.
     virtual QSize pictureSize() const { return {960, 540}; }
+    /// The height in which all of it can be seen, in pixels; 0 = it makes use of any.
+    virtual int fullHeight() const { return 0; }
 
     virtual bool canResetZoom() const { return false; }
     /// What can be done with this view besides: entries of its context menu, owned by the view.

@@ -152,6 +152,12 @@ void TableView::wrapSentences() {
 
 QSize TableView::pictureSize() const { return {960, 24 + rowHeight * (1 + model->rowCount())}; }
 
+int TableView::fullHeight() const {
+    const QHeaderView* rows = table->verticalHeader();
+    return table->horizontalHeader()->sizeHint().height() + std::max(rows->length(), rows->defaultSectionSize()) +
+           rows->defaultSectionSize() / 2;
+}
+
 void TableView::render(QPainter& painter, const QRectF& area) const {
     const Theme& theme = Theme::current();
     const int columns = std::max(1, model->columnCount());

@@ -35,10 +35,11 @@ class TableView : public FigureView {
     void setFigure(const lab::Figure& figure) override;
     void render(QPainter& painter, const QRectF& area) const override;
     QSize pictureSize() const override;
+    int fullHeight() const override;
 
   private:
-    bool follow(int row);
-    void wrapSentences(); ///< the row's link, if it has one
+    bool follow(int row); ///< the row's link, if it has one
+    void wrapSentences();
 
     TableModel* model;
     QTableView* table;

@@ -76,6 +76,7 @@ QString styleSheet(const Theme& t) {
         QHeaderView::section { background: %panel; color: %muted; border: 0px; border-bottom: 1px solid %line; padding: 4px 8px; }
         QTableCornerButton::section { background: %panel; border: 0px; }
         QTextBrowser { background: transparent; border: 0px; }
+        QTextBrowser#muted { color: %muted; }
         QSlider::groove:horizontal { height: 4px; background: %line; border-radius: 2px; }
         QSlider::sub-page:horizontal { background: %accent; border-radius: 2px; }
         QSlider::handle:horizontal { width: 12px; margin: -5px 0px; background: %panel; border: 2px solid %accent; border-radius: 7px; }

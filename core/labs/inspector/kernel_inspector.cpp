@@ -157,7 +157,7 @@ class KernelInspector : public Experiment {
         if (!s.modelled)
             return;
         metric("time", "Time", s.modelled->seconds, "s", "",
-               fmt::format("on a {}, limited by {}", gpu.name, s.modelled->limit), Provenance::Modelled);
+               fmt::format("on {}, limited by {}", gpu.name, s.modelled->limit), Provenance::Modelled);
         Link link{"Open in Occupancy", "inspect.occupancy", {}};
         link.settings = {{"gpu", std::string(gpu.id)},
                          {"threads", std::to_string(of.block.count())},

@@ -68,9 +68,9 @@ class OccupancyCalculator : public Experiment {
         };
         metric("share", "Occupancy", 100 * here.share, "%",
                fmt::format("of the {} threads a multiprocessor holds", gpu.maxThreads));
-        metric("blocks", "Blocks", here.blocks, "", fmt::format("at a time, limited by {}", here.limit));
+        metric("blocks", "Blocks", here.blocks, "", fmt::format("blocks at a time, limited by {}", here.limit));
         metric("warps", "Warps", static_cast<double>(here.blocks * ((threads + 31) / 32)), "",
-               fmt::format("of {}", gpu.maxThreads / 32));
+               fmt::format("warps of {}", gpu.maxThreads / 32));
 
         const auto put = [&](const char* id, const char* title, Figure::Place place, Axis x, double at, double first,
                              double last, double step, auto&& occupancyAt) {
