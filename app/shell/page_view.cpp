@@ -15,7 +15,7 @@ namespace {
 
 constexpr int screenFrame = 16; // ms
 constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, sourceHeight = 480, noteHeight = 110, detailHeight = 200,
-              mainHeight = 330, supportHeight = 270, columnWidth = 360;
+              mainHeight = 330, scenesHeight = 430, supportHeight = 270, columnWidth = 360;
 
 /// Pixels at the base size of type, in those of today's.
 int scaled(int pixels) { return static_cast<int>(pixels * uiScale()); }
@@ -196,7 +196,9 @@ void PageView::arrange() {
             const bool wide = main || source || steps || std::holds_alternative<lab::Table>(card->figure().content);
             card->setMinimumHeight(card == enlarged ? scaled(enlargedHeight)
                                    : source         ? scaled(sourceHeight)
-                                                    : heightOf(*card, main || steps ? mainHeight : supportHeight));
+                                                    : heightOf(*card, main && steps   ? scenesHeight
+                                                                      : main || steps ? mainHeight
+                                                                                      : supportHeight));
             if (wide && column > 0) {
                 ++row;
                 column = 0;

@@ -5,10 +5,13 @@
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QLabel>
+#include <QPainterPath>
 #include <QSlider>
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 
 namespace warplight::app {
@@ -42,9 +45,50 @@ QColor fillOf(lab::Steps::CellState state, const Theme& theme) {
         return QColor::fromRgbF(theme.accent.redF(), theme.accent.greenF(), theme.accent.blueF(), 0.3f);
     case lab::Steps::CellState::Highlight:
         return theme.warning;
+    case lab::Steps::CellState::Card:
+    case lab::Steps::CellState::Marked:
+        return theme.panel;
     default:
         return theme.ground;
     }
+}
+
+void paintCell(QPainter& painter, const QRectF& box, const lab::Steps::Cell& cell) {
+    const Theme& theme = Theme::current();
+    const bool marked = cell.state == lab::Steps::CellState::Marked;
+    const double radius = std::min({4.0, box.width() / 4, box.height() / 4});
+    painter.setPen(cell.colourKey.empty() ? QPen(marked ? theme.accent : theme.line, marked ? 2 : 1) : QPen(Qt::NoPen));
+    painter.setBrush(!cell.colourKey.empty() ? theme.series(QString::fromStdString(cell.colourKey))
+                     : cell.value            ? Theme::viridis(*cell.value)
+                                             : fillOf(cell.state, theme));
+    painter.drawRoundedRect(box, radius, radius);
+    if (cell.state == lab::Steps::CellState::Skipped) {
+        painter.setBrush(QBrush(theme.line, Qt::BDiagPattern));
+        painter.drawRoundedRect(box, radius, radius);
+    }
+    painter.setPen(cell.state == lab::Steps::CellState::Current ? theme.accentInk : theme.ink);
+    painter.drawText(box, Qt::AlignCenter, QString::fromStdString(cell.text));
+}
+
+constexpr size_t mostHeads = 16; ///< more arrows than that have none: they would hide each other
+
+/// A bow through `bend` on the way.
+void paintArrow(QPainter& painter, const QPointF& from, const QPointF& bend, const QPointF& to, bool head) {
+    const QColor colour = Theme::current().accent;
+    const QPointF handle = 2 * bend - (from + to) / 2; // so that the middle of the curve is `bend`
+    QPainterPath path(from);
+    path.quadTo(handle, to);
+    painter.setPen(QPen(colour, 2));
+    painter.setBrush(Qt::NoBrush);
+    painter.drawPath(path);
+    const QPointF back = to == handle ? from : handle;
+    const double length = std::hypot(to.x() - back.x(), to.y() - back.y());
+    if (length < 1 || !head)
+        return;
+    const QPointF along = (to - back) / length, across(-along.y(), along.x());
+    painter.setPen(Qt::NoPen);
+    painter.setBrush(colour);
+    painter.drawPolygon(QPolygonF{to, to - 9 * along + 4 * across, to - 9 * along - 4 * across});
 }
 
 } // namespace
@@ -163,23 +207,19 @@ void StepsView::paintScene(QPainter& painter, const QRectF& area) const {
         return;
     const Theme& theme = Theme::current();
     const auto& step = steps.steps[static_cast<size_t>(current)];
-    const double unit = std::min(area.width() / steps.width, area.height() / steps.height);
-    const auto at = [&](double x, double y) { return QPointF(area.left() + x * unit, area.top() + y * unit); };
-    for (const auto& cell : step.cells) {
-        const QRectF box(at(cell.x, cell.y), QSizeF(cell.width * unit, cell.height * unit));
-        painter.setPen(QPen(theme.line, 1));
-        painter.setBrush(cell.value ? Theme::viridis(*cell.value) : fillOf(cell.state, theme));
-        painter.drawRoundedRect(box, 4, 4);
-        if (cell.state == lab::Steps::CellState::Skipped) {
-            painter.setBrush(QBrush(theme.line, Qt::BDiagPattern));
-            painter.drawRoundedRect(box, 4, 4);
-        }
-        painter.setPen(cell.state == lab::Steps::CellState::Current ? theme.accentInk : theme.ink);
-        painter.drawText(box, Qt::AlignCenter, QString::fromStdString(cell.text));
-    }
+    double unitX = area.width() / steps.width, unitY = area.height() / steps.height;
+    if (!steps.stretches)
+        unitX = unitY = std::min(unitX, unitY);
+    const auto at = [&](double x, double y) { return QPointF(area.left() + x * unitX, area.top() + y * unitY); };
+    for (const auto& cell : step.cells)
+        paintCell(painter, QRectF(at(cell.x, cell.y), QSizeF(cell.width * unitX, cell.height * unitY)), cell);
     for (const auto& arrow : step.arrows) {
-        painter.setPen(QPen(theme.accent, 2));
-        painter.drawLine(at(arrow.fromX, arrow.fromY), at(arrow.toX, arrow.toY));
+        const QPointF from = at(arrow.fromX, arrow.fromY), to = at(arrow.toX, arrow.toY);
+        const double length = std::hypot(arrow.toX - arrow.fromX, arrow.toY - arrow.fromY);
+        const double aside = length > 0 ? arrow.bow / length : 0; // to the left of its direction, y grows downwards
+        const QPointF middle = at((arrow.fromX + arrow.toX) / 2 + aside * (arrow.toY - arrow.fromY),
+                                  (arrow.fromY + arrow.toY) / 2 - aside * (arrow.toX - arrow.fromX));
+        paintArrow(painter, from, middle, to, step.arrows.size() <= mostHeads);
     }
     for (const auto& label : step.labels) {
         painter.setFont(label.mono ? monoFont(11) : textFont(12, label.strong ? QFont::DemiBold : QFont::Normal));

@@ -108,7 +108,16 @@ const QHash<QString, QColor>& keptColours() {
         {"tensor.Q", QColor("#0072B2")},     {"tensor.K", QColor("#56B4E9")},
         {"tensor.V", QColor("#009E73")},     {"tensor.S", QColor("#D55E00")},
         {"tensor.P", QColor("#E69F00")},     {"tensor.O", QColor("#CC79A7")},
-        {"tensor.partO", QColor("#8B6FB8")}, {"tensor.statistics", QColor("#7A7A7A")}};
+        {"tensor.partO", QColor("#8B6FB8")}, {"tensor.statistics", QColor("#7A7A7A")},
+        {"rank 0", QColor("#0072B2")},       {"rank 1", QColor("#D55E00")},
+        {"rank 2", QColor("#009E73")},       {"rank 3", QColor("#E69F00")},
+        {"rank 4", QColor("#CC79A7")},       {"rank 5", QColor("#56B4E9")},
+        {"rank 6", QColor("#8B6FB8")},       {"rank 7", QColor("#7A7A7A")},
+        {"ring", QColor("#0072B2")},         {"parameter-server", QColor("#CC79A7")},
+        {"tree", QColor("#56B4E9")},         {"recursive-doubling", QColor("#009E73")},
+        {"double-tree", QColor("#8B6FB8")},  {"halving-doubling", QColor("#D55E00")},
+        {"hierarchical", QColor("#7A7A7A")}, {"mpi-library", QColor("#8A8D0F")},
+        {"nccl-library", QColor("#A6761D")}};
     return known;
 }
 

@@ -121,12 +121,14 @@ struct Note {
 /// A recorded algorithm: one scene per step, to play, pause and scrub. Coordinates are in units of a grid whose origin
 /// is top left; a view scales the whole canvas to its size.
 struct Steps {
-    enum class CellState { Idle, Current, Done, Skipped, Highlight };
+    /// Card and Marked are grounds for other cells and labels: a plain one, and one with a bright border.
+    enum class CellState { Idle, Current, Done, Skipped, Highlight, Card, Marked };
     struct Cell {
         double x = 0, y = 0, width = 1, height = 1;
         std::string text; ///< inside the cell
         CellState state = CellState::Idle;
         std::optional<double> value; ///< 0..1: filled with the sequential palette instead of the state's colour
+        std::string colourKey{};     ///< filled with what the key stands for instead of the state's colour
         bool operator==(const Cell&) const = default;
     };
     struct Label {
@@ -140,6 +142,7 @@ struct Steps {
     struct Arrow {
         double fromX = 0, fromY = 0, toX = 0, toY = 0;
         std::string text;
+        double bow = 0; ///< how far its middle lies to the left of the straight line, seen in its direction
         bool operator==(const Arrow&) const = default;
     };
     struct Fact { ///< a number of this step, listed beside the scene
@@ -156,6 +159,7 @@ struct Steps {
         bool operator==(const Step&) const = default;
     };
     double width = 10, height = 10; ///< of the canvas
+    bool stretches = false;         ///< takes the shape of the view; otherwise a unit is as wide as it is high
     std::vector<Step> steps;
     bool operator==(const Steps&) const = default;
 };

@@ -32,7 +32,8 @@ struct EnumNames<Heatmap::Palette> {
 };
 template <>
 struct EnumNames<Steps::CellState> {
-    static constexpr std::array<std::string_view, 5> names = {"idle", "current", "done", "skipped", "highlight"};
+    static constexpr std::array<std::string_view, 7> names = {"idle",      "current", "done",  "skipped",
+                                                              "highlight", "card",    "marked"};
 };
 template <>
 struct EnumNames<Steps::Label::Align> {
@@ -170,6 +171,7 @@ void members(auto& v, std::type_identity<Steps::Cell>) {
     v.may("text", &Steps::Cell::text);
     v.may("state", &Steps::Cell::state);
     v.may("value", &Steps::Cell::value);
+    v.may("colourKey", &Steps::Cell::colourKey);
 }
 
 void members(auto& v, std::type_identity<Steps::Label>) {
@@ -187,6 +189,7 @@ void members(auto& v, std::type_identity<Steps::Arrow>) {
     v.need("toX", &Steps::Arrow::toX);
     v.need("toY", &Steps::Arrow::toY);
     v.may("text", &Steps::Arrow::text);
+    v.may("bow", &Steps::Arrow::bow);
 }
 
 void members(auto& v, std::type_identity<Steps::Fact>) {
@@ -206,6 +209,7 @@ void members(auto& v, std::type_identity<Steps::Step>) {
 void members(auto& v, std::type_identity<Steps>) {
     v.need("width", &Steps::width);
     v.need("height", &Steps::height);
+    v.may("stretches", &Steps::stretches);
     v.need("steps", &Steps::steps);
 }
 

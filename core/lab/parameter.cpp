@@ -16,6 +16,15 @@ namespace {
 /// More points than anyone waits for; stops "1:1000000000:+1" from eating the memory.
 constexpr size_t maximumSweepLength = 4096;
 
+std::vector<std::string> pieces(const std::string& text, char separator) {
+    std::vector<std::string> found;
+    for (size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+        end = text.find(separator, begin);
+        found.push_back(text.substr(begin, end == std::string::npos ? end : end - begin));
+    }
+    return found;
+}
+
 Parameter make(Parameter::Type type, std::string id, std::string title, Value value, std::string doc) {
     Parameter parameter;
     parameter.type = type;
@@ -260,12 +269,22 @@ Parameter Parameter::sweep(std::string id, std::string title, std::vector<int64_
 }
 
 bool Parameter::mattersIn(const std::map<std::string, std::string>& texts) const {
-    const size_t equals = shownWhen.find('=');
-    if (equals == std::string::npos)
+    if (shownWhen.empty())
         return true;
-    const bool unequal = equals > 0 && shownWhen[equals - 1] == '!';
-    const auto found = texts.find(shownWhen.substr(0, equals - (unequal ? 1 : 0)));
-    return found == texts.end() || (found->second == shownWhen.substr(equals + 1)) != unequal;
+    const std::vector<std::string> conditions = pieces(shownWhen, ' ');
+    return std::any_of(conditions.begin(), conditions.end(), [&](const std::string& condition) {
+        const size_t equals = condition.find('=');
+        const bool unequal = equals > 0 && condition[equals - 1] == '!';
+        const auto found = texts.find(condition.substr(0, equals - (unequal ? 1 : 0)));
+        if (found == texts.end())
+            return conditions.size() == 1;
+        const std::vector<std::string> have = pieces(found->second, ','),
+                                       wanted = pieces(condition.substr(equals + 1), '|');
+        const bool equal = std::any_of(have.begin(), have.end(), [&](const std::string& value) {
+            return std::find(wanted.begin(), wanted.end(), value) != wanted.end();
+        });
+        return equal != unequal;
+    });
 }
 
 Value parseValue(const Parameter& parameter, std::string_view text) {

@@ -37,7 +37,8 @@ struct Parameter {
     bool advanced = false;       ///< folded away at first
     std::vector<Option> options; ///< Choice and Choices
     std::string fileFilter;      ///< File: "Tensors (*.npy *.npz *.safetensors)"
-    /// "id=value" or "id!=value": only then does the parameter matter; empty = always. The id may be "device".
+    /// "id=value" or "id!=value": only then does the parameter matter; empty = always. The id may be "device". Of a
+    /// list, one of its entries has to be the value. "id=a|b": either; several conditions with blanks between: any.
     std::string shownWhen;
     /// Whether it matters beside these settings (ids and their values as text).
     bool mattersIn(const std::map<std::string, std::string>& texts) const;

@@ -1,6 +1,7 @@
 // warplight-cli with experiments that emit one of everything, and that fail in every way there is.
 #include "core/cli/cli.h"
 #include "core/error.h"
+#include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/devices/devices_lab.h"
 #include "core/labs/inspector/inspector_lab.h"
@@ -139,6 +140,7 @@ class Fault : public Experiment {
 int main(int argc, char** argv) {
     Registry registry;
     labs::registerAttentionLab(registry);
+    labs::registerAllreduceLab(registry);
     labs::registerProfileLab(registry);
     labs::registerDevices(registry);
     labs::registerInspector(registry);

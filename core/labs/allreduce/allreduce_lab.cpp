@@ -1,0 +1,7 @@
+#include "core/labs/allreduce/allreduce_lab.h"
+
+namespace warplight::labs {
+
+void registerAllreduceLab(lab::Registry& registry) { registry.add(makeSteps()); }
+
+} // namespace warplight::labs

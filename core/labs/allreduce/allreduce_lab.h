@@ -1,0 +1,20 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+
+#include <memory>
+
+namespace warplight::labs {
+
+/// Adds `allreduce.steps`, `allreduce.race`, `allreduce.scale`, `allreduce.links`, `allreduce.overlap` and
+/// `allreduce.numbers`.
+void registerAllreduceLab(lab::Registry& registry);
+
+std::unique_ptr<lab::Experiment> makeSteps();
+std::unique_ptr<lab::Experiment> makeCollectiveRace();
+std::unique_ptr<lab::Experiment> makeScale();
+std::unique_ptr<lab::Experiment> makeLinks();
+std::unique_ptr<lab::Experiment> makeOverlap();
+std::unique_ptr<lab::Experiment> makeNumbers();
+
+} // namespace warplight::labs

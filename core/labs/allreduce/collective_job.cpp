@@ -1,0 +1,134 @@
+#include "core/labs/allreduce/collective_job.h"
+
+#include "core/error.h"
+#include "core/lab/number_text.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace warplight::labs {
+
+using lab::Parameter;
+
+collectives::RunOutcome runJob(const CollectiveJob& job, const RankVectors& inputs,
+                               const collectives::RunOptions& options) {
+    if (const std::string why = whyNot(job.transport); !why.empty())
+        throw InputError(why);
+    const auto schedule = collectives::makeSchedule(job.algorithm, collectives::Collective::Allreduce, job.ranks,
+                                                    job.elements, job.options);
+    return collectives::runOnThreads({schedule.get(), job.type, job.reduction, true}, inputs, options);
+}
+
+std::string whyNot(const std::string& transport) {
+    if (transport == "threads")
+        return "";
+    return fmt::format("transport '{}': expected threads", transport);
+}
+
+double busFactor(int ranks) { return ranks < 1 ? 0 : 2.0 * (ranks - 1) / ranks; }
+
+std::vector<Parameter::Option> algorithmOptions() {
+    std::vector<Parameter::Option> options;
+    for (const auto& algorithm : collectives::algorithms())
+        options.push_back({algorithm.id, algorithm.title, algorithm.sentence});
+    return options;
+}
+
+std::string titleOf(const std::string& algorithm) {
+    if (algorithm == "mpi-library")
+        return "MPI_Allreduce";
+    if (algorithm == "nccl-library")
+        return "ncclAllReduce";
+    for (const auto& known : collectives::algorithms())
+        if (known.id == algorithm)
+            return known.title;
+    return algorithm;
+}
+
+Parameter transportParameter(bool simulated) {
+    std::vector<Parameter::Option> options = {
+        {"threads", "threads", "Ranks are threads of this process."},
+        {"mpi", "MPI processes", "Ranks are processes that mpirun starts on this machine."},
+        {"nccl", "NCCL, a GPU a rank", "Ranks are NVIDIA GPUs; two or more are needed."}};
+    if (simulated)
+        options.push_back({"simulated", "simulated network", "Discrete events on the network described below."});
+    return Parameter::choice("transport", "Transport", "threads", std::move(options), "What joins the ranks.");
+}
+
+Parameter typeParameter() {
+    return Parameter::choice("dtype", "Data type", "f32",
+                             {{"f32", "f32", ""}, {"f64", "f64", ""}, {"f16", "f16", ""}, {"bf16", "bf16", ""}},
+                             "Of the elements; every addition is rounded to it.");
+}
+
+Parameter reductionParameter() {
+    return Parameter::choice("reduction", "Reduction", "sum",
+                             {{"sum", "sum", ""}, {"max", "maximum", ""}, {"average", "average", ""}},
+                             "How elements are combined.");
+}
+
+std::vector<Parameter> shapeParameters() {
+    Parameter convention = Parameter::choice(
+        "convention", "Chunk index convention", "nccl", {{"nccl", "NCCL", ""}, {"baidu", "Baidu", ""}},
+        "Ring: rank r owns chunk r in the end (NCCL), or chunk r + 1 (Baidu's first ring all-reduce for training).");
+    Parameter node = Parameter::integer("ranksPerNode", "Ranks a node", 4, 1, 1024,
+                                        "Hierarchical: a ring inside of so many ranks, a tree between them.");
+    Parameter pipeline = Parameter::integer("pipelineChunks", "Pieces in the pipeline", 8, 1, 1024,
+                                            "Tree and double tree: pieces that follow one another.");
+    convention.shownWhen = "algorithm=ring compare=ring algorithms=ring";
+    node.shownWhen = "algorithm=hierarchical compare=hierarchical algorithms=hierarchical";
+    pipeline.shownWhen = "algorithm=tree|double-tree compare=tree|double-tree algorithms=tree|double-tree";
+    return {convention, node, pipeline};
+}
+
+collectives::AlgorithmOptions algorithmOptionsOf(const lab::Settings& settings) {
+    collectives::AlgorithmOptions options;
+    options.convention = settings.text("convention") == "baidu" ? collectives::ChunkConvention::Baidu
+                                                                : collectives::ChunkConvention::Nccl;
+    options.ranksPerNode = static_cast<int>(settings.integer("ranksPerNode"));
+    options.pipelineChunks = static_cast<int>(settings.integer("pipelineChunks"));
+    return options;
+}
+
+std::vector<Parameter> faultParameters() {
+    Parameter fault = Parameter::choice("fault", "What goes wrong", "none",
+                                        {{"none", "nothing", ""},
+                                         {"dies", "a rank dies", ""},
+                                         {"hangs", "a rank hangs", ""},
+                                         {"slow", "a rank is slow", ""},
+                                         {"count", "a rank has another count", ""}},
+                                        "Tried out for real: the run ends within the timeout and names the rank.");
+    Parameter rank = Parameter::integer("faultRank", "Rank", 1, 0, 1023, "The one that goes wrong.");
+    Parameter step = Parameter::integer("faultStep", "From step", 1, 0, 1e6, "Counted from 0.");
+    Parameter slow = Parameter::real("slowMs", "Slower by", 20, 0, 10000, "Before each of its steps.");
+    slow.unit = std::string("ms");
+    Parameter timeout =
+        Parameter::real("timeout", "Timeout", 2, 0.1, 600, "When no rank has got ahead for so long, the run ends.");
+    timeout.unit = std::string("s");
+    for (Parameter* p : {&rank, &step, &timeout})
+        p->shownWhen = "fault!=none";
+    slow.shownWhen = "fault=slow";
+    return {fault, rank, step, slow, timeout};
+}
+
+collectives::Fault faultOf(const lab::Settings& settings, int ranks) {
+    using Kind = collectives::Fault::Kind;
+    const std::string& what = settings.text("fault");
+    collectives::Fault fault;
+    fault.kind = what == "dies"    ? Kind::Dies
+                 : what == "hangs" ? Kind::Hangs
+                 : what == "slow"  ? Kind::Slow
+                 : what == "count" ? Kind::WrongCount
+                                   : Kind::None;
+    fault.rank = static_cast<int>(settings.integer("faultRank"));
+    fault.step = settings.integer("faultStep");
+    fault.slowSeconds = settings.real("slowMs") / 1e3;
+    if (fault.kind != Kind::None && fault.rank >= ranks)
+        throw InputError(fmt::format("faultRank {}: there are {} ranks, from 0 to {}", fault.rank, ranks, ranks - 1));
+    return fault;
+}
+
+std::string bytesText(double bytes) { return lab::numberText(bytes, "B", ""); }
+std::string secondsText(double seconds) { return lab::numberText(seconds, "s", ""); }
+
+} // namespace warplight::labs

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "core/collectives/threads.h"
+#include "core/lab/experiment.h"
+#include "core/labs/allreduce/vectors.h"
+
+#include <string>
+#include <vector>
+
+namespace warplight::labs {
+
+/// A collective to be run, as a page's settings say.
+struct CollectiveJob {
+    std::string transport = "threads";
+    std::string algorithm = "ring"; ///< or the transport's own: "mpi-library", "nccl-library"
+    int ranks = 4;
+    int64_t elements = 1024;
+    tensor::DType type = tensor::DType::F32;
+    collectives::Reduction reduction = collectives::Reduction::Sum;
+    collectives::AlgorithmOptions options;
+
+    int64_t bytes() const { return elements * tensor::bytesPerElement(type); } ///< of one rank's vector
+};
+
+/// Runs it for real: between threads, processes or GPUs. Throws InputError where the transport is not there,
+/// RankFailure, CountMismatch, Cancelled.
+collectives::RunOutcome runJob(const CollectiveJob& job, const RankVectors& inputs,
+                               const collectives::RunOptions& options);
+
+/// One sentence why that transport cannot be used here; empty when it can.
+std::string whyNot(const std::string& transport);
+
+/// 2 (p - 1) / p for p ranks: bus bandwidth is that times bytes over time (nccl-tests' definition).
+double busFactor(int ranks);
+
+// Parameters that several pages have, and what was chosen.
+std::vector<lab::Parameter::Option> algorithmOptions();
+lab::Parameter transportParameter(bool simulated);
+lab::Parameter typeParameter();
+lab::Parameter reductionParameter();
+std::vector<lab::Parameter>
+shapeParameters(); ///< convention, ranksPerNode, pipelineChunks: for algorithms that have them
+collectives::AlgorithmOptions algorithmOptionsOf(const lab::Settings& settings);
+std::string titleOf(const std::string& algorithm); ///< "Ring", "MPI_Allreduce"
+
+/// Parameters of a fault to try out, folded away.
+std::vector<lab::Parameter> faultParameters();
+collectives::Fault faultOf(const lab::Settings& settings, int ranks);
+
+/// Bytes as people write them: "8 B", "1 MiB".
+std::string bytesText(double bytes);
+std::string secondsText(double seconds);
+
+} // namespace warplight::labs

@@ -1,0 +1,127 @@
+#include "core/labs/allreduce/vectors.h"
+
+#include "core/error.h"
+#include "core/tensor/random.h"
+#include "gpu/number/half.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fmt/format.h>
+#include <numeric>
+
+namespace warplight::labs {
+namespace {
+
+constexpr double mostBytes = 8e9; // of all vectors together: as much again is needed for what comes out
+
+template <class T>
+T read(std::span<const std::byte> from, int64_t index) {
+    T value;
+    std::memcpy(&value, from.data() + static_cast<size_t>(index) * sizeof(T), sizeof(T));
+    return value;
+}
+
+template <class T>
+void write(std::span<std::byte> to, int64_t index, T value) {
+    std::memcpy(to.data() + static_cast<size_t>(index) * sizeof(T), &value, sizeof(T));
+}
+
+} // namespace
+
+std::vector<lab::Parameter::Option> vectorKinds() {
+    return {{"random", "uniform", "Uniform in [-1, 1)."},
+            {"gradients", "gradients", "Normal, with a scale of its own for every rank."},
+            {"cancelling", "cancelling", "Large numbers that cancel out between ranks, and small ones that stay."},
+            {"integers", "integers", "From -8 to 8: exact in any order."}};
+}
+
+double elementAt(tensor::DType type, std::span<const std::byte> vector, int64_t index) {
+    switch (type) {
+    case tensor::DType::F64:
+        return read<double>(vector, index);
+    case tensor::DType::F16:
+        return number::f16ToFloat(read<uint16_t>(vector, index));
+    case tensor::DType::BF16:
+        return number::bf16ToFloat(read<uint16_t>(vector, index));
+    default:
+        return read<float>(vector, index);
+    }
+}
+
+void setElement(tensor::DType type, std::span<std::byte> vector, int64_t index, double value) {
+    switch (type) {
+    case tensor::DType::F64:
+        return write(vector, index, value);
+    case tensor::DType::F16:
+        return write(vector, index, number::floatToF16(static_cast<float>(value)));
+    case tensor::DType::BF16:
+        return write(vector, index, number::floatToBf16(static_cast<float>(value)));
+    default:
+        return write(vector, index, static_cast<float>(value));
+    }
+}
+
+RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, int64_t elements, uint64_t seed) {
+    const auto kinds = vectorKinds();
+    if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& known) { return known.id == kind; }))
+        throw InputError(
+            fmt::format("input '{}': expected random, gradients, cancelling or integers", std::string(kind)));
+    const int64_t bytes = tensor::bytesPerElement(type);
+    if (static_cast<double>(ranks) * static_cast<double>(elements) * static_cast<double>(bytes) > mostBytes)
+        throw InputError(
+            fmt::format("{} ranks of {} elements of {} B are more than the {:.0f} GB that vectors may take", ranks,
+                        elements, bytes, mostBytes / 1e9));
+    RankVectors vectors(static_cast<size_t>(ranks));
+    std::vector<float> numbers(static_cast<size_t>(elements));
+    for (int rank = 0; rank < ranks; ++rank) {
+        const auto stream = static_cast<uint64_t>(rank);
+        if (kind == "gradients")
+            tensor::fillGaussian(numbers, seed, stream, std::exp2(static_cast<float>(rank % 7) - 3));
+        else
+            tensor::fillUniform(numbers, seed, stream, -1, 1);
+        if (kind == "integers")
+            for (float& value : numbers)
+                value = std::nearbyint(8 * value);
+        if (kind == "cancelling") // pairs of ranks hold opposite large numbers; the last of an odd count none
+            for (size_t i = 0; i < numbers.size(); ++i) {
+                const bool paired = rank / 2 * 2 + 1 < ranks;
+                const float large = 512.0f * static_cast<float>(1 + (i + static_cast<size_t>(rank / 2)) % 7);
+                numbers[i] = numbers[i] / 64 + (paired ? (rank % 2 == 0 ? large : -large) : 0);
+            }
+        auto& vector = vectors[static_cast<size_t>(rank)];
+        vector.resize(static_cast<size_t>(elements * bytes));
+        for (int64_t i = 0; i < elements; ++i)
+            setElement(type, vector, i, numbers[static_cast<size_t>(i)]);
+    }
+    return vectors;
+}
+
+std::vector<double> exactSums(tensor::DType type, const RankVectors& vectors) {
+    const int64_t elements =
+        vectors.empty() ? 0 : static_cast<int64_t>(vectors[0].size()) / tensor::bytesPerElement(type);
+    std::vector<double> sums(static_cast<size_t>(elements));
+    for (int64_t i = 0; i < elements; ++i) {
+        long double sum = 0, lost = 0; // Neumaier's compensated sum, in 64 bits of fraction
+        for (const auto& vector : vectors) {
+            const long double value = elementAt(type, vector, i);
+            const long double more = sum + value;
+            lost += std::fabs(sum) >= std::fabs(value) ? (sum - more) + value : (value - more) + sum;
+            sum = more;
+        }
+        sums[static_cast<size_t>(i)] = static_cast<double>(sum + lost);
+    }
+    return sums;
+}
+
+double unitInLastPlace(tensor::DType type, double value) {
+    const int fractionBits = type == tensor::DType::F64   ? 52
+                             : type == tensor::DType::F32 ? 23
+                             : type == tensor::DType::F16 ? 10
+                                                          : 7;
+    const int least = type == tensor::DType::F64 ? -1022 : type == tensor::DType::F16 ? -14 : -126;
+    const int exponent = value == 0 || !std::isfinite(value) ? least : std::max(std::ilogb(value), least);
+    return std::ldexp(1.0, exponent - fractionBits);
+}
+
+} // namespace warplight::labs

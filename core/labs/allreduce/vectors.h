@@ -1,0 +1,33 @@
+#pragma once
+
+#include "core/lab/parameter.h"
+#include "core/tensor/tensor.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace warplight::labs {
+
+/// One vector of elements per rank, as the ranks hold them.
+using RankVectors = std::vector<std::vector<std::byte>>;
+
+/// "random": uniform in [-1, 1); "integers": -8 to 8, whose sums are exact in any order; "gradients": normal with a
+/// scale of its own for every rank; "cancelling": large numbers that cancel out between ranks, and small ones.
+std::vector<lab::Parameter::Option> vectorKinds();
+
+/// The same for a seed whatever the transport. Throws InputError for an unknown kind, and when there is no room.
+RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, int64_t elements, uint64_t seed);
+
+double elementAt(tensor::DType type, std::span<const std::byte> vector, int64_t index);
+void setElement(tensor::DType type, std::span<std::byte> vector, int64_t index, double value); ///< rounded to nearest
+
+/// The exact sum over the ranks of every element, rounded once to double: in long double with compensation.
+std::vector<double> exactSums(tensor::DType type, const RankVectors& vectors);
+
+/// Distance between neighbours of that type at |value|: the unit in the last place.
+double unitInLastPlace(tensor::DType type, double value);
+
+} // namespace warplight::labs
