@@ -1,5 +1,6 @@
 #include "core/collectives/nccl_tests.h"
 
+#include "core/collectives/files/nccl_facts.h"
 #include "core/collectives/files/nccl_text.h"
 #include "core/error.h"
 
@@ -20,6 +21,23 @@ std::string number(double value) {
     if (value == 0 || value >= 1)
         return value < 1e5 ? fmt::format("{:.2f}", value) : fmt::format("{:.0f}", value);
     return fmt::format("{:.3g}", value);
+}
+
+/// One word that is no number, whatever a file held there.
+std::string word(const std::string& text, const char* otherwise) {
+    if (text.empty() || printedNumber(text))
+        return otherwise;
+    std::string made = text;
+    std::replace_if(
+        made.begin(), made.end(), [](unsigned char c) { return c <= ' ' || c == 127; }, '_');
+    return made;
+}
+
+/// Without line ends.
+std::string line(std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    return text;
 }
 
 std::string half(const std::optional<NcclTiming>& t) {
@@ -61,22 +79,18 @@ std::string formatNcclTests(const NcclTests& run) {
     std::string text;
     if (run.test != NcclTest::Unknown)
         text += fmt::format("# Collective test starting: {}\n", nameOf(run.test));
-    for (const std::string& comment : run.comments) {
-        std::string line = comment; // one line each, whatever is in it
-        std::replace_if(
-            line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-        text += fmt::format("# {}\n", line);
-    }
+    for (const std::string& comment : run.comments)
+        text += fmt::format("# {}\n", line(comment));
     text += "#\n# Using devices\n";
     int rank = 0;
     for (const NcclTests::Device& device : run.devices)
         for (int i = 0; i < device.count; ++i, ++rank)
             text += fmt::format("#  Rank {:2} Group {:2} Pid {:6} on {:>10} device {:2} [{:04x}:{:02x}:{:02x}] {}\n",
-                                rank, 0, 0, "localhost", rank, 0, 0, 0, device.name);
+                                rank, 0, 0, "localhost", rank, 0, 0, 0, line(device.name));
     for (; rank < run.ranks; ++rank)
         text += fmt::format("#  Rank {:2} Group {:2} Pid {:6} on {:>10} device {:2} [0000:00:00] unknown\n", rank, 0, 0,
                             "localhost", rank);
-    const auto line = [&](auto... cells) {
+    const auto header = [&](auto... cells) {
         text += fmt::format(
             "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}  {:>7}  {:>6}  {:>6}  {:>6}  {:>7}  {:>6}  {:>6}  {:>6}\n",
             cells...);
@@ -86,14 +100,14 @@ std::string formatNcclTests(const NcclTests& run) {
     for (const NcclRow& row : run.rows)
         if (const NcclTiming* t = row.timing(); t && t->cpuTime)
             time = "cputime";
-    line("size", "count", "type", "redop", "root", time, "algbw", "busbw", "#wrong", time, "algbw", "busbw", "#wrong");
-    line("(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", "", "(us)", "(GB/s)", "(GB/s)", "");
+    header("size", "count", "type", "redop", "root", time, "algbw", "busbw", "#wrong", time, "algbw", "busbw",
+           "#wrong");
+    header("(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", "", "(us)", "(GB/s)", "(GB/s)", "");
     int64_t outOfBounds = 0, results = 0;
     double sum = 0;
     for (const NcclRow& row : run.rows) {
-        text += fmt::format("{:>12}  {:>12}  {:>8}  {:>6}  {:>6}", row.bytes, row.count,
-                            row.type.empty() ? "unknown" : row.type, row.redop.empty() ? "none" : row.redop,
-                            row.root.value_or(-1));
+        text += fmt::format("{:>12}  {:>12}  {:>8}  {:>6}  {:>6}", row.bytes, row.count, word(row.type, "unknown"),
+                            word(row.redop, "none"), row.root.value_or(-1));
         text += half(row.outOfPlace) + half(row.inPlace) + '\n';
         for (const auto* timing : {&row.outOfPlace, &row.inPlace}) {
             outOfBounds += *timing && (*timing)->wrong.value_or(0) > 0;

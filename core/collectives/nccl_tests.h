@@ -33,18 +33,20 @@ NcclTest ncclTestOf(std::string_view program);
 /// unknown.
 std::optional<double> busFactor(NcclTest test, int ranks);
 
+/// Of the single iterations of a measurement (-I).
+struct NcclSpread {
+    double min = 0, max = 0, p99 = 0; ///< seconds
+    double variation = 0;             ///< standard deviation over mean
+};
+
 /// What was measured for one size, out of place or in place. NaN: the file has N/A or nan there.
 struct NcclTiming {
     double seconds = 0;
-    bool cpuTime = false;                 ///< of the host's calls (-C), not of the operation
-    double algbw = 0, busbw = 0;          ///< bytes a second
-    std::optional<int64_t> wrong;         ///< elements; unset when they were not checked
-    std::optional<double> error;          ///< greatest deviation, which versions before 2.13 wrote in place of `wrong`
-    struct Spread {                       ///< of the single iterations (-I)
-        double min = 0, max = 0, p99 = 0; ///< seconds
-        double variation = 0;             ///< standard deviation over mean
-    };
-    std::optional<Spread> spread;
+    bool cpuTime = false;         ///< of the host's calls (-C), not of the operation
+    double algbw = 0, busbw = 0;  ///< bytes a second
+    std::optional<int64_t> wrong; ///< elements; unset when they were not checked
+    std::optional<double> error;  ///< greatest deviation, which versions before 2.13 wrote in place of `wrong`
+    std::optional<NcclSpread> spread;
 };
 
 struct NcclRow {

@@ -177,15 +177,13 @@ std::optional<NcclColumns::Row> NcclColumns::fill(std::span<const Column> presen
             continue;
         }
         const auto number = printedNumber(cell);
-        if (!number)
+        if (!number || number->value < 0)
             return {};
         auto& slot = column.half == 0 ? made.row.outOfPlace : made.row.inPlace;
         PrintedTiming& step = column.half == 0 ? made.outOfPlace : made.inPlace;
         if (!slot)
             slot.emplace().cpuTime = cpuTime;
-        const auto spread = [&]() -> NcclTiming::Spread& {
-            return slot->spread ? *slot->spread : slot->spread.emplace();
-        };
+        const auto spread = [&]() -> NcclSpread& { return slot->spread ? *slot->spread : slot->spread.emplace(); };
         const double value = number->value;
         switch (column.kind) {
         case Kind::Time:

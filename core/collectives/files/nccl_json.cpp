@@ -228,7 +228,7 @@ class Reader {
             if (!n)
                 return false;
             value = n->value * unit, step = n->halfStep * unit;
-            return !std::isnan(value);
+            return value >= 0; // not NaN either
         };
         object([&](const std::string& key) {
             if (key == "time" || key == "cpu_time") {
@@ -255,7 +255,7 @@ class Reader {
             json.skipValue();
             return;
         }
-        NcclTiming::Spread made;
+        NcclSpread made;
         object([&](const std::string& key) {
             double* const to = key == "min_us"   ? &made.min
                                : key == "max_us" ? &made.max
