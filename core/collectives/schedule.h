@@ -54,24 +54,29 @@ class Schedule {
     virtual ~Schedule() = default;
     int ranks() const { return rankCount; }
     int64_t elements() const { return elementCount; }
+    Collective collective() const { return kind; }
     virtual int64_t steps() const = 0;
     /// What `rank` does in step `index`: `out` is cleared and filled. Costs no more than its sends and receives.
     virtual void step(int rank, int64_t index, Step& out) const = 0;
-    /// "reduce-scatter", "all-gather", "reduce", "broadcast": what the ranks are about in step `index`.
+    /// "reduce-scatter", "all-gather", "reduce", "broadcast": what the ranks are about in step `index`; "reduce and
+    /// broadcast" where early pieces go down a tree while later ones still come up.
     virtual std::string_view phase(int64_t index) const = 0;
     /// Borders of the pieces that messages are made of, ascending, from 0 to elements(): every range of every step
     /// begins and ends at one. One more than there are chunks; empty chunks are kept (three elements over four ranks).
     virtual std::vector<int64_t> chunkBorders() const = 0;
 
   protected:
-    Schedule(int ranks, int64_t elements) : rankCount(ranks), elementCount(elements) {}
+    Schedule(int ranks, int64_t elements, Collective collective = Collective::Allreduce)
+        : kind(collective), rankCount(ranks), elementCount(elements) {}
 
   private:
+    Collective kind;
     int rankCount;
     int64_t elementCount;
 };
 
-/// Which chunk a rank starts with in a ring.
+/// Which chunk a rank starts with in a ring's allreduce. (On their own, reduce-scatter and all-gather go as Nccl's:
+/// rank r has chunk r.)
 enum class ChunkConvention {
     Baidu, ///< step i of the reduce-scatter: rank r sends chunk r - i, and owns chunk r + 1 in the end
     Nccl,  ///< rank r sends chunk r - 1 - i, and owns chunk r in the end
@@ -80,7 +85,7 @@ enum class ChunkConvention {
 struct AlgorithmOptions {
     ChunkConvention convention = ChunkConvention::Nccl;
     int ranksPerNode = 4;   ///< hierarchical; the last node may have fewer
-    int pipelineChunks = 8; ///< tree, double-tree: pieces that follow one another through the tree
+    int pipelineChunks = 8; ///< tree, double-tree, hierarchical: pieces that follow one another through a tree
 };
 
 /// One algorithm of the ladder, for describing it and offering it in a form.
@@ -94,8 +99,11 @@ struct Algorithm {
 /// naive, parameter-server, ring, recursive-doubling, halving-doubling, tree, double-tree, hierarchical.
 const std::vector<Algorithm>& algorithms();
 
-/// Any number of ranks from 1 on, any number of elements from 0 on. Throws InputError for an unknown algorithm, and
-/// for one that cannot do the collective.
+/// Any number of ranks from 1 to 1,048,576, any number of elements from 0 on. The pattern of messages depends on the
+/// ranks alone: where there are fewer elements than chunks, messages without elements are sent too. In an allreduce
+/// every element is combined once by somebody and then copied, or by partners in mirrored order: all ranks end
+/// bit-identical (but for what a NaN carries). Throws InputError for an unknown algorithm, for one that cannot do the
+/// collective, and for options below 1.
 std::unique_ptr<Schedule> makeSchedule(std::string_view algorithm, Collective collective, int ranks, int64_t elements,
                                        const AlgorithmOptions& options = {});
 

@@ -6,7 +6,8 @@
 
 namespace warplight::collectives {
 
-/// What is to go wrong, for trying out what happens then.
+/// What is to go wrong, for trying out what happens then. A rank that dies says nothing to anybody; WrongCount: it
+/// believes that the vector has one element more.
 struct Fault {
     enum class Kind { None, Dies, Hangs, Slow, WrongCount } kind = Kind::None;
     int rank = 0;
@@ -20,7 +21,7 @@ struct RunOptions {
     bool keepLog = false;                      ///< of the last repetition
     std::chrono::milliseconds timeout{10'000}; ///< nobody got ahead for so long: the run ends with RankFailure
     Fault fault;
-    StepObserver observe;                      ///< of the last repetition
+    StepObserver observe;                      ///< of the last repetition; called by all ranks at once
     const std::atomic<bool>* cancel = nullptr; ///< throws Cancelled (gpu/error.h)
 };
 
@@ -31,8 +32,8 @@ struct RunOutcome {
 };
 
 /// Ranks are threads of this process, joined by bounded channels with one writer and one reader each.
-/// inputs: one vector per rank. Throws RankFailure, CountMismatch; no thread is left behind then, except one that
-/// hangs on purpose, which is let go.
+/// inputs: one vector per rank. Throws RankFailure, CountMismatch, Cancelled, whatever `observe` throws, and InputError
+/// for more ranks than threads can stand for (1024) or vectors of another length; no thread is left behind then.
 RunOutcome runOnThreads(const CollectiveCall& call, const std::vector<std::vector<std::byte>>& inputs,
                         const RunOptions& options);
 

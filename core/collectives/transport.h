@@ -5,6 +5,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace warplight::collectives {
 
@@ -29,7 +30,7 @@ class Transport {
         receivePieces(
             from, step, bytes,
             [](void* context, size_t offset, std::span<const std::byte> piece) {
-                (*static_cast<Take*>(context))(offset, piece);
+                (*static_cast<std::remove_reference_t<Take>*>(context))(offset, piece);
             },
             &take);
     }

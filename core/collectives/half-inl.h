@@ -1,0 +1,99 @@
+// f16 and bf16 in vectors of f32, to the bit as gpu/number/half.h has them. Included once per target, see
+// hwy/foreach_target.h.
+#if defined(WARPLIGHT_COLLECTIVES_HALF_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef WARPLIGHT_COLLECTIVES_HALF_INL_H
+#undef WARPLIGHT_COLLECTIVES_HALF_INL_H
+#else
+#define WARPLIGHT_COLLECTIVES_HALF_INL_H
+#endif
+
+#include "hwy/highway.h"
+
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace warplight::collectives::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using FloatTag = hn::ScalableTag<float>;
+using WordTag = hn::Rebind<int32_t, FloatTag>;
+using HalfTag = hn::Rebind<uint16_t, FloatTag>;
+using Floats = hn::Vec<FloatTag>;
+using Words = hn::Vec<WordTag>;
+
+inline Words load16(const uint16_t* from) { return hn::PromoteTo(WordTag(), hn::LoadU(HalfTag(), from)); }
+inline void store16(Words words, uint16_t* to) { hn::StoreU(hn::DemoteTo(HalfTag(), words), HalfTag(), to); }
+inline Words word(int32_t value) { return hn::Set(WordTag(), value); }
+
+struct Bf16 {
+    using Value = uint16_t;
+    using Tag = FloatTag;
+    static Floats load(const uint16_t* from) { return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(load16(from))); }
+    static void store(Floats values, uint16_t* to) {
+        const hn::Rebind<uint32_t, FloatTag> unsignedTag; // logical shifts
+        const auto bits = hn::BitCast(unsignedTag, values);
+        const auto high = hn::ShiftRight<16>(bits);
+        const auto odd = hn::And(high, hn::Set(unsignedTag, 1));
+        const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(unsignedTag, 0x7fff))));
+        const auto isNan = hn::RebindMask(unsignedTag, hn::IsNaN(values));
+        const auto chosen = hn::IfThenElse(isNan, hn::Or(high, hn::Set(unsignedTag, 0x40)), rounded);
+        store16(hn::BitCast(WordTag(), chosen), to);
+    }
+};
+
+struct F16 {
+    using Value = uint16_t;
+    using Tag = FloatTag;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 // have instructions for it, F16C
+    using Native = hn::Rebind<hwy::float16_t, FloatTag>;
+    static Floats load(const uint16_t* from) {
+        return hn::PromoteTo(FloatTag(), hn::LoadU(Native(), reinterpret_cast<const hwy::float16_t*>(from)));
+    }
+    static void store(Floats values, uint16_t* to) {
+        hn::StoreU(hn::DemoteTo(Native(), values), Native(), reinterpret_cast<hwy::float16_t*>(to));
+    }
+#else // Highway's own way without F16C does not round to nearest
+    static Floats load(const uint16_t* from) {
+        const Words half = load16(from);
+        const Words size = hn::And(half, word(0x7fff)), shifted = hn::ShiftLeft<13>(size);
+        const Words sign = hn::ShiftLeft<16>(hn::And(half, word(0x8000)));
+        const Words normal = hn::Add(shifted, word(112 << 23)); // 127 - 15
+        const Words infinite = hn::Add(shifted, word(224 << 23));
+        // 2^-14 (1 + fraction) - 2^-14: units of 2^-24, exactly
+        const Words subnormal =
+            hn::BitCast(WordTag(), hn::Sub(hn::BitCast(FloatTag(), hn::Add(shifted, word(113 << 23))),
+                                           hn::Set(FloatTag(), 0x1p-14f)));
+        Words bits = hn::IfThenElse(hn::Gt(word(0x400), size), subnormal, normal);
+        bits = hn::IfThenElse(hn::Gt(size, word(0x7bff)), infinite, bits);
+        return hn::BitCast(FloatTag(), hn::Or(bits, sign));
+    }
+    static void store(Floats values, uint16_t* to) {
+        const Words bits = hn::BitCast(WordTag(), values), size = hn::And(bits, word(0x7fffffff));
+        const Words sign = hn::And(hn::ShiftRight<16>(bits), word(0x8000));
+        const Words odd = hn::And(hn::ShiftRight<13>(size), word(1));
+        const Words rounded = hn::ShiftRight<13>(hn::Add(size, hn::Add(odd, word(0xfff))));
+        const Words normal = hn::Min(hn::Sub(rounded, word(112 << 10)), word(0x7c00));
+        // A half plus the size: its last bit is worth 2^-24, so the sum is rounded as a subnormal has to be.
+        const Floats shifted = hn::Add(hn::BitCast(FloatTag(), size), hn::Set(FloatTag(), 0.5f));
+        const Words subnormal = hn::Sub(hn::BitCast(WordTag(), shifted), word(0x3f000000));
+        const Words nan = hn::Or(word(0x7e00), hn::And(hn::ShiftRight<13>(size), word(0x3ff)));
+        Words half = hn::IfThenElse(hn::Gt(word(0x38800000), size), subnormal, normal); // below 2^-14
+        half = hn::IfThenElse(hn::Gt(size, word(0x7f800000)), nan, half);
+        store16(hn::Or(half, sign), to);
+    }
+#endif
+};
+
+/// f32 and f64 as they are.
+template <class T>
+struct Plain {
+    using Value = T;
+    using Tag = hn::ScalableTag<T>;
+    static hn::Vec<Tag> load(const T* from) { return hn::LoadU(Tag(), from); }
+    static void store(hn::Vec<Tag> values, T* to) { hn::StoreU(values, Tag(), to); }
+};
+
+} // namespace warplight::collectives::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
