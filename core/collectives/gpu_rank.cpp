@@ -96,6 +96,9 @@ GpuRank::GpuRank(int rank, std::shared_ptr<const nccl::Library> l)
 GpuRank::~GpuRank() {
     device.cuda().driver().contextSetCurrent(device.cuda().handle()); // the last thread here may have used another's
     marks.clear();
+}
+
+void GpuRank::leave() noexcept {
     if (const nccl::CommHandle comm = handle.exchange(nullptr))
         device.cuda().lost() ? library->commAbort(comm) : library->commDestroy(comm);
 }

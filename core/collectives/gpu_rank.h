@@ -24,6 +24,8 @@ class GpuRank {
     std::string name() const { return device.name(); }
     nccl::CommHandle comm() const { return handle.load(); }
     void join(nccl::CommHandle comm) { handle = comm; }
+    /// Before any rank of a team goes: NCCL tidies up after all of them when the last one leaves.
+    void leave() noexcept;
     /// Ends whatever NCCL waits for on this GPU; nothing more can be sent then. From any thread, once.
     void abort() noexcept;
 

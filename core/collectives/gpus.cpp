@@ -17,6 +17,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int fewestGpus = 2;
+/// NCCL joins two GPUs when they first talk to each other, which takes it milliseconds.
+constexpr int fewestWarmups = 1;
 constexpr auto poll = std::chrono::milliseconds(5);
 /// How long a thread that shall stop may stay inside a call of NCCL before its communicator is aborted under it.
 constexpr auto grace = std::chrono::milliseconds(500);
@@ -134,7 +136,8 @@ class TeamRun {
                 throw Stopped();
         };
         rank.prepare(call, inputs[index]);
-        for (int repetition = -options.warmups; repetition < options.repetitions; ++repetition) {
+        for (int repetition = -std::max(options.warmups, fewestWarmups); repetition < options.repetitions;
+             ++repetition) {
             const bool isLast = repetition + 1 == options.repetitions;
             const bool logs = isLast && options.keepLog && !byLibrary;
             rank.clearMarks();
@@ -286,7 +289,10 @@ GpuRanks::GpuRanks(int count) : team(std::make_unique<Team>()) {
         team->ranks[rank]->join(comms[rank]);
 }
 
-GpuRanks::~GpuRanks() = default;
+GpuRanks::~GpuRanks() {
+    for (const auto& rank : team->ranks)
+        rank->leave();
+}
 
 int GpuRanks::ranks() const { return static_cast<int>(team->ranks.size()); }
 

@@ -40,6 +40,7 @@ class GpuRanks {
     /// seconds: by the GPUs' own clocks, from the moment when an all-reduce of one element has brought them together to
     /// the end of the slowest; copies to and from the GPU are not part of it. In the log, times are those of each GPU's
     /// events between steps, which cost some microseconds each; the library's own collective keeps none.
+    /// There is one warm-up at least: NCCL joins two GPUs when they first talk to each other.
     /// timeout: no repetition may take longer. Throws RankFailure naming the rank, Cancelled, InputError (also for a
     /// fault: these are for threads and processes). After an exception the ranks are of no use any more.
     RunOutcome run(const CollectiveCall& call, std::string_view algorithm,

@@ -138,8 +138,10 @@ class GpusTest : public QObject {
         for (const QByteArray& line : QByteArray(nccl.log()).split('\n'))
             if (line.contains("->"))
                 seen.insert(line.toStdString());
+        const std::multiset<std::string> once = said;
+        said.insert(once.begin(), once.end()); // a warm-up was before
         QVERIFY(said == seen);
-        QCOMPARE(said.size(), size_t(2 * (ranks - 1) * ranks));
+        QCOMPARE(once.size(), size_t(2 * (ranks - 1) * ranks));
         QCOMPARE(bytes, 2 * (ranks - 1) * n * 4); // 2 (p - 1) / p of the vector from each rank
         for (int rank = 0; rank < ranks; ++rank)  // by the log, everybody has everything
             for (int chunk = 0; chunk < ranks; ++chunk)
@@ -152,7 +154,7 @@ class GpusTest : public QObject {
         options.keepLog = true;
         const RunOutcome outcome = runOnGpus({schedule.get(), DType::F32, Reduction::Sum, true}, ncclLibraryAlgorithm,
                                              startVectors(DType::F32, 2, 100), options);
-        QCOMPARE(std::string(nccl.log()), "all-reduce of 1\nall-reduce of 100\n");
+        QCOMPARE(std::string(nccl.log()), "all-reduce of 1\nall-reduce of 100\nall-reduce of 1\nall-reduce of 100\n");
         QVERIFY(outcome.log.messages.empty());
         QCOMPARE(standIn.counts().kernels, uint64_t(0));
     }
