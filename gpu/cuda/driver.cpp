@@ -94,6 +94,7 @@ std::string Driver::resolve() {
     find(streamCreate, "cuStreamCreate");
     find(streamDestroy, "cuStreamDestroy_v2");
     find(streamSynchronize, "cuStreamSynchronize");
+    find(streamQuery, "cuStreamQuery");
     find(eventCreate, "cuEventCreate");
     find(eventDestroy, "cuEventDestroy_v2");
     find(eventRecord, "cuEventRecord");
@@ -106,6 +107,7 @@ std::string Driver::resolve() {
     find(memFreeHost, "cuMemFreeHost");
     find(memcpyHostToDevice, "cuMemcpyHtoDAsync_v2");
     find(memcpyDeviceToHost, "cuMemcpyDtoHAsync_v2");
+    find(memcpyDeviceToDevice, "cuMemcpyDtoDAsync_v2");
     find(memsetBytes, "cuMemsetD8Async");
     find(moduleLoadData, "cuModuleLoadDataEx");
     find(moduleUnload, "cuModuleUnload");

@@ -41,6 +41,7 @@ class Driver {
     Result (*streamCreate)(StreamHandle*, unsigned flags);
     Result (*streamDestroy)(StreamHandle);
     Result (*streamSynchronize)(StreamHandle);
+    Result (*streamQuery)(StreamHandle); ///< NotReady: it has work left
     Result (*eventCreate)(EventHandle*, unsigned flags);
     Result (*eventDestroy)(EventHandle);
     Result (*eventRecord)(EventHandle, StreamHandle);
@@ -53,6 +54,7 @@ class Driver {
     Result (*memFreeHost)(void*);
     Result (*memcpyHostToDevice)(DevicePointer, const void*, size_t bytes, StreamHandle);
     Result (*memcpyDeviceToHost)(void*, DevicePointer, size_t bytes, StreamHandle);
+    Result (*memcpyDeviceToDevice)(DevicePointer to, DevicePointer from, size_t bytes, StreamHandle);
     Result (*memsetBytes)(DevicePointer, unsigned char value, size_t bytes, StreamHandle);
     Result (*moduleLoadData)(ModuleHandle*, const void* image, unsigned options, JitOption*, void** values);
     Result (*moduleUnload)(ModuleHandle);

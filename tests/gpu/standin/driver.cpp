@@ -152,6 +152,7 @@ STANDIN_EXPORT Result cuDevicePrimaryCtxRetain(ContextHandle* context, DeviceNum
     });
 }
 STANDIN_EXPORT Result cuDevicePrimaryCtxRelease_v2(DeviceNumber device) {
+    const std::lock_guard hold(state().lock);
     Gpu& gpu = state().gpus[device];
     if (gpu.retained == 0)
         return Result::InvalidContext;
@@ -186,7 +187,10 @@ STANDIN_EXPORT Result cuStreamDestroy_v2(StreamHandle stream) {
     });
 }
 STANDIN_EXPORT Result cuStreamSynchronize(StreamHandle) {
-    return inContext("cuStreamSynchronize", [](Gpu& gpu) { return gpu.run(); });
+    return waitInContext("cuStreamSynchronize", [](Gpu& gpu) { return gpu.run(); });
+}
+STANDIN_EXPORT Result cuStreamQuery(StreamHandle) { // whoever asks waits a little
+    return inContext("cuStreamQuery", [](Gpu& gpu) { return gpu.run(); });
 }
 
 STANDIN_EXPORT Result cuEventCreate(EventHandle* event, unsigned) {
@@ -199,9 +203,10 @@ STANDIN_EXPORT Result cuEventCreate(EventHandle* event, unsigned) {
     });
 }
 STANDIN_EXPORT Result cuEventDestroy_v2(EventHandle handle) {
-    return inContext("cuEventDestroy_v2", [&](Gpu& gpu) {
+    return waitInContext("cuEventDestroy_v2", [&](Gpu& gpu) {
         auto* event = reinterpret_cast<standin::Event*>(handle);
-        gpu.run(); // records of it may wait
+        if (gpu.run() == Result::NotReady) // records of it may wait
+            return Result::NotReady;
         if (gpu.events.erase(event) == 0)
             return Result::InvalidHandle;
         delete event;
@@ -225,7 +230,7 @@ STANDIN_EXPORT Result cuEventRecord(EventHandle handle, StreamHandle stream) {
     });
 }
 STANDIN_EXPORT Result cuEventSynchronize(EventHandle handle) {
-    return inContext("cuEventSynchronize", [&](Gpu& gpu) {
+    return waitInContext("cuEventSynchronize", [&](Gpu& gpu) {
         auto* event = reinterpret_cast<standin::Event*>(handle);
         return gpu.run([event] { return event->done == event->records; });
     });

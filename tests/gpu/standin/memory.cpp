@@ -53,7 +53,7 @@ STANDIN_EXPORT Result cuMemAlloc_v2(DevicePointer* address, size_t bytes) {
     return inContext("cuMemAlloc_v2", [&](Gpu& gpu) { return allocate(gpu, address, bytes); });
 }
 STANDIN_EXPORT Result cuMemFree_v2(DevicePointer address) {
-    return inContext("cuMemFree_v2", [&](Gpu& gpu) {
+    return waitInContext("cuMemFree_v2", [&](Gpu& gpu) {
         const Result result = gpu.run(); // waits for the whole GPU, as the driver does
         return result != Result::Success ? result : release(gpu, address);
     });
@@ -67,8 +67,9 @@ STANDIN_EXPORT Result cuMemAllocHost_v2(void** memory, size_t bytes) {
     });
 }
 STANDIN_EXPORT Result cuMemFreeHost(void* memory) {
-    return inContext("cuMemFreeHost", [&](Gpu& gpu) {
-        gpu.run();
+    return waitInContext("cuMemFreeHost", [&](Gpu& gpu) {
+        if (gpu.run() == Result::NotReady)
+            return Result::NotReady;
         if (gpu.hostAllocations.erase(memory) == 0)
             return Result::InvalidValue;
         std::free(memory);
@@ -91,6 +92,18 @@ STANDIN_EXPORT Result cuMemcpyDtoHAsync_v2(void* to, DevicePointer from, size_t 
         gpu.queue.push_back([&gpu, to, from, bytes] {
             gpu.virtualGpu().download(to, from, static_cast<int64_t>(bytes));
             state().note("to host " + std::to_string(bytes));
+            return Result::Success;
+        });
+        return Result::Success;
+    });
+}
+STANDIN_EXPORT Result cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, size_t bytes, StreamHandle) {
+    return inContext("cuMemcpyDtoDAsync_v2", [&](Gpu& gpu) {
+        gpu.queue.push_back([&gpu, to, from, bytes] {
+            std::vector<unsigned char> copy(bytes);
+            gpu.virtualGpu().download(copy.data(), from, static_cast<int64_t>(bytes));
+            gpu.virtualGpu().upload(to, copy.data(), static_cast<int64_t>(bytes));
+            state().note("in device " + std::to_string(bytes));
             return Result::Success;
         });
         return Result::Success;

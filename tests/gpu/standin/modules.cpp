@@ -100,9 +100,10 @@ STANDIN_EXPORT Result cuModuleLoadDataEx(ModuleHandle* handle, const void* image
     });
 }
 STANDIN_EXPORT Result cuModuleUnload(ModuleHandle handle) {
-    return inContext("cuModuleUnload", [&](Gpu& gpu) {
+    return waitInContext("cuModuleUnload", [&](Gpu& gpu) {
         auto* module = reinterpret_cast<standin::Module*>(handle);
-        gpu.run();
+        if (gpu.run() == Result::NotReady)
+            return Result::NotReady;
         if (gpu.modules.erase(module) == 0)
             return Result::InvalidHandle;
         delete module;

@@ -41,6 +41,15 @@ void standinEnqueue(const char* what, void (*work)(void* data), void* data);
 void standinRead(uint64_t address, void* to, int64_t bytes);
 void standinWrite(uint64_t address, const void* from, int64_t bytes);
 
+// The same for several GPUs, by their numbers; -1: no such stream. `work` answers 0 when it is done, 600 when it waits
+// for another GPU (it is asked again), else an error of the driver. It runs while standinLocked's lock is held.
+int standinDeviceOfStream(const void* stream);
+void standinEnqueueOn(int device, const char* what, int (*work)(void* data), void* data);
+void standinReadOn(int device, uint64_t address, void* to, int64_t bytes);
+void standinWriteOn(int device, uint64_t address, const void* from, int64_t bytes);
+double standinClockOn(int device, double atLeast); ///< seconds; sets the clock forward to `atLeast`
+void standinLocked(void (*work)(void* data), void* data);
+
 // In the stand-in for NVML.
 void standinClocks(unsigned smClockMHz, uint64_t reasons);
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <sstream>
+#include <thread>
 
 namespace standin {
 namespace {
@@ -90,9 +91,14 @@ gpu::Device& Gpu::virtualGpu() {
 
 Result Gpu::run(const std::function<bool()>& until) {
     while (stuck == Result::Success && !queue.empty() && !until()) {
-        const auto work = std::move(queue.front());
+        auto work = std::move(queue.front());
         queue.pop_front();
-        stuck = work();
+        const Result result = work();
+        if (result == Result::NotReady) {
+            queue.push_front(std::move(work));
+            return result;
+        }
+        stuck = result;
     }
     return stuck;
 }
@@ -127,6 +133,7 @@ void Gpu::freeEverything() {
 
 Result call(const char* function, const std::function<Result()>& body) {
     State& s = state();
+    const std::lock_guard hold(s.lock);
     ++s.counts.calls;
     for (size_t i = 0; i < s.faults.size(); ++i) {
         Fault& fault = s.faults[i];
@@ -155,6 +162,17 @@ Result inContext(const char* function, const std::function<Result(Gpu&)>& body) 
             return Result::InvalidContext;
         return gpu->stuck != Result::Success ? gpu->stuck : body(*gpu);
     });
+}
+
+Result waitInContext(const char* function, const std::function<Result(Gpu&)>& body) {
+    Result result = inContext(function, body);
+    while (result == Result::NotReady) {
+        std::this_thread::sleep_for(std::chrono::microseconds(20));
+        const std::lock_guard hold(state().lock);
+        Gpu* gpu = current();
+        result = gpu->stuck != Result::Success ? gpu->stuck : body(*gpu);
+    }
+    return result;
 }
 
 } // namespace standin
@@ -205,6 +223,36 @@ STANDIN_EXPORT void standinEnqueue(const char* what, void (*work)(void*), void* 
         state().note(what);
         return Result::Success;
     });
+}
+STANDIN_EXPORT int standinDeviceOfStream(const void* stream) {
+    const std::lock_guard hold(state().lock);
+    for (int i = 0; i < mostDevices; ++i)
+        if (state().gpus[i].streams.count(const_cast<void*>(stream)))
+            return i;
+    return -1;
+}
+STANDIN_EXPORT void standinEnqueueOn(int device, const char* what, int (*work)(void*), void* data) {
+    const std::lock_guard hold(state().lock);
+    state().gpus[device].queue.push_back([what = std::string(what), work, data] {
+        const auto result = static_cast<Result>(work(data));
+        if (result == Result::Success)
+            state().note(what);
+        return result;
+    });
+}
+STANDIN_EXPORT void standinReadOn(int device, uint64_t address, void* to, int64_t bytes) {
+    state().gpus[device].virtualGpu().download(to, address, bytes);
+}
+STANDIN_EXPORT void standinWriteOn(int device, uint64_t address, const void* from, int64_t bytes) {
+    state().gpus[device].virtualGpu().upload(address, from, bytes);
+}
+STANDIN_EXPORT double standinClockOn(int device, double atLeast) {
+    double& clock = state().gpus[device].clock;
+    return clock = std::max(clock, atLeast);
+}
+STANDIN_EXPORT void standinLocked(void (*work)(void*), void* data) {
+    const std::lock_guard hold(state().lock);
+    work(data);
 }
 STANDIN_EXPORT void standinRead(uint64_t address, void* to, int64_t bytes) {
     current()->virtualGpu().download(to, address, bytes);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -35,7 +36,8 @@ struct Module {
 /// One GPU: the virtual GPU behind a queue.
 struct Gpu {
     std::unique_ptr<gpu::Device> device;
-    std::deque<std::function<Result()>> queue; ///< of all streams: one order that the hardware may choose
+    /// Of all streams: one order that the hardware may choose. NotReady: it waits for another GPU, and stays.
+    std::deque<std::function<Result()>> queue;
     std::map<uint64_t, int64_t> allocations;
     std::set<void*> hostAllocations, streams;
     std::set<Event*> events;
@@ -46,7 +48,8 @@ struct Gpu {
     Result stuck = Result::Success; ///< an error that stays
 
     gpu::Device& virtualGpu();
-    /// Does what waits in the queue, all of it or until `until` says so. Stops at an error, which stays.
+    /// Does what waits in the queue, all of it or until `until` says so. Stops at an error, which stays, and with
+    /// NotReady at what waits for another GPU.
     Result run(const std::function<bool()>& until = [] { return false; });
     void freeEverything();
 };
@@ -56,6 +59,8 @@ struct Fault {
     int calls;
     Result result;
 };
+
+constexpr int mostDevices = 4;
 
 struct State {
     int devices = 1, driver = 13000;
@@ -68,7 +73,8 @@ struct State {
     Result kernelFault = Result::Success;
     StandinCounts counts{};
     std::string log, finding;
-    Gpu gpus[2];
+    Gpu gpus[mostDevices];
+    std::recursive_mutex lock; ///< held in every call: GPUs of several threads take turns
 
     State(); ///< as WARPLIGHT_STANDIN says
     void note(const std::string& line) { log += line + '\n'; }
@@ -88,5 +94,7 @@ constexpr const char* busId = "0000:65:00.0";
 Result call(const char* function, const std::function<Result()>& body);
 /// The same for calls that need a context.
 Result inContext(const char* function, const std::function<Result(Gpu&)>& body);
+/// The same for calls that wait: `body` is tried again, with turns for other threads in between, until it is ready.
+Result waitInContext(const char* function, const std::function<Result(Gpu&)>& body);
 
 } // namespace standin

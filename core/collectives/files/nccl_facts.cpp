@@ -1,0 +1,201 @@
+#include "core/collectives/files/nccl_facts.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+
+namespace warplight::collectives {
+namespace {
+
+struct Known {
+    NcclTest test;
+    std::string_view name;
+};
+constexpr std::array<Known, 10> known{{{NcclTest::Unknown, "unknown"},
+                                       {NcclTest::AllReduce, "all_reduce"},
+                                       {NcclTest::AllGather, "all_gather"},
+                                       {NcclTest::ReduceScatter, "reduce_scatter"},
+                                       {NcclTest::Broadcast, "broadcast"},
+                                       {NcclTest::Reduce, "reduce"},
+                                       {NcclTest::AllToAll, "alltoall"},
+                                       {NcclTest::SendRecv, "sendrecv"},
+                                       {NcclTest::Gather, "gather"},
+                                       {NcclTest::Scatter, "scatter"}}};
+
+/// Beyond rounding: averages over threads and processes are taken of times and of bandwidths one by one.
+constexpr double slack = 2e-3;
+
+bool near(double value, double expected, double step) {
+    return std::fabs(value - expected) <= step + slack * std::fabs(expected);
+}
+
+} // namespace
+
+std::string_view nameOf(NcclTest test) {
+    return std::find_if(known.begin(), known.end(), [&](const Known& k) { return k.test == test; })->name;
+}
+
+NcclTest ncclTestOf(std::string_view program) {
+    if (const size_t slash = program.find_last_of("/\\"); slash != program.npos)
+        program.remove_prefix(slash + 1);
+    for (const std::string_view ending : {".exe", "_mpi", "_perf"})
+        if (program.ends_with(ending))
+            program.remove_suffix(ending.size());
+    if (program == "all_to_all" || program == "all_to_all_single") // PyTorch's names
+        return NcclTest::AllToAll;
+    if (program == "all_gather_into_tensor")
+        return NcclTest::AllGather;
+    if (program == "reduce_scatter_tensor")
+        return NcclTest::ReduceScatter;
+    const auto found = std::find_if(known.begin() + 1, known.end(), [&](const Known& k) { return k.name == program; });
+    return found == known.end() ? NcclTest::Unknown : found->test;
+}
+
+std::optional<double> busFactor(NcclTest test, int ranks) {
+    if (ranks < 1)
+        return {};
+    const double others = static_cast<double>(ranks - 1) / ranks;
+    switch (test) {
+    case NcclTest::Unknown:
+        return {};
+    case NcclTest::AllReduce:
+        return 2 * others;
+    case NcclTest::AllGather:
+    case NcclTest::ReduceScatter:
+    case NcclTest::AllToAll:
+    case NcclTest::Gather:
+    case NcclTest::Scatter:
+        return others;
+    case NcclTest::Broadcast:
+    case NcclTest::Reduce:
+    case NcclTest::SendRecv:
+        return 1.0;
+    }
+    return {};
+}
+
+std::optional<PrintedNumber> printedNumber(std::string_view text) {
+    if (text == "N/A" || text == "n/a" || text == "-nan")
+        return PrintedNumber{std::numeric_limits<double>::quiet_NaN(), 0};
+    double value = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (read.ec == std::errc::invalid_argument || read.ptr != text.data() + text.size())
+        return {};
+    if (read.ec == std::errc::result_out_of_range || !std::isfinite(value))
+        return PrintedNumber{std::numeric_limits<double>::quiet_NaN(), 0};
+    const size_t mark = text.find_first_of("eE"), point = text.find('.');
+    int exponent = 0;
+    if (mark != text.npos) {
+        const std::string_view digits = text.substr(mark + 1 + (text[mark + 1] == '+'));
+        std::from_chars(digits.data(), digits.data() + digits.size(), exponent);
+    }
+    const size_t end = std::min(mark, text.size());
+    const int decimals = point < end ? static_cast<int>(end - point) - 1 : 0;
+    return PrintedNumber{value, 0.5 * std::pow(10.0, exponent - decimals)};
+}
+
+std::string ncclVersionText(int64_t code) {
+    if (code < 1000 || code > 999'999)
+        return {};
+    const int64_t major = code < 10'000 ? 1000 : 10'000;
+    return fmt::format("{}.{}.{}", code / major, code % major / 100, code % 100);
+}
+
+void RankCount::add(int64_t group, int64_t rank, std::string host, const std::string& device) {
+    if (!seen.insert({group, rank}).second) {
+        ++repeated;
+        return;
+    }
+    hosts.insert(std::move(host));
+    const auto same = std::find_if(devices.begin(), devices.end(), [&](const auto& d) { return d.name == device; });
+    if (same != devices.end())
+        ++same->count;
+    else
+        devices.push_back({device, 1});
+}
+
+void RankCount::into(NcclTests& run, int64_t ranksEach) const {
+    int64_t first = 0, groups = 0, inGroup = 0;
+    bool uneven = false;
+    for (auto at = seen.begin(); at != seen.end(); ++at) {
+        ++inGroup;
+        if (const auto next = std::next(at); next == seen.end() || next->first != at->first) {
+            first = groups++ == 0 ? inGroup : first;
+            uneven = uneven || inGroup != first;
+            inGroup = 0;
+        }
+    }
+    const auto ranksOf = [&](int64_t names) { return static_cast<int>(std::min(names * ranksEach, mostRanks)); };
+    run.ranks = ranksOf(first);
+    run.hosts = static_cast<int>(hosts.size());
+    for (const NcclTests::Device& device : devices)
+        run.devices.push_back({device.name, ranksOf(device.count)});
+    if (uneven)
+        run.warnings.push_back(fmt::format("The {} groups of ranks differ in size; bandwidths are checked with the {} "
+                                           "ranks of the first.",
+                                           groups, run.ranks));
+    if (repeated > 0)
+        run.warnings.push_back(fmt::format(
+            "{} ranks are named twice: several runs of one process each, as a build without MPI makes them?",
+            repeated));
+}
+
+void BandwidthCheck::add(int64_t bytes, const NcclTiming& timing, const PrintedTiming& steps,
+                         const std::string& where) {
+    if (bytes > 0 && timing.seconds > 0 && timing.algbw > 0 && timing.busbw >= 0)
+        seen.push_back({bytes, timing.seconds, timing.algbw, timing.busbw, steps, where});
+}
+
+void BandwidthCheck::into(NcclTests& run) const {
+    const auto factorFits = [&](double factor) {
+        return std::all_of(seen.begin(), seen.end(), [&](const Seen& s) {
+            return near(s.busbw, s.algbw * factor, s.steps.busbw + factor * s.steps.algbw);
+        });
+    };
+    if (run.test == NcclTest::Unknown && run.ranks > 1 && !seen.empty()) {
+        const bool reduces = std::any_of(run.rows.begin(), run.rows.end(),
+                                         [](const NcclRow& r) { return !r.redop.empty() && r.redop != "none"; });
+        const bool rooted = std::any_of(run.rows.begin(), run.rows.end(), [](const NcclRow& r) { return !!r.root; });
+        // Those that a reduction and a root leave over, told apart by their factor; all-gather and all-to-all, or
+        // all-reduce and a plain send between two ranks, are not.
+        std::vector<NcclTest> fitting;
+        for (const Known& k : known) {
+            const NcclTest t = k.test;
+            const bool ofReduction = t == NcclTest::AllReduce || t == NcclTest::Reduce || t == NcclTest::ReduceScatter;
+            const bool ofRoot =
+                t == NcclTest::Broadcast || t == NcclTest::Reduce || t == NcclTest::Gather || t == NcclTest::Scatter;
+            const auto factor = busFactor(t, run.ranks);
+            if (factor && ofRoot == rooted && (ofReduction == reduces || (reduces && t == NcclTest::SendRecv)) &&
+                factorFits(*factor))
+                fitting.push_back(t);
+        }
+        if (fitting.size() == 1) {
+            run.test = fitting[0];
+            run.testFromBandwidths = true;
+        }
+    }
+    const auto factor = busFactor(run.test, run.ranks);
+    int64_t wrongBus = 0, wrongAlgorithm = 0;
+    std::string bus, algorithm;
+    for (const Seen& s : seen) {
+        const double size = static_cast<double>(s.bytes), algbw = size / s.seconds;
+        const double step = algbw * s.steps.seconds / s.seconds;
+        if (!near(s.algbw, algbw, s.steps.algbw + step) && wrongAlgorithm++ == 0)
+            algorithm = fmt::format("{} says {:.4g} GB/s, its size and time make {:.4g}", s.where, s.algbw * 1e-9,
+                                    algbw * 1e-9);
+        else if (factor && !near(s.busbw, algbw * *factor, s.steps.busbw + step * *factor) && wrongBus++ == 0)
+            bus = fmt::format("{} says {:.4g} GB/s, its time and {} ranks make {:.4g}", s.where, s.busbw * 1e-9,
+                              run.ranks, algbw * *factor * 1e-9);
+    }
+    if (wrongAlgorithm > 0)
+        run.warnings.push_back(fmt::format("The algorithm bandwidth of {} of {} results is not size over time: {}.",
+                                           wrongAlgorithm, seen.size(), algorithm));
+    if (wrongBus > 0)
+        run.warnings.push_back(fmt::format("The bus bandwidth of {} of {} results is not that of {}: {}.", wrongBus,
+                                           seen.size(), nameOf(run.test), bus));
+}
+
+} // namespace warplight::collectives

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "core/collectives/nccl_tests.h"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace warplight::collectives {
+
+constexpr int64_t mostRanks = 1'000'000; ///< more is nonsense in a file
+
+/// A number as it is printed: its value and half a unit of its last digit, by which rounding may have moved it.
+struct PrintedNumber {
+    double value = 0, halfStep = 0;
+};
+/// "12.34", "1.2e+03", "8", "nan", "inf", "-nan"; unset for anything else. "N/A" is NaN.
+std::optional<PrintedNumber> printedNumber(std::string_view text);
+
+/// 22809 is "2.28.9", 2708 is "2.7.8" (NCCL_VERSION_CODE of nccl.h, whose digits changed with 2.9); "" for nonsense.
+std::string ncclVersionText(int64_t code);
+
+/// Counts the ranks that a run names.
+class RankCount {
+  public:
+    void add(int64_t group, int64_t rank, std::string host, const std::string& device);
+    bool empty() const { return devices.empty(); }
+    /// Fills in `ranks`, `hosts` and `devices`, with warnings about what does not fit together. `ranksEach`: a name
+    /// stands for so many ranks.
+    void into(NcclTests& run, int64_t ranksEach) const;
+
+  private:
+    std::set<std::pair<int64_t, int64_t>> seen; ///< (group, rank)
+    std::set<std::string> hosts;
+    std::vector<NcclTests::Device> devices; ///< in order of appearance
+    int64_t repeated = 0;
+};
+
+/// How far rounding may have moved a row's numbers, for the comparison of its bandwidths.
+struct PrintedTiming {
+    double seconds = 0, algbw = 0, busbw = 0; ///< half steps
+};
+
+/// Compares bandwidths with what follows from time, size and ranks; counts what disagrees. One warning a run.
+class BandwidthCheck {
+  public:
+    void add(int64_t bytes, const NcclTiming& timing, const PrintedTiming& steps, const std::string& where);
+    /// With the run's test and ranks known; guesses the test from the bandwidths where the file does not name it.
+    void into(NcclTests& run) const;
+
+  private:
+    struct Seen {
+        int64_t bytes;
+        double seconds, algbw, busbw;
+        PrintedTiming steps;
+        std::string where;
+    };
+    std::vector<Seen> seen;
+};
+
+} // namespace warplight::collectives

@@ -1,0 +1,241 @@
+// The functions of libnccl that gpu/nccl looks up (NCCL user guide 2.28, "NCCL API").
+#include "tests/gpu/standin/nccl_world.h"
+#include "tests/gpu/standin/standin_nccl.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <set>
+
+using namespace standin_nccl;
+
+namespace {
+
+using Handle = std::shared_ptr<Comm>*; ///< ncclComm_t
+struct Id {
+    char internal[128];
+};
+
+std::map<std::string, std::shared_ptr<World>>& worlds() {
+    static std::map<std::string, std::shared_ptr<World>> w; // by unique id
+    return w;
+}
+
+thread_local int depth = 0;
+thread_local std::vector<std::shared_ptr<Call>> grouped;
+
+int answer(int result, const char* why) {
+    control().lastError = why;
+    return result;
+}
+
+/// Under the lock, failing when a test wants that.
+int call(const char* function, const std::function<int()>& body) {
+    struct Locked {
+        const char* function;
+        const std::function<int()>& body;
+        int result;
+    } locked{function, body, Success};
+    standinLocked(
+        [](void* data) {
+            auto& l = *static_cast<Locked*>(data);
+            for (auto fault = control().faults.begin(); fault != control().faults.end(); ++fault)
+                if (fault->function == l.function && --fault->calls == 0) {
+                    l.result = answer(fault->result, "as a test wanted it");
+                    control().faults.erase(fault);
+                    return;
+                }
+            l.result = l.body();
+        },
+        &locked);
+    return locked.result;
+}
+
+std::shared_ptr<Comm> makeComm(const std::shared_ptr<World>& world, int rank, int device) {
+    auto comm = std::make_shared<Comm>();
+    comm->world = world, comm->rank = rank, comm->device = device;
+    const Control& c = control();
+    comm->hangs = std::count(c.hanging.begin(), c.hanging.end(), rank) > 0;
+    if (const auto error = c.asyncErrors.find(rank); error != c.asyncErrors.end())
+        comm->asyncError = error->second;
+    world->comms[static_cast<size_t>(rank)] = comm;
+    ++control().comms;
+    return comm;
+}
+
+/// All calls of a thread's group, a stream at a time.
+void flush() {
+    std::vector<std::shared_ptr<Call>> calls = std::move(grouped);
+    grouped.clear();
+    while (!calls.empty()) {
+        const auto others = std::stable_partition(
+            calls.begin(), calls.end(), [&, comm = calls[0]->comm](const auto& c) { return c->comm == comm; });
+        enqueue({calls.begin(), others});
+        calls.erase(calls.begin(), others);
+    }
+}
+
+int add(const char* function, Handle handle, Call made) {
+    return call(function, [&] {
+        if (!handle || (*handle)->aborted)
+            return answer(InvalidArgument, "no communicator");
+        made.comm = *handle;
+        if (made.type < F16 || made.type > BF16 ||
+            (made.operation != Sum && made.operation != Max && made.operation != Average))
+            return answer(InvalidArgument, "a type or operation that this library does not know");
+        const bool reads = made.kind != Kind::Receive, writes = made.kind != Kind::Send;
+        if (made.count > 0 && ((reads && made.from == 0) || (writes && made.to == 0)))
+            return answer(InvalidArgument, "a buffer is null");
+        if (made.peer < 0 || made.peer >= static_cast<int>(made.comm->world->comms.size()))
+            return answer(InvalidArgument, "there is no such rank");
+        if (standinDeviceOfStream(made.stream) != made.comm->device)
+            return answer(InvalidUsage, "the stream is not of the communicator's GPU");
+        grouped.push_back(std::make_shared<Call>(std::move(made)));
+        if (depth == 0)
+            flush();
+        return int(Success);
+    });
+}
+
+uint64_t at(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
+
+} // namespace
+
+extern "C" {
+
+int cuDeviceGetCount(int* count);
+
+STANDIN_EXPORT int ncclGetVersion(int* version) {
+    return call("ncclGetVersion", [&] {
+        *version = control().version;
+        return int(Success);
+    });
+}
+STANDIN_EXPORT const char* ncclGetErrorString(int result) {
+    constexpr const char* texts[] = {"no error",
+                                     "unhandled cuda error",
+                                     "unhandled system error",
+                                     "internal error",
+                                     "invalid argument",
+                                     "invalid usage",
+                                     "remote process exited or there was a network error",
+                                     "NCCL operation in progress"};
+    return result >= 0 && result < 8 ? texts[result] : "unknown result code";
+}
+STANDIN_EXPORT const char* ncclGetLastError(Handle) { return control().lastError.c_str(); }
+
+STANDIN_EXPORT int ncclCommInitAll(Handle* comms, int gpus, const int* ordinals) {
+    return call("ncclCommInitAll", [&] {
+        int count = 0;
+        cuDeviceGetCount(&count);
+        std::set<int> used;
+        for (int i = 0; i < gpus; ++i) {
+            const int device = ordinals ? ordinals[i] : i;
+            if (device < 0 || device >= count)
+                return answer(InvalidArgument, "there is no such GPU");
+            if (!used.insert(device).second)
+                return answer(InvalidUsage, "Duplicate GPU detected");
+        }
+        const auto world = std::make_shared<World>();
+        world->comms.resize(static_cast<size_t>(gpus));
+        for (int i = 0; i < gpus; ++i)
+            comms[i] = new std::shared_ptr<Comm>(makeComm(world, i, ordinals ? ordinals[i] : i));
+        return int(Success);
+    });
+}
+STANDIN_EXPORT int ncclGetUniqueId(Id* id) {
+    return call("ncclGetUniqueId", [&] {
+        static int next = 0;
+        std::memset(id, 0, sizeof(Id));
+        std::strcpy(id->internal, ("world " + std::to_string(next++)).c_str());
+        worlds()[id->internal] = std::make_shared<World>();
+        return int(Success);
+    });
+}
+/// The GPU is the rank's number here: the stand-in driver knows contexts, not CUDA's current device.
+STANDIN_EXPORT int ncclCommInitRank(Handle* comm, int ranks, Id id, int rank) {
+    return call("ncclCommInitRank", [&] {
+        const auto world = worlds().find(id.internal);
+        if (world == worlds().end() || rank < 0 || rank >= ranks)
+            return answer(InvalidArgument, "no such id or rank");
+        world->second->comms.resize(static_cast<size_t>(ranks));
+        *comm = new std::shared_ptr<Comm>(makeComm(world->second, rank, rank));
+        return int(Success);
+    });
+}
+STANDIN_EXPORT int ncclCommDestroy(Handle comm) {
+    return call("ncclCommDestroy", [&] {
+        --control().comms;
+        delete comm;
+        return int(Success);
+    });
+}
+STANDIN_EXPORT int ncclCommAbort(Handle comm) {
+    return call("ncclCommAbort", [&] {
+        (*comm)->aborted = true;
+        --control().comms;
+        ++control().aborted;
+        delete comm;
+        return int(Success);
+    });
+}
+STANDIN_EXPORT int ncclCommGetAsyncError(Handle comm, int* result) {
+    return call("ncclCommGetAsyncError", [&] {
+        *result = (*comm)->asyncError;
+        return int(Success);
+    });
+}
+STANDIN_EXPORT int ncclGroupStart() {
+    return call("ncclGroupStart", [] {
+        ++depth;
+        return int(Success);
+    });
+}
+STANDIN_EXPORT int ncclGroupEnd() {
+    return call("ncclGroupEnd", [] {
+        if (depth == 0)
+            return answer(InvalidUsage, "ncclGroupEnd without ncclGroupStart");
+        if (--depth == 0)
+            flush();
+        return int(Success);
+    });
+}
+
+STANDIN_EXPORT int ncclSend(const void* from, size_t count, int type, int peer, Handle comm, void* stream) {
+    return add("ncclSend", comm, {Kind::Send, at(from), 0, count, type, Sum, peer, nullptr, stream});
+}
+STANDIN_EXPORT int ncclRecv(void* to, size_t count, int type, int peer, Handle comm, void* stream) {
+    return add("ncclRecv", comm, {Kind::Receive, 0, at(to), count, type, Sum, peer, nullptr, stream});
+}
+STANDIN_EXPORT int ncclAllReduce(const void* from, void* to, size_t count, int type, int op, Handle comm,
+                                 void* stream) {
+    return add("ncclAllReduce", comm, {Kind::AllReduce, at(from), at(to), count, type, op, 0, nullptr, stream});
+}
+STANDIN_EXPORT int ncclReduceScatter(const void* from, void* to, size_t count, int type, int op, Handle comm,
+                                     void* stream) {
+    return add("ncclReduceScatter", comm, {Kind::ReduceScatter, at(from), at(to), count, type, op, 0, nullptr, stream});
+}
+STANDIN_EXPORT int ncclAllGather(const void* from, void* to, size_t count, int type, Handle comm, void* stream) {
+    return add("ncclAllGather", comm, {Kind::AllGather, at(from), at(to), count, type, Sum, 0, nullptr, stream});
+}
+STANDIN_EXPORT int ncclBroadcast(const void* from, void* to, size_t count, int type, int root, Handle comm,
+                                 void* stream) {
+    return add("ncclBroadcast", comm, {Kind::Broadcast, at(from), at(to), count, type, Sum, root, nullptr, stream});
+}
+
+STANDIN_EXPORT void standinNcclReset() {
+    Control& c = control();
+    const int live = c.comms;
+    c = {};
+    c.comms = live;
+}
+STANDIN_EXPORT void standinNcclFault(const char* function, int calls, int result) {
+    control().faults.push_back({function, calls, result});
+}
+STANDIN_EXPORT void standinNcclAsyncError(int rank, int result) { control().asyncErrors[rank] = result; }
+STANDIN_EXPORT void standinNcclHang(int rank) { control().hanging.push_back(rank); }
+STANDIN_EXPORT void standinNcclVersion(int code) { control().version = code; }
+STANDIN_EXPORT int standinNcclComms() { return control().comms; }
+STANDIN_EXPORT int standinNcclAborted() { return control().aborted; }
+STANDIN_EXPORT const char* standinNcclLog() { return control().log.c_str(); }
+}
