@@ -2,6 +2,9 @@
 
 namespace warplight::labs {
 
-void registerAllreduceLab(lab::Registry& registry) { registry.add(makeSteps()); }
+void registerAllreduceLab(lab::Registry& registry) {
+    registry.add(makeSteps());
+    registry.add(makeCollectiveRace());
+}
 
 } // namespace warplight::labs

@@ -10,21 +10,6 @@ namespace warplight::labs {
 
 using lab::Parameter;
 
-collectives::RunOutcome runJob(const CollectiveJob& job, const RankVectors& inputs,
-                               const collectives::RunOptions& options) {
-    if (const std::string why = whyNot(job.transport); !why.empty())
-        throw InputError(why);
-    const auto schedule = collectives::makeSchedule(job.algorithm, collectives::Collective::Allreduce, job.ranks,
-                                                    job.elements, job.options);
-    return collectives::runOnThreads({schedule.get(), job.type, job.reduction, true}, inputs, options);
-}
-
-std::string whyNot(const std::string& transport) {
-    if (transport == "threads")
-        return "";
-    return fmt::format("transport '{}': expected threads", transport);
-}
-
 double busFactor(int ranks) { return ranks < 1 ? 0 : 2.0 * (ranks - 1) / ranks; }
 
 std::vector<Parameter::Option> algorithmOptions() {

@@ -22,8 +22,7 @@ struct CollectiveJob {
     int64_t bytes() const { return elements * tensor::bytesPerElement(type); } ///< of one rank's vector
 };
 
-/// Runs it for real: between threads, processes or GPUs. Throws InputError where the transport is not there,
-/// RankFailure, CountMismatch, Cancelled.
+/// One run of the job's carrier (carrier.h). Throws as it does.
 collectives::RunOutcome runJob(const CollectiveJob& job, const RankVectors& inputs,
                                const collectives::RunOptions& options);
 

@@ -1,0 +1,90 @@
+#include "core/labs/allreduce/measured_point.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+namespace warplight::labs {
+namespace {
+
+constexpr int64_t period = 5; ///< elements repeat: rank r holds (i + r) mod 5 - 2
+constexpr int leastRepetitions = 3, mostRepetitions = 2000;
+
+double countingElement(int rank, int64_t index) { return static_cast<double>((index + rank) % period - 2); }
+
+double at(const std::vector<double>& sorted, double share) {
+    return sorted[static_cast<size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
+}
+
+/// Elements that differ from what they should be; averages may be off by one in the last place.
+int64_t countWrong(const CollectiveJob& job, const std::vector<std::byte>& vector) {
+    const auto bytes = static_cast<size_t>(tensor::bytesPerElement(job.type));
+    std::array<std::array<std::byte, 8>, period> wanted{};
+    std::array<double, period> numbers{};
+    for (int64_t i = 0; i < period; ++i) {
+        numbers[static_cast<size_t>(i)] = countingResult(job.reduction, job.ranks, i);
+        setElement(job.type, wanted[static_cast<size_t>(i)], 0, numbers[static_cast<size_t>(i)]);
+    }
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < job.elements; ++i) {
+        const auto phase = static_cast<size_t>(i % period);
+        if (std::memcmp(vector.data() + static_cast<size_t>(i) * bytes, wanted[phase].data(), bytes) == 0)
+            continue;
+        const double value = elementAt(job.type, vector, i);
+        const double allowed =
+            job.reduction == collectives::Reduction::Average ? unitInLastPlace(job.type, numbers[phase]) : 0; // -0 is 0
+        wrong += std::fabs(value - numbers[phase]) <= allowed ? 0 : 1;
+    }
+    return wrong;
+}
+
+} // namespace
+
+RankVectors countingVectors(tensor::DType type, int ranks, int64_t elements) {
+    const auto bytes = static_cast<size_t>(tensor::bytesPerElement(type));
+    RankVectors vectors(static_cast<size_t>(ranks));
+    for (int rank = 0; rank < ranks; ++rank) {
+        auto& vector = vectors[static_cast<size_t>(rank)];
+        vector.resize(static_cast<size_t>(elements) * bytes);
+        for (int64_t i = 0; i < std::min(elements, period); ++i)
+            setElement(type, vector, i, countingElement(rank, i));
+        for (size_t done = static_cast<size_t>(std::min(elements, period)) * bytes; done < vector.size();) {
+            const size_t whole = done / (period * bytes) * (period * bytes); // doubles what is there
+            const size_t more = std::min(std::max(whole, period * bytes), vector.size() - done);
+            std::memcpy(vector.data() + done, vector.data(), more);
+            done += more;
+        }
+    }
+    return vectors;
+}
+
+double countingResult(collectives::Reduction reduction, int ranks, int64_t index) {
+    double sum = 0, most = countingElement(0, index);
+    for (int rank = 0; rank < ranks; ++rank) {
+        sum += countingElement(rank, index);
+        most = std::max(most, countingElement(rank, index));
+    }
+    return reduction == collectives::Reduction::Max   ? most
+           : reduction == collectives::Reduction::Sum ? sum
+                                                      : sum / ranks;
+}
+
+MeasuredPoint measurePoint(Carrier& carrier, const CollectiveJob& job, double budget, const std::atomic<bool>* cancel) {
+    const RankVectors inputs = countingVectors(job.type, job.ranks, job.elements);
+    collectives::RunOptions options;
+    options.cancel = cancel;
+    options.warmups = 1;
+    const double first = carrier.run(job, inputs, options).seconds.at(0);
+    options.repetitions =
+        static_cast<int>(std::clamp(budget / std::max(first, 1e-7), double{leastRepetitions}, double{mostRepetitions}));
+    const collectives::RunOutcome outcome = carrier.run(job, inputs, options);
+    std::vector<double> seconds = outcome.seconds;
+    std::sort(seconds.begin(), seconds.end());
+    MeasuredPoint point{at(seconds, 0.5), at(seconds, 0.1), at(seconds, 0.9), options.repetitions, 0};
+    for (const auto& vector : outcome.results)
+        point.wrong += countWrong(job, vector);
+    return point;
+}
+
+} // namespace warplight::labs
