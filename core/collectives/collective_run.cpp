@@ -31,14 +31,24 @@ std::span<std::byte> scratch(size_t bytes) {
     return {memory.get(), bytes};
 }
 
+/// Between two looks at whether the run is cancelled.
+constexpr int64_t pieceElements = 1 << 18;
+
+void checkCancel(const std::atomic<bool>* cancel) {
+    if (cancel && cancel->load(std::memory_order_relaxed))
+        throw Cancelled();
+}
+
 /// One rank on its way through a schedule.
 class RankRun {
   public:
-    RankRun(const CollectiveCall& call, Transport& transport, std::span<std::byte> vector, RankLog* log)
+    RankRun(const CollectiveCall& call, Transport& transport, std::span<std::byte> vector, RankLog* log,
+            const std::atomic<bool>* cancel)
         : call(call),
           transport(transport),
           vector(vector),
           log(log),
+          cancel(cancel),
           elementBytes(tensor::bytesPerElement(call.type)) {}
 
     void run(int64_t index) {
@@ -69,7 +79,9 @@ class RankRun {
             range = chunkRange(range.end, ranks, transport.rank());
         else if (call.schedule->collective() != Collective::Allreduce)
             return;
-        divide(call.type, bytesOf(range).data(), range.size(), static_cast<double>(ranks));
+        forEachPiece(range, [&](Range piece) {
+            divide(call.type, bytesOf(piece).data(), piece.size(), static_cast<double>(ranks));
+        });
     }
 
   private:
@@ -109,14 +121,23 @@ class RankRun {
             offset += size;
         }
         transport.finishSends();
-        offset = 0;
-        for (const Step::Receive& each : receives) {
-            const std::span<std::byte> into = bytesOf(each.range);
-            if (each.reduce)
-                combine(call.type, call.reduction, into.data(), held.data() + offset, each.range.size());
-            else if (!into.empty())
-                std::memcpy(into.data(), held.data() + offset, into.size());
-            offset += into.size();
+        const std::byte* from = held.data();
+        for (const Step::Receive& each : receives)
+            forEachPiece(each.range, [&](Range piece) {
+                const std::span<std::byte> into = bytesOf(piece);
+                if (each.reduce)
+                    combine(call.type, call.reduction, into.data(), from, piece.size());
+                else
+                    std::memcpy(into.data(), from, into.size());
+                from += into.size();
+            });
+    }
+
+    template <class Use>
+    void forEachPiece(Range range, const Use& use) const {
+        for (int64_t begin = range.begin; begin < range.end; begin += pieceElements) {
+            checkCancel(cancel);
+            use({begin, std::min(begin + pieceElements, range.end)});
         }
     }
 
@@ -129,6 +150,7 @@ class RankRun {
     Transport& transport;
     std::span<std::byte> vector;
     RankLog* log;
+    const std::atomic<bool>* cancel;
     int64_t elementBytes;
     Step step;
 };
@@ -142,12 +164,11 @@ void runRank(const CollectiveCall& call, Transport& transport, std::span<std::by
     if (vector.size() != expected || transport.size() != schedule.ranks())
         throw std::logic_error(fmt::format("{} bytes over {} ranks do not fit a schedule of {} bytes over {} ranks",
                                            vector.size(), transport.size(), expected, schedule.ranks()));
-    RankRun run(call, transport, vector, log);
+    RankRun run(call, transport, vector, log, cancel);
     if (log)
         log->start = secondsNow();
     for (int64_t index = 0; index < schedule.steps(); ++index) {
-        if (cancel && cancel->load(std::memory_order_relaxed))
-            throw Cancelled();
+        checkCancel(cancel);
         run.run(index);
         if (observe)
             observe(transport.rank(), index, vector);
