@@ -57,6 +57,7 @@ PageView::PageView(QWidget* parent)
     layout->addWidget(state);
     layout->addLayout(headlines);
     layout->addLayout(grid, 1);
+    layout->addStretch(); // below a page that has no figure yet
 }
 
 void PageView::setDescription(const QString& titleText, const QString& sentenceText) {

@@ -299,7 +299,9 @@ void HeatmapView::paintScale(QPainter& painter, const QRectF& area, const Viewpo
             map.valueScale == lab::Scale::Linear ? low + share * (high - low) : low * std::pow(high / low, share);
         painter.drawText(QRectF(bar.right() + 4, bar.bottom() - share * bar.height() - 8 * uiScale(),
                                 right * uiScale() - 30, 16 * uiScale()),
-                         Qt::AlignLeft | Qt::AlignVCenter, QString::number(value, 'g', 2));
+                         Qt::AlignLeft | Qt::AlignVCenter,
+                         map.valueUnit.empty() ? QString::number(value, 'g', 2)
+                                               : numberText(value, QString::fromStdString(map.valueUnit)));
     }
 }
 

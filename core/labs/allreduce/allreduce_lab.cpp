@@ -5,6 +5,8 @@ namespace warplight::labs {
 void registerAllreduceLab(lab::Registry& registry) {
     registry.add(makeSteps());
     registry.add(makeCollectiveRace());
+    registry.add(makeLinks());
+    registry.add(makeNumbers());
 }
 
 } // namespace warplight::labs

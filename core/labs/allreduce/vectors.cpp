@@ -86,8 +86,8 @@ RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, in
         if (kind == "cancelling") // pairs of ranks hold opposite large numbers; the last of an odd count none
             for (size_t i = 0; i < numbers.size(); ++i) {
                 const bool paired = rank / 2 * 2 + 1 < ranks;
-                const float large = 512.0f * static_cast<float>(1 + (i + static_cast<size_t>(rank / 2)) % 7);
-                numbers[i] = numbers[i] / 64 + (paired ? (rank % 2 == 0 ? large : -large) : 0);
+                const float large = 4.0f * static_cast<float>(1 + (i + static_cast<size_t>(rank / 2)) % 7);
+                numbers[i] += (paired ? (rank % 2 == 0 ? large : -large) : 0);
             }
         auto& vector = vectors[static_cast<size_t>(rank)];
         vector.resize(static_cast<size_t>(elements * bytes));
@@ -97,21 +97,23 @@ RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, in
     return vectors;
 }
 
-std::vector<double> exactSums(tensor::DType type, const RankVectors& vectors) {
+ExactSums exactSums(tensor::DType type, const RankVectors& vectors) {
     const int64_t elements =
         vectors.empty() ? 0 : static_cast<int64_t>(vectors[0].size()) / tensor::bytesPerElement(type);
-    std::vector<double> sums(static_cast<size_t>(elements));
+    ExactSums exact;
     for (int64_t i = 0; i < elements; ++i) {
-        long double sum = 0, lost = 0; // Neumaier's compensated sum, in 64 bits of fraction
+        long double sum = 0, lost = 0, magnitude = 0; // Neumaier's compensated sum, in 64 bits of fraction
         for (const auto& vector : vectors) {
             const long double value = elementAt(type, vector, i);
             const long double more = sum + value;
             lost += std::fabs(sum) >= std::fabs(value) ? (sum - more) + value : (value - more) + sum;
             sum = more;
+            magnitude += std::fabs(value);
         }
-        sums[static_cast<size_t>(i)] = static_cast<double>(sum + lost);
+        exact.sums.push_back(static_cast<double>(sum + lost));
+        exact.magnitudes.push_back(static_cast<double>(magnitude));
     }
-    return sums;
+    return exact;
 }
 
 double unitInLastPlace(tensor::DType type, double value) {

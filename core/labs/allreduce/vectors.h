@@ -24,8 +24,12 @@ RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, in
 double elementAt(tensor::DType type, std::span<const std::byte> vector, int64_t index);
 void setElement(tensor::DType type, std::span<std::byte> vector, int64_t index, double value); ///< rounded to nearest
 
-/// The exact sum over the ranks of every element, rounded once to double: in long double with compensation.
-std::vector<double> exactSums(tensor::DType type, const RankVectors& vectors);
+/// Sums over the ranks, element by element, in long double with compensation, rounded once to double.
+struct ExactSums {
+    std::vector<double> sums;
+    std::vector<double> magnitudes; ///< sums of absolute values: what rounding errors are measured against
+};
+ExactSums exactSums(tensor::DType type, const RankVectors& vectors);
 
 /// Distance between neighbours of that type at |value|: the unit in the last place.
 double unitInLastPlace(tensor::DType type, double value);
