@@ -12,7 +12,7 @@
 namespace warplight::app {
 namespace {
 
-constexpr int left = 64, bottom = 34, right = 76, top = 8; // room for ticks and the colour scale
+constexpr int left = 64, bottom = 34, right = 92, top = 8; // room for ticks and the colour scale
 constexpr int settle = 30;                                 // ms the viewport rests before tiles are asked for
 constexpr int probeRest = 40;                              // ms the pointer rests before a value is asked for
 constexpr int cacheBytes = 256 << 20;

@@ -1,6 +1,7 @@
 #include "core/labs/allreduce/carrier.h"
 
 #include "core/collectives/gpus.h"
+#include "core/collectives/processes.h"
 #include "core/error.h"
 
 #include <fmt/format.h>
@@ -24,6 +25,23 @@ class Threads : public Carrier {
     }
 };
 
+class Processes : public Carrier {
+  public:
+    explicit Processes(int ranks) : processes(ranks) {}
+    RunOutcome run(const CollectiveJob& job, const RankVectors& inputs, const RunOptions& options) override {
+        collectives::ProcessCall call;
+        call.algorithm = job.algorithm;
+        call.options = job.options;
+        call.elements = job.elements;
+        call.type = job.type;
+        call.reduction = job.reduction;
+        return processes.run(call, inputs, options);
+    }
+
+  private:
+    collectives::ProcessRanks processes;
+};
+
 class Gpus : public Carrier {
   public:
     explicit Gpus(int ranks) : gpus(ranks) {}
@@ -44,6 +62,8 @@ class Gpus : public Carrier {
 std::unique_ptr<Carrier> makeCarrier(const std::string& transport, int ranks) {
     if (const std::string why = whyNot(transport); !why.empty())
         throw InputError(why);
+    if (transport == "mpi")
+        return std::make_unique<Processes>(ranks);
     if (transport == "nccl")
         return std::make_unique<Gpus>(ranks);
     return std::make_unique<Threads>();
@@ -52,6 +72,8 @@ std::unique_ptr<Carrier> makeCarrier(const std::string& transport, int ranks) {
 std::string whyNot(const std::string& transport) {
     if (transport == "threads")
         return "";
+    if (transport == "mpi")
+        return collectives::whyNoMpi();
     if (transport == "nccl")
         return collectives::whyNoNccl();
     return fmt::format("transport '{}': expected threads, mpi or nccl", transport);
