@@ -5,7 +5,9 @@ namespace warplight::labs {
 void registerAllreduceLab(lab::Registry& registry) {
     registry.add(makeSteps());
     registry.add(makeCollectiveRace());
+    registry.add(makeScale());
     registry.add(makeLinks());
+    registry.add(makeOverlap());
     registry.add(makeNumbers());
 }
 

@@ -3,6 +3,7 @@
 #include "core/collectives/gpus.h"
 #include "core/collectives/processes.h"
 #include "core/error.h"
+#include "core/labs/allreduce/replay.h"
 
 #include <fmt/format.h>
 
@@ -22,6 +23,37 @@ class Threads : public Carrier {
     RunOutcome run(const CollectiveJob& job, const RankVectors& inputs, const RunOptions& options) override {
         const auto schedule = scheduleOf(job);
         return collectives::runOnThreads({schedule.get(), job.type, job.reduction, true}, inputs, options);
+    }
+};
+
+/// Ranks that are only calculated: times come from the simulator, what the ranks hold from its messages.
+class Simulated : public Carrier {
+  public:
+    RunOutcome run(const CollectiveJob& job, const RankVectors& inputs, const RunOptions& options) override {
+        if (options.fault.kind != collectives::Fault::Kind::None)
+            throw InputError("fault: ranks of a simulated network do not fail; choose a disturbance");
+        const auto schedule = scheduleOf(job);
+        collectives::SimulateOptions how;
+        how.keepsLog = true;
+        how.cancel = options.cancel;
+        const auto result =
+            collectives::simulate(*schedule, tensor::bytesPerElement(job.type), job.network, job.disturbances, how);
+        if (result.logLeftOut || !result.log)
+            throw InputError(fmt::format("{} messages of {} ranks are more than can be shown one by one",
+                                         result.messages, job.ranks));
+        RunOutcome outcome;
+        outcome.seconds = {result.seconds};
+        outcome.log = *result.log;
+        Replay replay(outcome.log, job.type, job.reduction, inputs);
+        while (replay.next())
+            if (options.cancel && *options.cancel)
+                throw Cancelled();
+        for (int rank = 0; rank < job.ranks; ++rank) {
+            outcome.results.emplace_back(replay.vector(rank).begin(), replay.vector(rank).end());
+            if (job.reduction == collectives::Reduction::Average)
+                collectives::divide(job.type, outcome.results.back().data(), job.elements, job.ranks);
+        }
+        return outcome;
     }
 };
 
@@ -62,6 +94,8 @@ class Gpus : public Carrier {
 std::unique_ptr<Carrier> makeCarrier(const std::string& transport, int ranks) {
     if (const std::string why = whyNot(transport); !why.empty())
         throw InputError(why);
+    if (transport == "simulated")
+        return std::make_unique<Simulated>();
     if (transport == "mpi")
         return std::make_unique<Processes>(ranks);
     if (transport == "nccl")
@@ -70,13 +104,13 @@ std::unique_ptr<Carrier> makeCarrier(const std::string& transport, int ranks) {
 }
 
 std::string whyNot(const std::string& transport) {
-    if (transport == "threads")
+    if (transport == "threads" || transport == "simulated")
         return "";
     if (transport == "mpi")
         return collectives::whyNoMpi();
     if (transport == "nccl")
         return collectives::whyNoNccl();
-    return fmt::format("transport '{}': expected threads, mpi or nccl", transport);
+    return fmt::format("transport '{}': expected threads, mpi, nccl or simulated", transport);
 }
 
 collectives::RunOutcome runJob(const CollectiveJob& job, const RankVectors& inputs, const RunOptions& options) {

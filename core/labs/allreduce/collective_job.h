@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/collectives/simulate/simulator.h"
 #include "core/collectives/threads.h"
 #include "core/lab/experiment.h"
 #include "core/labs/allreduce/vectors.h"
@@ -18,6 +19,8 @@ struct CollectiveJob {
     tensor::DType type = tensor::DType::F32;
     collectives::Reduction reduction = collectives::Reduction::Sum;
     collectives::AlgorithmOptions options;
+    collectives::Network network; ///< of a simulated transport
+    collectives::Disturbances disturbances;
 
     int64_t bytes() const { return elements * tensor::bytesPerElement(type); } ///< of one rank's vector
 };

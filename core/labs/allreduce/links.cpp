@@ -3,6 +3,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/carrier.h"
 #include "core/labs/allreduce/log_figures.h"
+#include "core/labs/allreduce/network_settings.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -34,8 +35,8 @@ class Links : public Experiment {
             typeParameter(),
         };
         d.parameters[2].sliderStep = 1;
-        for (const Parameter& more : shapeParameters())
-            d.parameters.push_back(more);
+        for (const auto& more : {networkParameters("transport=simulated"), shapeParameters()})
+            d.parameters.insert(d.parameters.end(), more.begin(), more.end());
         return d;
     }
 
@@ -51,6 +52,9 @@ class Links : public Experiment {
         job.elements = settings.integer("elements");
         job.type = collectives::elementType(settings.text("dtype"));
         job.options = algorithmOptionsOf(settings);
+        job.network = networkOf(settings);
+        if (job.ranks > settings.integer("slowRank"))
+            job.disturbances = disturbancesOf(settings);
         const RankVectors inputs = makeVectors("integers", job.type, job.ranks, job.elements, 1);
         collectives::RunOptions options;
         options.keepLog = true;

@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/log_figures.h"
+#include "core/labs/allreduce/network_settings.h"
 #include "core/labs/allreduce/steps_scene.h"
 
 #include <algorithm>
@@ -52,7 +53,7 @@ class StepsPage : public Experiment {
         d.parameters[3].sliderStep = 1;
         std::vector<Parameter> shape = shapeParameters();
         shape.back().defaultValue = int64_t{4}; // rows that can be read
-        for (const auto& more : {shape, faultParameters()})
+        for (const auto& more : {networkParameters("transport=simulated"), shape, faultParameters()})
             d.parameters.insert(d.parameters.end(), more.begin(), more.end());
         return d;
     }
@@ -116,6 +117,9 @@ class StepsPage : public Experiment {
         r.job.type = collectives::elementType(settings.text("dtype"));
         r.job.reduction = collectives::reductionOf(settings.text("reduction"));
         r.job.options = algorithmOptionsOf(settings);
+        r.job.network = networkOf(settings);
+        if (r.job.ranks > settings.integer("slowRank"))
+            r.job.disturbances = disturbancesOf(settings);
         const RankVectors inputs = makeVectors(settings.text("input"), r.job.type, r.job.ranks, r.job.elements,
                                                static_cast<uint64_t>(settings.integer("seed")));
         collectives::RunOptions options;

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "core/collectives/simulate/network.h"
+#include "core/collectives/simulate/simulator.h"
+#include "core/lab/parameter.h"
+
+#include <string>
+#include <vector>
+
+namespace warplight::labs {
+
+/// Parameters of a simulated network: topology, α, bandwidth, reduction rate, and what disturbs it. Shown while
+/// `shownWhen` holds ("transport=simulated"); empty = always.
+std::vector<lab::Parameter> networkParameters(const std::string& shownWhen);
+
+collectives::Network networkOf(const lab::Settings& settings);
+collectives::Disturbances disturbancesOf(const lab::Settings& settings);
+
+/// "full mesh, α = 5 µs, 25 GB/s", as a subtitle.
+std::string networkText(const collectives::Network& network);
+
+} // namespace warplight::labs
