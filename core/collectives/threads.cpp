@@ -19,6 +19,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int mostThreads = 1024;
 constexpr std::chrono::milliseconds longestPoll{10}; ///< between two looks at the board and the wish to cancel
 
+constexpr double longestSleep = 1e6;  ///< seconds; the clock counts in nanoseconds
 constexpr size_t copyPiece = 1 << 20; ///< bytes between two looks at whether the run has ended
 
 /// A rank that is to die: unwinds its thread, which then says nothing to anybody.
@@ -154,8 +155,8 @@ class ThreadRun {
         if (options.fault.kind == Fault::Kind::Hangs)
             network.wait(rank, [] { return false; });
         if (options.fault.kind == Fault::Kind::Slow) {
-            const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                                  std::chrono::duration<double>(options.fault.slowSeconds));
+            const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                                                  std::min(options.fault.slowSeconds, longestSleep)));
             for (auto now = Clock::now(); now < until && !network.hasEnded(); now = Clock::now())
                 std::this_thread::sleep_for(std::min<Clock::duration>(until - now, longestPoll));
         }
