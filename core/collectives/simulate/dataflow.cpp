@@ -80,8 +80,9 @@ class Dataflow {
             }
         }
         if (balance != 0)
-            throw CountMismatch(fmt::format("step {}: {} messages are {} than are received", index, std::abs(balance),
-                                            balance > 0 ? "sent more" : "sent fewer"));
+            throw CountMismatch(
+                fmt::format("step {}: {} messages are {}", index, std::abs(balance),
+                            balance > 0 ? "sent that nobody expects" : "expected that nobody sends"));
         return true;
     }
 

@@ -38,7 +38,7 @@ Fabric::Fabric(const Network& network, int ranks) : network(network), rankCount(
     case Topology::FullMesh:
         break;
     case Topology::Ring:
-        linkCount += 2 * p;
+        linkCount += p == 1 ? 0 : p == 2 ? 2 : 2 * p; // of two ranks each is the other's only neighbour
         break;
     case Topology::FatTree:
         groupRanks = network.leafPorts;
