@@ -45,6 +45,8 @@ class GpusTest : public QObject {
         for (const DType type : types)
             for (const int64_t n : {0, 1, 3, 100, 1003})
                 for (const Reduction reduction : {Reduction::Sum, Reduction::Max, Reduction::Average}) {
+                    if (reduction != Reduction::Sum && n != 100)
+                        continue;
                     const auto schedule = makeSchedule(algorithm, Collective::Allreduce, ranks, n);
                     const RunOutcome outcome =
                         gpus.run({schedule.get(), type, reduction, true}, algorithm, startVectors(type, ranks, n), {});
@@ -79,7 +81,7 @@ class GpusTest : public QObject {
         for (const int ranks : {2, 3, 4}) {
             GpuRanks gpus(ranks);
             for (const DType type : types)
-                for (const int64_t n : {int64_t(ranks), int64_t(252), int64_t(byLibrary ? 1200 : 1003)})
+                for (const int64_t n : {int64_t(ranks), int64_t(byLibrary ? 1200 : 1003)})
                     for (const Reduction reduction : {Reduction::Sum, Reduction::Max, Reduction::Average}) {
                         const auto schedule = makeSchedule(!byLibrary                      ? algorithm
                                                            : kind == Collective::Broadcast ? "tree"

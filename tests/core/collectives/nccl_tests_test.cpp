@@ -248,6 +248,7 @@ class NcclTestsTest : public QObject {
         QTest::addColumn<std::string>("label");
         QTest::newRow("mpirun") << std::string("[1,0]<stdout>:");
         QTest::newRow("mpirun, indented") << std::string("         [1,12]<stdout>:"); // aws-k8s-tester #503
+        QTest::newRow("mpirun of Open MPI 5") << std::string("[prterun-node-12@1,0]<stdout>: ");
         QTest::newRow("srun --label") << std::string("0: ");
     }
     void launchersLabelsAreTakenOff() {
