@@ -101,8 +101,11 @@ class TeamRun {
         watch();
         for (std::thread& thread : threads)
             thread.join();
-        if (failure)
+        if (failure) {
+            for (const auto& rank : ranks) // also those that were done before: NCCL may wait for the others in earnest
+                rank->abort();
             std::rethrow_exception(failure);
+        }
         for (size_t i = 0; i < static_cast<size_t>(options.repetitions); ++i) {
             double slowest = 0;
             for (const std::vector<double>& own : seconds)
@@ -207,10 +210,10 @@ class TeamRun {
 
     /// Until all threads have ended, whichever way.
     void watch() {
+        std::unique_lock lock(mutex);
         std::vector<int> done = repetitionsDone;
         Clock::time_point since = Clock::now(), stopped;
         bool aborted = false;
-        std::unique_lock lock(mutex);
         while (!changed.wait_for(lock, poll, [&] { return allEnded(); })) {
             const Clock::time_point now = Clock::now();
             if (stop) {

@@ -33,12 +33,10 @@ size_t digits(std::string_view text, size_t at) {
 
 /// Without what launchers put before a line: "[1,0]<stdout>:" of mpirun, "0: " of srun --label.
 std::string_view withoutLabel(std::string_view text) {
-    if (text.starts_with('[')) {
-        const size_t job = digits(text, 1), comma = 1 + job;
-        const size_t rank = comma < text.size() && text[comma] == ',' ? digits(text, comma + 1) : 0;
-        const size_t close = comma + 1 + rank;
+    if (text.starts_with('[')) { // newer ones write "[prterun-node-12@1,0]<stdout>:"
+        const size_t close = text.find(']');
         for (const std::string_view stream : {"]<stdout>:", "]<stderr>:"})
-            if (job > 0 && rank > 0 && text.substr(close).starts_with(stream))
+            if (close != text.npos && text.substr(close).starts_with(stream))
                 return text.substr(close + stream.size());
     }
     const size_t task = digits(text, 0);

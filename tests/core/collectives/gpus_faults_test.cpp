@@ -178,6 +178,15 @@ class GpusFaultsTest : public QObject {
         QCOMPARE(nccl.aborted(), 3);
     }
 
+    void aThreadThatIsStuckInsideNcclIsFreed() {
+        nccl.stick(1);
+        RunOptions options;
+        options.timeout = 150ms;
+        const std::string said = sentenceOf<RankFailure>([&] { ring(3, options); });
+        QVERIFY2(said.starts_with("A collective between 3 GPUs did not come to its end"), said.c_str());
+        QCOMPARE(nccl.aborted(), 3);
+    }
+
     void whatNcclTellsLaterIsAskedFor() {
         nccl.hang(1);
         nccl.asyncError(1, 6);

@@ -21,6 +21,7 @@ struct StandInNccl {
           fault(find<decltype(&standinNcclFault)>("standinNcclFault")),
           asyncError(find<decltype(&standinNcclAsyncError)>("standinNcclAsyncError")),
           hang(find<decltype(&standinNcclHang)>("standinNcclHang")),
+          stick(find<decltype(&standinNcclStick)>("standinNcclStick")),
           version(find<decltype(&standinNcclVersion)>("standinNcclVersion")),
           comms(find<decltype(&standinNcclComms)>("standinNcclComms")),
           aborted(find<decltype(&standinNcclAborted)>("standinNcclAborted")),
@@ -55,6 +56,7 @@ struct StandInNccl {
     decltype(&standinNcclFault) fault;
     decltype(&standinNcclAsyncError) asyncError;
     decltype(&standinNcclHang) hang;
+    decltype(&standinNcclStick) stick;
     decltype(&standinNcclVersion) version;
     decltype(&standinNcclComms) comms;
     decltype(&standinNcclAborted) aborted;

@@ -16,6 +16,19 @@ namespace {
 
 constexpr DType types[] = {DType::F32, DType::F64, DType::F16, DType::BF16};
 
+/// One step that ranks 0, 1 … do as it says.
+class OneStep : public Schedule {
+  public:
+    OneStep(int64_t n, std::vector<Step> s) : Schedule(static_cast<int>(s.size()), n), parts(std::move(s)) {}
+    int64_t steps() const override { return 1; }
+    std::string_view phase(int64_t) const override { return "reduce"; }
+    std::vector<int64_t> chunkBorders() const override { return {0, 5, 10, 15}; }
+    void step(int rank, int64_t, Step& out) const override { out = parts[static_cast<size_t>(rank)]; }
+
+  private:
+    std::vector<Step> parts;
+};
+
 } // namespace
 
 class GpusTest : public QObject {
@@ -45,6 +58,8 @@ class GpusTest : public QObject {
         for (const DType type : types)
             for (const int64_t n : {0, 1, 3, 100, 1003})
                 for (const Reduction reduction : {Reduction::Sum, Reduction::Max, Reduction::Average}) {
+                    if (reduction != Reduction::Sum && n != 100)
+                        continue;
                     const auto schedule = makeSchedule(algorithm, Collective::Allreduce, ranks, n);
                     const RunOutcome outcome =
                         gpus.run({schedule.get(), type, reduction, true}, algorithm, startVectors(type, ranks, n), {});
@@ -79,7 +94,7 @@ class GpusTest : public QObject {
         for (const int ranks : {2, 3, 4}) {
             GpuRanks gpus(ranks);
             for (const DType type : types)
-                for (const int64_t n : {int64_t(ranks), int64_t(252), int64_t(byLibrary ? 1200 : 1003)})
+                for (const int64_t n : {int64_t(ranks), int64_t(byLibrary ? 1200 : 1003)})
                     for (const Reduction reduction : {Reduction::Sum, Reduction::Max, Reduction::Average}) {
                         const auto schedule = makeSchedule(!byLibrary                      ? algorithm
                                                            : kind == Collective::Broadcast ? "tree"
@@ -117,6 +132,25 @@ class GpusTest : public QObject {
                                                  startVectors(DType::F32, 3, 100), {});
             QVERIFY(outcome.results[2] == encoded(DType::F32, combinedValues(Reduction::Sum, 3, 100)));
         }
+    }
+
+    void whatIsSentIsWhatTheVectorHeldBeforeTheStep() { // two that swap
+        const OneStep swap(15, {{{{1, {0, 15}}}, {{1, {0, 15}, false}}}, {{{0, {0, 15}}}, {{0, {0, 15}, false}}}});
+        const auto inputs = startVectors(DType::F32, 2, 15);
+        const RunOutcome outcome = runOnGpus({&swap, DType::F32, Reduction::Sum, true}, "swap", inputs, {});
+        QVERIFY(outcome.results[0] == inputs[1]);
+        QVERIFY(outcome.results[1] == inputs[0]);
+    }
+
+    void receivesAreAppliedInTheirOrder() { // rank 1's is added to [0, 10), then rank 2's takes the place of [5, 15)
+        const OneStep both(
+            15, {{{}, {{1, {0, 10}, true}, {2, {5, 15}, false}}}, {{{0, {0, 10}}}, {}}, {{{0, {5, 15}}}, {}}});
+        const RunOutcome outcome =
+            runOnGpus({&both, DType::F32, Reduction::Sum, true}, "both", startVectors(DType::F32, 3, 15), {});
+        std::vector<int> expected;
+        for (int64_t i = 0; i < 15; ++i)
+            expected.push_back(i < 5 ? startValue(0, i) + startValue(1, i) : startValue(2, i));
+        QVERIFY(outcome.results[0] == encoded(DType::F32, expected));
     }
 
     void messagesGoThroughNcclAsTheLogSays() {
@@ -176,6 +210,20 @@ class GpusTest : public QObject {
         QVERIFY2(outcome.seconds[1] > 2e-3 && outcome.seconds[1] < 2.001e-3,
                  qPrintable(QString::number(outcome.seconds[1])));
         QVERIFY(outcome.results[0] == encoded(DType::F32, combinedValues(Reduction::Sum, 2, 1000))); // put back between
+    }
+
+    void aGpuThatEndsLaterCounts() { // each repetition: two sums, then two divisions, of which one is slow
+        const auto schedule = makeSchedule("ring", Collective::Allreduce, 2, 1000);
+        std::vector<double> kernels;
+        for (int i = 0; i < 9; ++i)
+            kernels.insert(kernels.end(), {1e-6, 1e-6, 1e-3, 6e-3});
+        standIn.durations(kernels.data(), static_cast<int>(kernels.size()));
+        RunOptions options;
+        options.repetitions = 8;
+        const RunOutcome outcome = runOnGpus({schedule.get(), DType::F32, Reduction::Average, true}, "ring",
+                                             startVectors(DType::F32, 2, 1000), options);
+        for (const double seconds : outcome.seconds)
+            QVERIFY2(seconds > 6e-3 && seconds < 6.1e-3, qPrintable(QString::number(seconds)));
     }
 
     void whoWatchesSeesEveryStepOfTheLastRepetition() {

@@ -74,7 +74,7 @@ class NcclJsonTest : public QObject {
 
     void nanNullAndCpuTimeAreRead() {
         const NcclTests run = runOf(json(
-            R"({"size":8,"count":2,"type":"float","redop":"sum","root":"0","out_of_place":null,
+            R"({"size":8,"count":2,"type":"float","redop":"sum","root":"     0","out_of_place":null,
 "in_place":{"cpu_time":12.870000,"alg_bw":"nan","bus_bw":"nan","nwrong":"nan"}},
 {"size":16,"count":4,"type":"float","redop":"sum","root":"-1","out_of_place":{"time":"nan","alg_bw":1.0,"bus_bw":1.0,"nwrong":1.0},"in_place":null})"));
         QCOMPARE(run.rows.size(), size_t(2));

@@ -86,6 +86,7 @@ class NcclTestsTest : public QObject {
         QCOMPARE(run.test, NcclTest::AllReduce);
         QVERIFY(!run.testFromBandwidths);
         QCOMPARE(runOf("NCCL version 2.21.5+cuda11.8\n" + plain()).ncclVersion, "2.21.5");
+        QCOMPARE(runOf("# nccl-tests version 2.0.0 nccl-library=2708\n" + plain()).ncclVersion, "2.7.8");
         QCOMPARE(runOf("$ mpirun -np 8 /opt/nccl-tests/build/all_reduce_perf_mpi -b 8\n" + plain()).test,
                  NcclTest::AllReduce);
     }
@@ -248,6 +249,7 @@ class NcclTestsTest : public QObject {
         QTest::addColumn<std::string>("label");
         QTest::newRow("mpirun") << std::string("[1,0]<stdout>:");
         QTest::newRow("mpirun, indented") << std::string("         [1,12]<stdout>:"); // aws-k8s-tester #503
+        QTest::newRow("mpirun of Open MPI 5") << std::string("[prterun-node-12@1,0]<stdout>: ");
         QTest::newRow("srun --label") << std::string("0: ");
     }
     void launchersLabelsAreTakenOff() {
@@ -290,6 +292,13 @@ class NcclTestsTest : public QObject {
         const NcclTests run = runOf(text);
         QCOMPARE(run.rows.size(), size_t(1));
         QVERIFY(run.warnings.empty());
+    }
+
+    void rowsBehindAHashAreNone() {
+        std::string text = plain();
+        text.insert(text.find("    16777216"),
+                    "#   33554432 8388608 float sum -1 121.33 138.28 242.00 0 120.47 139.26 243.71 0\n");
+        QCOMPARE(runOf(text).rows.size(), size_t(1));
     }
 
     void rowsThatSomebodyWroteIntoAreLeftOutAndTold() { // NVIDIA/nccl #1453

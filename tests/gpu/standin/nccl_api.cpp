@@ -3,9 +3,11 @@
 #include "tests/gpu/standin/standin_nccl.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <functional>
 #include <set>
+#include <thread>
 
 using namespace standin_nccl;
 
@@ -56,6 +58,7 @@ std::shared_ptr<Comm> makeComm(const std::shared_ptr<World>& world, int rank, in
     comm->world = world, comm->rank = rank, comm->device = device;
     const Control& c = control();
     comm->hangs = std::count(c.hanging.begin(), c.hanging.end(), rank) > 0;
+    comm->sticks = std::count(c.sticking.begin(), c.sticking.end(), rank) > 0;
     if (const auto error = c.asyncErrors.find(rank); error != c.asyncErrors.end())
         comm->asyncError = error->second;
     world->comms[static_cast<size_t>(rank)] = comm;
@@ -192,13 +195,20 @@ STANDIN_EXPORT int ncclGroupStart() {
     });
 }
 STANDIN_EXPORT int ncclGroupEnd() {
-    return call("ncclGroupEnd", [] {
+    std::shared_ptr<Comm> stuck;
+    const int result = call("ncclGroupEnd", [&] {
         if (depth == 0)
             return answer(InvalidUsage, "ncclGroupEnd without ncclGroupStart");
+        for (const auto& one : grouped)
+            if (one->comm->sticks)
+                stuck = one->comm;
         if (--depth == 0)
             flush();
         return int(Success);
     });
+    while (stuck && !stuck->aborted) // without the lock
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return result;
 }
 
 STANDIN_EXPORT int ncclSend(const void* from, size_t count, int type, int peer, Handle comm, void* stream) {
@@ -234,6 +244,7 @@ STANDIN_EXPORT void standinNcclFault(const char* function, int calls, int result
 }
 STANDIN_EXPORT void standinNcclAsyncError(int rank, int result) { control().asyncErrors[rank] = result; }
 STANDIN_EXPORT void standinNcclHang(int rank) { control().hanging.push_back(rank); }
+STANDIN_EXPORT void standinNcclStick(int rank) { control().sticking.push_back(rank); }
 STANDIN_EXPORT void standinNcclVersion(int code) { control().version = code; }
 STANDIN_EXPORT int standinNcclComms() { return control().comms; }
 STANDIN_EXPORT int standinNcclAborted() { return control().aborted; }

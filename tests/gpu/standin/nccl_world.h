@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -21,7 +22,8 @@ struct World;
 struct Comm {
     std::shared_ptr<World> world;
     int rank = 0, device = 0;
-    bool aborted = false, hangs = false;
+    std::atomic<bool> aborted = false;
+    bool hangs = false, sticks = false;
     int asyncError = 0;
     uint64_t collectives = 0; ///< that it has begun
 };
@@ -57,8 +59,8 @@ struct Control {
         int calls, result;
     };
     std::vector<Fault> faults;
-    std::map<int, int> asyncErrors; ///< by rank, for communicators to come as well
-    std::vector<int> hanging;
+    std::map<int, int> asyncErrors;     ///< by rank, for communicators to come as well
+    std::vector<int> hanging, sticking; ///< ranks
     int version = 22809, comms = 0, aborted = 0;
     std::string log, lastError;
 };

@@ -11,6 +11,7 @@ void standinNcclReset(); ///< forgets faults, the log, the version; live communi
 void standinNcclFault(const char* function, int call, int result);
 void standinNcclAsyncError(int rank, int result); ///< what ncclCommGetAsyncError answers for this rank
 void standinNcclHang(int rank);                   ///< what this rank puts into its stream from now on never starts
+void standinNcclStick(int rank);                  ///< its ncclGroupEnd does not return before it is aborted
 void standinNcclVersion(int code);                ///< 22809
 int standinNcclComms();                           ///< neither destroyed nor aborted
 int standinNcclAborted();
