@@ -13,11 +13,6 @@ namespace {
 using collectives::RunOptions;
 using collectives::RunOutcome;
 
-std::unique_ptr<collectives::Schedule> scheduleOf(const CollectiveJob& job) {
-    return collectives::makeSchedule(job.algorithm, collectives::Collective::Allreduce, job.ranks, job.elements,
-                                     job.options);
-}
-
 class Threads : public Carrier {
   public:
     RunOutcome run(const CollectiveJob& job, const RankVectors& inputs, const RunOptions& options) override {
@@ -44,15 +39,11 @@ class Simulated : public Carrier {
         RunOutcome outcome;
         outcome.seconds = {result.seconds};
         outcome.log = *result.log;
-        Replay replay(outcome.log, job.type, job.reduction, inputs);
+        Replay replay(outcome.log, job, inputs);
         while (replay.next())
             if (options.cancel && *options.cancel)
                 throw Cancelled();
-        for (int rank = 0; rank < job.ranks; ++rank) {
-            outcome.results.emplace_back(replay.vector(rank).begin(), replay.vector(rank).end());
-            if (job.reduction == collectives::Reduction::Average)
-                collectives::divide(job.type, outcome.results.back().data(), job.elements, job.ranks);
-        }
+        outcome.results = replay.finished();
         return outcome;
     }
 };
@@ -64,6 +55,7 @@ class Processes : public Carrier {
         collectives::ProcessCall call;
         call.algorithm = job.algorithm;
         call.options = job.options;
+        call.collective = job.collective;
         call.elements = job.elements;
         call.type = job.type;
         call.reduction = job.reduction;
@@ -78,10 +70,7 @@ class Gpus : public Carrier {
   public:
     explicit Gpus(int ranks) : gpus(ranks) {}
     RunOutcome run(const CollectiveJob& job, const RankVectors& inputs, const RunOptions& options) override {
-        const bool library = job.algorithm == collectives::ncclLibraryAlgorithm;
-        CollectiveJob ours = job; // the library has no schedule of ours, but the call says what is asked
-        ours.algorithm = library ? "ring" : job.algorithm;
-        const auto schedule = scheduleOf(ours);
+        const auto schedule = scheduleOf(job);
         return gpus.run({schedule.get(), job.type, job.reduction, true}, job.algorithm, inputs, options);
     }
 

@@ -10,7 +10,25 @@ namespace warplight::labs {
 
 using lab::Parameter;
 
-double busFactor(int ranks) { return ranks < 1 ? 0 : 2.0 * (ranks - 1) / ranks; }
+std::unique_ptr<collectives::Schedule> scheduleOf(const CollectiveJob& job) {
+    const bool library = job.algorithm.ends_with("-library");
+    return collectives::makeSchedule(library ? "ring" : job.algorithm, job.collective, job.ranks, job.elements,
+                                     job.options);
+}
+
+bool canDo(const std::string& algorithm, collectives::Collective collective) {
+    for (const auto& known : collectives::algorithms())
+        if (known.id == algorithm)
+            return std::find(known.collectives.begin(), known.collectives.end(), collective) != known.collectives.end();
+    return true;
+}
+
+double busFactor(int ranks, collectives::Collective collective) {
+    if (collective == collectives::Collective::Broadcast)
+        return 1;
+    const double others = ranks < 1 ? 0 : (ranks - 1.0) / ranks;
+    return collective == collectives::Collective::Allreduce ? 2 * others : others;
+}
 
 std::vector<Parameter::Option> algorithmOptions() {
     std::vector<Parameter::Option> options;
@@ -38,6 +56,23 @@ Parameter transportParameter(bool simulated) {
     if (simulated)
         options.push_back({"simulated", "simulated network", "Discrete events on the network described below."});
     return Parameter::choice("transport", "Transport", "threads", std::move(options), "What joins the ranks.");
+}
+
+Parameter collectiveParameter() {
+    return Parameter::choice("collective", "Collective", "allreduce",
+                             {{"allreduce", "allreduce", "Everybody holds the combined vector."},
+                              {"reduce-scatter", "reduce-scatter", "Rank r holds chunk r of the combined vector."},
+                              {"all-gather", "all-gather", "Everybody holds every rank's chunk."},
+                              {"broadcast", "broadcast", "Everybody holds rank 0's vector."}},
+                             "What is to be where in the end; not every algorithm does each on its own.");
+}
+
+collectives::Collective collectiveOf(const lab::Settings& settings) {
+    const std::string& name = settings.text("collective");
+    return name == "reduce-scatter" ? collectives::Collective::ReduceScatter
+           : name == "all-gather"   ? collectives::Collective::AllGather
+           : name == "broadcast"    ? collectives::Collective::Broadcast
+                                    : collectives::Collective::Allreduce;
 }
 
 Parameter typeParameter() {

@@ -14,6 +14,7 @@ namespace warplight::labs {
 struct CollectiveJob {
     std::string transport = "threads";
     std::string algorithm = "ring"; ///< or the transport's own: "mpi-library", "nccl-library"
+    collectives::Collective collective = collectives::Collective::Allreduce;
     int ranks = 4;
     int64_t elements = 1024;
     tensor::DType type = tensor::DType::F32;
@@ -32,12 +33,21 @@ collectives::RunOutcome runJob(const CollectiveJob& job, const RankVectors& inpu
 /// One sentence why that transport cannot be used here; empty when it can.
 std::string whyNot(const std::string& transport);
 
-/// 2 (p - 1) / p for p ranks: bus bandwidth is that times bytes over time (nccl-tests' definition).
-double busFactor(int ranks);
+/// The job's algorithm for its collective; a library's own is described by a ring's. Throws InputError.
+std::unique_ptr<collectives::Schedule> scheduleOf(const CollectiveJob& job);
+
+/// Whether an algorithm does that collective on its own; a library does all.
+bool canDo(const std::string& algorithm, collectives::Collective collective);
+
+/// Bus bandwidth is that times bytes over time (nccl-tests' definition): 2 (p - 1) / p for an allreduce of p ranks,
+/// (p - 1) / p for reduce-scatter and all-gather, 1 for a broadcast.
+double busFactor(int ranks, collectives::Collective collective = collectives::Collective::Allreduce);
 
 // Parameters that several pages have, and what was chosen.
 std::vector<lab::Parameter::Option> algorithmOptions();
 lab::Parameter transportParameter(bool simulated);
+lab::Parameter collectiveParameter();
+collectives::Collective collectiveOf(const lab::Settings& settings);
 lab::Parameter typeParameter();
 lab::Parameter reductionParameter();
 std::vector<lab::Parameter>

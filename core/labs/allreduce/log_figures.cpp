@@ -13,8 +13,7 @@ Figure timelineFigure(const std::vector<NamedLog>& logs, Provenance times) {
     timeline.x = {"time", "s", Scale::Linear, {}, {}, {}, false};
     for (const NamedLog& named : logs) {
         const auto base = static_cast<int64_t>(timeline.tracks.size());
-        const auto schedule = collectives::makeSchedule(named.job->algorithm, collectives::Collective::Allreduce,
-                                                        named.job->ranks, named.job->elements, named.job->options);
+        const auto schedule = scheduleOf(*named.job);
         for (int rank = 0; rank < named.log->ranks; ++rank)
             timeline.tracks.push_back({fmt::format("{}.{}", named.job->algorithm, rank), fmt::format("rank {}", rank),
                                        logs.size() > 1 ? named.name : ""});
@@ -58,11 +57,16 @@ Figure linksFigure(const std::string& id, const NamedLog& named) {
             std::move(map)};
 }
 
-TheoryBytes theoryOf(const std::string& algorithm, int ranks, double bytes) {
+TheoryBytes theoryOf(const CollectiveJob& job) {
+    TheoryBytes theory;
+    if (job.collective != collectives::Collective::Allreduce)
+        return theory;
+    const std::string& algorithm = job.algorithm;
+    const int ranks = job.ranks;
+    const double bytes = static_cast<double>(job.bytes());
     const double p = ranks, others = p - 1;
     const bool power = std::has_single_bit(static_cast<unsigned>(std::max(ranks, 1)));
     const double doublings = std::bit_width(static_cast<unsigned>(std::max(ranks, 1))) - 1;
-    TheoryBytes theory;
     if (algorithm == "ring")
         theory = {2 * others * bytes, 2 * others / p * bytes, 2 * others};
     else if (algorithm == "halving-doubling" && power)
@@ -100,7 +104,7 @@ Figure theoryTable(const std::vector<NamedLog>& logs) {
             all += message.bytes;
             sent[static_cast<size_t>(message.source)] += message.bytes;
         }
-        const auto theory = theoryOf(named.job->algorithm, named.job->ranks, static_cast<double>(named.job->bytes()));
+        const TheoryBytes theory = theoryOf(*named.job);
         table.rows.push_back({named.name, steps, cell(theory.steps), all, cell(theory.all),
                               *std::max_element(sent.begin(), sent.end()), cell(theory.busiest)});
     }

@@ -24,12 +24,12 @@ lab::Figure linksFigure(const std::string& id, const NamedLog& log);
 /// What was recorded, with what the formulas say beside it.
 lab::Figure theoryTable(const std::vector<NamedLog>& logs);
 
-/// Bytes that an algorithm sends in theory for p ranks and n bytes each: all ranks together, and the busiest one.
+/// Bytes that an allreduce sends in theory for p ranks and n bytes each: all ranks together, and the busiest one.
 /// Sources: Thakur, Rabenseifner, Gropp 2005; Patarasuk, Yuan 2009. Unset where no closed form holds (p is no power of
-/// two, a hierarchy).
+/// two, a hierarchy), and for other collectives.
 struct TheoryBytes {
     std::optional<double> all, busiest, steps;
 };
-TheoryBytes theoryOf(const std::string& algorithm, int ranks, double bytes);
+TheoryBytes theoryOf(const CollectiveJob& job);
 
 } // namespace warplight::labs

@@ -17,24 +17,48 @@ double at(const std::vector<double>& sorted, double share) {
     return sorted[static_cast<size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
 }
 
-/// Elements that differ from what they should be; averages may be off by one in the last place.
-int64_t countWrong(const CollectiveJob& job, const std::vector<std::byte>& vector) {
+/// Elements of a range that differ from what repeats there; averages may be off by one in the last place.
+int64_t countWrong(const CollectiveJob& job, std::span<const std::byte> vector, collectives::Range range,
+                   const std::array<double, period>& wanted) {
     const auto bytes = static_cast<size_t>(tensor::bytesPerElement(job.type));
-    std::array<std::array<std::byte, 8>, period> wanted{};
-    std::array<double, period> numbers{};
-    for (int64_t i = 0; i < period; ++i) {
-        numbers[static_cast<size_t>(i)] = countingResult(job.reduction, job.ranks, i);
-        setElement(job.type, wanted[static_cast<size_t>(i)], 0, numbers[static_cast<size_t>(i)]);
-    }
+    std::array<std::array<std::byte, 8>, period> bits{};
+    for (size_t i = 0; i < wanted.size(); ++i)
+        setElement(job.type, bits[i], 0, wanted[i]);
     int64_t wrong = 0;
-    for (int64_t i = 0; i < job.elements; ++i) {
+    for (int64_t i = range.begin; i < range.end; ++i) {
         const auto phase = static_cast<size_t>(i % period);
-        if (std::memcmp(vector.data() + static_cast<size_t>(i) * bytes, wanted[phase].data(), bytes) == 0)
+        if (std::memcmp(vector.data() + static_cast<size_t>(i) * bytes, bits[phase].data(), bytes) == 0)
             continue;
-        const double value = elementAt(job.type, vector, i);
         const double allowed =
-            job.reduction == collectives::Reduction::Average ? unitInLastPlace(job.type, numbers[phase]) : 0; // -0 is 0
-        wrong += std::fabs(value - numbers[phase]) <= allowed ? 0 : 1;
+            job.reduction == collectives::Reduction::Average ? unitInLastPlace(job.type, wanted[phase]) : 0; // -0 is 0
+        wrong += std::fabs(elementAt(job.type, vector, i) - wanted[phase]) <= allowed ? 0 : 1;
+    }
+    return wrong;
+}
+
+/// Of what the collective promises this rank; other elements may be anything.
+int64_t countWrong(const CollectiveJob& job, int rank, std::span<const std::byte> vector) {
+    const auto repeating = [](auto&& valueAt) {
+        std::array<double, period> values{};
+        for (int64_t i = 0; i < period; ++i)
+            values[static_cast<size_t>(i)] = valueAt(i);
+        return values;
+    };
+    const auto combined = repeating([&](int64_t i) { return countingResult(job.reduction, job.ranks, i); });
+    const auto of = [&](int source) { return repeating([&](int64_t i) { return countingElement(source, i); }); };
+    const collectives::Range all{0, job.elements};
+    int64_t wrong = 0;
+    switch (job.collective) {
+    case collectives::Collective::Allreduce:
+        return countWrong(job, vector, all, combined);
+    case collectives::Collective::ReduceScatter:
+        return countWrong(job, vector, collectives::chunkRange(job.elements, job.ranks, rank), combined);
+    case collectives::Collective::AllGather:
+        for (int source = 0; source < job.ranks; ++source)
+            wrong += countWrong(job, vector, collectives::chunkRange(job.elements, job.ranks, source), of(source));
+        return wrong;
+    case collectives::Collective::Broadcast:
+        return countWrong(job, vector, all, of(0));
     }
     return wrong;
 }
@@ -82,8 +106,8 @@ MeasuredPoint measurePoint(Carrier& carrier, const CollectiveJob& job, double bu
     std::vector<double> seconds = outcome.seconds;
     std::sort(seconds.begin(), seconds.end());
     MeasuredPoint point{at(seconds, 0.5), at(seconds, 0.1), at(seconds, 0.9), options.repetitions, 0};
-    for (const auto& vector : outcome.results)
-        point.wrong += countWrong(job, vector);
+    for (int rank = 0; rank < job.ranks; ++rank)
+        point.wrong += countWrong(job, rank, outcome.results.at(static_cast<size_t>(rank)));
     return point;
 }
 

@@ -15,7 +15,8 @@ struct MeasuredPoint {
     double algorithmBandwidth(int64_t bytes) const { return static_cast<double>(bytes) / seconds; }
 };
 
-/// Warms up, repeats for about `budget` seconds (3 to 2000 times), and compares every element of every rank.
+/// Warms up, repeats for about `budget` seconds (3 to 2000 times), and compares every element that the collective
+/// promises to every rank.
 /// Inputs are small whole numbers, so that the outcome is exact whatever the order; see tests.
 MeasuredPoint measurePoint(Carrier& carrier, const CollectiveJob& job, double budget, const std::atomic<bool>* cancel);
 

@@ -35,6 +35,19 @@ const char* ncclTypeName(tensor::DType type) {
                                          : "float";
 }
 
+collectives::NcclTest ncclTestOf(collectives::Collective collective) {
+    switch (collective) {
+    case collectives::Collective::ReduceScatter:
+        return collectives::NcclTest::ReduceScatter;
+    case collectives::Collective::AllGather:
+        return collectives::NcclTest::AllGather;
+    case collectives::Collective::Broadcast:
+        return collectives::NcclTest::Broadcast;
+    default:
+        return collectives::NcclTest::AllReduce;
+    }
+}
+
 Axis sizeAxis() { return {"message size", "B", Scale::Log2, {}, {}, {}, false}; }
 
 class CollectiveRace : public Experiment {
@@ -48,7 +61,9 @@ class CollectiveRace : public Experiment {
         d.question = "Which algorithm is best for which message size, and where does latency end and bandwidth begin?";
         d.about =
             "**Algorithm bandwidth**: bytes of one rank's vector over time. **Bus bandwidth**: that times 2(p − 1)/p, "
-            "what each link had to carry at least; comparable between rank counts (nccl-tests' definition). Every "
+            "what each link had to carry at least; comparable between rank counts (nccl-tests' definition; (p − 1)/p "
+            "for "
+            "reduce-scatter and all-gather, 1 for a broadcast). Every "
             "point is warmed up, repeated, and each element of each rank compared with the exact sum (**#wrong**). "
             "The library's own MPI_Allreduce and ncclAllReduce run beside ours where they are there. Open what "
             "nccl-tests printed on another machine to draw it with ours.";
@@ -59,6 +74,7 @@ class CollectiveRace : public Experiment {
         d.parameters = {
             Parameter::choices("algorithms", "Algorithms", {"ring", "recursive-doubling", "halving-doubling", "tree"},
                                algorithmOptions(), "Which race."),
+            collectiveParameter(),
             transports,
             Parameter::flag("library", "The library's own too", true,
                             "MPI_Allreduce between processes and ncclAllReduce between GPUs, where they are there."),
@@ -71,7 +87,7 @@ class CollectiveRace : public Experiment {
             Parameter::file("file", "Measured elsewhere", "nccl-tests (*.txt *.log *.out *.json *.md *.gz)",
                             "What nccl-tests printed, or its JSON: drawn with ours."),
         };
-        d.parameters[3].sliderStep = 1;
+        d.parameters[4].sliderStep = 1;
         for (const Parameter& more : shapeParameters())
             d.parameters.push_back(more);
         return d;
@@ -94,7 +110,7 @@ class CollectiveRace : public Experiment {
         std::map<std::string, std::unique_ptr<Carrier>> carriers;
         const std::vector<Runner> runners = runnersOf(settings, run, ranks, carriers);
         if (runners.empty())
-            throw InputError("algorithms is empty, expected at least one of those that describe lists");
+            throw InputError("algorithms: none of those chosen does this collective on its own");
         for (const Runner& runner : runners)
             addCurves(run, runner, settings.choices("transports").size() > 1);
 
@@ -108,6 +124,7 @@ class CollectiveRace : public Experiment {
                 CollectiveJob job;
                 job.transport = runner.transport;
                 job.algorithm = runner.algorithm;
+                job.collective = collectiveOf(settings);
                 job.ranks = ranks;
                 job.type = type;
                 job.elements = std::max<int64_t>(1, bytes / tensor::bytesPerElement(type));
@@ -139,7 +156,8 @@ class CollectiveRace : public Experiment {
                 continue;
             }
             for (const std::string& algorithm : settings.choices("algorithms"))
-                runners.push_back({transport, algorithm});
+                if (canDo(algorithm, collectiveOf(settings)))
+                    runners.push_back({transport, algorithm});
         }
         std::string missing;
         if (settings.flag("library"))
@@ -212,7 +230,7 @@ class CollectiveRace : public Experiment {
             run.appendPoint(figure, more);
         };
         const MeasuredPoint& m = p.measured;
-        const double bytes = static_cast<double>(p.bytes), factor = busFactor(ranks);
+        const double bytes = static_cast<double>(p.bytes), factor = busFactor(ranks, collectiveOf(settings));
         append("time", m.seconds, m.low, m.high);
         append("algbw", bytes / m.seconds, bytes / m.high, bytes / m.low);
         if (factor > 0)
@@ -282,7 +300,7 @@ class CollectiveRace : public Experiment {
         std::string bestName;
         for (const Point& p : points) {
             wrong += p.measured.wrong;
-            const double bus = busFactor(ranks) * p.measured.algorithmBandwidth(p.bytes);
+            const double bus = busFactor(ranks, collectiveOf(settings)) * p.measured.algorithmBandwidth(p.bytes);
             if (bus > most) {
                 most = bus;
                 bestName = titleOf(p.runner.algorithm);
@@ -349,7 +367,7 @@ class CollectiveRace : public Experiment {
     static std::string ncclText(const std::vector<Point>& points, const Runner& runner, int ranks,
                                 const Settings& settings) {
         collectives::NcclTests tests;
-        tests.test = collectives::NcclTest::AllReduce;
+        tests.test = ncclTestOf(collectiveOf(settings));
         tests.ranks = ranks;
         tests.hosts = 1;
         int64_t outOfBounds = 0;
@@ -360,7 +378,7 @@ class CollectiveRace : public Experiment {
             collectives::NcclTiming timing;
             timing.seconds = p.measured.seconds;
             timing.algbw = p.measured.algorithmBandwidth(p.bytes);
-            timing.busbw = busFactor(ranks) * timing.algbw;
+            timing.busbw = busFactor(ranks, collectiveOf(settings)) * timing.algbw;
             timing.wrong = p.measured.wrong;
             outOfBounds += p.measured.wrong > 0 ? 1 : 0;
             collectives::NcclRow row;

@@ -5,9 +5,8 @@
 
 namespace warplight::labs {
 
-Replay::Replay(const collectives::MessageLog& log, tensor::DType type, collectives::Reduction reduction,
-               RankVectors inputs)
-    : log(log), type(type), reduction(reduction), vectors(std::move(inputs)) {
+Replay::Replay(const collectives::MessageLog& log, const CollectiveJob& job, RankVectors inputs)
+    : log(log), job(job), vectors(std::move(inputs)) {
     for (const auto& message : log.messages)
         stepCount = std::max(stepCount, message.step + 1);
 }
@@ -38,20 +37,25 @@ bool Replay::next() {
         std::byte* into =
             vectors[static_cast<size_t>(now[i]->destination)].data() + now[i]->range.begin * log.elementBytes;
         if (now[i]->reduce)
-            collectives::combine(type, reduction, into, carried[i].data(), now[i]->range.size());
+            collectives::combine(job.type, job.reduction, into, carried[i].data(), now[i]->range.size());
         else if (!carried[i].empty())
             std::memcpy(into, carried[i].data(), carried[i].size());
     }
     return true;
 }
 
-bool Replay::matches(const RankVectors& results) const {
-    if (reduction != collectives::Reduction::Average)
-        return vectors == results;
-    RankVectors divided = vectors;
-    for (auto& vector : divided)
-        collectives::divide(type, vector.data(), log.elements, log.ranks);
-    return divided == results;
+RankVectors Replay::finished() const {
+    RankVectors result = vectors;
+    const bool parts = job.collective == collectives::Collective::ReduceScatter;
+    if (job.reduction == collectives::Reduction::Average &&
+        (parts || job.collective == collectives::Collective::Allreduce))
+        for (int rank = 0; rank < log.ranks; ++rank) {
+            const collectives::Range range =
+                parts ? collectives::chunkRange(log.elements, log.ranks, rank) : collectives::Range{0, log.elements};
+            collectives::divide(job.type, result[static_cast<size_t>(rank)].data() + range.begin * log.elementBytes,
+                                range.size(), log.ranks);
+        }
+    return result;
 }
 
 } // namespace warplight::labs

@@ -1,8 +1,7 @@
 #pragma once
 
 #include "core/collectives/message_log.h"
-#include "core/collectives/reduction.h"
-#include "core/labs/allreduce/vectors.h"
+#include "core/labs/allreduce/collective_job.h"
 
 namespace warplight::labs {
 
@@ -10,21 +9,21 @@ namespace warplight::labs {
 /// same bit for bit as what the run left (matches()), so the steps between are the run's own.
 class Replay {
   public:
-    Replay(const collectives::MessageLog& log, tensor::DType type, collectives::Reduction reduction,
-           RankVectors inputs);
+    Replay(const collectives::MessageLog& log, const CollectiveJob& job, RankVectors inputs);
     int64_t steps() const { return stepCount; }
     int64_t step() const { return current; } ///< the last one done; -1 at the start
     bool next();                             ///< does one more step; false when there is none
     std::span<const std::byte> vector(int rank) const { return vectors[static_cast<size_t>(rank)]; }
-    double element(int rank, int64_t index) const { return elementAt(type, vector(rank), index); }
+    double element(int rank, int64_t index) const { return elementAt(job.type, vector(rank), index); }
     /// Messages of step `step`, in the order in which they were taken in.
     std::vector<const collectives::Message*> messages(int64_t step) const;
-    bool matches(const RankVectors& results) const;
+    /// What the ranks hold in the end: an average is a sum that has been divided.
+    RankVectors finished() const;
+    bool matches(const RankVectors& results) const { return finished() == results; }
 
   private:
     const collectives::MessageLog& log;
-    tensor::DType type;
-    collectives::Reduction reduction;
+    CollectiveJob job;
     RankVectors vectors;
     int64_t stepCount = 0, current = -1;
 };

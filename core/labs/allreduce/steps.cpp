@@ -42,6 +42,7 @@ class StepsPage : public Experiment {
         d.parameters = {
             Parameter::choice("algorithm", "Algorithm", "ring", algorithmOptions(), "Whose steps are shown."),
             Parameter::choice("compare", "Compare with", "none", others, "Shown beside it, in step."),
+            collectiveParameter(),
             transportParameter(true),
             Parameter::integer("ranks", "Ranks", 4, 1, 32, "Columns; up to 8 show whose elements a chunk holds."),
             Parameter::integer("elements", "Elements", 1024, 0, 4e6, "Of every rank's vector."),
@@ -50,7 +51,7 @@ class StepsPage : public Experiment {
             Parameter::choice("input", "Input", "random", vectorKinds(), "What the ranks begin with."),
             Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the inputs."),
         };
-        d.parameters[3].sliderStep = 1;
+        d.parameters[4].sliderStep = 1;
         std::vector<Parameter> shape = shapeParameters();
         shape.back().defaultValue = int64_t{4}; // rows that can be read
         for (const auto& more : {networkParameters("transport=simulated"), shape, faultParameters()})
@@ -112,6 +113,7 @@ class StepsPage : public Experiment {
         Recorded& r = *recorded;
         r.job.transport = settings.text("transport");
         r.job.algorithm = algorithm;
+        r.job.collective = collectiveOf(settings);
         r.job.ranks = static_cast<int>(settings.integer("ranks"));
         r.job.elements = settings.integer("elements");
         r.job.type = collectives::elementType(settings.text("dtype"));
@@ -131,7 +133,7 @@ class StepsPage : public Experiment {
         run.progress(0, fmt::format("{} over {}", titleOf(algorithm), r.job.transport));
         r.outcome = runJob(r.job, inputs, options);
         r.contributions.emplace(r.outcome.log);
-        r.replay.emplace(r.outcome.log, r.job.type, r.job.reduction, inputs);
+        r.replay.emplace(r.outcome.log, r.job, inputs);
         return recorded;
     }
 
@@ -143,7 +145,7 @@ class StepsPage : public Experiment {
             run.log(
                 fmt::format("{}: the messages do not give what the ranks hold in the end.", titleOf(r.job.algorithm)),
                 Log::Level::Warning);
-        if (index > 0)
+        if (index > 0 || r.job.collective == collectives::Collective::ReduceScatter) // there each holds another chunk
             return;
         Metric m;
         m.value = agree ? 1 : 0;

@@ -103,8 +103,7 @@ std::string captionOf(const ShownRun& run, int64_t step) {
 } // namespace
 
 std::string ShownRun::phase(int64_t step) const {
-    const auto schedule = collectives::makeSchedule(job->algorithm, collectives::Collective::Allreduce, job->ranks,
-                                                    job->elements, job->options);
+    const auto schedule = scheduleOf(*job);
     return step < schedule->steps() ? std::string(schedule->phase(step)) : "";
 }
 

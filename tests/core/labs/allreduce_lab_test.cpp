@@ -142,12 +142,12 @@ class AllreduceLabTest : public QObject {
         collectives::RunOptions options;
         options.keepLog = true;
         auto outcome = runJob(job, inputs, options);
-        Replay right(outcome.log, DType::F32, collectives::Reduction::Sum, inputs);
+        Replay right(outcome.log, job, inputs);
         while (right.next()) {
         }
         QVERIFY(right.matches(outcome.results));
         outcome.log.messages[2].reduce = !outcome.log.messages[2].reduce;
-        Replay wrong(outcome.log, DType::F32, collectives::Reduction::Sum, inputs);
+        Replay wrong(outcome.log, job, inputs);
         while (wrong.next()) {
         }
         QVERIFY(!wrong.matches(outcome.results));
@@ -212,6 +212,103 @@ class AllreduceLabTest : public QObject {
         }
         QCOMPARE(content<Metric>(run, "wrong").value, 0.0);
         QCOMPARE(content<Table>(run, "points").rows.size(), size_t{6});
+    }
+
+    void partsOfAnAllreduceRunOnTheirOwn_data() {
+        QTest::addColumn<QString>("collective");
+        QTest::addColumn<double>("factor"); // nccl-tests' doc/PERFORMANCE.md, for three ranks
+        QTest::newRow("reduce-scatter") << "reduce-scatter" << 2.0 / 3;
+        QTest::newRow("all-gather") << "all-gather" << 2.0 / 3;
+        QTest::newRow("broadcast") << "broadcast" << 1.0;
+    }
+    void partsOfAnAllreduceRunOnTheirOwn() {
+        QFETCH(QString, collective);
+        QFETCH(double, factor);
+        std::vector<std::string> all;
+        for (const auto& algorithm : collectives::algorithms())
+            all.push_back(algorithm.id);
+        const std::map<std::string, Value> given{{"collective", collective.toStdString()},
+                                                 {"bytes", std::vector<int64_t>{8, 4000}},
+                                                 {"ranks", int64_t{3}},
+                                                 {"reduction", text("average")},
+                                                 {"pointSeconds", 0.001},
+                                                 {"library", false},
+                                                 {"algorithms", all}};
+        const RunRecord run = record("allreduce.race", given);
+        const auto& busbw = content<Series>(run, "busbw").curves;
+        QVERIFY(!busbw.empty());
+        QCOMPARE(content<Metric>(run, "wrong").value, 0.0);
+        for (const Curve& c : busbw)
+            QVERIFY(qFuzzyCompare(c.y[1], factor * curve(content<Series>(run, "algbw"), c.id)->y[1]));
+        for (const Curve& c : busbw) {
+            const RunRecord steps = record("allreduce.steps", {{"collective", collective.toStdString()},
+                                                               {"algorithm", c.id.substr(c.id.find('.') + 1)},
+                                                               {"ranks", int64_t{3}},
+                                                               {"reduction", text("average")}});
+            QVERIFY2(steps.logs().empty(), c.id.c_str()); // replayed to the bit
+        }
+    }
+
+    void aSimulatedRunShowsItsMessagesToo() {
+        const RunRecord run = record("allreduce.steps", {{"transport", text("simulated")},
+                                                         {"alpha", 10.0},
+                                                         {"bandwidth", 1.0},
+                                                         {"reduceRate", 0.0},
+                                                         {"elements", int64_t{4000}}});
+        QVERIFY(run.logs().empty());
+        const auto& time = content<Metric>(run, "time");
+        QVERIFY(time.provenance == Provenance::Modelled);
+        QVERIFY(std::fabs(*time.value - 6 * (10e-6 + 4000e-9)) < 1e-12); // 2 (p - 1) (α + V / (p B))
+        for (const auto& span : content<Timeline>(run, "timeline").spans)
+            QVERIFY(span.provenance == Provenance::Modelled);
+    }
+
+    void scaleCalculatesWhatTheClosedFormSays() {
+        const RunRecord run = record("allreduce.scale", {{"network", text("described")},
+                                                         {"alpha", 5.0},
+                                                         {"bandwidth", 25.0},
+                                                         {"reduceRate", 0.0},
+                                                         {"bytes", int64_t{1} << 20},
+                                                         {"ranks", std::vector<int64_t>{2, 8, 64}},
+                                                         {"algorithms", std::vector<std::string>{"ring"}}});
+        const Curve* ring = curve(content<Series>(run, "time"), "ring");
+        QCOMPARE(ring->x, (std::vector<double>{2, 8, 64}));
+        for (size_t i = 0; i < 3; ++i) {
+            const double p = ring->x[i], wanted = 2 * (p - 1) * (5e-6 + (1 << 20) / p / 25e9);
+            QVERIFY(std::fabs(ring->y[i] / wanted - 1) < 1e-9);
+        }
+    }
+
+    void scaleIsFittedToARaceOfThisMachine() {
+        const RunRecord run = record("allreduce.scale", {{"ranks", std::vector<int64_t>{2, 4}},
+                                                         {"bytes", int64_t{65536}},
+                                                         {"algorithms", std::vector<std::string>{"ring"}}});
+        QVERIFY(*content<Metric>(run, "alpha").value >= 0);
+        const auto& fit = content<Series>(run, "fit");
+        QVERIFY(curve(fit, "ring 2")->provenance == Provenance::Measured);
+        QVERIFY(curve(fit, "ring 2.fit")->provenance == Provenance::Modelled);
+        QCOMPARE(curve(content<Series>(run, "time"), "ring.measured")->x, std::vector<double>{2});
+    }
+
+    void overlapHidesWhatBucketsLet() {
+        const std::map<std::string, Value> small{
+            {"layers", int64_t{4}}, {"vocabulary", int64_t{0}}, {"width", int64_t{1024}}, {"ranks", int64_t{4}}};
+        const RunRecord run = record("allreduce.overlap", small);
+        const auto& timeline = content<Timeline>(run, "timeline");
+        double compute = 0, end = 0;
+        for (const auto& span : timeline.spans) {
+            compute += span.track == 0 ? span.end - span.begin : 0;
+            end = std::max(end, span.end);
+        }
+        // four layers of 12 d² parameters, 4 FLOPs a parameter and token
+        QVERIFY(std::fabs(compute / (4 * 4.0 * 12 * 1024 * 1024 * 8192 / 150e12) - 1) < 1e-9);
+        QVERIFY(std::fabs(*content<Metric>(run, "total").value / end - 1) < 1e-12);
+        QVERIFY(std::fabs(*content<Metric>(run, "exposed").value - (end - compute)) < 1e-12);
+        auto large = small;
+        large["bucket"] = int64_t{4096}; // all in one: nothing can be hidden
+        const RunRecord one = record("allreduce.overlap", large);
+        QVERIFY(std::fabs(*content<Metric>(one, "hidden").value) < 1e-9);
+        QVERIFY(*content<Metric>(one, "exposed").value > *content<Metric>(run, "exposed").value);
     }
 
     void aRacesTextIsReadAsNcclTestsOutputAndDrawn() {
