@@ -128,7 +128,8 @@ class ThreadRun {
             const Clock::time_point end = Clock::now();
             network.board().setDone(rank);
             if (repetition >= 0)
-                spans[static_cast<size_t>(repetition * ranks + rank)] = {start, end};
+                spans[static_cast<size_t>(repetition) * static_cast<size_t>(ranks) + static_cast<size_t>(rank)] = {
+                    start, end};
             network.meet(rank); // nobody starts anew while others still read from its vector
         }
         vector.resize(input.size());
