@@ -25,8 +25,10 @@ void run(benchmark::State& state, const std::string& algorithm, int ranks, Topol
 } // namespace
 
 int main(int argc, char** argv) {
-    const std::pair<Topology, const char*> topologies[]{
-        {Topology::FullMesh, "full-mesh"}, {Topology::FatTree, "fat-tree"}, {Topology::Islands, "islands"}};
+    const std::pair<Topology, const char*> topologies[]{{Topology::FullMesh, "full-mesh"},
+                                                        {Topology::FatTree, "fat-tree"},
+                                                        {Topology::Islands, "islands"},
+                                                        {Topology::Ring, "ring"}};
     for (const Algorithm& algorithm : algorithms())
         for (const int ranks : {1024, 4096, 16384})
             for (const auto& [topology, name] : topologies) {

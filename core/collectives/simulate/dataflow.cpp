@@ -80,9 +80,8 @@ class Dataflow {
             }
         }
         if (balance != 0)
-            throw CountMismatch(
-                fmt::format("step {}: {} messages are {}", index, std::abs(balance),
-                            balance > 0 ? "sent that nobody expects" : "expected that nobody sends"));
+            throw CountMismatch(fmt::format("step {}: {} messages are {}", index, std::abs(balance),
+                                            balance > 0 ? "sent that nobody expects" : "expected that nobody sends"));
         return true;
     }
 

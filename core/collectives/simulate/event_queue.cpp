@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <numeric>
 #include <queue>
 #include <tuple>
 
@@ -28,6 +29,7 @@ struct Node {
         double start = 0, end = -1; ///< end < 0: not sent yet
     };
     std::vector<Transfer> transfers; ///< of work.receives
+    std::vector<uint32_t> bySource;  ///< receives ordered by their source; empty until needed
     size_t missing = 0;              ///< of them
     size_t guess = 0;                ///< the receive that probably comes next
     size_t head = 0;                 ///< of work.sends
@@ -88,6 +90,7 @@ class EventQueue {
             throw InputError(fmt::format("{} ranks have more than {} messages on their way in one step, expected fewer "
                                          "ranks for this algorithm",
                                          nodes.size(), mostMessagesAtOnce));
+        of.bySource.clear();
         of.transfers.assign(of.work.receives.size(), {});
         of.missing = of.work.receives.size();
         of.head = of.guess = 0;
@@ -140,14 +143,27 @@ class EventQueue {
         finishStep(rank);
     }
 
+    /// The receive from that rank; as many as there are receives when there is none.
+    size_t find(Node& to, int32_t from) {
+        const auto& receives = to.work.receives;
+        if (to.bySource.size() != receives.size()) { // first needed in this step
+            tally.work(static_cast<int64_t>(receives.size()));
+            to.bySource.resize(receives.size());
+            std::iota(to.bySource.begin(), to.bySource.end(), 0u);
+            std::sort(to.bySource.begin(), to.bySource.end(),
+                      [&](uint32_t one, uint32_t other) { return receives[one].from < receives[other].from; });
+        }
+        const auto found = std::lower_bound(to.bySource.begin(), to.bySource.end(), from,
+                                            [&](uint32_t slot, int32_t rank) { return receives[slot].from < rank; });
+        return found != to.bySource.end() && receives[*found].from == from ? *found : receives.size();
+    }
+
     size_t slotOf(Node& to, int32_t from, const Step::Send& send) {
         const auto& receives = to.work.receives;
-        for (size_t tried = 0; tried < receives.size(); ++tried, ++to.guess) {
-            const size_t slot = to.guess % receives.size();
-            if (receives[slot].from != from)
-                continue;
-            if (receives[slot].range.size() != send.range.size() || to.transfers[slot].end >= 0)
-                break;
+        size_t slot = to.guess; // most come in the order of the list
+        if (slot >= receives.size() || receives[slot].from != from)
+            slot = find(to, from);
+        if (slot < receives.size() && receives[slot].range.size() == send.range.size() && to.transfers[slot].end < 0) {
             to.guess = slot + 1;
             return slot;
         }
