@@ -88,7 +88,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }
 
 std::filesystem::path madeFolder(const std::filesystem::path& in) {
-    std::string name = in / "warplight-mpi-XXXXXX";
+    std::string name = in / fmt::format("warplight-mpi-{}-XXXXXX", getpid());
     if (!mkdtemp(name.data()))
         throw std::runtime_error(fmt::format("no folder can be made in {}: {}", in.string(), std::strerror(errno)));
     return name;
@@ -98,7 +98,9 @@ std::filesystem::path madeFolder(const std::filesystem::path& in) {
 
 PrivateFolder::PrivateFolder(const std::filesystem::path& in) : path(madeFolder(in)) {}
 
-PrivateFolder::~PrivateFolder() {
+PrivateFolder::~PrivateFolder() { remove(); }
+
+void PrivateFolder::remove() {
     std::error_code error;
     std::filesystem::remove_all(path, error);
 }

@@ -19,7 +19,8 @@ class PrivateFolder {
     ~PrivateFolder();
     PrivateFolder(const PrivateFolder&) = delete;
     PrivateFolder& operator=(const PrivateFolder&) = delete;
-    const std::filesystem::path path;
+    void remove();
+    const std::filesystem::path path; ///< with this process's id in its name
 };
 
 /// mpirun as a child process: what it starts runs on this machine, without network, as any user. What it and its ranks
@@ -35,6 +36,8 @@ class MpiJob {
     bool hasEnded();          ///< looks, does not wait
     std::string howItEnded(); ///< "mpirun ended with exit code 1: ...what it printed"
     void readOutput();        ///< to be called now and then, or it stops at a full pipe
+    /// All ranks have joined: memory that they share among themselves needs its name no longer.
+    void forgetNames() { memoryFolder.remove(); }
     /// Asks it to end, and ends it when it does not within a moment. Its ranks are somebody else's to end.
     void end();
 

@@ -94,6 +94,24 @@ void check(const ProcessCall& call, int ranks, const std::vector<std::vector<std
                                      call.elements, std::numeric_limits<int>::max()));
 }
 
+/// What is known of a call before anybody is asked for anything.
+struct Plan {
+    std::unique_ptr<Schedule> schedule; ///< none for the library's own
+    DataLayout layout;
+};
+
+Plan planFor(const ProcessCall& call, int ranks, const RunOptions& options) {
+    Plan plan;
+    std::pair<size_t, size_t> most;
+    if (call.algorithm != mpiLibrary) {
+        plan.schedule = makeSchedule(call.algorithm, call.collective, ranks, call.elements, call.options);
+        most = mostMessages(*plan.schedule);
+    }
+    const auto vectorBytes = static_cast<size_t>(call.elements * tensor::bytesPerElement(call.type));
+    plan.layout = DataLayout(ranks, vectorBytes, options.repetitions, most.first, most.second);
+    return plan;
+}
+
 void checkRoom(const DataLayout& layout, size_t already, int ranks, size_t vectorBytes) {
     // Beside what is shared, the results are handed over in vectors of their own.
     const auto results = static_cast<int64_t>(vectorBytes) * ranks;
@@ -139,6 +157,7 @@ class ProcessRanks::Session {
             }
             if (ready == memory.ranks()) {
                 processes = rankProcesses();
+                job->forgetNames();
                 return;
             }
             look(cancel);
@@ -149,16 +168,35 @@ class ProcessRanks::Session {
         }
     }
 
+    size_t dataBytes() const { return memory.dataBytes(); }
+
     /// Writes down what the ranks are to do. Throws InputError, without having asked anybody for anything.
-    void prepare(const ProcessCall& call, const std::vector<std::vector<std::byte>>& inputs,
+    void prepare(const ProcessCall& call, const Plan& plan, const std::vector<std::vector<std::byte>>& inputs,
                  const RunOptions& options) {
-        schedule.reset();
-        if (call.algorithm != mpiLibrary)
-            schedule = makeSchedule(call.algorithm, call.collective, memory.ranks(), call.elements, call.options);
-        command(call, options, inputs);
+        memory.reserveData(plan.layout.total);
+        RankCommand command{};
+        command.kind = RankCommand::Kind::Run;
+        call.algorithm.copy(command.algorithm, sizeof(command.algorithm) - 1);
+        command.options = call.options;
+        command.collective = call.collective;
+        command.elements = call.elements;
+        command.type = call.type;
+        command.reduction = call.reduction;
+        command.divides = call.divides;
+        command.keepsLog = options.keepLog;
+        command.isObserved = options.observe != nullptr;
+        command.repetitions = options.repetitions;
+        command.warmups = options.warmups;
+        command.fault = options.fault;
+        command.layout = plan.layout;
+        memory.head().command = command;
+        for (int rank = 0; rank < memory.ranks(); ++rank) {
+            const auto& input = inputs[static_cast<size_t>(rank)];
+            std::copy(input.begin(), input.end(), memory.input(rank).begin());
+        }
     }
 
-    RunOutcome run(const RunOptions& options) {
+    RunOutcome run(const Plan& plan, const RunOptions& options) {
         const int ranks = memory.ranks();
         const uint32_t number = ++memory.head().commandNumber;
         memory.head().ranksBell.ring();
@@ -184,8 +222,8 @@ class ProcessRanks::Session {
             log.start = row.logStart;
             log.end = row.logEnd;
         }
-        if (options.keepLog && schedule)
-            outcome.log = joinLogs(*schedule, memory.head().command.type, logs);
+        if (options.keepLog && plan.schedule)
+            outcome.log = joinLogs(*plan.schedule, memory.head().command.type, logs);
         return outcome;
     }
 
@@ -204,38 +242,6 @@ class ProcessRanks::Session {
     static uint64_t newToken() {
         std::random_device random;
         return uint64_t{random()} << 32 | random();
-    }
-
-    void command(const ProcessCall& call, const RunOptions& options,
-                 const std::vector<std::vector<std::byte>>& inputs) {
-        const int ranks = memory.ranks();
-        const auto [mostSent, mostReceived] = schedule ? mostMessages(*schedule) : std::pair<size_t, size_t>();
-        const size_t vectorBytes = inputs.front().size();
-        const DataLayout layout(ranks, vectorBytes, options.repetitions, mostSent, mostReceived);
-        checkRoom(layout, reserved, ranks, vectorBytes);
-        memory.reserveData(layout.total);
-        reserved = std::max(reserved, layout.total);
-
-        RankCommand command{};
-        command.kind = RankCommand::Kind::Run;
-        call.algorithm.copy(command.algorithm, sizeof(command.algorithm) - 1);
-        command.options = call.options;
-        command.collective = call.collective;
-        command.elements = call.elements;
-        command.type = call.type;
-        command.reduction = call.reduction;
-        command.divides = call.divides;
-        command.keepsLog = options.keepLog;
-        command.isObserved = options.observe != nullptr;
-        command.repetitions = options.repetitions;
-        command.warmups = options.warmups;
-        command.fault = options.fault;
-        command.layout = layout;
-        memory.head().command = command;
-        for (int rank = 0; rank < ranks; ++rank) {
-            const auto& input = inputs[static_cast<size_t>(rank)];
-            std::copy(input.begin(), input.end(), memory.input(rank).begin());
-        }
     }
 
     /// Until all ranks have finished that command.
@@ -313,10 +319,8 @@ class ProcessRanks::Session {
     }
 
     RankMemory memory;
-    size_t reserved = 0;
     std::unique_ptr<MpiJob> job;
     std::vector<ProcessHandle> processes;
-    std::unique_ptr<Schedule> schedule; ///< of the command; none for the library's own
 };
 
 ProcessRanks::ProcessRanks(int ranks) : ranks(ranks) {
@@ -334,6 +338,8 @@ ProcessRanks::~ProcessRanks() {
 RunOutcome ProcessRanks::run(const ProcessCall& call, const std::vector<std::vector<std::byte>>& inputs,
                              const RunOptions& options) {
     check(call, ranks, inputs, options);
+    const Plan plan = planFor(call, ranks, options);
+    checkRoom(plan.layout, session ? session->dataBytes() : 0, ranks, inputs.front().size());
     try {
         if (!session) {
             session = std::make_unique<Session>(ranks);
@@ -343,9 +349,9 @@ RunOutcome ProcessRanks::run(const ProcessCall& call, const std::vector<std::vec
         session.reset();
         throw;
     }
-    session->prepare(call, inputs, options);
+    session->prepare(call, plan, inputs, options);
     try {
-        return session->run(options);
+        return session->run(plan, options);
     } catch (...) {
         session.reset();
         throw;

@@ -14,7 +14,7 @@ inline constexpr std::string_view mpiLibrary = "mpi-library";
 /// A collective to be run between processes; each of them makes the schedule for itself.
 struct ProcessCall {
     std::string algorithm = "ring"; ///< of algorithms(), or mpiLibrary
-    AlgorithmOptions options;
+    AlgorithmOptions options{};
     Collective collective = Collective::Allreduce;
     int64_t elements = 0;
     tensor::DType type = tensor::DType::F32;

@@ -91,6 +91,7 @@ class RankMemory {
 
     /// The program's: at least so much. Throws InputError.
     void reserveData(size_t bytes);
+    size_t dataBytes() const { return data.size(); }
     /// A rank's: what the program has reserved.
     void followData(size_t bytes) { data.followTo(bytes); }
     std::span<std::byte> input(int rank) const;

@@ -164,15 +164,30 @@ class Worker {
     waitForTheEnd();
 }
 
-/// What the next command is, when there is one.
-RankCommand::Kind nextCommand(RankMemory::Head& head, uint32_t after) {
+bool allHaveFinished(const RankMemory& memory, uint32_t number) {
+    for (int rank = 0; rank < memory.ranks(); ++rank)
+        if (memory.row(rank).finished != number)
+            return false;
+    return true;
+}
+
+/// What the next command is, when there is one. MPI gets ahead only in its functions: what this rank has sent may still
+/// be on its way while others wait for it.
+RankCommand::Kind nextCommand(const RankMemory& memory, uint32_t after) {
+    RankMemory::Head& head = memory.head();
     for (;;) {
         const uint32_t seen = head.ranksBell.now();
         if (head.hasEnded)
             return RankCommand::Kind::Quit;
         if (head.commandNumber != after)
             return head.command.kind;
-        head.ranksBell.wait(seen, asleep);
+        if (allHaveFinished(memory, after)) {
+            head.ranksBell.wait(seen, asleep);
+        } else {
+            int isThere = 0;
+            MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &isThere, MPI_STATUS_IGNORE);
+            head.ranksBell.wait(seen, std::chrono::milliseconds(1));
+        }
     }
 }
 
@@ -196,7 +211,7 @@ int workAsRank(RankMemory& memory, int rank) {
         Worker worker(memory, rank);
         row.isReady = true;
         memory.head().programBell.ring();
-        for (uint32_t number = 0; nextCommand(memory.head(), number) == RankCommand::Kind::Run;
+        for (uint32_t number = 0; nextCommand(memory, number) == RankCommand::Kind::Run;
              row.finished = number, memory.head().programBell.ring()) {
             number = memory.head().commandNumber;
             try {
