@@ -159,8 +159,8 @@ struct Steps {
         bool operator==(const Step&) const = default;
     };
     double width = 10, height = 10; ///< of the canvas
-    bool stretches = false;         ///< takes the shape of the view; otherwise a unit is as wide as it is high
     std::vector<Step> steps;
+    bool stretches = false; ///< the canvas takes the shape of the view; otherwise a unit is as wide as it is high
     bool operator==(const Steps&) const = default;
 };
 

@@ -46,13 +46,15 @@ inline std::vector<lab::Figure> everyFigure() {
                 {{1, {"go", "attention.map", {{"row", "3"}}}}}};
     Metric metric{
         2.31, "×", "{:.2f}", "flash over standard", 2.2, 2.4, Provenance::Modelled, Link{"open", "attention.race", {}}};
-    Steps steps{12,
-                8,
-                {{"first",
-                  {{0, 1, 2, 3, "t", Steps::CellState::Current, 0.5}},
-                  {{1, 1, "l", Steps::Label::Align::Right, true, true}},
-                  {{0, 0, 1, 1, "a"}},
-                  {{"max", "1.5", Provenance::Measured}}}}};
+    Steps steps{
+        12,
+        8,
+        {{"first",
+          {{0, 1, 2, 3, "t", Steps::CellState::Current, 0.5}, {4, 1, 2, 3, "", Steps::CellState::Marked, {}, "rank 1"}},
+          {{1, 1, "l", Steps::Label::Align::Right, true, true}},
+          {{0, 0, 1, 1, "a", 0.25}},
+          {{"max", "1.5", Provenance::Measured}}}},
+        true};
     Source source;
     source.panes = {{"cu",
                      "flash.cu",

@@ -38,6 +38,31 @@ class ParameterTest : public QObject {
         }
     }
 
+    void whatMattersDependsOnTheOthers_data() {
+        QTest::addColumn<QString>("condition");
+        QTest::addColumn<bool>("matters"); // beside algorithm=tree, compare=none, kernels=ring,tree
+        QTest::newRow("always") << "" << true;
+        QTest::newRow("equal") << "algorithm=tree" << true;
+        QTest::newRow("other") << "algorithm=ring" << false;
+        QTest::newRow("unequal") << "algorithm!=ring" << true;
+        QTest::newRow("not unequal") << "algorithm!=tree" << false;
+        QTest::newRow("either") << "algorithm=ring|tree" << true;
+        QTest::newRow("neither") << "algorithm=ring|naive" << false;
+        QTest::newRow("none of several") << "algorithm!=ring|tree" << false;
+        QTest::newRow("in a list") << "kernels=ring" << true;
+        QTest::newRow("not in a list") << "kernels=naive" << false;
+        QTest::newRow("any of several settings") << "algorithm=ring compare=none" << true;
+        QTest::newRow("of settings that are not there") << "algorithm=ring nothing=1" << false;
+        QTest::newRow("of a setting that is not there") << "nothing=1" << true;
+        QTest::newRow("part of a word") << "algorithm=tre" << false;
+    }
+    void whatMattersDependsOnTheOthers() {
+        QFETCH(QString, condition);
+        Parameter parameter;
+        parameter.shownWhen = condition.toStdString();
+        QTEST(parameter.mattersIn({{"algorithm", "tree"}, {"compare", "none"}, {"kernels", "ring,tree"}}), "matters");
+    }
+
     void wrongSettingsNameTheParameterAndWhatWasExpected() {
         const std::vector<Parameter> parameters{
             Parameter::integer("headDim", "Head dimension", 64, 1, 512, ""),
