@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstring>
 #include <fmt/format.h>
-#include <map>
+#include <memory>
 #include <tuple>
 
 namespace warplight::collectives {
@@ -188,24 +188,36 @@ MessageLog joinLogs(const Schedule& schedule, tensor::DType type, const std::vec
         return joined;
 
     double first = logs.front().start, last = logs.front().end;
-    std::map<std::tuple<int64_t, int32_t, int32_t>, double> starts; // step, source, destination
-    for (size_t rank = 0; rank < logs.size(); ++rank) {
-        first = std::min(first, logs[rank].start);
-        last = std::max(last, logs[rank].end);
-        for (const RankLog::Sent& sent : logs[rank].sent)
-            starts[{sent.step, static_cast<int32_t>(rank), sent.to}] = sent.start;
+    std::vector<std::vector<RankLog::Sent>> sent; // [rank], ordered by step and receiver
+    const auto before = [](const RankLog::Sent& a, const RankLog::Sent& b) {
+        return std::tie(a.step, a.to) < std::tie(b.step, b.to);
+    };
+    for (const RankLog& log : logs) {
+        first = std::min(first, log.start);
+        last = std::max(last, log.end);
+        sent.push_back(log.sent);
+        std::sort(sent.back().begin(), sent.back().end(), before);
     }
     joined.seconds = last - first;
-    for (size_t rank = 0; rank < logs.size(); ++rank)
-        for (const RankLog::Received& received : logs[rank].received) {
-            const auto start = starts.find({received.step, received.from, static_cast<int32_t>(rank)});
-            if (start == starts.end())
+    for (size_t index = 0; index < logs.size(); ++index) {
+        const auto rank = static_cast<int32_t>(index);
+        for (const RankLog::Received& received : logs[index].received) {
+            const auto source = static_cast<size_t>(received.from);
+            const RankLog::Sent wanted{received.step, rank, 0};
+            const RankLog::Sent* found = nullptr;
+            if (source < sent.size()) {
+                const auto place = std::lower_bound(sent[source].begin(), sent[source].end(), wanted, before);
+                if (place != sent[source].end() && !before(wanted, *place))
+                    found = &*place;
+            }
+            if (!found)
                 throw std::logic_error(fmt::format("rank {} received a message in step {} that rank {} never sent",
                                                    rank, received.step, received.from));
-            joined.messages.push_back({received.from, static_cast<int32_t>(rank), received.step, received.range,
-                                       received.reduce, received.range.size() * joined.elementBytes,
-                                       start->second - first, received.end - first});
+            joined.messages.push_back({received.from, rank, received.step, received.range, received.reduce,
+                                       received.range.size() * joined.elementBytes, found->start - first,
+                                       received.end - first});
         }
+    }
     std::sort(joined.messages.begin(), joined.messages.end(), [](const Message& a, const Message& b) {
         return std::tie(a.step, a.source, a.destination) < std::tie(b.step, b.source, b.destination);
     });

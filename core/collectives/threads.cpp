@@ -19,6 +19,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int mostThreads = 1024;
 constexpr std::chrono::milliseconds longestPoll{10}; ///< between two looks at the board and the wish to cancel
 
+constexpr double longestSleep = 1e6;  ///< seconds; the clock counts in nanoseconds
 constexpr size_t copyPiece = 1 << 20; ///< bytes between two looks at whether the run has ended
 
 /// A rank that is to die: unwinds its thread, which then says nothing to anybody.
@@ -127,7 +128,8 @@ class ThreadRun {
             const Clock::time_point end = Clock::now();
             network.board().setDone(rank);
             if (repetition >= 0)
-                spans[static_cast<size_t>(repetition * ranks + rank)] = {start, end};
+                spans[static_cast<size_t>(repetition) * static_cast<size_t>(ranks) + static_cast<size_t>(rank)] = {
+                    start, end};
             network.meet(rank); // nobody starts anew while others still read from its vector
         }
         vector.resize(input.size());
@@ -154,8 +156,8 @@ class ThreadRun {
         if (options.fault.kind == Fault::Kind::Hangs)
             network.wait(rank, [] { return false; });
         if (options.fault.kind == Fault::Kind::Slow) {
-            const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                                  std::chrono::duration<double>(options.fault.slowSeconds));
+            const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                                                  std::min(options.fault.slowSeconds, longestSleep)));
             for (auto now = Clock::now(); now < until && !network.hasEnded(); now = Clock::now())
                 std::this_thread::sleep_for(std::min<Clock::duration>(until - now, longestPoll));
         }
