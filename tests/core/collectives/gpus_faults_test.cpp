@@ -214,7 +214,7 @@ class GpusFaultsTest : public QObject {
             std::this_thread::sleep_for(50ms);
             cancel = true;
         });
-        QVERIFY_EXCEPTION_THROWN(ring(2, options), Cancelled);
+        QCOMPARE(sentenceOf<Cancelled>([&] { ring(2, options); }), "cancelled");
         later.join();
         QCOMPARE(nccl.aborted(), 2);
     }
@@ -237,8 +237,9 @@ class GpusFaultsTest : public QObject {
         const auto schedule = makeSchedule("ring", Collective::Allreduce, 2, 100);
         const auto inputs = startVectors(DType::F32, 2, 100);
         nccl.fault("ncclSend", 1, 3);
-        QVERIFY_EXCEPTION_THROWN(gpus.run({schedule.get(), DType::F32, Reduction::Sum, true}, "ring", inputs, {}),
-                                 nccl::NcclError);
+        QVERIFY(!sentenceOf<nccl::NcclError>([&] {
+                     gpus.run({schedule.get(), DType::F32, Reduction::Sum, true}, "ring", inputs, {});
+                 }).empty());
         QVERIFY(sentenceOf<InputError>([&] {
                     gpus.run({schedule.get(), DType::F32, Reduction::Sum, true}, "ring", inputs, {});
                 }).starts_with("these GPUs took part in a run that failed"));

@@ -398,7 +398,7 @@ class NcclTestsTest : public QObject {
         }
     }
 
-    void aMillionRowsTakeTimeInProportion() {
+    void rowsTakeTimeInProportionToTheirNumber() {
         const auto seconds = [](int rows) {
             std::string text = rankLines(8) + columns;
             for (int i = 0; i < rows; ++i)

@@ -21,6 +21,12 @@ struct Group {
     bool begun = false;
 };
 
+/// Those in a stream. (The driver drops what waits on a GPU that is lost.)
+std::map<void*, std::unique_ptr<Group>>& groups() {
+    static std::map<void*, std::unique_ptr<Group>> all;
+    return all;
+}
+
 std::vector<double> read(const Call& call, uint64_t address, uint64_t count) {
     const int64_t size = bytesOf(call.type);
     std::vector<char> raw(count * static_cast<uint64_t>(size));
@@ -150,10 +156,12 @@ void begin(const std::shared_ptr<Call>& call) {
         sends ? meet(*call, *partner, call, partner) : meet(*partner, *call, partner, call);
         return;
     }
-    std::vector<std::shared_ptr<Call>>& arrived = world.collectives[call->comm->collectives++];
-    arrived.push_back(call);
-    if (arrived.size() < world.comms.size())
+    const uint64_t turn = call->comm->collectives++;
+    world.collectives[turn].push_back(call);
+    if (static_cast<int>(world.collectives[turn].size()) < world.ranks)
         return;
+    std::vector<std::shared_ptr<Call>> arrived = std::move(world.collectives[turn]);
+    world.collectives.erase(turn);
     std::sort(arrived.begin(), arrived.end(),
               [](const auto& a, const auto& b) { return a->comm->rank < b->comm->rank; });
     complete(arrived);
@@ -170,14 +178,14 @@ int work(void* data) {
                 for (const auto& call : group->calls)
                     begin(call);
         } catch (const std::exception&) { // outside every buffer
-            delete group;
+            groups().erase(data);
             return illegalAddress;
         }
         for (const auto& call : group->calls)
             if (!call->done)
                 return notReady;
     }
-    delete group;
+    groups().erase(data);
     return 0;
 }
 
@@ -192,7 +200,10 @@ Control& control() {
 
 void enqueue(std::vector<std::shared_ptr<Call>> calls) {
     const int device = calls[0]->comm->device;
-    standinEnqueueOn(device, "nccl", work, new Group{std::move(calls), false});
+    auto group = std::make_unique<Group>(Group{std::move(calls), false});
+    void* const data = group.get();
+    groups()[data] = std::move(group);
+    standinEnqueueOn(device, "nccl", work, data);
 }
 
 } // namespace standin_nccl

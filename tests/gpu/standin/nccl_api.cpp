@@ -1,4 +1,5 @@
 // The functions of libnccl that gpu/nccl looks up (NCCL user guide 2.28, "NCCL API").
+#include "gpu/nccl/nccl_types.h"
 #include "tests/gpu/standin/nccl_world.h"
 #include "tests/gpu/standin/standin_nccl.h"
 
@@ -13,10 +14,18 @@ using namespace standin_nccl;
 
 namespace {
 
-using Handle = std::shared_ptr<Comm>*; ///< ncclComm_t
-struct Id {
-    char internal[128];
-};
+using warplight::nccl::CommHandle;
+using warplight::nccl::UniqueId;
+using Answer = warplight::nccl::Result;
+using DataType = warplight::nccl::DataType;
+using Reduces = warplight::nccl::Operation;
+using warplight::cuda::StreamHandle;
+
+/// What an ncclComm_t points at here.
+std::shared_ptr<Comm>& commOf(CommHandle handle) { return *reinterpret_cast<std::shared_ptr<Comm>*>(handle); }
+CommHandle handleOf(std::shared_ptr<Comm> comm) {
+    return reinterpret_cast<CommHandle>(new std::shared_ptr<Comm>(std::move(comm)));
+}
 
 std::map<std::string, std::shared_ptr<World>>& worlds() {
     static std::map<std::string, std::shared_ptr<World>> w; // by unique id
@@ -32,7 +41,7 @@ int answer(int result, const char* why) {
 }
 
 /// Under the lock, failing when a test wants that.
-int call(const char* function, const std::function<int()>& body) {
+Answer call(const char* function, const std::function<int()>& body) {
     struct Locked {
         const char* function;
         const std::function<int()>& body;
@@ -50,7 +59,7 @@ int call(const char* function, const std::function<int()>& body) {
             l.result = l.body();
         },
         &locked);
-    return locked.result;
+    return static_cast<Answer>(locked.result);
 }
 
 std::shared_ptr<Comm> makeComm(const std::shared_ptr<World>& world, int rank, int device) {
@@ -61,7 +70,6 @@ std::shared_ptr<Comm> makeComm(const std::shared_ptr<World>& world, int rank, in
     comm->sticks = std::count(c.sticking.begin(), c.sticking.end(), rank) > 0;
     if (const auto error = c.asyncErrors.find(rank); error != c.asyncErrors.end())
         comm->asyncError = error->second;
-    world->comms[static_cast<size_t>(rank)] = comm;
     ++control().comms;
     return comm;
 }
@@ -78,18 +86,18 @@ void flush() {
     }
 }
 
-int add(const char* function, Handle handle, Call made) {
+Answer add(const char* function, CommHandle handle, Call made) {
     return call(function, [&] {
-        if (!handle || (*handle)->aborted)
+        if (!handle || commOf(handle)->aborted)
             return answer(InvalidArgument, "no communicator");
-        made.comm = *handle;
+        made.comm = commOf(handle);
         if (made.type < F16 || made.type > BF16 ||
             (made.operation != Sum && made.operation != Max && made.operation != Average))
             return answer(InvalidArgument, "a type or operation that this library does not know");
         const bool reads = made.kind != Kind::Receive, writes = made.kind != Kind::Send;
         if (made.count > 0 && ((reads && made.from == 0) || (writes && made.to == 0)))
             return answer(InvalidArgument, "a buffer is null");
-        if (made.peer < 0 || made.peer >= static_cast<int>(made.comm->world->comms.size()))
+        if (made.peer < 0 || made.peer >= made.comm->world->ranks)
             return answer(InvalidArgument, "there is no such rank");
         if (standinDeviceOfStream(made.stream) != made.comm->device)
             return answer(InvalidUsage, "the stream is not of the communicator's GPU");
@@ -106,15 +114,16 @@ uint64_t at(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
 
 extern "C" {
 
-int cuDeviceGetCount(int* count);
+warplight::cuda::Result cuDeviceGetCount(int* count);
 
-STANDIN_EXPORT int ncclGetVersion(int* version) {
+STANDIN_EXPORT Answer ncclGetVersion(int* version) {
     return call("ncclGetVersion", [&] {
         *version = control().version;
         return int(Success);
     });
 }
-STANDIN_EXPORT const char* ncclGetErrorString(int result) {
+STANDIN_EXPORT const char* ncclGetErrorString(Answer answered) {
+    const auto result = static_cast<int>(answered);
     constexpr const char* texts[] = {"no error",
                                      "unhandled cuda error",
                                      "unhandled system error",
@@ -125,9 +134,9 @@ STANDIN_EXPORT const char* ncclGetErrorString(int result) {
                                      "NCCL operation in progress"};
     return result >= 0 && result < 8 ? texts[result] : "unknown result code";
 }
-STANDIN_EXPORT const char* ncclGetLastError(Handle) { return control().lastError.c_str(); }
+STANDIN_EXPORT const char* ncclGetLastError(CommHandle) { return control().lastError.c_str(); }
 
-STANDIN_EXPORT int ncclCommInitAll(Handle* comms, int gpus, const int* ordinals) {
+STANDIN_EXPORT Answer ncclCommInitAll(CommHandle* comms, int gpus, const int* ordinals) {
     return call("ncclCommInitAll", [&] {
         int count = 0;
         cuDeviceGetCount(&count);
@@ -140,63 +149,65 @@ STANDIN_EXPORT int ncclCommInitAll(Handle* comms, int gpus, const int* ordinals)
                 return answer(InvalidUsage, "Duplicate GPU detected");
         }
         const auto world = std::make_shared<World>();
-        world->comms.resize(static_cast<size_t>(gpus));
+        world->ranks = gpus;
         for (int i = 0; i < gpus; ++i)
-            comms[i] = new std::shared_ptr<Comm>(makeComm(world, i, ordinals ? ordinals[i] : i));
+            comms[i] = handleOf(makeComm(world, i, ordinals ? ordinals[i] : i));
         return int(Success);
     });
 }
-STANDIN_EXPORT int ncclGetUniqueId(Id* id) {
+STANDIN_EXPORT Answer ncclGetUniqueId(UniqueId* id) {
     return call("ncclGetUniqueId", [&] {
         static int next = 0;
-        std::memset(id, 0, sizeof(Id));
+        std::memset(id, 0, sizeof(UniqueId));
         std::strcpy(id->internal, ("world " + std::to_string(next++)).c_str());
         worlds()[id->internal] = std::make_shared<World>();
         return int(Success);
     });
 }
 /// The GPU is the rank's number here: the stand-in driver knows contexts, not CUDA's current device.
-STANDIN_EXPORT int ncclCommInitRank(Handle* comm, int ranks, Id id, int rank) {
+STANDIN_EXPORT Answer ncclCommInitRank(CommHandle* comm, int ranks, UniqueId id, int rank) {
     return call("ncclCommInitRank", [&] {
         const auto world = worlds().find(id.internal);
         if (world == worlds().end() || rank < 0 || rank >= ranks)
             return answer(InvalidArgument, "no such id or rank");
-        world->second->comms.resize(static_cast<size_t>(ranks));
-        *comm = new std::shared_ptr<Comm>(makeComm(world->second, rank, rank));
+        world->second->ranks = ranks;
+        *comm = handleOf(makeComm(world->second, rank, rank));
         return int(Success);
     });
 }
-STANDIN_EXPORT int ncclCommDestroy(Handle comm) {
+STANDIN_EXPORT Answer ncclCommDestroy(CommHandle comm) {
     return call("ncclCommDestroy", [&] {
         --control().comms;
-        delete comm;
+        delete &commOf(comm);
         return int(Success);
     });
 }
-STANDIN_EXPORT int ncclCommAbort(Handle comm) {
+STANDIN_EXPORT Answer ncclCommAbort(CommHandle comm) {
     return call("ncclCommAbort", [&] {
-        (*comm)->aborted = true;
+        commOf(comm)->aborted = true;
+        World& world = *commOf(comm)->world;
+        world.sends.clear(), world.receives.clear(), world.collectives.clear(); // nobody waits for them any more
         --control().comms;
         ++control().aborted;
-        delete comm;
+        delete &commOf(comm);
         return int(Success);
     });
 }
-STANDIN_EXPORT int ncclCommGetAsyncError(Handle comm, int* result) {
+STANDIN_EXPORT Answer ncclCommGetAsyncError(CommHandle comm, Answer* result) {
     return call("ncclCommGetAsyncError", [&] {
-        *result = (*comm)->asyncError;
+        *result = static_cast<Answer>(commOf(comm)->asyncError);
         return int(Success);
     });
 }
-STANDIN_EXPORT int ncclGroupStart() {
+STANDIN_EXPORT Answer ncclGroupStart() {
     return call("ncclGroupStart", [] {
         ++depth;
         return int(Success);
     });
 }
-STANDIN_EXPORT int ncclGroupEnd() {
+STANDIN_EXPORT Answer ncclGroupEnd() {
     std::shared_ptr<Comm> stuck;
-    const int result = call("ncclGroupEnd", [&] {
+    const Answer result = call("ncclGroupEnd", [&] {
         if (depth == 0)
             return answer(InvalidUsage, "ncclGroupEnd without ncclGroupStart");
         for (const auto& one : grouped)
@@ -211,26 +222,31 @@ STANDIN_EXPORT int ncclGroupEnd() {
     return result;
 }
 
-STANDIN_EXPORT int ncclSend(const void* from, size_t count, int type, int peer, Handle comm, void* stream) {
-    return add("ncclSend", comm, {Kind::Send, at(from), 0, count, type, Sum, peer, nullptr, stream});
+STANDIN_EXPORT Answer ncclSend(const void* from, size_t count, DataType type, int peer, CommHandle comm,
+                               StreamHandle stream) {
+    return add("ncclSend", comm, {Kind::Send, at(from), 0, count, int(type), Sum, peer, nullptr, stream});
 }
-STANDIN_EXPORT int ncclRecv(void* to, size_t count, int type, int peer, Handle comm, void* stream) {
-    return add("ncclRecv", comm, {Kind::Receive, 0, at(to), count, type, Sum, peer, nullptr, stream});
+STANDIN_EXPORT Answer ncclRecv(void* to, size_t count, DataType type, int peer, CommHandle comm, StreamHandle stream) {
+    return add("ncclRecv", comm, {Kind::Receive, 0, at(to), count, int(type), Sum, peer, nullptr, stream});
 }
-STANDIN_EXPORT int ncclAllReduce(const void* from, void* to, size_t count, int type, int op, Handle comm,
-                                 void* stream) {
-    return add("ncclAllReduce", comm, {Kind::AllReduce, at(from), at(to), count, type, op, 0, nullptr, stream});
+STANDIN_EXPORT Answer ncclAllReduce(const void* from, void* to, size_t count, DataType type, Reduces op,
+                                    CommHandle comm, StreamHandle stream) {
+    return add("ncclAllReduce", comm,
+               {Kind::AllReduce, at(from), at(to), count, int(type), int(op), 0, nullptr, stream});
 }
-STANDIN_EXPORT int ncclReduceScatter(const void* from, void* to, size_t count, int type, int op, Handle comm,
-                                     void* stream) {
-    return add("ncclReduceScatter", comm, {Kind::ReduceScatter, at(from), at(to), count, type, op, 0, nullptr, stream});
+STANDIN_EXPORT Answer ncclReduceScatter(const void* from, void* to, size_t count, DataType type, Reduces op,
+                                        CommHandle comm, StreamHandle stream) {
+    return add("ncclReduceScatter", comm,
+               {Kind::ReduceScatter, at(from), at(to), count, int(type), int(op), 0, nullptr, stream});
 }
-STANDIN_EXPORT int ncclAllGather(const void* from, void* to, size_t count, int type, Handle comm, void* stream) {
-    return add("ncclAllGather", comm, {Kind::AllGather, at(from), at(to), count, type, Sum, 0, nullptr, stream});
+STANDIN_EXPORT Answer ncclAllGather(const void* from, void* to, size_t count, DataType type, CommHandle comm,
+                                    StreamHandle stream) {
+    return add("ncclAllGather", comm, {Kind::AllGather, at(from), at(to), count, int(type), Sum, 0, nullptr, stream});
 }
-STANDIN_EXPORT int ncclBroadcast(const void* from, void* to, size_t count, int type, int root, Handle comm,
-                                 void* stream) {
-    return add("ncclBroadcast", comm, {Kind::Broadcast, at(from), at(to), count, type, Sum, root, nullptr, stream});
+STANDIN_EXPORT Answer ncclBroadcast(const void* from, void* to, size_t count, DataType type, int root, CommHandle comm,
+                                    StreamHandle stream) {
+    return add("ncclBroadcast", comm,
+               {Kind::Broadcast, at(from), at(to), count, int(type), Sum, root, nullptr, stream});
 }
 
 STANDIN_EXPORT void standinNcclReset() {

@@ -43,7 +43,7 @@ struct Call {
 
 /// The ranks that belong together, and what of theirs waits for a partner.
 struct World {
-    std::vector<std::shared_ptr<Comm>> comms;                                         ///< by rank
+    int ranks = 0;
     std::map<std::pair<int, int>, std::deque<std::shared_ptr<Call>>> sends, receives; ///< by (from, to)
     std::map<uint64_t, std::vector<std::shared_ptr<Call>>> collectives;               ///< by their order
 };
