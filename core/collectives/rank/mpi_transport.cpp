@@ -1,7 +1,6 @@
 #include "core/collectives/rank/mpi_transport.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fmt/format.h>
 
 namespace warplight::collectives {
@@ -10,10 +9,9 @@ namespace {
 /// Up to so many bytes are received into room for more, so that a mismatch can be told with both sizes.
 constexpr size_t longestCopy = 4096;
 
-size_t setting(const char* name, size_t usual) {
-    const char* text = std::getenv(name);
-    return text ? std::strtoull(text, nullptr, 10) : usual;
-}
+/// A piece fits the second-level cache together with what it is combined with; one is combined while the next comes.
+constexpr size_t pieceBytes = 256 * 1024;
+constexpr size_t depth = 2;
 
 } // namespace
 
@@ -33,8 +31,6 @@ MpiTransport::MpiTransport(RankMemory& memory, int rank)
     int isThere = 0;
     MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &highest, &isThere);
     tagSteps = (isThere ? int64_t{*highest} : 32767) / 2; // MPI promises that much
-    pieceBytes = setting("WL_PIECE", 256 * 1024);
-    depth = setting("WL_DEPTH", 2);
     pieces.resize(depth * pieceBytes);
     requests.resize(depth, MPI_REQUEST_NULL);
 }

@@ -10,7 +10,7 @@ namespace warplight::collectives {
 /// Throws std::runtime_error with MPI's own words unless `code` is MPI_SUCCESS.
 void checkMpi(int code, const char* function);
 
-/// Messages of MPI. A long message goes as several of pieceBytes each, so that a receiver can combine one while the
+/// Messages of MPI. A long message goes as several pieces, so that a receiver can combine one while the
 /// next is under way; receives for the next pieces are posted before they are needed. A piece's tag is its step and
 /// whether it is the message's last, which is how a receiver notices that a sender counts differently.
 class MpiTransport : public Transport {
@@ -50,10 +50,9 @@ class MpiTransport : public Transport {
     RankMemory& memory;
     RankBoard board;
     int self, ranks;
-    int64_t tagSteps; ///< steps that tags tell apart
-    size_t pieceBytes, depth;
-    std::vector<std::byte> pieces;     ///< [depth, pieceBytes]
-    std::vector<MPI_Request> requests; ///< [depth]
+    int64_t tagSteps;                  ///< steps that tags tell apart
+    std::vector<std::byte> pieces;     ///< that receives for combining are posted to
+    std::vector<MPI_Request> requests; ///< of the pieces that are on their way
     std::vector<Outstanding> outstanding;
 };
 
