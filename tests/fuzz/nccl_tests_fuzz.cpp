@@ -1,5 +1,5 @@
 // Any bytes are runs of nccl-tests, or an InputError; and what we write of a run, we read.
-#include "core/collectives/nccl_tests.h"
+#include "core/collectives/files/nccl_tests.h"
 #include "core/error.h"
 
 #include <cstdlib>

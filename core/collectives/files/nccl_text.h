@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/collectives/files/nccl_facts.h"
-#include "core/collectives/nccl_tests.h"
+#include "core/collectives/files/nccl_tests.h"
 
 namespace warplight::collectives {
 

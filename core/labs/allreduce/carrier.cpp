@@ -1,6 +1,6 @@
 #include "core/labs/allreduce/carrier.h"
 
-#include "core/collectives/gpus.h"
+#include "core/collectives/gpus/gpus.h"
 #include "core/collectives/processes.h"
 #include "core/error.h"
 #include "core/labs/allreduce/replay.h"

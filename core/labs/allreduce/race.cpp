@@ -1,5 +1,5 @@
 // Time, algorithm bandwidth and bus bandwidth against message size, measured point by point.
-#include "core/collectives/nccl_tests.h"
+#include "core/collectives/files/nccl_tests.h"
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/measured_point.h"

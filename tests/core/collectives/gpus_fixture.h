@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/collectives/gpus.h"
+#include "core/collectives/gpus/gpus.h"
 #include "gpu/number/half.h"
 #include "tests/gpu/standin/control.h"
 #include "tests/gpu/standin/standin_nccl.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/collectives/nccl_tests.h"
+#include "core/collectives/files/nccl_tests.h"
 #include "core/error.h"
 
 #include <QTest>

@@ -1,6 +1,6 @@
 // The Allreduce lab's pages: what they show is what the messages of a run say, and agrees with tables and sums made
 // here.
-#include "core/collectives/nccl_tests.h"
+#include "core/collectives/files/nccl_tests.h"
 #include "core/error.h"
 #include "core/lab/record.h"
 #include "core/labs/allreduce/allreduce_lab.h"

@@ -1,6 +1,6 @@
-#include "core/collectives/gpus.h"
+#include "core/collectives/gpus/gpus.h"
 
-#include "core/collectives/gpu_rank.h"
+#include "core/collectives/gpus/gpu_rank.h"
 #include "core/error.h"
 #include "gpu/cuda/device_list.h"
 

@@ -1,4 +1,4 @@
-#include "core/collectives/gpu_rank.h"
+#include "core/collectives/gpus/gpu_rank.h"
 
 #include "core/error.h"
 #include "gpu/cuda/cuda_module.h"

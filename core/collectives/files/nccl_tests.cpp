@@ -1,4 +1,4 @@
-#include "core/collectives/nccl_tests.h"
+#include "core/collectives/files/nccl_tests.h"
 
 #include "core/collectives/files/nccl_facts.h"
 #include "core/collectives/files/nccl_text.h"
