@@ -40,14 +40,16 @@ bool fits(const QString& name, const QString& wanted) {
            (last.size() == wanted.size() || !last[wanted.size()].isLetter());
 }
 
-/// The patterns of the parameter that dropped files go to: "*.npy", "*.npz".
-QStringList patternsOf(const lab::Description& description) {
+/// The patterns of the parameter that dropped files go to: "*.npy", "*.npz". Of several filters ("text (*.txt);;JSON
+/// (*.json)") the first, or all of them: the others are for the page itself, where no other page is meant.
+QStringList patternsOf(const lab::Description& description, bool all) {
+    QStringList patterns;
     for (const lab::Parameter& parameter : description.parameters)
-        if (parameter.id == description.dropFiles) {
-            const QString filter = QString::fromStdString(parameter.fileFilter);
-            return filter.section('(', -1).section(')', 0, 0).split(' ', Qt::SkipEmptyParts);
-        }
-    return {};
+        if (parameter.id == description.dropFiles)
+            for (const QString& filter : QString::fromStdString(parameter.fileFilter).split(";;"))
+                if (all || patterns.isEmpty())
+                    patterns += filter.section('(', -1).section(')', 0, 0).split(' ', Qt::SkipEmptyParts);
+    return patterns;
 }
 
 bool takes(const QStringList& patterns, const QString& file) {
@@ -65,11 +67,12 @@ const lab::Description& receiver(const QStringList& files, std::span<const lab::
     for (const lab::Description& description : experiments) {
         if (description.dropFiles.empty())
             continue;
-        const QStringList patterns = patternsOf(description);
+        const bool isCurrent = QString::fromStdString(description.id) == current;
+        const QStringList patterns = patternsOf(description, isCurrent);
         known += patterns;
         if (!std::all_of(files.begin(), files.end(), [&](const QString& file) { return takes(patterns, file); }))
             continue;
-        if (QString::fromStdString(description.id) == current)
+        if (isCurrent)
             return description;
         first = first ? first : &description;
     }
@@ -84,7 +87,7 @@ const lab::Description& receiver(const QStringList& files, std::span<const lab::
 DroppedTensors settingsForDropped(const QStringList& files, std::span<const lab::Description> experiments,
                                   const QString& current) {
     const lab::Description& to = receiver(files, experiments, current);
-    if (!takes(patternsOf(to), "x.npy")) { // a file is one setting, not a collection of tensors
+    if (!takes(patternsOf(to, false), "x.npy")) { // a file is one setting, not a collection of tensors
         if (files.size() > 1)
             throw InputError(files.join(", ").toStdString() + ": " + to.title + " takes one file at a time");
         return {QString::fromStdString(to.id), {{to.dropFiles, files.front().toStdString()}}};

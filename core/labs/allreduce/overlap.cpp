@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/collective_job.h"
+#include "core/labs/allreduce/headline.h"
 #include "core/labs/allreduce/network_settings.h"
 
 #include <algorithm>
@@ -107,13 +108,9 @@ class Overlap : public Experiment {
 
   private:
     static void headlines(Run& run, const collectives::OverlapResult& chosen, const Settings& settings) {
-        const auto put = [&](const char* id, const char* title, double value, const char* unit, std::string caption) {
-            Metric m;
-            m.value = value;
-            m.unit = std::string(unit);
-            m.caption = std::move(caption);
-            m.provenance = Provenance::Modelled;
-            run.put({id, title, "", "", Figure::Place::Headline, std::move(m)});
+        const auto put = [&run](const char* id, const char* title, double value, const char* unit,
+                                std::string caption) {
+            putHeadline(run, id, title, value, unit, std::move(caption), Provenance::Modelled);
         };
         put("exposed", "Exposed", chosen.exposedSeconds, "s",
             fmt::format("exposed communication with buckets of {} MiB", settings.integer("bucket")));

@@ -2,6 +2,7 @@
 #include "core/collectives/files/nccl_tests.h"
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
+#include "core/labs/allreduce/headline.h"
 #include "core/labs/allreduce/measured_point.h"
 #include "core/labs/allreduce/regimes.h"
 
@@ -84,7 +85,8 @@ class CollectiveRace : public Experiment {
             typeParameter(),
             reductionParameter(),
             Parameter::real("pointSeconds", "Time for a point", 0.1, 0.001, 60, "Repetitions fill it, at least three."),
-            Parameter::file("file", "Measured elsewhere", "nccl-tests (*.txt *.log *.out *.json *.md *.gz)",
+            Parameter::file("file", "Measured elsewhere",
+                            "nccl-tests (*.txt *.log *.out *.md);;JSON, packed (*.json *.gz)",
                             "What nccl-tests printed, or its JSON: drawn with ours."),
         };
         d.parameters[4].sliderStep = 1;
@@ -286,12 +288,10 @@ class CollectiveRace : public Experiment {
                     best = &p;
             if (!best)
                 return;
-            Metric m;
-            m.value = best->measured.seconds;
-            m.unit = std::string("s");
-            m.caption = fmt::format("{}, the fastest of ours at {}", titleOf(best->runner.algorithm),
-                                    bytesText(static_cast<double>(bytes)));
-            run.put({id, title, "", "", Figure::Place::Headline, std::move(m)});
+            putHeadline(run, id, title, best->measured.seconds, "s",
+                        fmt::format("{}, the fastest of ours at {}", titleOf(best->runner.algorithm),
+                                    bytesText(static_cast<double>(bytes))),
+                        Provenance::Measured);
         };
         headline("small", "Smallest", points.front().bytes);
         headline("large", "Largest", points.back().bytes);
@@ -306,16 +306,10 @@ class CollectiveRace : public Experiment {
                 bestName = titleOf(p.runner.algorithm);
             }
         }
-        Metric bus;
-        bus.value = most;
-        bus.unit = "B/s";
-        bus.caption = fmt::format("greatest bus bandwidth, {}", bestName);
-        run.put({"best", "Bus bandwidth", "", "", Figure::Place::Headline, std::move(bus)});
-        Metric right;
-        right.value = static_cast<double>(wrong);
-        right.format = "{:.0f}";
-        right.caption = "elements that are not the exact sum";
-        run.put({"wrong", "Wrong", "", "", Figure::Place::Headline, std::move(right)});
+        putHeadline(run, "best", "Bus bandwidth", most, "B/s", fmt::format("greatest bus bandwidth, {}", bestName),
+                    Provenance::Measured);
+        putHeadline(run, "wrong", "Wrong", static_cast<double>(wrong), "", "elements that are not the exact sum",
+                    Provenance::Measured);
         Note text;
         for (const Runner& runner : runners)
             text.markdown += fmt::format("{}, {}\n\n```\n{}```\n\n", titleOf(runner.algorithm), runner.transport,

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/lab/number_text.h"
 #include "core/labs/allreduce/allreduce_lab.h"
+#include "core/labs/allreduce/headline.h"
 #include "core/labs/allreduce/measured_point.h"
 #include "core/labs/allreduce/network_settings.h"
 
@@ -196,22 +197,15 @@ class ScalePage : public Experiment {
                  "Least squares of relative misses over all points; the coefficients of α, β and γ are those of each "
                  "schedule's critical path.",
                  Figure::Place::Support, std::move(series)});
-        const auto metric = [&](const char* id, const char* title, std::optional<double> value, const char* unit,
-                                std::string caption) {
-            Metric m;
-            m.value = value;
-            m.unit = std::string(unit);
-            m.caption = std::move(caption);
-            m.provenance = Provenance::Modelled;
-            run.put({id, title, "", "", Figure::Place::Headline, std::move(m)});
-        };
         const double beta = fit.network.cost.secondsPerByte, gamma = fit.network.secondsPerReducedByte;
-        metric("alpha", "α", fit.network.cost.latency, "s", "α, fitted: latency of a message between threads here");
-        metric("beta", "1/β", beta > 0 ? std::optional(1 / beta) : std::nullopt, "B/s",
-               beta <= 0 ? std::string("1/β: bytes cost nothing beside their combining")
-               : fit.tellsReductionApart && gamma > 0
-                   ? fmt::format("1/β, fitted; combining 1/γ {}", numberText(1 / gamma, "B/s"))
-                   : std::string("1/β, fitted, with what combining costs"));
+        putHeadline(run, "alpha", "α", fit.network.cost.latency, "s",
+                    "α, fitted: latency of a message between threads here", Provenance::Modelled);
+        putHeadline(run, "beta", "1/β", beta > 0 ? std::optional(1 / beta) : std::nullopt, "B/s",
+                    beta <= 0 ? std::string("1/β: bytes cost nothing beside their combining")
+                    : fit.tellsReductionApart && gamma > 0
+                        ? fmt::format("1/β, fitted; combining 1/γ {}", numberText(1 / gamma, "B/s"))
+                        : std::string("1/β, fitted, with what combining costs"),
+                    Provenance::Modelled);
     }
 
     static double simulatePoint(const Settings& settings, Run& run, const std::string& algorithm, int ranks,
@@ -247,12 +241,9 @@ class ScalePage : public Experiment {
                          const collectives::Network& network) {
         const auto best = std::min_element(last.begin(), last.end(),
                                            [](const auto& a, const auto& b) { return a.second < b.second; });
-        Metric m;
-        m.value = best->second;
-        m.unit = std::string("s");
-        m.caption = fmt::format("{}, the fastest at {} ranks; {}", titleOf(best->first), ranks, networkText(network));
-        m.provenance = Provenance::Modelled;
-        run.put({"best", "Fastest", "", "", Figure::Place::Headline, std::move(m)});
+        putHeadline(run, "best", "Fastest", best->second, "s",
+                    fmt::format("{}, the fastest at {} ranks; {}", titleOf(best->first), ranks, networkText(network)),
+                    Provenance::Modelled);
     }
 };
 

@@ -1,6 +1,7 @@
 // Every message of a real run, played back.
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
+#include "core/labs/allreduce/headline.h"
 #include "core/labs/allreduce/log_figures.h"
 #include "core/labs/allreduce/network_settings.h"
 #include "core/labs/allreduce/steps_scene.h"
@@ -96,7 +97,7 @@ class StepsPage : public Experiment {
             run.appendStep("steps", sceneAt(plan, shown, step));
         }
         for (size_t i = 0; i < recorded.size(); ++i)
-            check(run, *recorded[i], i);
+            check(run, *recorded[i], i, times);
         headlines(run, *recorded[0], times);
         std::vector<NamedLog> logs;
         for (const auto& r : recorded)
@@ -137,7 +138,7 @@ class StepsPage : public Experiment {
         return recorded;
     }
 
-    static void check(Run& run, const Recorded& r, size_t index) {
+    static void check(Run& run, const Recorded& r, size_t index, Provenance provenance) {
         const auto& results = r.outcome.results;
         const bool replayed = r.replay->matches(results);
         const bool agree = std::all_of(results.begin(), results.end(), [&](const auto& v) { return v == results[0]; });
@@ -151,7 +152,7 @@ class StepsPage : public Experiment {
         m.value = agree ? 1 : 0;
         m.format = agree ? "yes" : "no";
         m.caption = agree ? "all ranks hold the same bits" : "the ranks do not hold the same bits";
-        m.provenance = Provenance::Measured;
+        m.provenance = provenance;
         run.put({"agree", "Same bits", "", "Whether all ranks ended with the same vector, bit for bit.",
                  Figure::Place::Headline, std::move(m)});
     }
@@ -161,19 +162,12 @@ class StepsPage : public Experiment {
         int64_t bytes = 0;
         for (const auto& message : log.messages)
             bytes += message.bytes;
-        const auto put = [&](const char* id, const char* title, double value, const char* unit, std::string caption,
-                             Provenance provenance) {
-            Metric m;
-            m.value = value;
-            m.unit = unit;
-            m.caption = std::move(caption);
-            m.provenance = provenance;
-            run.put({id, title, "", "", Figure::Place::Headline, std::move(m)});
-        };
-        put("time", "Time", log.seconds, "s",
-            fmt::format("for {} over {} ranks", bytesText(static_cast<double>(r.job.bytes())), r.job.ranks), times);
-        put("bytes", "Bytes sent", static_cast<double>(bytes), "B",
-            fmt::format("in {} messages, {} steps", log.messages.size(), r.replay->steps()), Provenance::Counted);
+        putHeadline(run, "time", "Time", log.seconds, "s",
+                    fmt::format("for {} over {} ranks", bytesText(static_cast<double>(r.job.bytes())), r.job.ranks),
+                    times);
+        putHeadline(run, "bytes", "Bytes sent", static_cast<double>(bytes), "B",
+                    fmt::format("in {} messages, {} steps", log.messages.size(), r.replay->steps()),
+                    Provenance::Counted);
     }
 };
 
