@@ -245,14 +245,14 @@ class MpiFaultsTest : public QObject {
                                       : which == std::string("supervisor") ? isSupervisor
                                                                            : !each.isMpirun && !isSupervisor;
                     if (fits) {
-                        kill(each.pid, SIGSEGV);
+                        kill(each.pid, SIGKILL);
                         return;
                     }
                 }
             });
         };
         const Told worker = killed("worker");
-        QVERIFY2(worker.rank >= 0 && worker.sentence.find("signal 11") != std::string::npos, worker.sentence.c_str());
+        QVERIFY2(worker.rank >= 0 && worker.sentence.find("signal 9") != std::string::npos, worker.sentence.c_str());
         QCOMPARE(left(), size_t{0});
         started.run({});
         const Told supervisor = killed("supervisor");
@@ -261,7 +261,7 @@ class MpiFaultsTest : public QObject {
         QCOMPARE(left(), size_t{0});
         started.run({});
         const Told mpirun = killed("mpirun");
-        QVERIFY2(mpirun.sentence.find("mpirun was ended by signal 11") != std::string::npos, mpirun.sentence.c_str());
+        QVERIFY2(mpirun.sentence.find("mpirun was ended by signal 9") != std::string::npos, mpirun.sentence.c_str());
         QCOMPARE(left(), size_t{0});
     }
 
