@@ -176,6 +176,17 @@ class MpiFaultsTest : public QObject {
                      sentence.c_str());
     }
 
+    void aPieceTooManyIsNoticedInTheLastStepToo() {
+        Started started(4);
+        std::string sentence;
+        try {
+            started.run(withFault(Fault::Kind::WrongCount, 1, 5), "ring", 4 * 65'536); // chunks of one piece
+        } catch (const CountMismatch& mismatch) {
+            sentence = mismatch.what();
+        }
+        QCOMPARE(sentence, std::string("Rank 1 sends more in step 5 than the 262144 bytes that rank 2 expects."));
+    }
+
     void theLibrarysOwnIsWatchedToo() {
         Started started(3);
         QCOMPARE(failureOf(started, withFault(Fault::Kind::Dies, 1, 0), std::string(mpiLibrary)).rank, 1);
