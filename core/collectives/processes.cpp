@@ -30,7 +30,7 @@ constexpr std::chrono::milliseconds goodbye{300};
 /// Holds a process, so that a signal cannot reach another one that has got its number.
 class ProcessHandle {
   public:
-    explicit ProcessHandle(pid_t pid) : file(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
+    explicit ProcessHandle(pid_t pid) : file(pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1) {}
     ~ProcessHandle() {
         if (file >= 0)
             close(file);
@@ -296,24 +296,30 @@ class ProcessRanks::Session {
             throw std::runtime_error(job->howItEnded());
     }
 
+    /// Of all ranks that have got so far: the process that watches, and the one that works.
     std::vector<ProcessHandle> rankProcesses() const {
         std::vector<ProcessHandle> all;
         for (int rank = 0; rank < memory.ranks(); ++rank)
             for (const pid_t pid : {memory.row(rank).supervisor.load(), memory.row(rank).worker.load()})
-                if (pid > 0)
-                    all.emplace_back(pid);
+                all.emplace_back(pid);
         return all;
     }
 
-    /// Ranks do not share mpirun's process group: each gets one from it.
+    /// Ranks do not share mpirun's process group: each gets one from it. Workers first, so that everybody is waited for
+    /// by who started it.
     void end() {
         memory.head().hasEnded = true; // whoever comes now goes again
         memory.head().ranksBell.ring();
         if (processes.empty()) // still starting
             processes = rankProcesses();
+        for (int rank = 0; rank < memory.ranks(); ++rank) {
+            const auto index = static_cast<size_t>(rank) * 2;
+            const bool isAlone = memory.row(rank).worker == 0 || memory.row(rank).endedAt != 0;
+            processes[isAlone ? index : index + 1].kill();
+        }
+        job->end();
         for (const ProcessHandle& process : processes)
             process.kill();
-        job->end();
         for (const ProcessHandle& process : processes)
             process.waitForEnd(goodbye);
     }

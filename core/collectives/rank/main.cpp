@@ -40,18 +40,22 @@ int watch(RankMemory& memory, int rank, pid_t worker, int program) {
         if (poll(looks.data(), looks.size(), -1) < 0 && errno != EINTR)
             return failed;
         if (looks[0].revents != 0) {
-            kill(worker, SIGKILL);
+            if (child >= 0) {
+                kill(worker, SIGKILL);
+                waitpid(worker, nullptr, 0);
+            }
             return failed;
         }
         int status = 0;
         if (looks[1].revents == 0 || waitpid(worker, &status, WNOHANG) != worker)
             continue;
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        if (memory.head().hasEnded || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
             return 0;
         row.endStatus = status;
         row.endedAt = std::chrono::steady_clock::now().time_since_epoch().count();
         memory.head().programBell.ring();
         // mpirun would end the others, and the program would have several deaths to choose from.
+        close(child);
         child = -1;
     }
 }

@@ -176,6 +176,17 @@ class MpiFaultsTest : public QObject {
                      sentence.c_str());
     }
 
+    void aPieceTooManyIsNoticedInTheLastStepToo() {
+        Started started(4);
+        std::string sentence;
+        try {
+            started.run(withFault(Fault::Kind::WrongCount, 1, 5), "ring", 4 * 65'536); // chunks of one piece
+        } catch (const CountMismatch& mismatch) {
+            sentence = mismatch.what();
+        }
+        QCOMPARE(sentence, std::string("Rank 1 sends more in step 5 than the 262144 bytes that rank 2 expects."));
+    }
+
     void theLibrarysOwnIsWatchedToo() {
         Started started(3);
         QCOMPARE(failureOf(started, withFault(Fault::Kind::Dies, 1, 0), std::string(mpiLibrary)).rank, 1);
@@ -245,14 +256,14 @@ class MpiFaultsTest : public QObject {
                                       : which == std::string("supervisor") ? isSupervisor
                                                                            : !each.isMpirun && !isSupervisor;
                     if (fits) {
-                        kill(each.pid, SIGSEGV);
+                        kill(each.pid, SIGKILL);
                         return;
                     }
                 }
             });
         };
         const Told worker = killed("worker");
-        QVERIFY2(worker.rank >= 0 && worker.sentence.find("signal 11") != std::string::npos, worker.sentence.c_str());
+        QVERIFY2(worker.rank >= 0 && worker.sentence.find("signal 9") != std::string::npos, worker.sentence.c_str());
         QCOMPARE(left(), size_t{0});
         started.run({});
         const Told supervisor = killed("supervisor");
@@ -261,7 +272,7 @@ class MpiFaultsTest : public QObject {
         QCOMPARE(left(), size_t{0});
         started.run({});
         const Told mpirun = killed("mpirun");
-        QVERIFY2(mpirun.sentence.find("mpirun was ended by signal 11") != std::string::npos, mpirun.sentence.c_str());
+        QVERIFY2(mpirun.sentence.find("mpirun was ended by signal 9") != std::string::npos, mpirun.sentence.c_str());
         QCOMPARE(left(), size_t{0});
     }
 
