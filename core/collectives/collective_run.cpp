@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstring>
 #include <fmt/format.h>
-#include <map>
+#include <memory>
 #include <tuple>
 
 namespace warplight::collectives {
@@ -31,14 +31,24 @@ std::span<std::byte> scratch(size_t bytes) {
     return {memory.get(), bytes};
 }
 
+/// Between two looks at whether the run is cancelled.
+constexpr int64_t pieceElements = 1 << 18;
+
+void checkCancel(const std::atomic<bool>* cancel) {
+    if (cancel && cancel->load(std::memory_order_relaxed))
+        throw Cancelled();
+}
+
 /// One rank on its way through a schedule.
 class RankRun {
   public:
-    RankRun(const CollectiveCall& call, Transport& transport, std::span<std::byte> vector, RankLog* log)
+    RankRun(const CollectiveCall& call, Transport& transport, std::span<std::byte> vector, RankLog* log,
+            const std::atomic<bool>* cancel)
         : call(call),
           transport(transport),
           vector(vector),
           log(log),
+          cancel(cancel),
           elementBytes(tensor::bytesPerElement(call.type)) {}
 
     void run(int64_t index) {
@@ -69,7 +79,9 @@ class RankRun {
             range = chunkRange(range.end, ranks, transport.rank());
         else if (call.schedule->collective() != Collective::Allreduce)
             return;
-        divide(call.type, bytesOf(range).data(), range.size(), static_cast<double>(ranks));
+        forEachPiece(range, [&](Range piece) {
+            divide(call.type, bytesOf(piece).data(), piece.size(), static_cast<double>(ranks));
+        });
     }
 
   private:
@@ -109,14 +121,23 @@ class RankRun {
             offset += size;
         }
         transport.finishSends();
-        offset = 0;
-        for (const Step::Receive& each : receives) {
-            const std::span<std::byte> into = bytesOf(each.range);
-            if (each.reduce)
-                combine(call.type, call.reduction, into.data(), held.data() + offset, each.range.size());
-            else if (!into.empty())
-                std::memcpy(into.data(), held.data() + offset, into.size());
-            offset += into.size();
+        const std::byte* from = held.data();
+        for (const Step::Receive& each : receives)
+            forEachPiece(each.range, [&](Range piece) {
+                const std::span<std::byte> into = bytesOf(piece);
+                if (each.reduce)
+                    combine(call.type, call.reduction, into.data(), from, piece.size());
+                else
+                    std::memcpy(into.data(), from, into.size());
+                from += into.size();
+            });
+    }
+
+    template <class Use>
+    void forEachPiece(Range range, const Use& use) const {
+        for (int64_t begin = range.begin; begin < range.end; begin += pieceElements) {
+            checkCancel(cancel);
+            use({begin, std::min(begin + pieceElements, range.end)});
         }
     }
 
@@ -129,6 +150,7 @@ class RankRun {
     Transport& transport;
     std::span<std::byte> vector;
     RankLog* log;
+    const std::atomic<bool>* cancel;
     int64_t elementBytes;
     Step step;
 };
@@ -142,12 +164,11 @@ void runRank(const CollectiveCall& call, Transport& transport, std::span<std::by
     if (vector.size() != expected || transport.size() != schedule.ranks())
         throw std::logic_error(fmt::format("{} bytes over {} ranks do not fit a schedule of {} bytes over {} ranks",
                                            vector.size(), transport.size(), expected, schedule.ranks()));
-    RankRun run(call, transport, vector, log);
+    RankRun run(call, transport, vector, log, cancel);
     if (log)
         log->start = secondsNow();
     for (int64_t index = 0; index < schedule.steps(); ++index) {
-        if (cancel && cancel->load(std::memory_order_relaxed))
-            throw Cancelled();
+        checkCancel(cancel);
         run.run(index);
         if (observe)
             observe(transport.rank(), index, vector);
@@ -167,24 +188,36 @@ MessageLog joinLogs(const Schedule& schedule, tensor::DType type, const std::vec
         return joined;
 
     double first = logs.front().start, last = logs.front().end;
-    std::map<std::tuple<int64_t, int32_t, int32_t>, double> starts; // step, source, destination
-    for (size_t rank = 0; rank < logs.size(); ++rank) {
-        first = std::min(first, logs[rank].start);
-        last = std::max(last, logs[rank].end);
-        for (const RankLog::Sent& sent : logs[rank].sent)
-            starts[{sent.step, static_cast<int32_t>(rank), sent.to}] = sent.start;
+    std::vector<std::vector<RankLog::Sent>> sent; // [rank], ordered by step and receiver
+    const auto before = [](const RankLog::Sent& a, const RankLog::Sent& b) {
+        return std::tie(a.step, a.to) < std::tie(b.step, b.to);
+    };
+    for (const RankLog& log : logs) {
+        first = std::min(first, log.start);
+        last = std::max(last, log.end);
+        sent.push_back(log.sent);
+        std::sort(sent.back().begin(), sent.back().end(), before);
     }
     joined.seconds = last - first;
-    for (size_t rank = 0; rank < logs.size(); ++rank)
-        for (const RankLog::Received& received : logs[rank].received) {
-            const auto start = starts.find({received.step, received.from, static_cast<int32_t>(rank)});
-            if (start == starts.end())
+    for (size_t index = 0; index < logs.size(); ++index) {
+        const auto rank = static_cast<int32_t>(index);
+        for (const RankLog::Received& received : logs[index].received) {
+            const auto source = static_cast<size_t>(received.from);
+            const RankLog::Sent wanted{received.step, rank, 0};
+            const RankLog::Sent* found = nullptr;
+            if (source < sent.size()) {
+                const auto place = std::lower_bound(sent[source].begin(), sent[source].end(), wanted, before);
+                if (place != sent[source].end() && !before(wanted, *place))
+                    found = &*place;
+            }
+            if (!found)
                 throw std::logic_error(fmt::format("rank {} received a message in step {} that rank {} never sent",
                                                    rank, received.step, received.from));
-            joined.messages.push_back({received.from, static_cast<int32_t>(rank), received.step, received.range,
-                                       received.reduce, received.range.size() * joined.elementBytes,
-                                       start->second - first, received.end - first});
+            joined.messages.push_back({received.from, rank, received.step, received.range, received.reduce,
+                                       received.range.size() * joined.elementBytes, found->start - first,
+                                       received.end - first});
         }
+    }
     std::sort(joined.messages.begin(), joined.messages.end(), [](const Message& a, const Message& b) {
         return std::tie(a.step, a.source, a.destination) < std::tie(b.step, b.source, b.destination);
     });

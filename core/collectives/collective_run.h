@@ -14,7 +14,7 @@ struct CollectiveCall {
     const Schedule* schedule = nullptr;
     tensor::DType type = tensor::DType::F32;
     Reduction reduction = Reduction::Sum;
-    bool divides = true; ///< Average: false leaves the sum
+    bool divides = true; ///< Average: false leaves the sum. What is only passed on is never divided
 };
 
 /// What a rank notes down of a run; its own, without locks. Times are of one clock for all ranks.

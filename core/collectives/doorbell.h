@@ -22,7 +22,7 @@ class Doorbell {
         for (int i = 0; i < spins; ++i) {
             if (ready())
                 return;
-            __builtin_ia32_pause();
+            pause();
         }
         for (;;) {
             const uint32_t seen = count.load(std::memory_order_seq_cst);
@@ -35,6 +35,13 @@ class Doorbell {
     }
 
   private:
+    /// Leaves the core's units to its other thread for a moment, where there is an instruction for it.
+    static void pause() {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+
     alignas(64) std::atomic<uint32_t> count = 0;
     std::atomic<bool> asleep = false;
 };

@@ -10,6 +10,7 @@
 #include "hwy/highway.h"
 
 #include <cstdint>
+#include <cstring>
 
 HWY_BEFORE_NAMESPACE();
 namespace warplight::collectives::HWY_NAMESPACE {
@@ -25,25 +26,57 @@ inline Words load16(const uint16_t* from) { return hn::PromoteTo(WordTag(), hn::
 inline void store16(Words words, uint16_t* to) { hn::StoreU(hn::DemoteTo(HalfTag(), words), HalfTag(), to); }
 inline Words word(int32_t value) { return hn::Set(WordTag(), value); }
 
+/// Two vectors at once: the bf16 at even and at odd places.
+struct FloatPair {
+    Floats even, odd;
+};
+
+/// A word holds two of them. Taken apart where they lie, since moving them to words of their own would cost more than
+/// adding them.
 struct Bf16 {
     using Value = uint16_t;
     using Tag = FloatTag;
-    static Floats load(const uint16_t* from) { return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(load16(from))); }
-    static void store(Floats values, uint16_t* to) {
-        const hn::Rebind<uint32_t, FloatTag> unsignedTag; // logical shifts
-        const auto bits = hn::BitCast(unsignedTag, values);
-        const auto high = hn::ShiftRight<16>(bits);
-        const auto odd = hn::And(high, hn::Set(unsignedTag, 1));
-        const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(unsignedTag, 0x7fff))));
-        const auto isNan = hn::RebindMask(unsignedTag, hn::IsNaN(values));
-        const auto chosen = hn::IfThenElse(isNan, hn::Or(high, hn::Set(unsignedTag, 0x40)), rounded);
-        store16(hn::BitCast(WordTag(), chosen), to);
+    using PairTag = hn::Rebind<uint32_t, FloatTag>;
+    using Pairs = hn::Vec<PairTag>;
+    static constexpr size_t perLane = 2;
+
+    static FloatPair load(const uint16_t* from) {
+        const Pairs pairs = loadPairs(from);
+        return {hn::BitCast(FloatTag(), hn::ShiftLeft<16>(pairs)), hn::BitCast(FloatTag(), hn::And(pairs, high()))};
+    }
+    static void store(FloatPair values, uint16_t* to) {
+        const Pairs pairs = hn::Or(hn::ShiftRight<16>(rounded(values.even)), hn::And(rounded(values.odd), high()));
+        storePairs(pairs, to);
+    }
+
+  private:
+#if HWY_TARGET == HWY_SCALAR // has no vectors of two
+    static Pairs loadPairs(const uint16_t* from) {
+        uint32_t pair = 0;
+        std::memcpy(&pair, from, sizeof(pair));
+        return hn::Set(PairTag(), pair);
+    }
+    static void storePairs(Pairs pairs, uint16_t* to) { std::memcpy(to, &pairs.raw, sizeof(pairs.raw)); }
+#else
+    using HalfTag = hn::Repartition<uint16_t, PairTag>;
+    static Pairs loadPairs(const uint16_t* from) { return hn::BitCast(PairTag(), hn::LoadU(HalfTag(), from)); }
+    static void storePairs(Pairs pairs, uint16_t* to) { hn::StoreU(hn::BitCast(HalfTag(), pairs), HalfTag(), to); }
+#endif
+    static Pairs high() { return hn::Set(PairTag(), 0xffff0000u); }
+    /// Its upper half is the bf16.
+    static Pairs rounded(Floats values) {
+        const Pairs bits = hn::BitCast(PairTag(), values);
+        const Pairs odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(PairTag(), 1));
+        const Pairs nearest = hn::Add(bits, hn::Add(odd, hn::Set(PairTag(), 0x7fff)));
+        const Pairs quiet = hn::Or(bits, hn::Set(PairTag(), 0x400000));
+        return hn::IfThenElse(hn::RebindMask(PairTag(), hn::IsNaN(values)), quiet, nearest);
     }
 };
 
 struct F16 {
     using Value = uint16_t;
     using Tag = FloatTag;
+    static constexpr size_t perLane = 1;
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 // have instructions for it, F16C
     using Native = hn::Rebind<hwy::float16_t, FloatTag>;
     static Floats load(const uint16_t* from) {
@@ -89,6 +122,7 @@ template <class T>
 struct Plain {
     using Value = T;
     using Tag = hn::ScalableTag<T>;
+    static constexpr size_t perLane = 1;
     static hn::Vec<Tag> load(const T* from) { return hn::LoadU(Tag(), from); }
     static void store(hn::Vec<Tag> values, T* to) { hn::StoreU(values, Tag(), to); }
 };

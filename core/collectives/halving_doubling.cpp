@@ -1,7 +1,7 @@
 // Halving and doubling (Rabenseifner): log2 p rounds in which partners, at first p/2 apart, exchange halves of what
 // they still add up, until each owns one chunk; then the same way back with finished chunks. As few bytes as a ring in
 // far fewer steps: 2 log2 p α + 2(p - 1)V/(pβ). Other rank counts fold the extra ranks in and out: two steps of V more.
-// [R. Rabenseifner: Optimization of Collective Reduction Operations, 2004; R. Thakur et al. 2005, 4.5]
+// [R. Rabenseifner: Optimization of Collective Reduction Operations, 2004; R. Thakur et al. 2005]
 // On its own, reduce-scatter ends and all-gather begins with chunk r of p at rank r, also with folded ranks: a rank
 // that folded another in works for both chunks.
 #include "core/collectives/folding.h"

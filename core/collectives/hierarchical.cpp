@@ -74,7 +74,7 @@ class Hierarchical : public Schedule {
         const int members = size(node);
         if (index >= members - 1)
             return;
-        const auto group = [&](int64_t of) { return range(chunksOf(node, (of + 2 * members) % members)); };
+        const auto group = [&](int64_t of) { return range(chunksOf(node, (of + int64_t{2} * members) % members)); };
         const int base = node * perNode;
         out.sends.push_back({base + (local + 1) % members, group(sent)});
         out.receives.push_back({base + (local + members - 1) % members, group(sent - 1), reduces});

@@ -41,7 +41,7 @@ Contributions::Contributions(const MessageLog& log)
         uint64_t* after = sets.data() + static_cast<size_t>(step + 1) * perStep;
         std::copy_n(before, perStep, after);
         for (; next != log.messages.end() && next->step == step; ++next) {
-            // Chunks that begin within the range. Empty chunks at its borders carry nothing and go along.
+            // The chunks within the range. Empty ones carry nothing and could lie within two ranges: they stay.
             const auto& borders = log.chunkBorders;
             const auto first = std::lower_bound(borders.begin(), borders.end(), next->range.begin) - borders.begin();
             for (auto chunk = static_cast<size_t>(first);

@@ -30,7 +30,8 @@ struct MessageLog {
 };
 
 /// What the ranks hold after each step, replayed from the messages: a set of ranks for every rank and chunk.
-/// Throws std::runtime_error when a contribution would be counted twice.
+/// Empty chunks stay as they were at the start. Throws std::runtime_error when a contribution would be counted twice,
+/// InputError when the sets would take more than 1 GiB.
 class Contributions {
   public:
     explicit Contributions(const MessageLog& log);

@@ -35,7 +35,9 @@ class Naive : public Schedule {
 class ParameterServer : public Schedule {
   public:
     ParameterServer(Collective collective, int ranks, int64_t elements)
-        : Schedule(ranks, elements, collective), reduceSteps(collective == Collective::AllGather ? 0 : 1) {}
+        : Schedule(ranks, elements, collective),
+          reduceSteps(collective == Collective::AllGather ? 0 : 1),
+          chunks(elements, ranks) {}
 
     int64_t steps() const override {
         return ranks() == 1 ? 0 : reduceSteps + (collective() == Collective::ReduceScatter ? 0 : 1);
@@ -49,14 +51,16 @@ class ParameterServer : public Schedule {
         const int p = ranks();
         const bool reduces = index < reduceSteps;
         for (int distance = 1; distance < p; ++distance) { // everybody starts at another server: no port is overrun
-            const int to = (rank + distance) % p, from = (rank - distance + p) % p;
-            out.sends.push_back({to, chunkRange(elements(), p, reduces ? to : rank)});
-            out.receives.push_back({from, chunkRange(elements(), p, reduces ? rank : from), reduces});
+            const int to = rank + distance < p ? rank + distance : rank + distance - p;
+            const int from = rank >= distance ? rank - distance : rank - distance + p;
+            out.sends.push_back({to, chunks[reduces ? to : rank]});
+            out.receives.push_back({from, chunks[reduces ? rank : from], reduces});
         }
     }
 
   private:
     int64_t reduceSteps;
+    Chunks chunks;
 };
 
 } // namespace

@@ -1,7 +1,7 @@
 // Recursive doubling: in round t ranks at distance 2^t exchange whole vectors and both add, so that after log2 p rounds
 // everybody has the sum: log2 p (α + V/β), the fewest steps there can be, for short vectors. Other rank counts fold the
 // extra ranks in and out: two steps of V more. Partners add the same two numbers, so all ranks end alike.
-// [R. Thakur, R. Rabenseifner, W. Gropp: Optimization of Collective Communication Operations in MPICH, 2005, 4.5]
+// [R. Thakur, R. Rabenseifner, W. Gropp: Optimization of Collective Communication Operations in MPICH, 2005]
 #include "core/collectives/folding.h"
 #include "core/collectives/schedules.h"
 

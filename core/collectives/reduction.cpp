@@ -42,26 +42,36 @@ struct Max {
     }
 };
 
+template <class Op, class V>
+V onEach(Op op, V a, V b) {
+    return op(a, b);
+}
+template <class Op>
+FloatPair onEach(Op op, FloatPair a, FloatPair b) {
+    return {op(a.even, b.even), op(a.odd, b.odd)};
+}
+
 /// into[i] = op(into[i], from[i]) in the format's vectors; the last few by way of a vector of their own.
 template <class Format, class Op>
 void applyAll(void* intoBytes, const void* fromBytes, int64_t elements, Op op) {
     using Value = typename Format::Value;
     auto* into = static_cast<Value*>(intoBytes);
     const auto* from = static_cast<const Value*>(fromBytes);
-    const auto lanes = static_cast<int64_t>(hn::Lanes(typename Format::Tag()));
+    const typename Format::Tag d;
+    const auto width = static_cast<int64_t>(hn::Lanes(d) * Format::perLane);
     int64_t i = 0;
-    for (; i + 2 * lanes <= elements; i += 2 * lanes) {
-        const auto first = op(Format::load(into + i), Format::load(from + i));
-        const auto second = op(Format::load(into + i + lanes), Format::load(from + i + lanes));
+    for (; i + 2 * width <= elements; i += 2 * width) {
+        const auto first = onEach(op, Format::load(into + i), Format::load(from + i));
+        const auto second = onEach(op, Format::load(into + i + width), Format::load(from + i + width));
         Format::store(first, into + i);
-        Format::store(second, into + i + lanes);
+        Format::store(second, into + i + width);
     }
-    HWY_ALIGN Value a[hn::MaxLanes(typename Format::Tag())] = {}, b[hn::MaxLanes(typename Format::Tag())] = {};
-    for (; i < elements; i += lanes) {
-        const auto bytes = static_cast<size_t>(std::min(lanes, elements - i)) * sizeof(Value);
+    HWY_ALIGN Value a[hn::MaxLanes(d) * Format::perLane] = {}, b[hn::MaxLanes(d) * Format::perLane] = {};
+    for (; i < elements; i += width) {
+        const auto bytes = static_cast<size_t>(std::min(width, elements - i)) * sizeof(Value);
         std::memcpy(a, into + i, bytes);
         std::memcpy(b, from + i, bytes);
-        Format::store(op(Format::load(a), Format::load(b)), a);
+        Format::store(onEach(op, Format::load(a), Format::load(b)), a);
         std::memcpy(into + i, a, bytes);
     }
 }

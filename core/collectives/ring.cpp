@@ -14,7 +14,8 @@ class Ring : public Schedule {
         : Schedule(ranks, elements, collective),
           reduceSteps(collective == Collective::AllGather ? 0 : ranks - 1),
           gatherSteps(collective == Collective::ReduceScatter ? 0 : ranks - 1),
-          shift(collective == Collective::Allreduce && convention == ChunkConvention::Baidu ? 1 : 0) {}
+          shift(collective == Collective::Allreduce && convention == ChunkConvention::Baidu ? 1 : 0),
+          chunks(elements, ranks) {}
 
     int64_t steps() const override { return reduceSteps + gatherSteps; }
     std::string_view phase(int64_t index) const override {
@@ -32,10 +33,16 @@ class Ring : public Schedule {
     }
 
   private:
-    Range chunk(int64_t index) const { return chunkRange(elements(), ranks(), (index + 2 * ranks()) % ranks()); }
+    Range chunk(int64_t index) const { // from -p - 1 to p
+        const int64_t p = ranks();
+        index += index < 0 ? p : 0;
+        index += index < 0 ? p : 0;
+        return chunks[index < p ? index : index - p];
+    }
 
     int64_t reduceSteps, gatherSteps;
     int shift;
+    Chunks chunks;
 };
 
 } // namespace

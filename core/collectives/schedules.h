@@ -16,6 +16,19 @@ ScheduleMaker makeTree;
 ScheduleMaker makeDoubleTree;
 ScheduleMaker makeHierarchical;
 
+/// Nearly equal chunks of a vector, divided once for all: chunkRange without its divisions.
+class Chunks {
+  public:
+    Chunks(int64_t elements, int64_t chunks) : size(elements / chunks), longer(elements % chunks) {}
+    Range operator[](int64_t index) const {
+        const int64_t begin = index * size + (index < longer ? index : longer);
+        return {begin, begin + size + (index < longer ? 1 : 0)};
+    }
+
+  private:
+    int64_t size, longer;
+};
+
 /// chunkRange of a part of the vector instead of the whole.
 inline Range pieceOf(Range whole, int64_t pieces, int64_t index) {
     const Range piece = chunkRange(whole.size(), pieces, index);

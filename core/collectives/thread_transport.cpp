@@ -10,7 +10,7 @@ namespace {
 
 /// Between two pieces a rank says that it is getting ahead and looks whether the run has ended. A piece fits the
 /// second-level cache together with what it is combined with.
-constexpr size_t pieceBytes = 256 * 1024;
+constexpr size_t pieceBytes = 256 << 10;
 
 constexpr int spinsWithACore = 2000, spinsWithout = 20; // pauses, of some 40 ns
 

@@ -19,6 +19,9 @@ using Clock = std::chrono::steady_clock;
 constexpr int mostThreads = 1024;
 constexpr std::chrono::milliseconds longestPoll{10}; ///< between two looks at the board and the wish to cancel
 
+constexpr double longestSleep = 1e6;  ///< seconds; the clock counts in nanoseconds
+constexpr size_t copyPiece = 1 << 20; ///< bytes between two looks at whether the run has ended
+
 /// A rank that is to die: unwinds its thread, which then says nothing to anybody.
 struct Died {};
 
@@ -101,12 +104,14 @@ class ThreadRun {
             own.schedule = &miscounting;
         const std::vector<std::byte>& input = inputs[static_cast<size_t>(rank)];
         std::vector<std::byte>& vector = outcome.results[static_cast<size_t>(rank)];
-        vector.resize(static_cast<size_t>(own.schedule->elements() * tensor::bytesPerElement(call.type)));
+        const auto bytes = static_cast<size_t>(own.schedule->elements() * tensor::bytesPerElement(call.type));
+        vector.reserve(bytes);
         ThreadTransport transport(network, rank);
         for (int repetition = -options.warmups; repetition < options.repetitions; ++repetition) {
             const bool isLast = repetition + 1 == options.repetitions;
             network.board().setWorking(rank, 0);
-            std::copy(input.begin(), input.end(), vector.begin());
+            putBack(input, vector);
+            vector.resize(bytes); // one element more where it miscounts
             network.meet(rank);
             const Clock::time_point start = Clock::now();
             if (isFaulty)
@@ -123,10 +128,22 @@ class ThreadRun {
             const Clock::time_point end = Clock::now();
             network.board().setDone(rank);
             if (repetition >= 0)
-                spans[static_cast<size_t>(repetition * ranks + rank)] = {start, end};
+                spans[static_cast<size_t>(repetition) * static_cast<size_t>(ranks) + static_cast<size_t>(rank)] = {
+                    start, end};
             network.meet(rank); // nobody starts anew while others still read from its vector
         }
         vector.resize(input.size());
+    }
+
+    /// In pieces: the first time its memory is new, which takes long enough for somebody to cancel.
+    void putBack(const std::vector<std::byte>& input, std::vector<std::byte>& vector) const {
+        vector.clear();
+        for (size_t done = 0; done < input.size(); done += copyPiece) {
+            if (network.hasEnded())
+                throw RunEnded();
+            const auto piece = std::span(input).subspan(done, std::min(copyPiece, input.size() - done));
+            vector.insert(vector.end(), piece.begin(), piece.end());
+        }
     }
 
     /// Before `step` of the rank that is to go wrong.
@@ -139,8 +156,8 @@ class ThreadRun {
         if (options.fault.kind == Fault::Kind::Hangs)
             network.wait(rank, [] { return false; });
         if (options.fault.kind == Fault::Kind::Slow) {
-            const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                                  std::chrono::duration<double>(options.fault.slowSeconds));
+            const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                                                  std::min(options.fault.slowSeconds, longestSleep)));
             for (auto now = Clock::now(); now < until && !network.hasEnded(); now = Clock::now())
                 std::this_thread::sleep_for(std::min<Clock::duration>(until - now, longestPoll));
         }

@@ -3,7 +3,7 @@
 // step (one up, two down): (K - 1 + 2H)(α + 3V/(Kβ)). Few steps for short vectors, but inner ranks carry 3V where a
 // ring carries 2V, and leaves only V: that imbalance is what the double tree removes. Broadcast alone sends two pieces
 // a step. [R. Thakur et al. 2005; P. Sanders, J. Speck, J. L. Träff: Two-tree algorithms for full bandwidth broadcast,
-// reduction and scan, 2009, 2]
+// reduction and scan, 2009]
 #include "core/collectives/tree_pipeline.h"
 
 #include <algorithm>

@@ -157,7 +157,8 @@ class ReductionTest : public QObject {
     void halvesAreDividedToTheBit() {
         QFETCH(int, type);
         const auto dtype = static_cast<DType>(type);
-        for (const int divisor : {1, 2, 3, 5, 7, 10, 17, 1000, 4095, 4096, 4097, 65'535, 99'991}) {
+        // For the last two, rounding to f32 first would be wrong (1423 / 808520, 1151 / 988866).
+        for (const int divisor : {1, 2, 3, 5, 7, 10, 17, 1000, 4095, 4096, 4097, 65'535, 808'520, 988'866}) {
             std::vector<uint16_t> quotients = allPatterns();
             divide(dtype, quotients.data(), patterns, divisor);
             for (int bits = 0; bits < patterns; ++bits) {

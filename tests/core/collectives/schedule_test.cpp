@@ -215,6 +215,24 @@ class ScheduleTest : public QObject {
         QCOMPARE(steps("hierarchical", 8, {ChunkConvention::Nccl, 8, 8}), 2 * 7); // one node: a ring
     }
 
+    void phasesSayWhatIsDone_data() { messagesPairUpAndEverybodyEndsWithTheWhole_data(); }
+    void phasesSayWhatIsDone() {
+        QFETCH(int, variant);
+        const Variant chosen = test::everyVariant()[static_cast<size_t>(variant)];
+        for (int ranks = 2; ranks <= 20; ++ranks) {
+            const auto schedule = makeSchedule(chosen.algorithm, Collective::Allreduce, ranks, 100, chosen.options);
+            for (int64_t index = 0; index < schedule->steps(); ++index) {
+                bool reduces = false, copies = false;
+                for (const Step& step : stepOf(*schedule, index))
+                    for (const Step::Receive& receive : step.receives)
+                        (receive.reduce ? reduces : copies) = true;
+                const std::string_view phase = schedule->phase(index);
+                QCOMPARE(reduces, phase == "reduce" || phase == "reduce-scatter" || phase == "reduce and broadcast");
+                QCOMPARE(copies, phase == "broadcast" || phase == "all-gather" || phase == "reduce and broadcast");
+            }
+        }
+    }
+
     void ringIsTheTableOfItsConvention_data() {
         QTest::addColumn<int>("convention");
         QTest::addColumn<std::vector<std::vector<int>>>("chunks"); // that ranks 0 to 3 send, step by step

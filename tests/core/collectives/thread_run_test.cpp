@@ -16,7 +16,7 @@ using namespace warplight::test;
 
 namespace {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_THREAD__)
 constexpr int rankStride = 4; // threads take ten times as long
 #else
 constexpr int rankStride = 1;
