@@ -69,6 +69,7 @@ class Links : public Experiment {
         busiest(run, outcome.log);
         run.put(ranksFigure(outcome.log));
         run.put(theoryTable({named}));
+        run.put(timelineFigure({named}, job.transport == "simulated" ? Provenance::Modelled : Provenance::Measured));
     }
 
   private:

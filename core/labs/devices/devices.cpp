@@ -1,4 +1,7 @@
 // What there is to run on, what is missing and why, and what the virtual GPU can be.
+#include "core/collectives/gpus/gpus.h"
+#include "core/collectives/mpi_job.h"
+#include "core/collectives/processes.h"
 #include "core/cpu/machine.h"
 #include "core/error.h"
 #include "core/labs/attention/gpu_rungs.h"
@@ -44,7 +47,11 @@ std::vector<Part> parts() {
          "the rung cublas is left out"},
         {"CUPTI", "the GPU's own traffic counters", "", ""},
         {"nvcc", "compiles .cu files", "", "NVRTC may do it, and .ptx files need neither"},
-        {"NVRTC", "compiles .cu files where there is no nvcc", "", "nvcc may do it, and .ptx files need neither"}};
+        {"NVRTC", "compiles .cu files where there is no nvcc", "", "nvcc may do it, and .ptx files need neither"},
+        {"NCCL", "joins GPUs in the Allreduce lab", collectives::ncclName(), collectives::whyNoNccl()},
+        {"MPI", "joins processes in the Allreduce lab", collectives::findMpirun().string(), ""}};
+    if (const std::string why = collectives::whyNoMpi(); !why.empty())
+        all.back() = {"MPI", all.back().purpose, "", why};
     try {
         all[3].found = cuda::CuptiLibrary().path();
     } catch (const InputError& error) {
@@ -165,7 +172,7 @@ class Devices : public Experiment {
                          {"found", "Found", "", false, {}, ""}};
         for (const Part& p : parts())
             table.rows.push_back({p.name, p.purpose, p.found.empty() ? "not found: " + p.why : p.found});
-        run.put({"parts", "NVIDIA's parts", "looked for while the program runs", "None of these is needed.",
+        run.put({"parts", "Parts", "looked for while the program runs", "None of these is needed.",
                  Figure::Place::Support, std::move(table)});
     }
 
