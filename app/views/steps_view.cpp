@@ -6,6 +6,7 @@
 #include <QKeyEvent>
 #include <QLabel>
 #include <QPainterPath>
+#include <QSignalBlocker>
 #include <QSlider>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -147,14 +148,24 @@ StepsView::StepsView(QWidget* parent)
 
 void StepsView::setFigure(const lab::Figure& figure) {
     steps = std::get<lab::Steps>(figure.content);
-    scrub->setMaximum(std::max(0, static_cast<int>(steps.steps.size()) - 1));
-    showStep(std::min(current, scrub->maximum()));
+    const int last = std::max(0, static_cast<int>(steps.steps.size()) - 1);
+    {
+        const QSignalBlocker quiet(scrub);
+        scrub->setMaximum(last);
+    }
+    go(touched ? current : static_cast<int>(std::min<int64_t>(steps.opensAt, last)));
 }
 
 QString StepsView::caption() const { return captionLabel->text(); }
 
 void StepsView::showStep(int step) {
+    touched = true;
+    go(step);
+}
+
+void StepsView::go(int step) {
     current = std::clamp(step, 0, std::max(0, static_cast<int>(steps.steps.size()) - 1));
+    const QSignalBlocker quiet(scrub);
     scrub->setValue(current);
     showCurrent();
 }

@@ -29,12 +29,13 @@ class StepsView : public FigureView {
     void keyPressEvent(QKeyEvent* event) override;
 
   private:
+    void go(int step);
     void showCurrent();
     void paintScene(QPainter& painter, const QRectF& area) const;
 
     lab::Steps steps;
     int current = 0;
-    bool followEnd = false;
+    bool touched = false; ///< somebody has chosen a step
     QWidget* canvas;
     QLabel *captionLabel, *facts, *position;
     QSlider* scrub;

@@ -161,6 +161,7 @@ struct Steps {
     double width = 10, height = 10; ///< of the canvas
     std::vector<Step> steps;
     bool stretches = false; ///< the canvas takes the shape of the view; otherwise a unit is as wide as it is high
+    int64_t opensAt = 0;    ///< the step that a view shows first
     bool operator==(const Steps&) const = default;
 };
 

@@ -210,6 +210,7 @@ void members(auto& v, std::type_identity<Steps>) {
     v.need("width", &Steps::width);
     v.need("height", &Steps::height);
     v.may("stretches", &Steps::stretches);
+    v.may("opensAt", &Steps::opensAt);
     v.need("steps", &Steps::steps);
 }
 

@@ -263,6 +263,23 @@ class ViewsTest : public QObject {
         QTRY_COMPARE_WITH_TIMEOUT(view.step(), 1, 3000); // it plays
     }
 
+    void stepsOpenWhereTheFigureSaysUntilSomebodyMoves() {
+        lab::Steps steps;
+        steps.opensAt = 1;
+        steps.steps.push_back({"start", {}, {}, {}, {}});
+        StepsView view;
+        view.setFigure({"walk", "", "", "", {}, steps});
+        QCOMPARE(view.caption(), QString("start")); // there is no other yet
+        steps.steps.push_back({"first", {}, {}, {}, {}});
+        steps.steps.push_back({"second", {}, {}, {}, {}});
+        view.setFigure({"walk", "", "", "", {}, steps});
+        QCOMPARE(view.caption(), QString("first"));
+        QTest::keyClick(&view, Qt::Key_Home);
+        steps.steps.push_back({"third", {}, {}, {}, {}});
+        view.setFigure({"walk", "", "", "", {}, steps});
+        QCOMPARE(view.caption(), QString("start"));
+    }
+
     void tablesSortByNumberAndAppendInPlace() {
         TableModel model;
         QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);

@@ -85,6 +85,7 @@ class StepsPage : public Experiment {
         scenes.width = plan.width;
         scenes.height = plan.height;
         scenes.stretches = true;
+        scenes.opensAt = 1; // the first that moves something; the start is a step back
         const CollectiveJob& job = recorded[0]->job;
         run.put({"steps", recorded.size() == 1 ? titleOf(job.algorithm) : "Side by side",
                  plan.chips ? "colours: whose elements a chunk holds; numbers: its first element"

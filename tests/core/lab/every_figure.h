@@ -54,7 +54,8 @@ inline std::vector<lab::Figure> everyFigure() {
           {{1, 1, "l", Steps::Label::Align::Right, true, true}},
           {{0, 0, 1, 1, "a", 0.25}},
           {{"max", "1.5", Provenance::Measured}}}},
-        true};
+        true,
+        1};
     Source source;
     source.panes = {{"cu",
                      "flash.cu",
