@@ -18,6 +18,7 @@ namespace {
 using namespace lab;
 
 constexpr double pointSeconds = 0.02; ///< of the race that calibrates
+constexpr double poorFit = 0.7;       ///< R² below which somebody is told
 const std::vector<int64_t> calibrationBytes = {8, 4096, 65536, 1048576, 4194304};
 const std::vector<std::string> calibrationAlgorithms = {"ring", "recursive-doubling", "naive"};
 
@@ -152,7 +153,8 @@ class ScalePage : public Experiment {
                     point.algorithm = algorithm;
                     point.ranks = ranks;
                     point.elements = job.elements;
-                    point.seconds = measurePoint(*carrier, job, pointSeconds, run.cancelToken()).seconds;
+                    // The 10th percentile: what other work on this machine delays is not the network's.
+                    point.seconds = measurePoint(*carrier, job, pointSeconds, run.cancelToken()).low;
                     points.push_back(point);
                     if (job.bytes() != settings.integer("bytes"))
                         continue;
@@ -165,6 +167,10 @@ class ScalePage : public Experiment {
         const collectives::NetworkFit fit = collectives::fitNetwork(points, {}, run.cancelToken());
         if (!fit.remark.empty())
             run.log(fit.remark);
+        if (fit.r2 < poorFit)
+            run.log(fmt::format("The fit is poor (R² = {:.2f}): this machine was busy with something else. Run again.",
+                                fit.r2),
+                    Log::Level::Warning);
         showFit(run, fit, points, std::move(series));
         return fit.network;
     }
