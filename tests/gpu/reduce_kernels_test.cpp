@@ -6,6 +6,7 @@
 
 #include <QTest>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -155,8 +156,7 @@ class ReduceKernelsTest : public QObject {
         into.buffer.download(into.bytes.data());
         from.buffer.download(from.bytes.data());
         QVERIFY(from.bytes == given);
-        QVERIFY(std::memcmp(into.bytes.data(), before.data(), static_cast<size_t>(into.begin)) ==
-                0); // what lies before
+        QVERIFY(std::equal(before.begin(), before.begin() + into.begin, into.bytes.begin())); // what lies before
         for (int i = 0; i < n; ++i) {
             const double a = x[static_cast<size_t>(i)], b = y[static_cast<size_t>(i)];
             // f64 sums are rounded by the host's own addition; all others are exact in double, but f32's of numbers far
