@@ -213,7 +213,8 @@ class ThreadFaultsTest : public QObject {
         const std::clock_t before = std::clock();
         QVERIFY_EXCEPTION_THROWN(trial.run(), RankFailure);
         const double used = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
-        QVERIFY2(used < 0.2, std::to_string(used).c_str()); // of a second in which 16 threads wait
+        // Of a second in which 16 threads wait: one that spins would use it up, sanitizers take a part of it.
+        QVERIFY2(used < 0.7, std::to_string(used).c_str());
     }
 };
 
