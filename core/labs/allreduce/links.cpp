@@ -67,7 +67,7 @@ class Links : public Experiment {
         map.place = Figure::Place::Main;
         run.put(std::move(map));
         busiest(run, outcome.log);
-        run.put(ranksFigure(outcome.log));
+        run.put(ranksFigure(outcome.log, theoryOf(job)));
         run.put(theoryTable({named}));
         run.put(timelineFigure({named}, job.transport == "simulated" ? Provenance::Modelled : Provenance::Measured));
     }
@@ -118,7 +118,7 @@ class Links : public Experiment {
                  Figure::Place::Detail, std::move(table)});
     }
 
-    static Figure ranksFigure(const collectives::MessageLog& log) {
+    static Figure ranksFigure(const collectives::MessageLog& log, const TheoryBytes& theory) {
         Series series;
         series.x = {"rank", "", Scale::Linear, {}, {}, {}, false};
         series.y = {"bytes", "B", Scale::Linear, 0.0, {}, {}, false};
@@ -137,9 +137,21 @@ class Links : public Experiment {
             }
             series.curves.push_back(std::move(curve));
         }
-        return {
-            "ranks",          "By rank", "sent and received", "**Counted** from the messages.", Figure::Place::Detail,
-            std::move(series)};
+        if (theory.busiest) {
+            Curve line;
+            line.id = line.label = "in theory, the busiest sends";
+            line.provenance = Provenance::Reference;
+            line.style = Curve::Style::Line;
+            line.x = {0, static_cast<double>(log.ranks - 1)};
+            line.y = {*theory.busiest, *theory.busiest};
+            series.curves.push_back(std::move(line));
+        }
+        return {"ranks",
+                "By rank",
+                "sent and received",
+                "**Counted** from the messages; the line is the formula's (**reference**): 2(p − 1)/p · n for a ring.",
+                Figure::Place::Detail,
+                std::move(series)};
     }
 };
 

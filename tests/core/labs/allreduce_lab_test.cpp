@@ -186,6 +186,11 @@ class AllreduceLabTest : public QObject {
                 QCOMPARE(map.cells[static_cast<size_t>(5 * from + to)],
                          to == (from + 1) % 5 ? 2 * 4 / 5.0f * 8000 : 0.0f);
         QVERIFY(QString::fromStdString(content<Metric>(run, "busiest").caption).contains("and 4 others alike"));
+        const auto& ranks = content<Series>(run, "ranks").curves;
+        QCOMPARE(ranks.size(), size_t{3}); // sent, received, in theory
+        QCOMPARE(ranks[2].y[0], 2 * 4 / 5.0 * 8000);
+        for (const double sent : ranks[0].y)
+            QCOMPARE(sent, ranks[2].y[0]);
         const auto& theory = content<Table>(run, "theory").rows.at(0);
         QCOMPARE(std::get<int64_t>(theory[3]), int64_t{2 * 4 * 8000});
         QCOMPARE(std::get<double>(theory[4]), 2.0 * 4 * 8000);
