@@ -32,8 +32,6 @@ int main(int argc, char** argv) {
     for (const Algorithm& algorithm : algorithms())
         for (const int ranks : {1024, 4096, 16384})
             for (const auto& [topology, name] : topologies) {
-                if (algorithm.id == "parameter-server" && ranks > 4096)
-                    continue; // refused: p² messages in one step
                 benchmark::RegisterBenchmark(fmt::format("{}/{}/{}", algorithm.id, ranks, name).c_str(),
                                              [id = algorithm.id, ranks = ranks, topology = topology](
                                                  benchmark::State& state) { run(state, id, ranks, topology); })

@@ -43,6 +43,28 @@ class SimulatorTest : public QObject {
     Q_OBJECT
   private slots:
     // shared/science: Patarasuk and Yuan 2009; Thakur, Rabenseifner and Gropp 2005. V bytes, p ranks.
+    void aParameterServerOfManyRanksGoesInRounds() {
+        constexpr int p = 1500;
+        const auto schedule = makeSchedule("parameter-server", Collective::Allreduce, p, 10 * p);
+        QCOMPARE(schedule->steps(), int64_t{2 * (p - 1)});
+        std::vector<int> sent(p), received(p); // to and from each other rank, once a phase
+        Step step;
+        for (int64_t index = 0; index < schedule->steps(); ++index) {
+            schedule->step(7, index, step);
+            QCOMPARE(step.sends.size(), size_t{1});
+            QCOMPARE(step.receives.size(), size_t{1});
+            QCOMPARE(step.receives[0].reduce, index < p - 1);
+            ++sent[static_cast<size_t>(step.sends[0].to)];
+            ++received[static_cast<size_t>(step.receives[0].from)];
+        }
+        for (int rank = 0; rank < p; ++rank)
+            QVERIFY(sent[static_cast<size_t>(rank)] == (rank == 7 ? 0 : 2) &&
+                    received[static_cast<size_t>(rank)] == sent[static_cast<size_t>(rank)]);
+        Network network;
+        network.cost = {3e-6, 1e-10};
+        QVERIFY(isClose(simulate(*schedule, 4, network).seconds, 2 * (p - 1) * (3e-6 + 40e-10)));
+    }
+
     void idealNetworkGivesTheClosedForms() {
         using enum Collective;
         for (const int ranks : {2, 4, 8, 32, 128})
