@@ -85,7 +85,7 @@ class FitNetworkTest : public QObject {
         QVERIFY(fit.network.secondsPerReducedByte < 0.05 * 4e-11);
     }
 
-    // A tree's critical path depends on what is dear; points made by the simulator itself, at known parameters.
+    // What lies on the critical path depends on what is dear; the points of the naive algorithm are its closed form.
     void followsTheCriticalPath() {
         std::vector<MeasuredPoint> points = measured(5e-6, 4e-11, 1e-10, true, 0);
         for (const int64_t elements : {1000, 100'000, 10'000'000})
