@@ -4,6 +4,7 @@
 #include "core/lab/number_text.h"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 
 namespace warplight::labs {
@@ -23,11 +24,21 @@ bool canDo(const std::string& algorithm, collectives::Collective collective) {
     return true;
 }
 
+collectives::NcclTest ncclTestOf(collectives::Collective collective) {
+    switch (collective) {
+    case collectives::Collective::ReduceScatter:
+        return collectives::NcclTest::ReduceScatter;
+    case collectives::Collective::AllGather:
+        return collectives::NcclTest::AllGather;
+    case collectives::Collective::Broadcast:
+        return collectives::NcclTest::Broadcast;
+    default:
+        return collectives::NcclTest::AllReduce;
+    }
+}
+
 double busFactor(int ranks, collectives::Collective collective) {
-    if (collective == collectives::Collective::Broadcast)
-        return 1;
-    const double others = ranks < 1 ? 0 : (ranks - 1.0) / ranks;
-    return collective == collectives::Collective::Allreduce ? 2 * others : others;
+    return collectives::busFactor(ncclTestOf(collective), ranks).value_or(0);
 }
 
 std::vector<Parameter::Option> algorithmOptions() {
@@ -37,15 +48,23 @@ std::vector<Parameter::Option> algorithmOptions() {
     return options;
 }
 
-std::string titleOf(const std::string& algorithm) {
+std::string titleOf(const std::string& algorithm, collectives::Collective collective) {
+    const auto which = static_cast<size_t>(collective);
     if (algorithm == "mpi-library")
-        return "MPI_Allreduce";
+        return std::array{"MPI_Allreduce", "MPI_Reduce_scatter", "MPI_Allgather", "MPI_Bcast"}.at(which);
     if (algorithm == "nccl-library")
-        return "ncclAllReduce";
+        return std::array{"ncclAllReduce", "ncclReduceScatter", "ncclAllGather", "ncclBroadcast"}.at(which);
     for (const auto& known : collectives::algorithms())
         if (known.id == algorithm)
             return known.title;
     return algorithm;
+}
+
+const std::vector<std::string>& chosenAlgorithms(const lab::Settings& settings) {
+    const auto& chosen = settings.choices("algorithms");
+    if (chosen.empty())
+        throw InputError("algorithms is empty, expected at least one of those that describe lists");
+    return chosen;
 }
 
 Parameter transportParameter(bool simulated) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/collectives/files/nccl_tests.h"
 #include "core/collectives/simulate/simulator.h"
 #include "core/collectives/threads.h"
 #include "core/lab/experiment.h"
@@ -39,12 +40,19 @@ std::unique_ptr<collectives::Schedule> scheduleOf(const CollectiveJob& job);
 /// Whether an algorithm does that collective on its own; a library does all.
 bool canDo(const std::string& algorithm, collectives::Collective collective);
 
+/// What nccl-tests calls it.
+collectives::NcclTest ncclTestOf(collectives::Collective collective);
+
 /// Bus bandwidth is that times bytes over time (nccl-tests' definition): 2 (p - 1) / p for an allreduce of p ranks,
 /// (p - 1) / p for reduce-scatter and all-gather, 1 for a broadcast.
 double busFactor(int ranks, collectives::Collective collective = collectives::Collective::Allreduce);
 
 // Parameters that several pages have, and what was chosen.
 std::vector<lab::Parameter::Option> algorithmOptions();
+const std::vector<std::string>& chosenAlgorithms(const lab::Settings& settings); ///< throws InputError when empty
+/// "Ring"; of a library's own, its function: "MPI_Bcast".
+std::string titleOf(const std::string& algorithm,
+                    collectives::Collective collective = collectives::Collective::Allreduce);
 lab::Parameter transportParameter(bool simulated);
 lab::Parameter collectiveParameter();
 collectives::Collective collectiveOf(const lab::Settings& settings);
@@ -53,7 +61,6 @@ lab::Parameter reductionParameter();
 std::vector<lab::Parameter>
 shapeParameters(); ///< convention, ranksPerNode, pipelineChunks: for algorithms that have them
 collectives::AlgorithmOptions algorithmOptionsOf(const lab::Settings& settings);
-std::string titleOf(const std::string& algorithm); ///< "Ring", "MPI_Allreduce"
 
 /// Parameters of a fault to try out, folded away.
 std::vector<lab::Parameter> faultParameters();

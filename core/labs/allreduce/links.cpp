@@ -53,8 +53,7 @@ class Links : public Experiment {
         job.type = collectives::elementType(settings.text("dtype"));
         job.options = algorithmOptionsOf(settings);
         job.network = networkOf(settings);
-        if (job.ranks > settings.integer("slowRank"))
-            job.disturbances = disturbancesOf(settings);
+        job.disturbances = disturbancesOf(settings, job.ranks);
         const RankVectors inputs = makeVectors("integers", job.type, job.ranks, job.elements, 1);
         collectives::RunOptions options;
         options.keepLog = true;

@@ -80,8 +80,10 @@ collectives::Network networkOf(const lab::Settings& settings) {
     return network;
 }
 
-collectives::Disturbances disturbancesOf(const lab::Settings& settings) {
+collectives::Disturbances disturbancesOf(const lab::Settings& settings, int64_t ranks) {
     collectives::Disturbances disturbances;
+    if (ranks <= settings.integer("slowRank"))
+        return disturbances;
     const std::string& what = settings.text("disturbance");
     const int rank = static_cast<int>(settings.integer("slowRank"));
     if (what == "straggler") {

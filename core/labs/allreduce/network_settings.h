@@ -14,7 +14,8 @@ namespace warplight::labs {
 std::vector<lab::Parameter> networkParameters(const std::string& shownWhen);
 
 collectives::Network networkOf(const lab::Settings& settings);
-collectives::Disturbances disturbancesOf(const lab::Settings& settings);
+/// None where the rank that is to be slow is not among `ranks`.
+collectives::Disturbances disturbancesOf(const lab::Settings& settings, int64_t ranks);
 
 /// "full mesh, α = 5 µs, 25 GB/s", as a subtitle.
 std::string networkText(const collectives::Network& network);

@@ -1,5 +1,4 @@
 // The same numbers, summed in another order by every algorithm: error against the exact sum, and whose bits agree.
-#include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/carrier.h"
 
@@ -76,13 +75,12 @@ class Numbers : public Experiment {
             transportParameter(false),
             Parameter::sweep("ranks", "Ranks", {2, 3, 4, 6, 8, 12, 16}, 1, 64, "Rank counts to run."),
             Parameter::integer("elements", "Elements", 4096, 1, 1 << 22, "Of every rank's vector."),
-            Parameter::choice("dtype", "Data type", "bf16",
-                              {{"f32", "f32", ""}, {"f64", "f64", ""}, {"f16", "f16", ""}, {"bf16", "bf16", ""}},
-                              "Every addition is rounded to it."),
+            typeParameter(),
             Parameter::choice("input", "Input", "random", vectorKinds(), "What the ranks begin with."),
             Parameter::integer("runs", "Runs", 3, 1, 100, "Each is repeated so often, to see whether its bits stay."),
             Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the inputs."),
         };
+        d.parameters[4].defaultValue = std::string("bf16"); // where orders differ most
         for (const Parameter& more : shapeParameters())
             d.parameters.push_back(more);
         return d;
@@ -95,9 +93,7 @@ class Numbers : public Experiment {
     void run(const Settings& settings, Run& run) override {
         std::vector<int64_t> rankCounts = settings.sweep("ranks");
         std::sort(rankCounts.begin(), rankCounts.end());
-        const auto& algorithms = settings.choices("algorithms");
-        if (algorithms.empty())
-            throw InputError("algorithms is empty, expected at least one of those that describe lists");
+        const auto& algorithms = chosenAlgorithms(settings);
         begin(run, settings, algorithms);
         const auto type = collectives::elementType(settings.text("dtype"));
         std::map<std::string, Errors> last;

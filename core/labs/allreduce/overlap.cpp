@@ -93,10 +93,7 @@ class Overlap : public Experiment {
             collectives::SimulateOptions options;
             options.cancel = run.cancelToken();
             return collectives::simulate(*schedule, elementBytes, network,
-                                         settings.integer("ranks") > settings.integer("slowRank")
-                                             ? disturbancesOf(settings)
-                                             : collectives::Disturbances(),
-                                         options)
+                                         disturbancesOf(settings, settings.integer("ranks")), options)
                 .seconds;
         };
         const int64_t bucket = settings.integer("bucket") << 20;

@@ -19,6 +19,8 @@ using namespace lab;
 /// An algorithm over a transport, or a transport's own collective.
 struct Runner {
     std::string transport, algorithm;
+    collectives::Collective collective = collectives::Collective::Allreduce;
+    std::string title() const { return titleOf(algorithm, collective); }
     std::string id() const { return transport + "." + algorithm; }
     bool library() const { return algorithm.ends_with("-library"); }
 };
@@ -34,19 +36,6 @@ const char* ncclTypeName(tensor::DType type) {
            : type == tensor::DType::F16  ? "half"
            : type == tensor::DType::BF16 ? "bfloat16"
                                          : "float";
-}
-
-collectives::NcclTest ncclTestOf(collectives::Collective collective) {
-    switch (collective) {
-    case collectives::Collective::ReduceScatter:
-        return collectives::NcclTest::ReduceScatter;
-    case collectives::Collective::AllGather:
-        return collectives::NcclTest::AllGather;
-    case collectives::Collective::Broadcast:
-        return collectives::NcclTest::Broadcast;
-    default:
-        return collectives::NcclTest::AllReduce;
-    }
 }
 
 Axis sizeAxis() { return {"message size", "B", Scale::Log2, {}, {}, {}, false}; }
@@ -122,11 +111,11 @@ class CollectiveRace : public Experiment {
             for (const Runner& runner : runners) {
                 run.checkCancelled();
                 run.progress(static_cast<double>(points.size()) / static_cast<double>(total),
-                             fmt::format("{}, {}", titleOf(runner.algorithm), bytesText(static_cast<double>(bytes))));
+                             fmt::format("{}, {}", runner.title(), bytesText(static_cast<double>(bytes))));
                 CollectiveJob job;
                 job.transport = runner.transport;
                 job.algorithm = runner.algorithm;
-                job.collective = collectiveOf(settings);
+                job.collective = runner.collective;
                 job.ranks = ranks;
                 job.type = type;
                 job.elements = std::max<int64_t>(1, bytes / tensor::bytesPerElement(type));
@@ -159,13 +148,13 @@ class CollectiveRace : public Experiment {
             }
             for (const std::string& algorithm : settings.choices("algorithms"))
                 if (canDo(algorithm, collectiveOf(settings)))
-                    runners.push_back({transport, algorithm});
+                    runners.push_back({transport, algorithm, collectiveOf(settings)});
         }
         std::string missing;
         if (settings.flag("library"))
             for (const char* transport : {"mpi", "nccl"}) {
                 if (offer(transport))
-                    runners.push_back({transport, fmt::format("{}-library", transport)});
+                    runners.push_back({transport, fmt::format("{}-library", transport), collectiveOf(settings)});
                 else
                     missing += (missing.empty() ? "" : " ") + whyNot(transport);
             }
@@ -213,9 +202,8 @@ class CollectiveRace : public Experiment {
             curve.id = runner.id();
             curve.colourKey =
                 several && runner.transport != "threads" && !runner.library() ? runner.id() : runner.algorithm;
-            curve.label = several && !runner.library()
-                              ? fmt::format("{}, {}", titleOf(runner.algorithm), runner.transport)
-                              : titleOf(runner.algorithm);
+            curve.label =
+                several && !runner.library() ? fmt::format("{}, {}", runner.title(), runner.transport) : runner.title();
             run.appendPoint(figure, curve);
         }
     }
@@ -237,7 +225,7 @@ class CollectiveRace : public Experiment {
         append("algbw", bytes / m.seconds, bytes / m.high, bytes / m.low);
         if (factor > 0)
             append("busbw", factor * bytes / m.seconds, factor * bytes / m.high, factor * bytes / m.low);
-        run.appendRow("points", {titleOf(p.runner.algorithm), p.runner.transport, p.bytes, p.count,
+        run.appendRow("points", {p.runner.title(), p.runner.transport, p.bytes, p.count,
                                  std::string(ncclTypeName(collectives::elementType(settings.text("dtype")))),
                                  settings.text("reduction"), m.seconds, bytes / m.seconds, factor * bytes / m.seconds,
                                  m.wrong, m.repetitions});
@@ -289,7 +277,7 @@ class CollectiveRace : public Experiment {
             if (!best)
                 return;
             putHeadline(run, id, title, best->measured.seconds, "s",
-                        fmt::format("{}, the fastest of ours at {}", titleOf(best->runner.algorithm),
+                        fmt::format("{}, the fastest of ours at {}", best->runner.title(),
                                     bytesText(static_cast<double>(bytes))),
                         Provenance::Measured);
         };
@@ -303,7 +291,7 @@ class CollectiveRace : public Experiment {
             const double bus = busFactor(ranks, collectiveOf(settings)) * p.measured.algorithmBandwidth(p.bytes);
             if (bus > most) {
                 most = bus;
-                bestName = titleOf(p.runner.algorithm);
+                bestName = p.runner.title();
             }
         }
         putHeadline(run, "best", "Bus bandwidth", most, "B/s", fmt::format("greatest bus bandwidth, {}", bestName),
@@ -312,7 +300,7 @@ class CollectiveRace : public Experiment {
                     Provenance::Measured);
         Note text;
         for (const Runner& runner : runners)
-            text.markdown += fmt::format("{}, {}\n\n```\n{}```\n\n", titleOf(runner.algorithm), runner.transport,
+            text.markdown += fmt::format("{}, {}\n\n```\n{}```\n\n", runner.title(), runner.transport,
                                          ncclText(points, runner, ranks, settings));
         run.put({"text", "As nccl-tests prints it", "to be copied",
                  "In-place times, since the ranks combine in place; the out-of-place columns repeat nothing.",
@@ -342,13 +330,13 @@ class CollectiveRace : public Experiment {
             if (!fit)
                 continue;
             const double half = fit->halfBandwidthBytes();
-            table.rows.push_back({runner.library() ? titleOf(runner.algorithm)
-                                                   : fmt::format("{}, {}", titleOf(runner.algorithm), runner.transport),
-                                  fit->latency, 1 / fit->secondsPerByte, half, 100 * fit->typicalMiss});
+            table.rows.push_back(
+                {runner.library() ? runner.title() : fmt::format("{}, {}", runner.title(), runner.transport),
+                 fit->latency, 1 / fit->secondsPerByte, half, 100 * fit->typicalMiss});
             if (half >= own.front().bytes && half <= own.back().bytes) {
                 marks.x.push_back(half);
                 marks.y.push_back(fit->at(half));
-                marks.pointText.push_back(fmt::format("{}: n½ = {}", titleOf(runner.algorithm), bytesText(half)));
+                marks.pointText.push_back(fmt::format("{}: n½ = {}", runner.title(), bytesText(half)));
             }
         }
         run.appendPoint("time", marks);

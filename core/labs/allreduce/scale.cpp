@@ -1,6 +1,5 @@
 // Time against ranks, on a network that is calculated: this machine's, fitted to a race, or one that is described.
 #include "core/collectives/simulate/fit_network.h"
-#include "core/error.h"
 #include "core/lab/number_text.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
@@ -85,13 +84,9 @@ class ScalePage : public Experiment {
     void run(const Settings& settings, Run& run) override {
         std::vector<int64_t> rankCounts = settings.sweep("ranks");
         std::sort(rankCounts.begin(), rankCounts.end());
-        const auto& algorithms = settings.choices("algorithms");
-        if (algorithms.empty())
-            throw InputError("algorithms is empty, expected at least one of those that describe lists");
-        const bool fits = settings.text("network") == "machine";
-        begin(run, algorithms, settings.integer("bytes"), fits);
-        const collectives::Network network = fits ? calibrate(settings, run) : networkOf(settings);
-        const collectives::Disturbances disturbances = fits ? collectives::Disturbances() : disturbancesOf(settings);
+        const auto& algorithms = chosenAlgorithms(settings);
+        begin(run, algorithms, settings.integer("bytes"), fits(settings));
+        const collectives::Network network = fits(settings) ? calibrate(settings, run) : networkOf(settings);
         std::map<std::string, double> last;
         size_t done = 0;
         for (const int64_t ranks : rankCounts)
@@ -99,13 +94,15 @@ class ScalePage : public Experiment {
                 run.checkCancelled();
                 run.progress(static_cast<double>(done++) / static_cast<double>(rankCounts.size() * algorithms.size()),
                              fmt::format("{}, {} ranks", titleOf(algorithm), ranks));
-                last[algorithm] =
-                    simulatePoint(settings, run, algorithm, static_cast<int>(ranks), network, disturbances);
+                last[algorithm] = simulatePoint(settings, run, algorithm, static_cast<int>(ranks), network);
             }
         conclude(run, last, rankCounts.back(), network);
     }
 
   private:
+    /// Calibrated here, rather than described.
+    static bool fits(const Settings& settings) { return settings.text("network") == "machine"; }
+
     static void begin(Run& run, const std::vector<std::string>& algorithms, int64_t bytes, bool fits) {
         Series series;
         series.x = {"ranks", "", Scale::Log2, {}, {}, {}, false};
@@ -215,7 +212,7 @@ class ScalePage : public Experiment {
     }
 
     static double simulatePoint(const Settings& settings, Run& run, const std::string& algorithm, int ranks,
-                                const collectives::Network& network, const collectives::Disturbances& disturbances) {
+                                const collectives::Network& network) {
         constexpr int64_t elementBytes = 4;
         const int64_t elements = std::max<int64_t>(1, settings.integer("bytes") / elementBytes);
         const auto schedule = collectives::makeSchedule(algorithm, collectives::Collective::Allreduce, ranks, elements,
@@ -224,7 +221,7 @@ class ScalePage : public Experiment {
         options.cancel = run.cancelToken();
         const auto result = collectives::simulate(
             *schedule, elementBytes, network,
-            ranks > settings.integer("slowRank") ? disturbances : collectives::Disturbances(), options);
+            fits(settings) ? collectives::Disturbances() : disturbancesOf(settings, ranks), options);
         if (result.seconds > 0) {
             Curve more;
             more.id = algorithm;

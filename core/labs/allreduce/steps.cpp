@@ -18,6 +18,7 @@ using namespace lab;
 /// A run and all that is derived from it.
 struct Recorded {
     CollectiveJob job;
+    std::unique_ptr<collectives::Schedule> schedule;
     collectives::RunOutcome outcome;
     std::optional<collectives::Contributions> contributions;
     std::optional<Replay> replay;
@@ -77,7 +78,7 @@ class StepsPage : public Experiment {
             settings.text("transport") == "simulated" ? Provenance::Modelled : Provenance::Measured;
         int64_t steps = 0;
         for (const auto& r : recorded) {
-            shown.push_back({&r->job, &r->outcome.log, &*r->contributions, &*r->replay, times});
+            shown.push_back({&r->job, r->schedule.get(), &r->outcome.log, &*r->contributions, &*r->replay});
             steps = std::max(steps, r->replay->steps());
         }
         const ScenePlan plan(shown);
@@ -122,8 +123,7 @@ class StepsPage : public Experiment {
         r.job.reduction = collectives::reductionOf(settings.text("reduction"));
         r.job.options = algorithmOptionsOf(settings);
         r.job.network = networkOf(settings);
-        if (r.job.ranks > settings.integer("slowRank"))
-            r.job.disturbances = disturbancesOf(settings);
+        r.job.disturbances = disturbancesOf(settings, r.job.ranks);
         const RankVectors inputs = makeVectors(settings.text("input"), r.job.type, r.job.ranks, r.job.elements,
                                                static_cast<uint64_t>(settings.integer("seed")));
         collectives::RunOptions options;
@@ -133,6 +133,7 @@ class StepsPage : public Experiment {
         options.timeout = std::chrono::milliseconds(static_cast<int64_t>(1e3 * settings.real("timeout")));
         options.cancel = run.cancelToken();
         run.progress(0, fmt::format("{} over {}", titleOf(algorithm), r.job.transport));
+        r.schedule = scheduleOf(r.job);
         r.outcome = runJob(r.job, inputs, options);
         r.contributions.emplace(r.outcome.log);
         r.replay.emplace(r.outcome.log, r.job, inputs);

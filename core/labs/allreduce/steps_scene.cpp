@@ -82,7 +82,7 @@ void addArrow(Steps::Step& scene, const collectives::Message& message, double le
 
 std::string captionOf(const ShownRun& run, int64_t step) {
     const auto messages = run.replay->messages(step);
-    const std::string phase = run.phase(step);
+    const std::string_view phase = run.schedule->phase(step);
     std::string text = fmt::format("{}: ", phase);
     if (messages.empty())
         return text + "nothing is sent";
@@ -101,11 +101,6 @@ std::string captionOf(const ShownRun& run, int64_t step) {
 }
 
 } // namespace
-
-std::string ShownRun::phase(int64_t step) const {
-    const auto schedule = scheduleOf(*job);
-    return step < schedule->steps() ? std::string(schedule->phase(step)) : "";
-}
 
 ScenePlan::ScenePlan(const std::vector<ShownRun>& runs) {
     width = 0;

@@ -11,11 +11,10 @@ namespace warplight::labs {
 /// A run to be shown step by step: ranks as columns, chunks as rows.
 struct ShownRun {
     const CollectiveJob* job;
+    const collectives::Schedule* schedule;
     const collectives::MessageLog* log;
     const collectives::Contributions* contributions;
     Replay* replay;
-    lab::Provenance times;                 ///< of the log's times
-    std::string phase(int64_t step) const; ///< "reduce-scatter"
 };
 
 /// Where the runs' grids lie on the canvas, side by side.
