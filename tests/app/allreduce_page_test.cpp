@@ -1,47 +1,18 @@
 // The Allreduce lab as its user has it: a ring played back step by step, a rank that hangs, ranks that are processes.
-#include "app/shell/main_window.h"
-#include "app/shell/page_view.h"
-#include "app/shell/settings_form.h"
 #include "app/views/steps_view.h"
-#include "app/views/theme.h"
+#include "tests/app/page_fixture.h"
 
 #include <QLabel>
-#include <QSignalSpy>
 #include <QTest>
 
 using namespace warplight;
 using namespace warplight::app;
 
-class AllreducePageTest : public QObject {
+class AllreducePageTest : public PageFixture {
     Q_OBJECT
-    std::unique_ptr<MainWindow> window;
-
-    bool ended(lab::RunEnded::Outcome outcome) const {
-        const lab::RunRecord* run = window->currentRun();
-        return run && run->ended() && run->ended()->outcome == outcome;
-    }
-    bool finished() const { return ended(lab::RunEnded::Outcome::Finished); }
-    void set(const char* id, const lab::Value& value) {
-        window->form().setValue(id, value);
-        emit window->form().changed();
-    }
-    void run() {
-        QSignalSpy ends(window.get(), &MainWindow::runEnded);
-        window->runNow();
-        QTRY_VERIFY_WITH_TIMEOUT(ends.count() > 0, 30000);
-    }
 
   private slots:
-    void initTestCase() { Theme::setCurrent(Theme::lightTheme()); }
-    void init() {
-        window = std::make_unique<MainWindow>(QStringList{WARPLIGHT_TEST_ENGINE, "serve"});
-        window->resize(1280, 800);
-        window->show();
-        QSignalSpy ready(&window->engine(), &EngineClient::ready);
-        QVERIFY(ready.wait(5000));
-        window->showExperiment("allreduce.steps");
-        QTRY_VERIFY_WITH_TIMEOUT(finished(), 20000);
-    }
+    void init() { open("allreduce.steps"); }
     void cleanup() { window.reset(); }
 
     void aRingIsPlayedStepByStep() {

@@ -1,25 +1,20 @@
 // The kernel inspector as its user has it: the window, a real engine, kernels chosen, edited and compared.
-#include "app/shell/main_window.h"
-#include "app/shell/page_view.h"
-#include "app/shell/settings_form.h"
 #include "app/shell/text_editor.h"
-#include "app/views/theme.h"
+#include "tests/app/page_fixture.h"
 
 #include <QFile>
 #include <QLineEdit>
 #include <QPlainTextEdit>
 #include <QPushButton>
-#include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
 
 using namespace warplight;
 using namespace warplight::app;
 
-class InspectorPageTest : public QObject {
+class InspectorPageTest : public PageFixture {
     Q_OBJECT
     QTemporaryDir folder;
-    std::unique_ptr<MainWindow> window;
 
     const lab::Figure* figure(const char* id) const {
         const lab::RunRecord* run = window->currentRun();
@@ -40,42 +35,19 @@ class InspectorPageTest : public QObject {
                 return edit;
         return nullptr;
     }
-    bool ended(lab::RunEnded::Outcome outcome) const {
-        const lab::RunRecord* run = window->currentRun();
-        return run && run->ended() && run->ended()->outcome == outcome;
-    }
-    bool finished() const { return ended(lab::RunEnded::Outcome::Finished); }
-    void set(const char* id, const char* value) {
-        window->form().setValue(id, lab::Value(std::string(value)));
-        emit window->form().changed();
-    }
-    void run() {
-        QSignalSpy ends(window.get(), &MainWindow::runEnded);
-        window->runNow();
-        QTRY_VERIFY_WITH_TIMEOUT(ends.count() > 0, 30000);
-    }
 
   private slots:
-    void initTestCase() { Theme::setCurrent(Theme::lightTheme()); }
-    void init() {
-        window = std::make_unique<MainWindow>(QStringList{WARPLIGHT_TEST_ENGINE, "serve"});
-        window->resize(1280, 800);
-        window->show();
-        QSignalSpy ready(&window->engine(), &EngineClient::ready);
-        QVERIFY(ready.wait(5000));
-        window->showExperiment("inspect.kernel");
-        QTRY_VERIFY_WITH_TIMEOUT(finished(), 30000);
-    }
+    void init() { open("inspect.kernel"); }
     void cleanup() { window.reset(); }
 
     void anExampleBringsItsArgumentsAndItsFinding() {
         QVERIFY(!field("matrix"));
-        set("from", "example");
-        set("example", "uncoalesced");
+        set("from", lab::Value(std::string("example")));
+        set("example", lab::Value(std::string("uncoalesced")));
         QTRY_VERIFY(field("matrix") && field("columns"));
         run();
         QVERIFY2(findings().contains("lanes stride by"), qPrintable(findings()));
-        set("example", "race");
+        set("example", lab::Value(std::string("race")));
         QTRY_VERIFY(!field("matrix"));
         run();
         QVERIFY2(findings().contains("race", Qt::CaseInsensitive), qPrintable(findings()));
@@ -84,8 +56,8 @@ class InspectorPageTest : public QObject {
     void aKernelOfTheUserIsEditedRunAgainAndCompared() {
         const QString file = folder.filePath("mine.ptx");
         QVERIFY(QFile::copy(QString(EXAMPLES) + "/coalesced.ptx", file));
-        set("from", "file");
-        set("file", file.toUtf8().constData());
+        set("from", lab::Value(std::string("file")));
+        set("file", lab::Value(file.toStdString()));
         QTRY_VERIFY(field("Blocks"));
         run(); // with what the form makes up, more rows than the matrix has
         QVERIFY2(findings().contains("out of bounds"), qPrintable(findings()));
@@ -124,8 +96,8 @@ class InspectorPageTest : public QObject {
     void aMistakeInTheTextIsSaidWithItsLine() {
         const QString file = folder.filePath("broken.ptx");
         QVERIFY(QFile::copy(QString(EXAMPLES) + "/coalesced.ptx", file));
-        set("from", "file");
-        set("file", file.toUtf8().constData());
+        set("from", lab::Value(std::string("file")));
+        set("file", lab::Value(file.toStdString()));
         QTRY_VERIFY(field("Blocks"));
         set("code",
             ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k()\n{\n    nonsense.u32 %r1;\n}\n");
