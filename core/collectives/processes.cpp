@@ -82,13 +82,7 @@ void check(const ProcessCall& call, int ranks, const std::vector<std::vector<std
     if (inputs.size() != static_cast<size_t>(ranks))
         throw InputError(fmt::format("there are {} vectors, expected one for each of {} ranks", inputs.size(), ranks));
     const auto bytes = static_cast<size_t>(call.elements * tensor::bytesPerElement(call.type));
-    for (size_t rank = 0; rank < inputs.size(); ++rank)
-        if (inputs[rank].size() != bytes)
-            throw InputError(
-                fmt::format("rank {}'s vector has {} bytes, expected {}", rank, inputs[rank].size(), bytes));
-    if (options.repetitions < 1 || options.warmups < 0)
-        throw InputError(fmt::format("there are {} repetitions after {} warm-ups, expected at least 1 after 0",
-                                     options.repetitions, options.warmups));
+    checkInputs(inputs, bytes, options);
     if (call.algorithm == mpiLibrary && call.elements > std::numeric_limits<int>::max())
         throw InputError(fmt::format("elements is {}, expected at most {} for the MPI library's own collectives",
                                      call.elements, std::numeric_limits<int>::max()));

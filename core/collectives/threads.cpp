@@ -25,17 +25,14 @@ constexpr size_t copyPiece = 1 << 20; ///< bytes between two looks at whether th
 /// A rank that is to die: unwinds its thread, which then says nothing to anybody.
 struct Died {};
 
-void check(const CollectiveCall& call, const std::vector<std::vector<std::byte>>& inputs) {
+void check(const CollectiveCall& call, const std::vector<std::vector<std::byte>>& inputs, const RunOptions& options) {
     const int ranks = call.schedule->ranks();
     if (ranks > mostThreads)
         throw InputError(fmt::format("ranks is {}, expected at most {} on threads", ranks, mostThreads));
     if (inputs.size() != static_cast<size_t>(ranks))
         throw InputError(fmt::format("there are {} vectors, expected one for each of {} ranks", inputs.size(), ranks));
     const auto bytes = static_cast<size_t>(call.schedule->elements() * tensor::bytesPerElement(call.type));
-    for (size_t rank = 0; rank < inputs.size(); ++rank)
-        if (inputs[rank].size() != bytes)
-            throw InputError(
-                fmt::format("rank {}'s vector has {} bytes, expected {}", rank, inputs[rank].size(), bytes));
+    checkInputs(inputs, bytes, options);
 }
 
 class ThreadRun {
@@ -205,12 +202,19 @@ class ThreadRun {
 
 } // namespace
 
-RunOutcome runOnThreads(const CollectiveCall& call, const std::vector<std::vector<std::byte>>& inputs,
-                        const RunOptions& options) {
-    check(call, inputs);
+void checkInputs(const std::vector<std::vector<std::byte>>& inputs, size_t bytes, const RunOptions& options) {
+    for (size_t rank = 0; rank < inputs.size(); ++rank)
+        if (inputs[rank].size() != bytes)
+            throw InputError(
+                fmt::format("rank {}'s vector has {} bytes, expected {}", rank, inputs[rank].size(), bytes));
     if (options.repetitions < 1 || options.warmups < 0)
         throw InputError(fmt::format("there are {} repetitions after {} warm-ups, expected at least 1 after 0",
                                      options.repetitions, options.warmups));
+}
+
+RunOutcome runOnThreads(const CollectiveCall& call, const std::vector<std::vector<std::byte>>& inputs,
+                        const RunOptions& options) {
+    check(call, inputs, options);
     return ThreadRun(call, inputs, options).run();
 }
 

@@ -31,6 +31,9 @@ struct RunOutcome {
     std::vector<std::vector<std::byte>> results; ///< one vector per rank
 };
 
+/// Throws InputError unless every rank's vector has that many bytes and the run is repeated at least once.
+void checkInputs(const std::vector<std::vector<std::byte>>& inputs, size_t bytes, const RunOptions& options);
+
 /// Ranks are threads of this process, joined by bounded channels with one writer and one reader each.
 /// inputs: one vector per rank. Throws RankFailure, CountMismatch, Cancelled, whatever `observe` throws, and InputError
 /// for more ranks than threads can stand for (1024) or vectors of another length; no thread is left behind then.

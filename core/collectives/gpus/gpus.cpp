@@ -316,13 +316,7 @@ RunOutcome GpuRanks::run(const CollectiveCall& call, std::string_view algorithm,
                                      call.schedule->ranks(), inputs.size(), ranks()));
     elementType(tensor::name(call.type));
     const auto bytes = static_cast<size_t>(call.schedule->elements() * tensor::bytesPerElement(call.type));
-    for (size_t rank = 0; rank < inputs.size(); ++rank)
-        if (inputs[rank].size() != bytes)
-            throw InputError(
-                fmt::format("rank {}'s vector has {} bytes, expected {}", rank, inputs[rank].size(), bytes));
-    if (options.repetitions < 1 || options.warmups < 0)
-        throw InputError(fmt::format("there are {} repetitions after {} warm-ups, expected at least 1 after 0",
-                                     options.repetitions, options.warmups));
+    checkInputs(inputs, bytes, options);
     if (options.fault.kind != Fault::Kind::None)
         throw InputError("a fault is set, expected none on GPUs: faults are tried out between threads or processes");
     const Collective collective = call.schedule->collective();
