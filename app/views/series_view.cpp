@@ -151,7 +151,7 @@ void SeriesView::rebuild() {
     reading = nullptr;
     plot->clearItems();
     draw(*plot, !userZoomed);
-    rebuildLegend();
+    updateLegend();
     plot->replot(QCustomPlot::rpQueuedReplot);
 }
 
@@ -235,30 +235,52 @@ void SeriesView::addCurve(QCustomPlot& target, const lab::Curve& curve, bool pin
     }
 }
 
-void SeriesView::rebuildLegend() {
+void SeriesView::makeLegend() {
     while (QLayoutItem* item = legend->takeAt(0)) {
         delete item->widget();
         delete item;
     }
+    const auto add = [&](QWidget* widget) {
+        legend->addWidget(widget);
+        widget->show(); // now: a layout shows what is new in it later, and a picture between has none
+    };
     for (const lab::Curve& curve : series.curves) {
         if (curve.label.empty())
             continue;
-        const QString id = QString::fromStdString(curve.id);
         auto* chip = new QToolButton(this);
         chip->setObjectName("quiet");
         chip->setCheckable(true);
-        chip->setChecked(!hidden.contains(id));
         chip->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+        connect(chip, &QToolButton::clicked, this,
+                [this, id = QString::fromStdString(curve.id)](bool shown) { setHidden(id, !shown); });
+        add(chip);
+    }
+    if (compared)
+        add(new QLabel(tr("dotted: %1").arg(comparedName), this));
+}
+
+void SeriesView::updateLegend() {
+    QStringList wanted;
+    for (const lab::Curve& curve : series.curves)
+        if (!curve.label.empty())
+            wanted.append(QString::fromStdString(curve.id));
+    wanted.append(compared ? comparedName : QString());
+    if (wanted != legendOf) {
+        legendOf = wanted;
+        makeLegend();
+    }
+    int i = 0;
+    for (const lab::Curve& curve : series.curves) {
+        if (curve.label.empty())
+            continue;
+        auto* chip = qobject_cast<QToolButton*>(legend->itemAt(i++)->widget());
+        chip->setChecked(!hidden.contains(QString::fromStdString(curve.id)));
         chip->setText(QString::fromStdString(curve.label));
         chip->setToolTip(tr("%1 (%2): click to hide or show").arg(chip->text(), badgeText(curve.provenance)));
         QPixmap square(10, 10);
         square.fill(chip->isChecked() ? penOf(curve, false).color() : Theme::current().line);
         chip->setIcon(square);
-        connect(chip, &QToolButton::toggled, this, [this, id](bool shown) { setHidden(id, !shown); });
-        legend->addWidget(chip);
     }
-    if (compared)
-        legend->addWidget(new QLabel(tr("dotted: %1").arg(comparedName), this));
 }
 
 QStringList SeriesView::readingsAt(double x) const {

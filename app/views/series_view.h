@@ -46,7 +46,9 @@ class SeriesView : public FigureView {
     void draw(QCustomPlot& plot, bool fit) const;
     void addCurve(QCustomPlot& plot, const lab::Curve& curve, bool pinned) const;
     QCPBars* addBars(QCustomPlot& plot, const lab::Curve& curve, QCPBars* below) const;
-    void rebuildLegend();
+    void makeLegend();
+    /// Makes a legend anew only for other curves: a chip keeps its press and the keyboard while curves grow.
+    void updateLegend();
     double renderLegend(QPainter& painter, const QRectF& area) const;
     void moveCrosshair(const QPoint& at);
 
@@ -58,6 +60,7 @@ class SeriesView : public FigureView {
     QSet<QString> hidden;
     QCustomPlot* plot;
     FlowLayout* legend;
+    QStringList legendOf; ///< ids of the curves that have a chip there, and the name of the compared run
     QTimer redraw;
     bool userZoomed = false;
     QCPItemStraightLine* crosshair = nullptr; ///< owned by the plot

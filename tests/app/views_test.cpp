@@ -11,6 +11,7 @@
 #include <QSignalSpy>
 #include <QSvgGenerator>
 #include <QTest>
+#include <QToolButton>
 #include <qcustomplot.h>
 
 #include <limits>
@@ -82,6 +83,35 @@ class ViewsTest : public QObject {
         QTRY_VERIFY(pixelsOf(view, orange) < before / 4);
         view.setHidden("standard", false);
         QTRY_COMPARE(pixelsOf(view, orange), before);
+    }
+
+    void aChipOfTheLegendKeepsItsPressAndTheKeyboardWhileCurvesGrow() {
+        SeriesView view;
+        view.resize(600, 400);
+        view.show();
+        view.setFigure(twoCurves());
+        const auto chip = [&] {
+            for (auto* button : view.findChildren<QToolButton*>())
+                if (button->text() == "standard")
+                    return button;
+            return static_cast<QToolButton*>(nullptr);
+        };
+        QTRY_VERIFY(chip());
+        const QColor orange = Theme::current().series("standard");
+        QTRY_VERIFY(pixelsOf(view, orange) > 200);
+        const int before = pixelsOf(view, orange);
+
+        view.activateWindow();
+        chip()->setFocus();
+        QTest::mousePress(chip(), Qt::LeftButton);
+        view.setFigure(twoCurves());
+        QTest::qWait(50);
+        QTest::mouseRelease(chip(), Qt::LeftButton);
+        QTRY_VERIFY(pixelsOf(view, orange) < before / 4);
+        QTRY_VERIFY(chip()->hasFocus());
+        QTest::keyClick(chip(), Qt::Key_Space);
+        QTRY_COMPARE(pixelsOf(view, orange), before);
+        QVERIFY(chip()->isChecked() && chip()->hasFocus());
     }
 
     void theCrosshairTellsExactValuesAndTheRatioToThePinnedRun() {
