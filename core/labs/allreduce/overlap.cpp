@@ -156,11 +156,11 @@ class Overlap : public Experiment {
         exposed.id = exposed.label = exposed.colourKey = "exposed";
         total.id = total.label = total.colourKey = "total";
         here.id = here.label = "chosen";
-        here.colourKey = "now";
+        here.colourKey = "here";
         here.style = Curve::Style::Points;
         exposed.provenance = total.provenance = here.provenance = Provenance::Modelled;
-        here.x = {static_cast<double>(bucket)};
-        here.y = {chosen.exposedSeconds};
+        here.x.assign(2, static_cast<double>(bucket));
+        here.y = {chosen.exposedSeconds, chosen.totalSeconds};
         series.curves = {exposed, total, here};
         run.put({"buckets", "Against the bucket", "exposed and total time",
                  "The same step with other buckets. **Modelled**.", Figure::Place::Support, std::move(series)});
