@@ -235,7 +235,7 @@ void SeriesView::addCurve(QCustomPlot& target, const lab::Curve& curve, bool pin
     }
 }
 
-void SeriesView::makeLegend() {
+void SeriesView::makeLegend(const QStringList& ids) {
     while (QLayoutItem* item = legend->takeAt(0)) {
         delete item->widget();
         delete item;
@@ -244,15 +244,12 @@ void SeriesView::makeLegend() {
         legend->addWidget(widget);
         widget->show(); // now: a layout shows what is new in it later, and a picture between has none
     };
-    for (const lab::Curve& curve : series.curves) {
-        if (curve.label.empty())
-            continue;
+    for (const QString& id : ids) {
         auto* chip = new QToolButton(this);
         chip->setObjectName("quiet");
         chip->setCheckable(true);
         chip->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-        connect(chip, &QToolButton::clicked, this,
-                [this, id = QString::fromStdString(curve.id)](bool shown) { setHidden(id, !shown); });
+        connect(chip, &QToolButton::clicked, this, [this, id](bool shown) { setHidden(id, !shown); });
         add(chip);
     }
     if (compared)
@@ -260,21 +257,23 @@ void SeriesView::makeLegend() {
 }
 
 void SeriesView::updateLegend() {
-    QStringList wanted;
+    std::vector<const lab::Curve*> named;
+    QStringList ids;
     for (const lab::Curve& curve : series.curves)
-        if (!curve.label.empty())
-            wanted.append(QString::fromStdString(curve.id));
-    wanted.append(compared ? comparedName : QString());
-    if (wanted != legendOf) {
-        legendOf = wanted;
-        makeLegend();
+        if (!curve.label.empty()) {
+            named.push_back(&curve);
+            ids.append(QString::fromStdString(curve.id));
+        }
+    const std::optional<QString> note = compared ? std::optional(comparedName) : std::nullopt;
+    if (ids != legendIds || note != legendNote) {
+        legendIds = ids;
+        legendNote = note;
+        makeLegend(ids);
     }
-    int i = 0;
-    for (const lab::Curve& curve : series.curves) {
-        if (curve.label.empty())
-            continue;
-        auto* chip = qobject_cast<QToolButton*>(legend->itemAt(i++)->widget());
-        chip->setChecked(!hidden.contains(QString::fromStdString(curve.id)));
+    for (int i = 0; i < ids.size(); ++i) {
+        const lab::Curve& curve = *named[static_cast<size_t>(i)];
+        auto* chip = qobject_cast<QToolButton*>(legend->itemAt(i)->widget());
+        chip->setChecked(!hidden.contains(ids[i]));
         chip->setText(QString::fromStdString(curve.label));
         chip->setToolTip(tr("%1 (%2): click to hide or show").arg(chip->text(), badgeText(curve.provenance)));
         QPixmap square(10, 10);

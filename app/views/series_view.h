@@ -46,7 +46,7 @@ class SeriesView : public FigureView {
     void draw(QCustomPlot& plot, bool fit) const;
     void addCurve(QCustomPlot& plot, const lab::Curve& curve, bool pinned) const;
     QCPBars* addBars(QCustomPlot& plot, const lab::Curve& curve, QCPBars* below) const;
-    void makeLegend();
+    void makeLegend(const QStringList& ids);
     /// Makes a legend anew only for other curves: a chip keeps its press and the keyboard while curves grow.
     void updateLegend();
     double renderLegend(QPainter& painter, const QRectF& area) const;
@@ -60,7 +60,8 @@ class SeriesView : public FigureView {
     QSet<QString> hidden;
     QCustomPlot* plot;
     FlowLayout* legend;
-    QStringList legendOf; ///< ids of the curves that have a chip there, and the name of the compared run
+    QStringList legendIds;             ///< of the curves that have a chip there
+    std::optional<QString> legendNote; ///< the compared run that is named there
     QTimer redraw;
     bool userZoomed = false;
     QCPItemStraightLine* crosshair = nullptr; ///< owned by the plot

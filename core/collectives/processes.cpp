@@ -79,10 +79,8 @@ std::pair<size_t, size_t> mostMessages(const Schedule& schedule) {
 
 void check(const ProcessCall& call, int ranks, const std::vector<std::vector<std::byte>>& inputs,
            const RunOptions& options) {
-    if (inputs.size() != static_cast<size_t>(ranks))
-        throw InputError(fmt::format("there are {} vectors, expected one for each of {} ranks", inputs.size(), ranks));
     const auto bytes = static_cast<size_t>(call.elements * tensor::bytesPerElement(call.type));
-    checkInputs(inputs, bytes, options);
+    checkInputs(inputs, ranks, bytes, options);
     if (call.algorithm == mpiLibrary && call.elements > std::numeric_limits<int>::max())
         throw InputError(fmt::format("elements is {}, expected at most {} for the MPI library's own collectives",
                                      call.elements, std::numeric_limits<int>::max()));

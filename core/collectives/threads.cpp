@@ -29,10 +29,8 @@ void check(const CollectiveCall& call, const std::vector<std::vector<std::byte>>
     const int ranks = call.schedule->ranks();
     if (ranks > mostThreads)
         throw InputError(fmt::format("ranks is {}, expected at most {} on threads", ranks, mostThreads));
-    if (inputs.size() != static_cast<size_t>(ranks))
-        throw InputError(fmt::format("there are {} vectors, expected one for each of {} ranks", inputs.size(), ranks));
     const auto bytes = static_cast<size_t>(call.schedule->elements() * tensor::bytesPerElement(call.type));
-    checkInputs(inputs, bytes, options);
+    checkInputs(inputs, ranks, bytes, options);
 }
 
 class ThreadRun {
@@ -202,7 +200,10 @@ class ThreadRun {
 
 } // namespace
 
-void checkInputs(const std::vector<std::vector<std::byte>>& inputs, size_t bytes, const RunOptions& options) {
+void checkInputs(const std::vector<std::vector<std::byte>>& inputs, int ranks, size_t bytes,
+                 const RunOptions& options) {
+    if (inputs.size() != static_cast<size_t>(ranks))
+        throw InputError(fmt::format("there are {} vectors, expected one for each of {} ranks", inputs.size(), ranks));
     for (size_t rank = 0; rank < inputs.size(); ++rank)
         if (inputs[rank].size() != bytes)
             throw InputError(

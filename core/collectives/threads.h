@@ -31,8 +31,8 @@ struct RunOutcome {
     std::vector<std::vector<std::byte>> results; ///< one vector per rank
 };
 
-/// Throws InputError unless every rank's vector has that many bytes and the run is repeated at least once.
-void checkInputs(const std::vector<std::vector<std::byte>>& inputs, size_t bytes, const RunOptions& options);
+/// Throws InputError unless there is a vector of that many bytes for every rank and the run is repeated at least once.
+void checkInputs(const std::vector<std::vector<std::byte>>& inputs, int ranks, size_t bytes, const RunOptions& options);
 
 /// Ranks are threads of this process, joined by bounded channels with one writer and one reader each.
 /// inputs: one vector per rank. Throws RankFailure, CountMismatch, Cancelled, whatever `observe` throws, and InputError

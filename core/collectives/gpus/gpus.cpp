@@ -316,7 +316,7 @@ RunOutcome GpuRanks::run(const CollectiveCall& call, std::string_view algorithm,
                                      call.schedule->ranks(), inputs.size(), ranks()));
     elementType(tensor::name(call.type));
     const auto bytes = static_cast<size_t>(call.schedule->elements() * tensor::bytesPerElement(call.type));
-    checkInputs(inputs, bytes, options);
+    checkInputs(inputs, ranks(), bytes, options);
     if (options.fault.kind != Fault::Kind::None)
         throw InputError("a fault is set, expected none on GPUs: faults are tried out between threads or processes");
     const Collective collective = call.schedule->collective();

@@ -94,8 +94,8 @@ collectives::Collective collectiveOf(const lab::Settings& settings) {
                                     : collectives::Collective::Allreduce;
 }
 
-Parameter typeParameter() {
-    return Parameter::choice("dtype", "Data type", "f32",
+Parameter typeParameter(const std::string& chosen) {
+    return Parameter::choice("dtype", "Data type", chosen,
                              {{"f32", "f32", ""}, {"f64", "f64", ""}, {"f16", "f16", ""}, {"bf16", "bf16", ""}},
                              "Of the elements; every addition is rounded to it.");
 }

@@ -56,7 +56,7 @@ std::string titleOf(const std::string& algorithm,
 lab::Parameter transportParameter(bool simulated);
 lab::Parameter collectiveParameter();
 collectives::Collective collectiveOf(const lab::Settings& settings);
-lab::Parameter typeParameter();
+lab::Parameter typeParameter(const std::string& chosen = "f32");
 lab::Parameter reductionParameter();
 std::vector<lab::Parameter>
 shapeParameters(); ///< convention, ranksPerNode, pipelineChunks: for algorithms that have them

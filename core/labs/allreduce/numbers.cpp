@@ -75,12 +75,11 @@ class Numbers : public Experiment {
             transportParameter(false),
             Parameter::sweep("ranks", "Ranks", {2, 3, 4, 6, 8, 12, 16}, 1, 64, "Rank counts to run."),
             Parameter::integer("elements", "Elements", 4096, 1, 1 << 22, "Of every rank's vector."),
-            typeParameter(),
+            typeParameter("bf16"), // where orders differ most
             Parameter::choice("input", "Input", "random", vectorKinds(), "What the ranks begin with."),
             Parameter::integer("runs", "Runs", 3, 1, 100, "Each is repeated so often, to see whether its bits stay."),
             Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the inputs."),
         };
-        d.parameters[4].defaultValue = std::string("bf16"); // where orders differ most
         for (const Parameter& more : shapeParameters())
             d.parameters.push_back(more);
         return d;

@@ -21,6 +21,8 @@ struct Runner {
     std::string transport, algorithm;
     collectives::Collective collective = collectives::Collective::Allreduce;
     std::string title() const { return titleOf(algorithm, collective); }
+    /// "Ring, threads"; a library's own function says its transport itself.
+    std::string titleAndTransport() const { return library() ? title() : fmt::format("{}, {}", title(), transport); }
     std::string id() const { return transport + "." + algorithm; }
     bool library() const { return algorithm.ends_with("-library"); }
 };
@@ -202,8 +204,7 @@ class CollectiveRace : public Experiment {
             curve.id = runner.id();
             curve.colourKey =
                 several && runner.transport != "threads" && !runner.library() ? runner.id() : runner.algorithm;
-            curve.label =
-                several && !runner.library() ? fmt::format("{}, {}", runner.title(), runner.transport) : runner.title();
+            curve.label = several ? runner.titleAndTransport() : runner.title();
             run.appendPoint(figure, curve);
         }
     }
@@ -331,8 +332,7 @@ class CollectiveRace : public Experiment {
                 continue;
             const double half = fit->halfBandwidthBytes();
             table.rows.push_back(
-                {runner.library() ? runner.title() : fmt::format("{}, {}", runner.title(), runner.transport),
-                 fit->latency, 1 / fit->secondsPerByte, half, 100 * fit->typicalMiss});
+                {runner.titleAndTransport(), fit->latency, 1 / fit->secondsPerByte, half, 100 * fit->typicalMiss});
             if (half >= own.front().bytes && half <= own.back().bytes) {
                 marks.x.push_back(half);
                 marks.y.push_back(fit->at(half));

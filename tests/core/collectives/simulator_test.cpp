@@ -42,7 +42,6 @@ bool isClose(double one, double other) { return std::abs(one - other) <= 1e-9 * 
 class SimulatorTest : public QObject {
     Q_OBJECT
   private slots:
-    // shared/science: Patarasuk and Yuan 2009; Thakur, Rabenseifner and Gropp 2005. V bytes, p ranks.
     void aParameterServerOfManyRanksGoesInRounds() {
         constexpr int p = 1500;
         const auto schedule = makeSchedule("parameter-server", Collective::Allreduce, p, 10 * p);
@@ -65,6 +64,7 @@ class SimulatorTest : public QObject {
         QVERIFY(isClose(simulate(*schedule, 4, network).seconds, 2 * (p - 1) * (3e-6 + 40e-10)));
     }
 
+    // Patarasuk and Yuan 2009; Thakur, Rabenseifner and Gropp 2005. V bytes, p ranks.
     void idealNetworkGivesTheClosedForms() {
         using enum Collective;
         for (const int ranks : {2, 4, 8, 32, 128})
