@@ -2,6 +2,7 @@
 
 #include "core/cli/machine.h"
 #include "core/error.h"
+#include "core/tensor/release.h"
 #include "core/text/echo.h"
 #include "gpu/host/memory_budget.h"
 
@@ -26,6 +27,7 @@ std::exception_ptr runOnce(lab::Experiment& experiment, const lab::Settings& set
     lab::RunEnded ended{run.id(), lab::RunEnded::Outcome::Finished, "", 0};
     try {
         run.checkCancelled();
+        waitUntilReleased(run.cancelToken()); // what the run before has left
         requireMemory(experiment.neededMemory(settings, run.device()));
         experiment.run(settings, run);
     } catch (const Cancelled&) {

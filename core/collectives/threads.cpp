@@ -3,11 +3,13 @@
 #include "core/collectives/miscounting_schedule.h"
 #include "core/collectives/thread_transport.h"
 #include "core/error.h"
+#include "core/tensor/release.h"
 
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <fmt/format.h>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -55,8 +57,10 @@ class ThreadRun {
         for (int rank = 0; rank < ranks; ++rank)
             threads.emplace_back([this, rank] { live(rank); });
         watch();
-        if (failure)
+        if (failure) {
+            releaseResults();
             std::rethrow_exception(failure);
+        }
         for (int repetition = 0; repetition < options.repetitions; ++repetition) {
             const Span* of = &spans[static_cast<size_t>(repetition) * static_cast<size_t>(ranks)];
             Clock::time_point first = of->start, last = of->end;
@@ -156,6 +160,17 @@ class ThreadRun {
             for (auto now = Clock::now(); now < until && !network.hasEnded(); now = Clock::now())
                 std::this_thread::sleep_for(std::min<Clock::duration>(until - now, longestPoll));
         }
+    }
+
+    /// Whoever waits for the failed run to end need not wait for much memory to be given back.
+    void releaseResults() {
+        constexpr size_t much = 64 << 20;
+        if (outcome.results.size() * inputs.front().size() < much)
+            return;
+        for (std::thread& thread : threads) // they hold it until they end
+            thread.join();
+        threads.clear();
+        releaseBeside(std::make_shared<RunOutcome>(std::move(outcome)));
     }
 
     void fail(std::exception_ptr why) {

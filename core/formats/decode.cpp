@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/tensor/pieces.h"
+#include "core/tensor/release.h"
 #include "gpu/host/memory_budget.h"
 #include "gpu/number/half.h"
 
@@ -77,6 +78,7 @@ tensor::Tensor decodeElements(std::span<const std::byte> raw, DType dtype, bool 
     requireMemory({saturatedProduct(count, isTurned ? 2 * sizeof(float) : sizeof(float)), 0, where, {}});
     tensor::Tensor result{std::move(shape), {}};
     auto& out = result.values;
+    const ReleasesBeside release(out);
     growTo(out, static_cast<size_t>(count), cancel);
     const Conversion conversion{raw, bigEndian, out, cancel};
     switch (dtype) {

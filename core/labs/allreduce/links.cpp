@@ -5,6 +5,7 @@
 #include "core/labs/allreduce/log_figures.h"
 #include "core/labs/allreduce/memory.h"
 #include "core/labs/allreduce/network_settings.h"
+#include "core/tensor/release.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -55,7 +56,8 @@ class Links : public Experiment {
         CollectiveJob job = jobFor(settings);
         job.network = networkOf(settings);
         job.disturbances = disturbancesOf(settings, job.ranks);
-        const RankVectors inputs = makeVectors("integers", job.type, job.ranks, job.elements, 1, run.cancelToken());
+        RankVectors inputs = makeVectors("integers", job.type, job.ranks, job.elements, 1, run.cancelToken());
+        const ReleasesBeside release(inputs);
         collectives::RunOptions options;
         options.keepLog = true;
         options.cancel = run.cancelToken();

@@ -1,6 +1,7 @@
 #include "core/labs/allreduce/measured_point.h"
 
 #include "core/tensor/pieces.h"
+#include "core/tensor/release.h"
 
 #include <algorithm>
 #include <array>
@@ -75,6 +76,7 @@ int64_t countWrong(const CollectiveJob& job, int rank, std::span<const std::byte
 RankVectors countingVectors(tensor::DType type, int ranks, int64_t elements, const std::atomic<bool>* cancel) {
     const auto bytes = static_cast<size_t>(tensor::bytesPerElement(type));
     RankVectors vectors(static_cast<size_t>(ranks));
+    const ReleasesBeside release(vectors);
     for (int rank = 0; rank < ranks; ++rank) {
         auto& vector = vectors[static_cast<size_t>(rank)];
         growTo(vector, static_cast<size_t>(elements) * bytes, cancel);
@@ -104,14 +106,16 @@ double countingResult(collectives::Reduction reduction, int ranks, int64_t index
 }
 
 MeasuredPoint measurePoint(Carrier& carrier, const CollectiveJob& job, double budget, const std::atomic<bool>* cancel) {
-    const RankVectors inputs = countingVectors(job.type, job.ranks, job.elements, cancel);
+    RankVectors inputs = countingVectors(job.type, job.ranks, job.elements, cancel);
+    const ReleasesBeside release(inputs);
     collectives::RunOptions options;
     options.cancel = cancel;
     options.warmups = 1;
     const double first = carrier.run(job, inputs, options).seconds.at(0);
     options.repetitions =
         static_cast<int>(std::clamp(budget / std::max(first, 1e-7), double{leastRepetitions}, double{mostRepetitions}));
-    const collectives::RunOutcome outcome = carrier.run(job, inputs, options);
+    collectives::RunOutcome outcome = carrier.run(job, inputs, options);
+    const ReleasesBeside releaseResults(outcome);
     std::vector<double> seconds = outcome.seconds;
     std::sort(seconds.begin(), seconds.end());
     MeasuredPoint point{at(seconds, 0.5), at(seconds, 0.1), at(seconds, 0.9), options.repetitions, 0};

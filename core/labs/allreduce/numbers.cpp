@@ -3,6 +3,7 @@
 #include "core/labs/allreduce/carrier.h"
 #include "core/labs/allreduce/memory.h"
 #include "core/tensor/pieces.h"
+#include "core/tensor/release.h"
 
 #include <algorithm>
 #include <cmath>
@@ -121,9 +122,10 @@ class Numbers : public Experiment {
         const auto type = collectives::elementType(settings.text("dtype"));
         std::map<std::string, Errors> last;
         for (const int64_t ranks : rankCounts) {
-            const RankVectors inputs =
+            RankVectors inputs =
                 makeVectors(settings.text("input"), type, static_cast<int>(ranks), settings.integer("elements"),
                             static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
+            const ReleasesBeside release(inputs);
             const ExactSums exact = exactSums(type, inputs, run.cancelToken());
             const auto carrier = makeCarrier(settings.text("transport"), static_cast<int>(ranks));
             point(run, "best", static_cast<double>(ranks),
@@ -198,6 +200,7 @@ class Numbers : public Experiment {
         collectives::RunOptions options;
         options.cancel = run.cancelToken();
         RankVectors results;
+        const ReleasesBeside release(results);
         bool repeats = true;
         for (int64_t i = 0; i < runs; ++i) {
             RankVectors again = carrier.run(job, inputs, options).results;

@@ -6,6 +6,7 @@
 #include "core/labs/allreduce/memory.h"
 #include "core/labs/allreduce/network_settings.h"
 #include "core/labs/allreduce/steps_scene.h"
+#include "core/tensor/release.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -88,6 +89,7 @@ class StepsPage : public Experiment {
 
     void run(const Settings& settings, Run& run) override {
         std::vector<std::unique_ptr<Recorded>> recorded;
+        const ReleasesBeside release(recorded);
         for (const std::string& algorithm : algorithmsOf(settings))
             recorded.push_back(record(settings, run, algorithm));
 
@@ -155,8 +157,9 @@ class StepsPage : public Experiment {
         r.job = jobFor(algorithm, settings);
         r.job.network = networkOf(settings);
         r.job.disturbances = disturbancesOf(settings, r.job.ranks);
-        const RankVectors inputs = makeVectors(settings.text("input"), r.job.type, r.job.ranks, r.job.elements,
-                                               static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
+        RankVectors inputs = makeVectors(settings.text("input"), r.job.type, r.job.ranks, r.job.elements,
+                                         static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
+        const ReleasesBeside release(inputs);
         collectives::RunOptions options;
         options.keepLog = true;
         options.warmups = 1;

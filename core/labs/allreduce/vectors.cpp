@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
+#include "core/tensor/release.h"
 #include "gpu/number/half.h"
 
 #include <algorithm>
@@ -69,6 +70,7 @@ RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, in
             fmt::format("input '{}': expected random, gradients, cancelling or integers", std::string(kind)));
     const int64_t bytes = tensor::bytesPerElement(type);
     RankVectors vectors(static_cast<size_t>(ranks));
+    const ReleasesBeside release(vectors);
     std::vector<float> numbers;
     growTo(numbers, static_cast<size_t>(elements), cancel);
     for (int rank = 0; rank < ranks; ++rank) {

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/labs/attention/inputs.h"
+#include "core/tensor/release.h"
 #include "gpu/cuda/cuda_device.h"
 #include "gpu/host/memory_budget.h"
 #include "gpu/ops/attention_traffic.h"
@@ -321,8 +322,9 @@ void raceOnGpu(const Settings& settings, Run& run) {
     std::vector<Point> points;
     size_t done = 0;
     for (const int64_t seqLen : lengths) {
-        const AttentionInputs inputs = makeInputs(problemOf(settings, seqLen), "gaussian",
-                                                  static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
+        AttentionInputs inputs = makeInputs(problemOf(settings, seqLen), "gaussian",
+                                            static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
+        const ReleasesBeside release(inputs);
         for (const std::string& rung : rungs) {
             run.checkCancelled();
             run.progress(static_cast<double>(done++) / static_cast<double>(lengths.size() * rungs.size()),

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
+#include "core/tensor/release.h"
 #include "gpu/host/memory_budget.h"
 
 #include <algorithm>
@@ -45,6 +46,7 @@ int64_t inputBytes(const cpu::AttentionProblem& shape) {
 AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, uint64_t seed,
                            const std::atomic<bool>* cancel) {
     AttentionInputs inputs;
+    const ReleasesBeside release(inputs);
     const int64_t queries = shape.batch * shape.queryHeads * shape.queryLen,
                   keys = shape.batch * shape.keyHeads * shape.keyLen;
     growTo(inputs.q, static_cast<size_t>(queries * shape.headDim), cancel);

@@ -6,6 +6,7 @@
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/map_inputs.h"
 #include "core/labs/attention/tensors.h"
+#include "core/tensor/release.h"
 #include "gpu/host/memory_budget.h"
 #include "gpu/host/regular_file.h"
 
@@ -319,7 +320,8 @@ class Map : public Experiment {
     }
 
     void run(const Settings& settings, Run& run) override {
-        const auto head = std::make_shared<Head>();
+        auto head = std::make_shared<Head>();
+        const ReleasesBeside release(head);
         head->labels = readLabels(settings.text("labels"), run.cancelToken());
         const int64_t keyLen = settings.integer("keyLen") ? settings.integer("keyLen") : settings.integer("seqLen");
         head->inputs =

@@ -4,6 +4,7 @@
 #include "core/labs/attention/inputs.h"
 #include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
+#include "core/tensor/release.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -131,6 +132,7 @@ MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLe
         throw InputError(fmt::format("keyLen is {}, expected 0 or {} (as many keys as queries) for a structured map",
                                      keyLen, queryLen));
     MapInputs inputs{length, length, headDim, {}, {}};
+    const ReleasesBeside release(inputs);
     growTo(inputs.q, static_cast<size_t>(length * headDim), cancel);
     growTo(inputs.k, inputs.q.size(), cancel);
     tensor::fillGaussian(inputs.q, seed, 0, static_cast<float>(noise), cancel);

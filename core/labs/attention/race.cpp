@@ -6,6 +6,7 @@
 #include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/stopwatch.h"
+#include "core/tensor/release.h"
 #include "gpu/host/memory_budget.h"
 
 #include <algorithm>
@@ -151,6 +152,7 @@ class Race : public Experiment {
         for (const int64_t seqLen : lengths) { // all rungs at a length before the next: the plot grows evenly
             AttentionInputs inputs = makeInputs(shapeOf(settings, seqLen), "gaussian",
                                                 static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
+            const ReleasesBeside release(inputs);
             for (const std::string& rung : rungs) {
                 run.checkCancelled();
                 run.progress(static_cast<double>(done) / static_cast<double>(total),

@@ -268,7 +268,7 @@ class MpiRunTest : public QObject {
         }
         setrlimit(RLIMIT_FSIZE, &limit);
         signal(SIGXFSZ, before);
-        QVERIFY2(sentence.starts_with("16.0 MB of memory to share"), sentence.c_str());
+        QVERIFY2(sentence.starts_with("16 MB of memory to share"), sentence.c_str());
 
         for (ProcessRanks* each : {&processes, &other}) {
             const std::string wrong = wrongResult(*each, 2, {.elements = 10});
