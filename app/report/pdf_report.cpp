@@ -4,11 +4,11 @@
 #include "app/report/picture.h"
 #include "app/views/figure_view.h"
 #include "app/views/theme.h"
-#include "core/error.h"
+#include "core/formats/atomic_file.h"
 
+#include <QBuffer>
 #include <QPainter>
 #include <QPdfWriter>
-#include <QSaveFile>
 
 namespace warplight::app {
 namespace {
@@ -85,9 +85,9 @@ QString sentence(const std::vector<std::pair<QString, QString>>& pairs) {
 } // namespace
 
 void writePdfReport(const std::vector<const lab::RunRecord*>& runs, const QString& file, const ReportOptions& options) {
-    QSaveFile out(file);
-    if (!out.open(QIODevice::WriteOnly))
-        throw InputError(QString("%1: %2").arg(file, out.errorString()).toStdString());
+    formats::AtomicFile target(file.toStdString());
+    QBuffer out;
+    out.open(QIODevice::WriteOnly);
     {
         QPdfWriter writer(&out);
         writer.setPageSize(QPageSize(QPageSize::A4));
@@ -118,8 +118,8 @@ void writePdfReport(const std::vector<const lab::RunRecord*>& runs, const QStrin
                     paper.figure(*run, figure);
         }
     }
-    if (!out.commit())
-        throw std::runtime_error(QString("%1: %2").arg(file, out.errorString()).toStdString());
+    target.stream().write(out.data().constData(), out.data().size());
+    target.commit();
 }
 
 } // namespace warplight::app

@@ -10,9 +10,11 @@
 #include "core/lab/json.h"
 #include "core/lab/timeline_trace.h"
 
+#include <QBuffer>
 #include <QCommandLineParser>
 #include <QDir>
 #include <QFileInfo>
+#include <QImage>
 
 #include <cstdio>
 
@@ -23,6 +25,13 @@ void writeText(const QString& file, const std::string& text) {
     formats::AtomicFile out(file.toStdString());
     out.stream() << text;
     out.commit();
+}
+
+void writeImage(const QString& file, const QImage& image) {
+    QBuffer png;
+    png.open(QIODevice::WriteOnly);
+    image.save(&png, "PNG");
+    writeText(file, png.data().toStdString());
 }
 
 /// A folder with a folder a run: SVG, PNG, CSV and JSON of every figure.
@@ -41,7 +50,7 @@ void writeFolder(const std::vector<const lab::RunRecord*>& runs, const QString& 
             if (const auto* timeline = std::get_if<lab::Timeline>(&figure.content))
                 lab::saveTimelineTrace(*timeline, (base + ".trace.json").toStdString());
             writeText(base + ".svg", pictureSvg(*runs[i], figure).toStdString());
-            pictureImage(*runs[i], figure).save(base + ".png");
+            writeImage(base + ".png", pictureImage(*runs[i], figure));
         }
     }
 }

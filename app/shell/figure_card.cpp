@@ -1,8 +1,10 @@
 #include "app/shell/figure_card.h"
 
 #include "app/views/theme.h"
+#include "core/formats/atomic_file.h"
 
 #include <QApplication>
+#include <QBuffer>
 #include <QClipboard>
 #include <QContextMenuEvent>
 #include <QFileDialog>
@@ -10,7 +12,6 @@
 #include <QLabel>
 #include <QMenu>
 #include <QMessageBox>
-#include <QSaveFile>
 #include <QSvgGenerator>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -43,9 +44,8 @@ lab::Figure headOf(const lab::Figure& figure) {
 
 QString savePicture(const FigureView& view, const QString& title, const QString& file) {
     const QSize size = view.pictureSize() + QSize(2 * pictureMargin, 2 * pictureMargin + titleHeight);
-    QSaveFile out(file);
-    if (!out.open(QIODevice::WriteOnly))
-        return QObject::tr("%1: %2").arg(file, out.errorString());
+    QBuffer out;
+    out.open(QIODevice::WriteOnly);
     if (file.endsWith(".svg", Qt::CaseInsensitive)) {
         QSvgGenerator svg;
         svg.setOutputDevice(&out);
@@ -64,7 +64,14 @@ QString savePicture(const FigureView& view, const QString& title, const QString&
         painter.end();
         image.save(&out, "PNG");
     }
-    return out.commit() ? QString() : QObject::tr("%1: %2").arg(file, out.errorString());
+    try {
+        formats::AtomicFile target(file.toStdString());
+        target.stream().write(out.data().constData(), out.data().size());
+        target.commit();
+        return {};
+    } catch (const std::exception& error) {
+        return QString::fromStdString(error.what());
+    }
 }
 
 FigureCard::FigureCard(const lab::Figure& figure, uint64_t revision, QWidget* parent)

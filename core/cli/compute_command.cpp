@@ -1,10 +1,12 @@
 #include "core/cli/compute_command.h"
 
+#include "core/cpu/attention_memory.h"
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/labs/attention/tensors.h"
 #include "core/text/echo.h"
 #include "gpu/cuda/cuda_device.h"
+#include "gpu/host/memory_budget.h"
 #include "gpu/number/half.h"
 #include "gpu/ops/attention.h"
 #include "gpu/virtual/virtual_device.h"
@@ -71,12 +73,14 @@ CLI::App* addComputeCommand(CLI::App& app, ComputeOptions& options) {
 
 namespace {
 
+cpu::Implementation implementationOf(const ComputeOptions& options) {
+    return cpu::implementationByName(options.implementation.empty() ? "flash-packed" : options.implementation);
+}
+
 void onCpu(const ComputeOptions& options, cpu::AttentionProblem& problem) {
     cpu::Execution execution;
     execution.threads = options.threads;
-    cpu::attentionForward(
-        cpu::implementationByName(options.implementation.empty() ? "flash-packed" : options.implementation), problem,
-        execution);
+    cpu::attentionForward(implementationOf(options), problem, execution);
 }
 
 std::unique_ptr<gpu::Device> gpuNamed(const std::string& id) {
@@ -127,6 +131,11 @@ void computeAttention(const ComputeOptions& options) {
     const labs::AttentionTensors inputs = labs::arrangeAttention(
         std::move(q), std::move(k), std::move(v), layout, "--q " + options.q, "--k " + options.k, "--v " + options.v);
     cpu::AttentionProblem problem = inputs.problem();
+    MemoryNeed need{saturatedProduct(3 * sizeof(float), inputs.q.size()), 0, "--q " + echoed(options.q), {}};
+    if (onCpuAlone)
+        need.bytes =
+            saturatedSum(need.bytes, cpu::extraBytesAtMost(implementationOf(options), problem, options.threads));
+    requireMemory(need); // O, as it is computed, laid out and packed, and what the rung takes
     std::vector<float> o(inputs.q.values.size()),
         lse(static_cast<size_t>(problem.batch * problem.queryHeads * problem.queryLen));
     problem.o = o.data();

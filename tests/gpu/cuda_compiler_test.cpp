@@ -11,8 +11,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <functional>
+#include <thread>
 
 using namespace warplight;
 using cuda::CudaCompilers;
@@ -241,6 +245,24 @@ extern "C" __global__ void masks(const unsigned* a, const unsigned* b, unsigned*
         QVERIFY(cuda::compileCuda(source, compilers).find(".target sm_80") != std::string::npos);
         QVERIFY(cuda::compileCuda(source, compilers, "sm_90").find(".target sm_90") != std::string::npos);
         QVERIFY(failure([&] { cuda::compileCuda(source, compilers, "sm_1"); }) != "nothing failed");
+    }
+
+    void aCompilerThatNobodyWaitsForIsEnded() {
+        const std::string source = write("plain.cu", "__global__ void k() {}\n"),
+                          compiler = write("slow-nvcc", "#!/bin/sh\necho $$ > \"$0.pid\"\nsleep 60\n");
+        QFile(QString::fromStdString(compiler)).setPermissions(QFile::ReadOwner | QFile::WriteOwner | QFile::ExeOwner);
+        std::atomic<bool> cancel = false;
+        QFile pid(QString::fromStdString(compiler + ".pid"));
+        const std::jthread stop([&] {
+            while (!pid.exists() || pid.size() == 0)
+                std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            cancel = true;
+        });
+        QVERIFY_EXCEPTION_THROWN(cuda::compileCuda(source, CudaCompilers{compiler, ""}, "sm_80", &cancel), Cancelled);
+        QVERIFY(pid.open(QIODevice::ReadOnly));
+        const int process = pid.readAll().trimmed().toInt();
+        QVERIFY(process > 0);
+        QVERIFY(::kill(process, 0) != 0); // it is gone, and has been waited for
     }
 
     void withoutACompilerBothAreNamed() {

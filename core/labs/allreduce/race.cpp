@@ -112,12 +112,14 @@ class CollectiveRace : public Experiment {
                 if (!canDo(algorithm, collectiveOf(settings)))
                     continue;
                 const CollectiveJob job = jobFor({transport, algorithm, collectiveOf(settings)}, bytes, settings);
-                need.bytes = std::max(need.bytes, runBytes(job));
+                const int64_t needed = runBytes(job);
+                if (needed > need.bytes)
+                    need.lower = chosen ? "bytes or ranks" : "bytes or ranks, or switch library off";
+                need.bytes = std::max(need.bytes, needed);
                 need.addressSpace = std::max(need.addressSpace, runAddressSpace(job));
             }
         need.what = fmt::format("{} ranks with vectors of {}", settings.integer("ranks"),
                                 bytesText(static_cast<double>(bytes)));
-        need.lower = "bytes or ranks";
         return need;
     }
 

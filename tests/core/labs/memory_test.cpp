@@ -5,7 +5,10 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/profile/profile_lab.h"
 
+#include <QFile>
+#include <QTemporaryDir>
 #include <QTest>
 
 #include <algorithm>
@@ -26,6 +29,7 @@ Registry registryOfAll() {
     Registry registry;
     labs::registerAttentionLab(registry);
     labs::registerAllreduceLab(registry);
+    labs::registerProfileLab(registry);
     return registry;
 }
 
@@ -72,6 +76,8 @@ void run(Experiment& experiment, const Settings& settings, const std::string& de
 
 class MemoryTest : public QObject {
     Q_OBJECT
+    QTemporaryDir folder;
+
   private slots:
     void neededMemoryIsAboutWhatARunHolds_data() {
         QTest::addColumn<QString>("experiment");
@@ -102,6 +108,15 @@ class MemoryTest : public QObject {
         row("steps", "allreduce.steps", "cpu", {"ranks=8", "elements=2000000", "compare=tree"});
         row("simulated steps", "allreduce.steps", "cpu", {"transport=simulated", "ranks=8", "elements=2000000"});
         row("links", "allreduce.links", "cpu", {"ranks=32", "elements=500000"});
+        const QString table = folder.filePath("trace.csv");
+        QFile out(table);
+        QVERIFY(out.open(QIODevice::WriteOnly));
+        out.write("Start (ns),Duration (ns),CorrId,GrdX,GrdY,GrdZ,BlkX,BlkY,BlkZ,Reg/Trd,Device,Ctx,Strm,Name\n");
+        for (int i = 0; i < 400'000; ++i)
+            out.write(QByteArray::number(1000LL * i) + ",500," + QByteArray::number(i) +
+                      ",128,1,1,256,1,1,32,NVIDIA A100 (0),1,7,kernel\n");
+        out.close();
+        row("a table of launches", "profile.open", "cpu", {"own=false", "file=" + table});
         row("scale", "allreduce.scale", "cpu",
             {"ranks=2048", "network=described",
              "algorithms=ring,recursive-doubling,halving-doubling,tree,double-tree,hierarchical"});
@@ -136,7 +151,7 @@ class MemoryTest : public QObject {
         QTest::addColumn<int>("headDim");
         QTest::addColumn<int>("heads");
         for (const int queries : {1, 7, 400, 1000})
-            for (const int keys : {0, 1, 63, 900, 20000})
+            for (const int keys : {0, 1, 63, 900, 9000})
                 for (const int headDim : {1, 20, 64, 130})
                     if (queries * keys <= 1'000'000)
                         QTest::addRow("%d x %d x %d", queries, keys, headDim) << queries << keys << headDim << 2;
