@@ -44,7 +44,7 @@ class KernelSummaryTest : public QObject {
             "pytorch_flash::Flash_fwd_params)",
             "flash_fwd_kernel", KernelClass::Attention);
         row("void cutlass::Kernel2<cutlass_80_tensorop_s16816gemm_f16_128x128_32x5_nn_align8>(cutlass_80::Params)",
-            "Kernel2", KernelClass::MatrixProduct);
+            "cutlass_80_tensorop_s16816gemm_f16_128x128_32x5_nn_align8", KernelClass::MatrixProduct);
         row("void outer<int>::inner_copy(int)", "inner_copy", KernelClass::Copy);
         row("ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)",
             "ncclDevKernel_AllReduce_Sum_bf16_RING_LL", KernelClass::Collective);
@@ -137,14 +137,16 @@ class KernelSummaryTest : public QObject {
         profile.records[4].figures = 0;
         const auto list = summariseKernels(profile);
         QCOMPARE(profile.names[list[0].name], std::string("b"));
-        QCOMPARE(list[0].share, 0.75);
-        QCOMPARE(*list[0].bytesPerSecond(), 900 / 300e-9);
+        QCOMPARE(*list[0].share, 0.75);
+        QCOMPARE(*list[0].bandwidth.value(), 900 / 300e-9);
         QCOMPARE(list[0].flops, 4500.0);
-        QCOMPARE(list[1].mean, 25.0);
+        QCOMPARE(*list[0].rate.value(), 4500 / 300e-9);
+        QCOMPARE(*list[0].intensity.value(), 5.0);
+        QCOMPARE(*list[1].mean, 25.0);
         QCOMPARE(*list[1].median, 25.0);
         QCOMPARE(*list[1].minimum, 10.0);
         QCOMPARE(*list[1].maximum, 40.0);
-        QVERIFY(!list[1].bytesPerSecond());
+        QVERIFY(!list[1].bandwidth.value());
     }
 };
 
