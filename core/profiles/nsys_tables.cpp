@@ -106,10 +106,10 @@ NsysTable nsysTableOf(const std::vector<std::string>& cells, std::string_view re
         columns.only(
             {"time", "total time", "instances", "avg", "med", "min", "max", "stddev", "gridxyz", "blockxyz", "name"}))
         return NsysTable::KernelSums;
+    if (memory && !has("total time"))
+        return NsysTable::CopySizes;
     if (sums && has("operation") && (has("count") || has("operations")))
         return NsysTable::CopyTimes;
-    if (memory)
-        return NsysTable::CopySizes;
     return NsysTable::Other;
 }
 
