@@ -38,9 +38,10 @@ class NcuCsvTest : public QObject {
 
     void rowsOfALaunchNeedNotStandTogether() {
         const Profile profile =
-            readText(details + "0,1,g,7,0,gpu__time_duration.sum,us,10\n1,1,g,7,0,gpu__time_duration.sum,us,20\n"
-                               "0,2,g,7,0,gpu__time_duration.sum,us,30\n" // of another process
-                               "0,1,g,7,0,dram__bytes.sum,byte,100\n1,1,g,7,0,dram__bytes.sum,byte,200\n" +
+            readText(details +
+                     "0,1,g,7,0,gpu__time_duration.sum,us,10\n1,1,g,7,0,gpu__time_duration.sum,us,20\n"
+                     "0,2,g,7,0,gpu__time_duration.sum,us,30\n" // of another process
+                     "0,1,g,7,0,dram__bytes.sum,byte,100\n1,1,g,7,0,dram__bytes.sum,byte,200\n" +
                      details + // another run begins to count again
                      "0,1,g,7,0,gpu__time_duration.sum,us,40\n");
         QCOMPARE(profile.records.size(), size_t{4});
@@ -60,12 +61,12 @@ class NcuCsvTest : public QObject {
         QCOMPARE(summaryOf(profile, "k2(int)").total, int64_t{6000});
         QVERIFY(warns(profile, "--print-summary"));
         // Two shapes of one kernel, means of counters, rows apart.
-        const std::string head = "\"Process ID\",\"Kernel Name\",\"Block Size\",\"Grid Size\",\"Invocations\",\"Section "
-                                 "Name\",\"Metric Name\",\"Metric Unit\",\"Minimum\",\"Maximum\",\"Average\"\n";
-        const Profile two = readText(
-            head +
-            "1,k,\"(32, 1, 1)\",\"(1, 1, 1)\",2,S,Duration,us,1,3,2\n1,k,\"(64, 1, 1)\",\"(1, 1, 1)\",3,S,Duration,us,4,6,5\n"
-            "1,k,\"(32, 1, 1)\",\"(1, 1, 1)\",2,S,dram__bytes.sum,byte,100,300,200\n");
+        const std::string head =
+            "\"Process ID\",\"Kernel Name\",\"Block Size\",\"Grid Size\",\"Invocations\",\"Section "
+            "Name\",\"Metric Name\",\"Metric Unit\",\"Minimum\",\"Maximum\",\"Average\"\n";
+        const Profile two = readText(head + "1,k,\"(32, 1, 1)\",\"(1, 1, 1)\",2,S,Duration,us,1,3,2\n1,k,\"(64, 1, "
+                                            "1)\",\"(1, 1, 1)\",3,S,Duration,us,4,6,5\n"
+                                            "1,k,\"(32, 1, 1)\",\"(1, 1, 1)\",2,S,dram__bytes.sum,byte,100,300,200\n");
         const KernelSummary k = summaryOf(two, "k");
         QCOMPARE(k.launches, int64_t{5});
         QCOMPARE(k.total, int64_t{19000});
@@ -95,9 +96,10 @@ class NcuCsvTest : public QObject {
     }
 
     void theWindowsExportHasUnitsInItsTitles() {
-        const Profile profile = readText("\"ID\",\"Function Name\",\"Stream\",\"gpu__time_duration.sum "
-                                         "[usecond]\",\"dram__bytes_read.sum (Kbyte)\",\"dram__bytes_write.sum [byte]\"\n"
-                                         "\"0\",\"gemm\",\"7\",\"10\",\"2\",\"500\"\n");
+        const Profile profile =
+            readText("\"ID\",\"Function Name\",\"Stream\",\"gpu__time_duration.sum "
+                     "[usecond]\",\"dram__bytes_read.sum (Kbyte)\",\"dram__bytes_write.sum [byte]\"\n"
+                     "\"0\",\"gemm\",\"7\",\"10\",\"2\",\"500\"\n");
         QCOMPARE(profile.records[0].duration, int64_t{10000});
         QCOMPARE(*profile.figuresOf(profile.records[0])->dramTotal(), 2500.0);
         QVERIFY(profile.warnings.empty());
@@ -105,8 +107,8 @@ class NcuCsvTest : public QObject {
 
     void errorsOfTheProfilerAreToldWithWhatHelps() {
         const std::string permission = refusalOfData("ncu_permission.csv");
-        for (const char* words :
-             {"ERR_NVGPUCTRPERM - The user does not have permission", "NVreg_RestrictProfilingToAdminUsers=0", "CAP_SYS_ADMIN"})
+        for (const char* words : {"ERR_NVGPUCTRPERM - The user does not have permission",
+                                  "NVreg_RestrictProfilingToAdminUsers=0", "CAP_SYS_ADMIN"})
             QVERIFY2(holds(permission, words), words);
         QVERIFY(!holds(permission, "No kernels were profiled")); // that follows from it
         QVERIFY(holds(refusalOf("==PROF== Connected to process 1\n==WARNING== No kernels were profiled.\n"),
@@ -136,18 +138,19 @@ class NcuCsvTest : public QObject {
             return figures ? figures->flops() : std::nullopt;
         };
         const std::string row = "\n0,k,1000,1.5,"; // 1 ms at 1.5 GHz: 1.5e6 cycles
-        const std::string adds = op + "fadd_pred_on.sum.per_cycle_elapsed," + op + "fmul_pred_on.sum.per_cycle_elapsed,";
+        const std::string adds =
+            op + "fadd_pred_on.sum.per_cycle_elapsed," + op + "fmul_pred_on.sum.per_cycle_elapsed,";
         const std::string units = "\n,,us,Ghz,inst/cycle,inst/cycle,";
         const double expected = (100 + 50 + 2000) * 1.5e6;
         QVERIFY(near(*flopsOf(head + adds + op + "ffma_pred_on.sum.per_cycle_elapsed" + units + "inst/cycle" + row +
                               "100,50,\"1,000\"\n"),
                      expected));
-        QVERIFY(near(*flopsOf(head + adds + "derived__smsp__sass_thread_inst_executed_op_ffma_pred_on_x2" + units + "inst" +
-                              row + "100,50,2000\n"),
+        QVERIFY(near(*flopsOf(head + adds + "derived__smsp__sass_thread_inst_executed_op_ffma_pred_on_x2" + units +
+                              "inst" + row + "100,50,2000\n"),
                      expected));
         // Both for one: the count once. Whole sums before those by cycle.
-        QVERIFY(near(*flopsOf(head + adds + op + "ffma_pred_on.sum.per_cycle_elapsed,derived__" + op + "ffma_pred_on_x2" +
-                              units + "inst/cycle,inst/cycle" + row + "100,50,1000,2000\n"),
+        QVERIFY(near(*flopsOf(head + adds + op + "ffma_pred_on.sum.per_cycle_elapsed,derived__" + op +
+                              "ffma_pred_on_x2" + units + "inst/cycle,inst/cycle" + row + "100,50,1000,2000\n"),
                      expected));
         QVERIFY(near(*flopsOf(head + op + "ffma_pred_on.sum," + op + "ffma_pred_on.sum.per_cycle_elapsed" +
                               "\n,,us,Ghz,inst,inst/cycle" + row + "10,1000\n"),
@@ -156,15 +159,17 @@ class NcuCsvTest : public QObject {
         const std::string tensor = "sm__ops_path_tensor_src_";
         QVERIFY(near(*flopsOf(head + tensor + "fp16.sum.per_cycle_elapsed," + tensor +
                               "fp16_dst_fp32.sum.per_cycle_elapsed," + tensor + "bf16_dst_fp32.sum.per_cycle_elapsed," +
-                              tensor + "int8.sum.per_cycle_elapsed" +
-                              "\n,,us,Ghz,op/cycle,op/cycle,op/cycle,op/cycle" + row + "8,6,4,1000\n"),
+                              tensor + "int8.sum.per_cycle_elapsed" + "\n,,us,Ghz,op/cycle,op/cycle,op/cycle,op/cycle" +
+                              row + "8,6,4,1000\n"),
                      12 * 1.5e6));
         // Tensor cores that worked uncounted leave no total.
-        QVERIFY(!flopsOf(head + op + "ffma_pred_on.sum,sm__pipe_tensor_op_hmma_cycles_active.avg.pct_of_peak_sustained_"
-                                     "active\n,,us,Ghz,inst,%" +
+        QVERIFY(!flopsOf(head + op +
+                         "ffma_pred_on.sum,sm__pipe_tensor_op_hmma_cycles_active.avg.pct_of_peak_sustained_"
+                         "active\n,,us,Ghz,inst,%" +
                          row + "10,37.5\n"));
-        QVERIFY(flopsOf(head + op + "ffma_pred_on.sum,sm__pipe_tensor_op_hmma_cycles_active.avg.pct_of_peak_sustained_"
-                                    "active\n,,us,Ghz,inst,%" +
+        QVERIFY(flopsOf(head + op +
+                        "ffma_pred_on.sum,sm__pipe_tensor_op_hmma_cycles_active.avg.pct_of_peak_sustained_"
+                        "active\n,,us,Ghz,inst,%" +
                         row + "10,0\n"));
     }
 

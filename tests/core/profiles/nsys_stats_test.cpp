@@ -12,8 +12,9 @@ using namespace warplight::test;
 namespace {
 
 const std::string kernSum = "Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name\n";
-const std::string gpuTrace = "Start (ns),Duration (ns),CorrId,GrdX,GrdY,GrdZ,BlkX,BlkY,BlkZ,Reg/Trd,StcSMem (MB),DymSMem "
-                             "(MB),Bytes (MB),Throughput (MB/s),SrcMemKd,DstMemKd,Device,Ctx,GreenCtx,Strm,Name\n";
+const std::string gpuTrace =
+    "Start (ns),Duration (ns),CorrId,GrdX,GrdY,GrdZ,BlkX,BlkY,BlkZ,Reg/Trd,StcSMem (MB),DymSMem "
+    "(MB),Bytes (MB),Throughput (MB/s),SrcMemKd,DstMemKd,Device,Ctx,GreenCtx,Strm,Name\n";
 
 std::string processing(const std::string& recording, const std::string& report) {
     return "\nProcessing [" + recording + "] with [/opt/nsight/reports/" + report + ".py]... \n";
@@ -33,7 +34,8 @@ class NsysStatsTest : public QObject {
             "SrcMemKd,DstMemKd,Device,Ctx,Strm,Name",
             GpuTrace);
         row("Start (ns),Duration (ns),CorrId,Name", GpuTrace);
-        row("API Start (ns),API Dur (ns),Queue Start (ns),Queue Dur (ns),Kernel Start (ns),Kernel Dur (ns),Total Dur (ns),"
+        row("API Start (ns),API Dur (ns),Queue Start (ns),Queue Dur (ns),Kernel Start (ns),Kernel Dur (ns),Total Dur "
+            "(ns),"
             "PID,TID,DevId,API Function,GridXYZ,BlockXYZ,Kernel Name",
             ExecTrace);
         row("PID,TID,DevId,Count,QCount,TAvg (ns),TMed (ns),TMin (ns),TMax (ns),TStdDev (ns),AAvg (ns),AMed (ns),AMin "
@@ -54,21 +56,25 @@ class NsysStatsTest : public QObject {
         row("Time(%),Total Time,Calls,Average,Minimum,Maximum,Name", Other);
         row("Start (ns),Duration (ns),Name,Result,CorrID,Pid,Tid,T-Pri,Thread Name", Other);
         row("Start (ns),Duration (ns),Name,CorrID,Pid,Tid", Other);
-        row("Start (ns),End (ns),Duration (ns),DurChild (ns),DurNonChild (ns),Name,PID,TID,Lvl,NumChild,RangeId,ParentId,"
+        row("Start (ns),End (ns),Duration (ns),DurChild (ns),DurNonChild "
+            "(ns),Name,PID,TID,Lvl,NumChild,RangeId,ParentId,"
             "RangeStack,NameTree",
             Other);
         row("Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Style,Range", Other);
         row("Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Source,Name", Other);
         row("Start (ns),End (ns),Duration (ns),Event,Pid,Tid,Tag,Rank,PeerRank,RootRank,Size (MB)", Other);
-        row("Name,Projected Start (ns),Projected Duration (ns),Orig Start (ns),Orig Duration (ns),Style,PID,TID,NumGPUOps,"
+        row("Name,Projected Start (ns),Projected Duration (ns),Orig Start (ns),Orig Duration "
+            "(ns),Style,PID,TID,NumGPUOps,"
             "Lvl,NumChild,RangeId,ParentId,RangeStack",
             Other);
-        row("Range,Style,Total Proj Time (ns),Total Range Time (ns),Range Instances,Proj Avg (ns),Proj Med (ns),Total GPU "
+        row("Range,Style,Total Proj Time (ns),Total Range Time (ns),Range Instances,Proj Avg (ns),Proj Med (ns),Total "
+            "GPU "
             "Ops",
             Other);
         row("NVTX Range,Style,PID,TID,NVTX Inst,Kern Inst,Total Time (ns),Avg (ns),Kernel Name", Other);
         row("Start (ns),Duration (ns),Name,Event Class,Context,CorrID,Pid,Tid,T-Pri,Thread Name", Other);
-        row("Time (%),Total Time (ns),Num Calls,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Event Type,Name", Other);
+        row("Time (%),Total Time (ns),Num Calls,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Event Type,Name",
+            Other);
         row("step,loss,time,name", None);
     }
     void tablesAreToldByTheirColumns() {
@@ -89,7 +95,8 @@ class NsysStatsTest : public QObject {
                  int64_t{3});
         QCOMPARE(reportNamed(" ** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):"), std::string("cuda_gpu_kern_sum"));
         QCOMPARE(reportNamed("=== REPORT: gpukernsum ==="), std::string("gpukernsum"));
-        QCOMPARE(reportNamed("Processing [x.sqlite] with [C:\\nsys\\reports\\osrt_sum.py]..."), std::string("osrt_sum"));
+        QCOMPARE(reportNamed("Processing [x.sqlite] with [C:\\nsys\\reports\\osrt_sum.py]..."),
+                 std::string("osrt_sum"));
         QCOMPARE(reportNamed("step (1) of 2:"), std::string());
     }
 
@@ -158,21 +165,22 @@ class NsysStatsTest : public QObject {
         QCOMPARE(*summaryOf(profile, "flash").share, 1.0);
         QCOMPARE(summariseCopies(profile).size(), size_t{2});
         QCOMPARE(summaryOf(profile, "[CUDA memcpy Host-to-Device]").launches, int64_t{4});
-        QCOMPARE(static_cast<int>(summaryOf(profile, "[CUDA memset]").kind), static_cast<int>(KernelRecord::Kind::Fill));
+        QCOMPARE(static_cast<int>(summaryOf(profile, "[CUDA memset]").kind),
+                 static_cast<int>(KernelRecord::Kind::Fill));
         QVERIFY(warns(profile, "calls of the CPU"));
         QVERIFY(holds(refusalOf(head + "90.0,900000,9,1.0,1.0,9,1,7.1,CUDA_API,cudaLaunchKernel\n"), "no GPU kernel"));
         QCOMPARE(summaryOf(readData("nsys_gpu_sum.csv"), "flash").total, int64_t{600000});
     }
 
     void copiesHaveTimesAndBytes() {
-        const Profile profile = readText(
-            processing("x.sqlite", "cuda_gpu_mem_time_sum") +
-            "Time (%),Total Time (ns),Count,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Operation\n"
-            "60.0,2000000,5,400000.0,400000.0,400000,400000,0.0,[CUDA memcpy Host-to-Device]\n" +
-            processing("x.sqlite", "cuda_gpu_mem_size_sum") +
-            "Total (MB),Count,Avg (MB),Med (MB),Min (MB),Max (MB),StdDev (MB),Operation\n"
-            "20.000,5,4.000,4.000,4.000,4.000,0.000,[CUDA memcpy Host-to-Device]\n"
-            "1.000,2,0.500,0.500,0.500,0.500,0.000,[CUDA memset]\n");
+        const Profile profile =
+            readText(processing("x.sqlite", "cuda_gpu_mem_time_sum") +
+                     "Time (%),Total Time (ns),Count,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Operation\n"
+                     "60.0,2000000,5,400000.0,400000.0,400000,400000,0.0,[CUDA memcpy Host-to-Device]\n" +
+                     processing("x.sqlite", "cuda_gpu_mem_size_sum") +
+                     "Total (MB),Count,Avg (MB),Med (MB),Min (MB),Max (MB),StdDev (MB),Operation\n"
+                     "20.000,5,4.000,4.000,4.000,4.000,0.000,[CUDA memcpy Host-to-Device]\n"
+                     "1.000,2,0.500,0.500,0.500,0.500,0.000,[CUDA memset]\n");
         const KernelSummary copy = summaryOf(profile, "[CUDA memcpy Host-to-Device]");
         QCOMPARE(copy.launches, int64_t{5});
         QCOMPARE(copy.bytes, 20e6);
@@ -183,18 +191,20 @@ class NsysStatsTest : public QObject {
     }
 
     void executionReportsTellOfKernels() {
-        const Profile trace = readText(
-            "API Start (ns),API Dur (ns),Queue Start (ns),Queue Dur (ns),Kernel Start (ns),Kernel Dur (ns),Total Dur (ns),"
-            "PID,TID,DevId,API Function,GridXYZ,BlockXYZ,Kernel Name\n"
-            "100,5000,5100,900,6000,250,6150,1,2,3,cudaLaunchKernel,  32    4    1, 256    1    1,flash\n");
+        const Profile trace =
+            readText("API Start (ns),API Dur (ns),Queue Start (ns),Queue Dur (ns),Kernel Start (ns),Kernel Dur "
+                     "(ns),Total Dur (ns),"
+                     "PID,TID,DevId,API Function,GridXYZ,BlockXYZ,Kernel Name\n"
+                     "100,5000,5100,900,6000,250,6150,1,2,3,cudaLaunchKernel,  32    4    1, 256    1    1,flash\n");
         QCOMPARE(trace.records.size(), size_t{1});
         QCOMPARE(trace.records[0].start, int64_t{6000});
         QCOMPARE(trace.records[0].duration, int64_t{250});
         QCOMPARE(trace.records[0].device, 3);
         QCOMPARE(trace.records[0].grid, (Extent{32, 4, 1}));
-        const Profile sums = readText("PID,TID,DevId,Count,QCount,TAvg (ns),TMed (ns),TMin (ns),TMax (ns),TStdDev (ns),AAvg "
-                                      "(ns),KAvg (ns),KMed (ns),KMin (ns),KMax (ns),KStdDev (ns),API Name,Kernel Name\n"
-                                      "1,2,0,4,,9000.0,9000.0,9000,9000,0.0,5000.0,250.0,240.0,200,320,1.0,cudaLaunch,k\n");
+        const Profile sums =
+            readText("PID,TID,DevId,Count,QCount,TAvg (ns),TMed (ns),TMin (ns),TMax (ns),TStdDev (ns),AAvg "
+                     "(ns),KAvg (ns),KMed (ns),KMin (ns),KMax (ns),KStdDev (ns),API Name,Kernel Name\n"
+                     "1,2,0,4,,9000.0,9000.0,9000,9000,0.0,5000.0,250.0,240.0,200,320,1.0,cudaLaunch,k\n");
         QCOMPARE(summaryOf(sums, "k").total, int64_t{1000});
         QCOMPARE(*summaryOf(sums, "k").maximum, 320.0);
     }
@@ -207,8 +217,9 @@ class NsysStatsTest : public QObject {
         QCOMPARE(summaryOf(window, "flash").total, int64_t{600000});
         QCOMPARE(*summaryOf(window, "flash").minimum, 180000.0);
         QVERIFY(window.warnings.empty());
-        const Profile tabs = readText("Time\tTotal Time\tInstances\tAvg\tMed\tMin\tMax\tStdDev\tName\n"
-                                      "100.0%\t1.250 ms\t2\t625.000 µs\t625.000 µs\t600.000 µs\t650.000 µs\t1 ns\tf<a, b>\n");
+        const Profile tabs =
+            readText("Time\tTotal Time\tInstances\tAvg\tMed\tMin\tMax\tStdDev\tName\n"
+                     "100.0%\t1.250 ms\t2\t625.000 µs\t625.000 µs\t600.000 µs\t650.000 µs\t1 ns\tf<a, b>\n");
         QCOMPARE(summaryOf(tabs, "f<a, b>").total, int64_t{1250000});
         const Profile bars = readText("+----------+-----------------+-----------+------+\n"
                                       "| Time (%) | Total Time (ns) | Instances | Name |\n"
@@ -216,27 +227,31 @@ class NsysStatsTest : public QObject {
                                       "|    100.0 |         600,000 |         3 | ядро |\n"
                                       "+----------+-----------------+-----------+------+\n");
         QCOMPARE(summaryOf(bars, "ядро").total, int64_t{600000});
-        QVERIFY(holds(refusalOf("[\n  {\"Time (%)\": 100.0, \"Total Time (ns)\": 6, \"Instances\": 3, \"Name\": \"k\"}\n]"),
-                      "is the JSON of nsys stats, expected --format csv"));
+        QVERIFY(
+            holds(refusalOf("[\n  {\"Time (%)\": 100.0, \"Total Time (ns)\": 6, \"Instances\": 3, \"Name\": \"k\"}\n]"),
+                  "is the JSON of nsys stats, expected --format csv"));
     }
 
     void columnFormatOfSeveralReportsIsCutWhereItsRulersSay() {
-        const Profile profile = readText(
-            "Processing [x.sqlite] with [/opt/nsight/reports/cuda_api_sum.py]... \n\n"
-            " ** CUDA API Summary (cuda_api_sum):\n\n"
-            " Time (%)  Total Time (ns)  Num Calls  Avg (ns)        Name      \n"
-            " --------  ---------------  ---------  --------  ----------------\n"
-            "    100.0          900,000          9  100,000.0 cudaLaunchKernel\n\n"
-            "Processing [x.sqlite] with [/opt/nsight/reports/cuda_gpu_trace.py]... \n\n"
-            " ** CUDA GPU Trace (cuda_gpu_trace):\n\n"
-            " Start (ns)  Duration (ns)  CorrId  GrdX  GrdY  GrdZ  BlkX  BlkY  BlkZ  Reg/Trd  StcSMem (MB)  DymSMem (MB)  "
-            "Bytes (MB)  Strm             Name            \n"
-            " ----------  -------------  ------  ----  ----  ----  ----  ----  ----  -------  ------------  ------------  "
-            "----------  ----  ---------------------------\n"
-            "  1,000,000          2,500      11     8     4     1   256     1     1       32         0.000         0.016  "
-            "               7  ядро, void f(int, int)     \n"
-            "  1,010,000            500      12                                                                           "
-            "     4.000     7  [CUDA memcpy Host-to-Device]\n");
+        const Profile profile = readText("Processing [x.sqlite] with [/opt/nsight/reports/cuda_api_sum.py]... \n\n"
+                                         " ** CUDA API Summary (cuda_api_sum):\n\n"
+                                         " Time (%)  Total Time (ns)  Num Calls  Avg (ns)        Name      \n"
+                                         " --------  ---------------  ---------  --------  ----------------\n"
+                                         "    100.0          900,000          9  100,000.0 cudaLaunchKernel\n\n"
+                                         "Processing [x.sqlite] with [/opt/nsight/reports/cuda_gpu_trace.py]... \n\n"
+                                         " ** CUDA GPU Trace (cuda_gpu_trace):\n\n"
+                                         " Start (ns)  Duration (ns)  CorrId  GrdX  GrdY  GrdZ  BlkX  BlkY  BlkZ  "
+                                         "Reg/Trd  StcSMem (MB)  DymSMem (MB)  "
+                                         "Bytes (MB)  Strm             Name            \n"
+                                         " ----------  -------------  ------  ----  ----  ----  ----  ----  ----  "
+                                         "-------  ------------  ------------  "
+                                         "----------  ----  ---------------------------\n"
+                                         "  1,000,000          2,500      11     8     4     1   256     1     1       "
+                                         "32         0.000         0.016  "
+                                         "               7  ядро, void f(int, int)     \n"
+                                         "  1,010,000            500      12                                           "
+                                         "                                "
+                                         "     4.000     7  [CUDA memcpy Host-to-Device]\n");
         QCOMPARE(profile.records.size(), size_t{2});
         QCOMPARE(profile.records[0].start, int64_t{1000000});
         QCOMPARE(profile.records[0].grid, (Extent{8, 4, 1}));
@@ -262,7 +277,8 @@ class NsysStatsTest : public QObject {
         QVERIFY(!durations.records[0].lasts());
         QCOMPARE(summaryOf(durations, "gemm").launches, int64_t{1});
         // nsys prints all times of sums in one unit, 2019 in the one of the title.
-        const Profile sums = readText("Time(%),Total Time (us),Instances,Average,Minimum,Maximum,Name\n1,6,3,2,1,3,k\n");
+        const Profile sums =
+            readText("Time(%),Total Time (us),Instances,Average,Minimum,Maximum,Name\n1,6,3,2,1,3,k\n");
         QCOMPARE(*summaryOf(sums, "k").minimum, 1000.0);
         const Profile mean = readText("Time(%),Total Time,Instances,Avg (us),Name\n1,6,3,2,k\n");
         QCOMPARE(summaryOf(mean, "k").total, int64_t{6000});
