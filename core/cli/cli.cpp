@@ -5,10 +5,15 @@
 #include "core/cli/machine.h"
 #include "core/cli/run_command.h"
 #include "core/cli/serve.h"
+#include "core/collectives/mpi_job.h"
 #include "core/error.h"
 #include "core/lab/json.h"
+#include "core/text/echo.h"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <fmt/format.h>
 #include <iostream>
 
@@ -26,7 +31,7 @@ void printDevices(bool asJson) {
             std::cout << fmt::format("{:<8}{}; {}\n", device.id, device.title, device.detail);
     }
     if (asJson)
-        std::cout << list.dump(2) << '\n';
+        std::cout << list.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }
 
 void printList(const lab::Registry& registry, bool asJson) {
@@ -38,12 +43,12 @@ void printList(const lab::Registry& registry, bool asJson) {
             std::cout << fmt::format("{:<22}{}\n", d.id, d.sentence);
     }
     if (asJson)
-        std::cout << list.dump(2) << '\n';
+        std::cout << list.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }
 
 void printDescription(const lab::Description& d, bool asJson) {
     if (asJson) {
-        std::cout << lab::toJson(d).dump(2) << '\n';
+        std::cout << lab::toJson(d).dump(2, ' ', false, json::error_handler_t::replace) << '\n';
         return;
     }
     std::cout << fmt::format("{}: {}\n{}\n\n", d.id, d.sentence, d.question);
@@ -53,6 +58,17 @@ void printDescription(const lab::Description& d, bool asJson) {
         for (const auto& option : p.options)
             std::cout << fmt::format("        {:<14}{}\n", option.id, option.doc);
     }
+}
+
+void say(const std::string& sentence) { std::cerr << "warplight-cli: " << sentence << '\n'; }
+
+/// The exit code, when what was printed has come out; a full disk is an error.
+int whenPrinted(int code) {
+    errno = 0;
+    if (std::cout.flush() && std::fflush(stdout) == 0)
+        return code;
+    say(fmt::format("standard output: writing failed ({})", std::strerror(errno ? errno : ENOSPC)));
+    return 1;
 }
 
 } // namespace
@@ -79,12 +95,17 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) { // --help, --version
-        return app.exit(asked);
+        return whenPrinted(app.exit(asked));
     } catch (const CLI::ParseError& error) {
-        std::cerr << "warplight-cli: " << error.what() << " (see --help)\n";
+        say(sentenceOf(error) + " (see --help)");
         return 2;
     }
     try {
+        if (*serveCommand || *runCommand)
+            collectives::removeLeftFolders();
+        if (*serveCommand)
+            return serve(registry);
+        int code = 0;
         if (*devicesCommand)
             printDevices(asJson);
         else if (*listCommand)
@@ -92,19 +113,17 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
         else if (*describeCommand)
             printDescription(registry.find(experiment).describe(), asJson);
         else if (*runCommand)
-            return runExperiments(options, registry);
-        else if (*serveCommand)
-            return serve(registry);
+            code = runExperiments(options, registry);
         else if (*computeCommand)
             computeAttention(computeOptions);
         else if (*kernelCommand)
-            return runKernel(kernelOptions);
-        return 0;
+            code = runKernel(kernelOptions);
+        return whenPrinted(code);
     } catch (const InputError& error) {
-        std::cerr << "warplight-cli: " << error.what() << '\n';
+        say(sentenceOf(error));
         return 2;
     } catch (const std::exception& error) {
-        std::cerr << "warplight-cli: " << error.what() << '\n';
+        say(sentenceOf(error));
         return 1;
     }
 }

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/labs/attention/tensors.h"
+#include "core/text/echo.h"
 #include "gpu/cuda/cuda_device.h"
 #include "gpu/number/half.h"
 #include "gpu/ops/attention.h"
@@ -21,7 +22,7 @@ DType dtypeByName(const std::string& name) {
     for (const DType dtype : {DType::F32, DType::F16, DType::BF16})
         if (tensor::name(dtype) == name)
             return dtype;
-    throw InputError(fmt::format("--dtype {}: expected f32, f16 or bf16", name));
+    throw InputError(fmt::format("--dtype {}: expected f32, f16 or bf16", echoed(name)));
 }
 
 /// What Q's file holds, as far as O can be written so; everything else becomes f32.
@@ -114,6 +115,10 @@ void computeAttention(const ComputeOptions& options) {
             gpu::attentionRungByName(options.implementation);
     }
     const labs::Layout layout = labs::layoutByName(options.layout);
+    std::vector<formats::OutputTensor> outputs{{options.o, {"o", {}, DType::F32}}};
+    if (!options.lse.empty())
+        outputs.push_back({options.lse, {"lse", {}, DType::F32}});
+    formats::checkOutputs(outputs);
     tensor::Tensor q = formats::loadTensor(options.q), k = formats::loadTensor(options.k),
                    v = formats::loadTensor(options.v);
     const DType dtype = options.dtype.empty() ? dtypeLike(options.q) : dtypeByName(options.dtype);
@@ -132,9 +137,9 @@ void computeAttention(const ComputeOptions& options) {
         onCpu(options, problem);
     else
         onGpu(options, dtype, problem);
-    std::vector<formats::OutputTensor> outputs{{options.o, {"o", labs::outputLike(inputs, o), dtype}}};
+    outputs.front().tensor = {"o", labs::outputLike(inputs, o), dtype};
     if (!options.lse.empty())
-        outputs.push_back({options.lse, {"lse", labs::rowsLike(inputs, lse), DType::F32}});
+        outputs.back().tensor = {"lse", labs::rowsLike(inputs, lse), DType::F32};
     formats::saveTensors(outputs);
 }
 

@@ -196,7 +196,7 @@ int runKernel(const KernelOptions& options) {
     for (kernels::KernelArgument& argument : arguments)
         argument.save();
     if (options.format == "json")
-        std::cout << toJson(stats).dump(2) << '\n';
+        std::cout << toJson(stats).dump(2, ' ', false, json::error_handler_t::replace) << '\n';
     else
         printText(stats, kernel.info().name);
     return stats.findings.empty() ? 0 : 1;

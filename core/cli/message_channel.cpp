@@ -3,8 +3,10 @@
 #include "core/error.h"
 #include "core/lab/cbor.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -32,8 +34,10 @@ void writeFully(int descriptor, const void* from, size_t count) {
         const ssize_t put = ::write(descriptor, static_cast<const char*>(from) + done, count - done);
         if (put < 0 && errno == EINTR)
             continue;
+        if (put < 0 && errno == EPIPE)
+            throw ClientGone();
         if (put <= 0)
-            throw std::runtime_error("the client no longer reads");
+            throw OutputError(fmt::format("standard output: writing failed ({})", std::strerror(errno)));
         done += static_cast<size_t>(put);
     }
 }

@@ -7,12 +7,14 @@
 #include "core/lab/figure_csv.h"
 #include "core/lab/json.h"
 #include "core/lab/session.h"
+#include "core/text/echo.h"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
 #include <iostream>
+#include <set>
 #include <unistd.h>
 
 namespace warplight::cli {
@@ -33,7 +35,7 @@ std::map<std::string, lab::Value> settingsFor(const lab::Description& descriptio
     for (const std::string& setting : options.settings) {
         const size_t equals = setting.find('=');
         if (equals == std::string::npos)
-            throw InputError(fmt::format("--set {}: expected name=value", setting));
+            throw InputError(fmt::format("--set {}: expected name=value", echoed(setting)));
         const std::string id = setting.substr(0, equals), text = setting.substr(equals + 1);
         const auto found = std::find_if(description.parameters.begin(), description.parameters.end(),
                                         [&](const auto& p) { return p.id == id; });
@@ -141,18 +143,32 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
         const lab::Description description = experiment->describe();
         if (!options.device.empty() && !lab::runsOn(description, options.device)) {
             if (only)
-                throw InputError(fmt::format("--device {}: {} does not run on it, expected one of {}", options.device,
-                                             description.id, fmt::join(description.devices, ", ")));
+                throw InputError(fmt::format("--device {}: {} does not run on it, expected one of {}",
+                                             echoed(options.device), description.id,
+                                             fmt::join(description.devices, ", ")));
             continue; // of a whole lab, what runs there
         }
         work.emplace_back(experiment, settingsOf(*experiment, options, only));
+    }
+    if (work.empty()) {
+        std::set<std::string> known;
+        for (const lab::Experiment* experiment : experiments)
+            for (const std::string& device : experiment->describe().devices)
+                known.insert(device);
+        throw InputError(fmt::format("--device {}: no experiment of {} runs on it, expected one of {}",
+                                     echoed(options.device), options.what, fmt::join(known, ", ")));
     }
     if (!only)
         for (const std::string& setting : options.settings)
             if (std::none_of(work.begin(), work.end(), [&](const auto& item) {
                     return item.second.values().contains(setting.substr(0, setting.find('=')));
                 }))
-                throw InputError(fmt::format("--set {}: no experiment of {} has that setting", setting, options.what));
+                throw InputError(
+                    fmt::format("--set {}: no experiment of {} has that setting", echoed(setting), options.what));
+    if (!options.outFolder.empty())
+        formats::checkWritableFolder(options.outFolder);
+    if (!options.sessionFile.empty())
+        formats::checkWritable(options.sessionFile);
     std::signal(SIGINT, [](int) {
         interrupted()->store(true);
         std::signal(SIGINT, SIG_DFL); // a second Ctrl+C ends what does not look

@@ -2,6 +2,8 @@
 
 #include "core/cli/machine.h"
 #include "core/error.h"
+#include "core/text/echo.h"
+#include "gpu/host/memory_budget.h"
 
 #include <chrono>
 #include <ctime>
@@ -24,12 +26,13 @@ std::exception_ptr runOnce(lab::Experiment& experiment, const lab::Settings& set
     lab::RunEnded ended{run.id(), lab::RunEnded::Outcome::Finished, "", 0};
     try {
         run.checkCancelled();
+        requireMemory(experiment.neededMemory(settings, run.device()));
         experiment.run(settings, run);
     } catch (const Cancelled&) {
         ended.outcome = lab::RunEnded::Outcome::Cancelled;
     } catch (const std::exception& error) {
         ended.outcome = lab::RunEnded::Outcome::Failed;
-        ended.message = error.what();
+        ended.message = sentenceOf(error);
         failure = std::current_exception();
     }
     ended.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -2,11 +2,13 @@
 
 #include "core/cli/server.h"
 #include "core/error.h"
+#include "core/text/echo.h"
 
 #include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <iostream>
+#include <stdexcept>
 #include <thread>
 #include <unistd.h>
 
@@ -39,7 +41,7 @@ int serve(const lab::Registry& registry) {
     MessageChannel channel(STDIN_FILENO, output);
     // Only a new process gets the GPU back: the client is told, and starts one.
     Server server(registry, channel, [](const std::string& sentence) {
-        std::cerr << "warplight-cli: " << sentence << std::endl;
+        std::cerr << "warplight-cli: " << sentenceOf(std::runtime_error(sentence)) << std::endl;
         ::_exit(1);
     });
     try {
@@ -47,10 +49,13 @@ int serve(const lab::Registry& registry) {
             if (!server.handle(*message))
                 break;
     } catch (const InputError& error) {
-        std::cerr << "warplight-cli: " << error.what() << '\n';
+        std::cerr << "warplight-cli: " << sentenceOf(error) << '\n';
         endWithin(std::chrono::seconds(2));
         return 2;
-    } catch (const std::exception&) { // the client is gone
+    } catch (const ClientGone&) {
+    } catch (const std::exception& error) {
+        std::cerr << "warplight-cli: " << sentenceOf(error) << std::endl;
+        ::_exit(1);
     }
     endWithin(std::chrono::seconds(2));
     return 0;

@@ -4,8 +4,9 @@
 #include "core/cli/run_once.h"
 #include "core/error.h"
 #include "core/lab/json.h"
+#include "core/text/echo.h"
 
-#include <chrono>
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace warplight::cli {
@@ -42,14 +43,14 @@ std::map<std::string, lab::Value> settingsOf(const json& message, const lab::Des
                                             [&, &id = name](const auto& p) { return p.id == id; });
         try {
             if (parameter == description.parameters.end())
-                throw InputError(fmt::format("there is no setting '{}'", name));
+                throw InputError(fmt::format("there is no setting '{}'", echoed(name)));
             lab::Value read = lab::valueFromJson(*parameter, value);
             lab::checkValue(*parameter, read);
             values[name] = std::move(read);
         } catch (const InputError& error) {
             if (!errors)
                 throw;
-            (*errors)[name] = error.what();
+            (*errors)[echoed(name)] = sentenceOf(error);
         }
     }
     return values;
@@ -69,6 +70,7 @@ Server::Server(const lab::Registry& registry, MessageChannel& channel, std::func
     : registry(registry),
       channel(channel),
       deviceLost(std::move(lost)),
+      checker([this] { checkLoop(); }),
       runner([this] { runLoop(); }),
       answerer([this] { answerLoop(); }) {}
 
@@ -80,6 +82,7 @@ Server::~Server() {
             *run->cancel = true;
     }
     changed.notify_all();
+    checker.join();
     runner.join();
     answerer.join();
 }
@@ -91,12 +94,10 @@ bool Server::handle(const json& message) {
             return false;
         if (type == "hello")
             sendHello(message);
-        else if (type == "check")
-            sendChecked(message);
         else if (type == "ping")
             sendPong(message);
-        else if (type == "run")
-            begin(message);
+        else if (type == "check" || type == "run")
+            take(message);
         else if (type == "cancel") {
             if (const Kept run = find(number(message, "run")); run && run->going)
                 *run->cancel = true;
@@ -107,18 +108,41 @@ bool Server::handle(const json& message) {
         else if (type == "forget")
             forget(number(message, "run"));
         else
-            throw InputError(fmt::format("request '{}' is not known, expected one that docs/protocol.md lists", type));
+            throw InputError(
+                fmt::format("request '{}' is not known, expected one that docs/protocol.md lists", echoed(type)));
     } catch (const InputError& error) {
-        sendFailed(message, error.what());
+        sendFailed(message, sentenceOf(error));
     }
     return true;
 }
 
+/// Whatever goes wrong with a request is its answer.
+void Server::guard(const json& request, const std::function<void()>& work) {
+    try {
+        try {
+            work();
+        } catch (const Cancelled&) {
+        } catch (const OutputError&) {
+            throw;
+        } catch (const std::exception& error) {
+            sendFailed(request, sentenceOf(error));
+            if (dynamic_cast<const DeviceLost*>(&error))
+                deviceLost(error.what());
+        }
+    } catch (const ClientGone&) { // the reader sees its end, too
+    } catch (const OutputError& error) {
+        deviceLost(error.what());
+    }
+}
+
 void Server::sendFailed(const json& request, const std::string& sentence) {
     json answer{{"type", "failed"}, {"message", sentence}};
-    for (const char* name : {"id", "run", "figure"})
-        if (request.contains(name))
-            answer[name] = request[name];
+    for (const char* name : {"id", "run", "figure"}) {
+        const auto found = request.find(name);
+        if (found != request.end() &&
+            (found->is_number() || (found->is_string() && found->get_ref<const std::string&>().size() <= longestEcho)))
+            answer[name] = *found;
+    }
     channel.write(answer);
 }
 
@@ -148,50 +172,64 @@ void Server::sendChecked(const json& request) {
         answer["parameters"] = lab::toJson(description)["parameters"];
         if (errors.empty())
             answer["estimatedSeconds"] = experiment.estimatedSeconds(lab::Settings(description.parameters, values));
-    } catch (const InputError& error) {
-        errors[""] = error.what();
+    } catch (const OutputError&) {
+        throw;
+    } catch (const std::exception& error) {
+        errors[""] = sentenceOf(error);
     }
     answer["errors"] = errors;
     channel.write(answer);
 }
 
 void Server::sendPong(const json& request) {
-    double stalled = 0;
-    {
-        const std::lock_guard lock(mutex);
-        if (current && current->run)
-            stalled =
-                std::chrono::duration<double>(std::chrono::steady_clock::now() - current->run->lastSign()).count();
-    }
-    channel.write({{"type", "pong"}, {"id", number(request, "id")}, {"stalledSeconds", stalled}});
+    channel.write({{"type", "pong"}, {"id", number(request, "id")}, {"stalledSeconds", lifeSigns.stalledSeconds()}});
 }
 
-void Server::begin(const json& request) {
-    const lab::RunId id = number(request, "run");
+/// Notes down what is to be checked; from here on the run can be cancelled and forgotten.
+void Server::take(const json& request) {
+    text(request, "experiment");
+    if (request["type"] == "check") {
+        number(request, "id");
+        const std::lock_guard lock(mutex);
+        asked.push_back({request, nullptr});
+    } else {
+        const lab::RunId id = number(request, "run");
+        const auto run = std::make_shared<KeptRun>();
+        run->run = std::make_shared<lab::Run>(
+            id, text(request, "device"), [this](const lab::Frame& frame) { channel.write(lab::toJson(frame)); },
+            run->cancel);
+        const std::lock_guard lock(mutex);
+        if (std::any_of(kept.begin(), kept.end(), [&](const auto& entry) { return entry.first == id; }))
+            throw InputError(fmt::format("run {} has been used, expected a new number", id));
+        keep(id, run);
+        asked.push_back({request, run});
+    }
+    changed.notify_all();
+}
+
+void Server::begin(const json& request, const Kept& kept) {
     lab::Experiment& experiment = registry.find(text(request, "experiment"));
     const lab::Description description = describedFor(experiment, request);
-    const std::string device = text(request, "device");
+    const std::string& device = kept->run->device();
     if (!lab::runsOn(description, device))
-        throw InputError(fmt::format("device '{}': {} does not run on it, expected one of {}", device, description.id,
-                                     fmt::join(description.devices, ", ")));
+        throw InputError(fmt::format("device '{}': {} does not run on it, expected one of {}", echoed(device),
+                                     description.id, fmt::join(description.devices, ", ")));
     const lab::Settings settings(description.parameters, settingsOf(request, description, nullptr));
-    const auto kept = std::make_shared<KeptRun>();
-    kept->run = std::make_shared<lab::Run>(
-        id, device, [this](const lab::Frame& frame) { channel.write(lab::toJson(frame)); }, kept->cancel);
     const std::lock_guard lock(mutex);
-    if (std::any_of(this->kept.begin(), this->kept.end(), [&](const auto& entry) { return entry.first == id; }))
-        throw InputError(fmt::format("run {} has been used, expected a new number", id));
     if (current)
         *current->cancel = true;
-    keep(id, kept);
     work.push_back([this, kept, &experiment, settings] {
+        lifeSigns.begin(kept->run, kept->cancel);
         const std::exception_ptr failure = runOnce(
             experiment, settings, *kept->run, [this](const lab::Frame& frame) { channel.write(lab::toJson(frame)); });
+        lifeSigns.end();
         try {
             if (failure)
                 std::rethrow_exception(failure);
         } catch (const DeviceLost& error) {
             deviceLost(error.what());
+        } catch (const OutputError&) {
+            throw;
         } catch (const std::exception&) { // the run told how it ended
         }
         // From here on the flag stops answers about the run instead.
@@ -227,6 +265,10 @@ void Server::dropTiles(const json& request) {
 
 void Server::forget(lab::RunId id) {
     const std::lock_guard lock(mutex);
+    drop(id);
+}
+
+void Server::drop(lab::RunId id) {
     for (const auto& [keptId, run] : kept)
         if (keptId == id)
             *run->cancel = true;
@@ -250,6 +292,31 @@ Server::Kept Server::find(lab::RunId id) {
     return found->second;
 }
 
+void Server::checkLoop() {
+    for (;;) {
+        Asked next;
+        {
+            std::unique_lock lock(mutex);
+            changed.wait(lock, [&] { return stopping || !asked.empty(); });
+            if (stopping)
+                return;
+            next = std::move(asked.front());
+            asked.pop_front();
+        }
+        guard(next.message, [&] {
+            if (!next.run)
+                return sendChecked(next.message);
+            try {
+                begin(next.message, next.run);
+            } catch (...) {
+                const std::lock_guard lock(mutex);
+                drop(next.run->run->id());
+                throw;
+            }
+        });
+    }
+}
+
 void Server::runLoop() {
     for (;;) {
         std::function<void()> next;
@@ -261,10 +328,7 @@ void Server::runLoop() {
             next = std::move(work.front());
             work.pop_front();
         }
-        try {
-            next();
-        } catch (const std::exception&) { // the client no longer reads: the reader sees its end, too
-        }
+        guard(json::object(), next);
         const std::lock_guard lock(mutex);
         if (work.empty())
             current = nullptr;
@@ -288,17 +352,7 @@ void Server::answerLoop() {
                 tiles.pop_back();
             }
         }
-        try {
-            answer(next);
-        } catch (const Cancelled&) {
-        } catch (const std::exception& error) {
-            try {
-                sendFailed(next.message, error.what());
-            } catch (const std::exception&) {
-            }
-            if (dynamic_cast<const DeviceLost*>(&error))
-                deviceLost(error.what());
-        }
+        guard(next.message, [&] { answer(next); });
     }
 }
 
@@ -310,7 +364,7 @@ void Server::answer(const Question& question) {
     if (type == "select") {
         const auto handler = run.selectionHandler(figure);
         if (!handler)
-            throw InputError(fmt::format("figure '{}' cannot be selected from", figure));
+            throw InputError(fmt::format("figure '{}' cannot be selected from", echoed(figure)));
         handler(run, signedNumber("row"), signedNumber("col"));
         channel.write({{"type", "selected"},
                        {"id", m["id"]},
@@ -322,7 +376,7 @@ void Server::answer(const Question& question) {
     }
     const auto source = run.tileSource(figure);
     if (!source)
-        throw InputError(fmt::format("figure '{}' has no tiles to ask for", figure));
+        throw InputError(fmt::format("figure '{}' has no tiles to ask for", echoed(figure)));
     if (type == "probe") {
         channel.write({{"type", "probed"},
                        {"id", m["id"]},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/cli/life_signs.h"
 #include "core/cli/message_channel.h"
 #include "core/lab/experiment.h"
 
@@ -13,11 +14,13 @@
 
 namespace warplight::cli {
 
-/// The engine behind the protocol: one thread reads (and answers what needs no work), one runs experiments, one answers
-/// tiles, probes and selections beside it.
+/// The engine behind the protocol: one thread reads and answers what needs no work, so that it always hears; one checks
+/// settings, for which files may have to be read; one runs experiments; one answers tiles, probes and selections beside
+/// it.
 class Server {
   public:
-    /// `lost` gets the sentence when a GPU takes no further work from this process; the run has ended with it by then.
+    /// `lost` gets the sentence when a GPU takes no further work from this process, and when its answers cannot be
+    /// written; the run has ended with it by then.
     Server(const lab::Registry& registry, MessageChannel& channel, std::function<void(const std::string&)> lost);
     ~Server(); ///< cancels everything and waits for the threads
 
@@ -31,6 +34,11 @@ class Server {
         std::shared_ptr<lab::Run> run;
         std::atomic<bool> going{true};
     };
+    /// A `check` or a `run` whose settings are not checked yet.
+    struct Asked {
+        nlohmann::json message;
+        std::shared_ptr<KeptRun> run; ///< of a `run`
+    };
     using Kept = std::shared_ptr<KeptRun>;
     struct Question {
         nlohmann::json message;
@@ -41,12 +49,16 @@ class Server {
     void sendHello(const nlohmann::json& request);
     void sendChecked(const nlohmann::json& request);
     void sendPong(const nlohmann::json& request);
-    void begin(const nlohmann::json& request);
+    void take(const nlohmann::json& request);
+    void begin(const nlohmann::json& request, const Kept& run);
+    void drop(lab::RunId id);
     void ask(const nlohmann::json& request);
     void dropTiles(const nlohmann::json& request);
     void forget(lab::RunId id);
 
+    void checkLoop();
     void runLoop();
+    void guard(const nlohmann::json& request, const std::function<void()>& work);
     void answerLoop();
     void answer(const Question& question);
     void keep(lab::RunId id, const Kept& run);
@@ -59,10 +71,12 @@ class Server {
     std::condition_variable changed;
     bool stopping = false;
     std::deque<std::function<void()>> work; ///< runs to do: at most the newest matters
+    std::deque<Asked> asked;
     std::deque<Question> tiles, selections;
     std::list<std::pair<lab::RunId, Kept>> kept; ///< used last first
     Kept current;
-    std::thread runner, answerer;
+    LifeSigns lifeSigns;
+    std::thread checker, runner, answerer;
 };
 
 } // namespace warplight::cli

@@ -18,6 +18,11 @@ double secondsNow() {
 
 bool overlap(Range a, Range b) { return std::max(a.begin, b.begin) < std::min(a.end, b.end); }
 
+bool isBeingSent(const Step& step, Range range) {
+    return std::any_of(step.sends.begin(), step.sends.end(),
+                       [&](const Step::Send& send) { return overlap(send.range, range); });
+}
+
 /// Memory for what must not yet go into the vector. Kept by the thread from one run to the next: fresh pages cost more
 /// than the copy into them.
 std::span<std::byte> scratch(size_t bytes) {
@@ -90,10 +95,7 @@ class RankRun {
                               static_cast<size_t>(range.size() * elementBytes));
     }
 
-    bool isBeingSent(Range range) const {
-        return std::any_of(step.sends.begin(), step.sends.end(),
-                           [&](const Step::Send& send) { return overlap(send.range, range); });
-    }
+    bool isBeingSent(Range range) const { return collectives::isBeingSent(step, range); }
 
     void receive(int64_t index, const Step::Receive& receive) {
         const std::span<std::byte> into = bytesOf(receive.range);
@@ -176,6 +178,23 @@ void runRank(const CollectiveCall& call, Transport& transport, std::span<std::by
     run.divideSum();
     if (log)
         log->end = secondsNow();
+}
+
+int64_t heldBytes(const Schedule& schedule, tensor::DType type) {
+    int64_t all = 0;
+    Step step;
+    for (int rank = 0; rank < schedule.ranks(); ++rank) {
+        int64_t most = 0;
+        for (int64_t index = 0; index < schedule.steps(); ++index) {
+            schedule.step(rank, index, step);
+            int64_t held = 0;
+            for (const Step::Receive& receive : step.receives) // the first that waits, and those after it
+                held += held > 0 || isBeingSent(step, receive.range) ? receive.range.size() : 0;
+            most = std::max(most, held);
+        }
+        all += most * tensor::bytesPerElement(type);
+    }
+    return all;
 }
 
 MessageLog joinLogs(const Schedule& schedule, tensor::DType type, const std::vector<RankLog>& logs) {

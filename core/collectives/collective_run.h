@@ -44,6 +44,10 @@ using StepObserver = std::function<void(int rank, int64_t step, std::span<const 
 void runRank(const CollectiveCall& call, Transport& transport, std::span<std::byte> vector, RankLog* log,
              const StepObserver& observe, const std::atomic<bool>* cancel);
 
+/// Bytes that runRank() of all ranks together holds at most besides their vectors: what came in before it may take the
+/// place of what is still being sent.
+int64_t heldBytes(const Schedule& schedule, tensor::DType type);
+
 /// Joins what the ranks noted down. Throws std::logic_error when a message was received that nobody sent.
 MessageLog joinLogs(const Schedule& schedule, tensor::DType type, const std::vector<RankLog>& logs);
 

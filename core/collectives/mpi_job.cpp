@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include <spawn.h>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <thread>
@@ -26,6 +28,9 @@ constexpr size_t longestText = 4000;
 constexpr uint64_t memoryPerRank = 8 << 20;
 constexpr std::chrono::milliseconds moment{60}; ///< that mpirun gets to end by itself
 
+constexpr std::string_view folderName = "warplight-mpi-"; ///< followed by a process's id
+constexpr const char* sharedMemoryFolder = "/dev/shm";
+
 bool isProgram(const std::filesystem::path& path) {
     std::error_code error;
     return std::filesystem::is_regular_file(path, error) && access(path.c_str(), X_OK) == 0;
@@ -33,7 +38,7 @@ bool isProgram(const std::filesystem::path& path) {
 
 /// Where ranks put memory that they share: not every container has room for it in /dev/shm.
 std::filesystem::path folderForMemory(int ranks) {
-    const char* shm = "/dev/shm";
+    const char* shm = sharedMemoryFolder;
     struct statvfs room {};
     if (access(shm, W_OK) == 0 && statvfs(shm, &room) == 0 &&
         room.f_bavail * room.f_frsize >= memoryPerRank * static_cast<uint64_t>(ranks))
@@ -89,13 +94,51 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }
 
 std::filesystem::path madeFolder(const std::filesystem::path& in) {
-    std::string name = in / fmt::format("warplight-mpi-{}-XXXXXX", getpid());
+    std::string name = in / fmt::format("{}{}-XXXXXX", folderName, getpid());
     if (!mkdtemp(name.data()))
         throw std::runtime_error(fmt::format("no folder can be made in {}: {}", in.string(), std::strerror(errno)));
     return name;
 }
 
+/// The process in the name of a folder; 0: none is.
+pid_t ownerOf(const std::string& name) {
+    pid_t owner = 0;
+    if (!name.starts_with(folderName))
+        return 0;
+    const char *begin = name.data() + folderName.size(), *end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(begin, end, owner);
+    return error == std::errc() && stop != end && *stop == '-' && owner > 0 ? owner : 0;
+}
+
+/// Folders that hold nothing but such folders go.
+void removeEmpty(const std::filesystem::path& folder) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+        if (entry.is_directory(error) && !entry.is_symlink(error))
+            removeEmpty(entry.path());
+    rmdir(folder.c_str()); // keeps what is not empty
+}
+
 } // namespace
+
+void removeLeftFolders(const std::filesystem::path& in) {
+    std::error_code error;
+    for (auto entry = std::filesystem::directory_iterator(in, error);
+         !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        const pid_t owner = ownerOf(entry->path().filename());
+        std::error_code ignored;
+        if (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH && entry->is_directory(ignored) &&
+            !entry->is_symlink(ignored))
+            removeEmpty(entry->path());
+    }
+}
+
+void removeLeftFolders() {
+    std::error_code error;
+    if (const auto temporary = std::filesystem::temp_directory_path(error); !error)
+        removeLeftFolders(temporary);
+    removeLeftFolders(sharedMemoryFolder);
+}
 
 PrivateFolder::PrivateFolder(const std::filesystem::path& in) : path(madeFolder(in)) {}
 

@@ -23,6 +23,12 @@ class PrivateFolder {
     const std::filesystem::path path; ///< with this process's id in its name
 };
 
+/// Removes what runs that were killed have left of such folders: where the process is gone, and as far as they are
+/// empty. (What it does not see as alive may live in another container with the same /tmp.)
+void removeLeftFolders(const std::filesystem::path& in);
+/// In all places where they may be.
+void removeLeftFolders();
+
 /// mpirun as a child process: what it starts runs on this machine, without network, as any user. What it and its ranks
 /// print is kept as far as somebody would read it.
 class MpiJob {

@@ -3,6 +3,8 @@
 #include "core/collectives/mpi_job.h"
 #include "core/collectives/rank_memory.h"
 #include "core/error.h"
+#include "core/tensor/pieces.h"
+#include "gpu/host/memory_budget.h"
 
 #include <algorithm>
 #include <array>
@@ -108,12 +110,11 @@ void checkRoom(const DataLayout& layout, size_t already, int ranks, size_t vecto
     // Beside what is shared, the results are handed over in vectors of their own.
     const auto results = static_cast<int64_t>(vectorBytes) * ranks;
     const auto shared = static_cast<int64_t>(layout.total - std::min(layout.total, already));
-    const int64_t room = availableMemory();
-    if (shared + results > room)
-        throw InputError(fmt::format("{} ranks with vectors of {:.1f} MB need {:.1f} MB of memory, and {:.1f} MB are "
-                                     "free: choose a shorter vector or fewer ranks",
-                                     ranks, static_cast<double>(vectorBytes) * 1e-6,
-                                     static_cast<double>(shared + results) * 1e-6, static_cast<double>(room) * 1e-6));
+    MemoryNeed need;
+    need.bytes = saturatedSum(shared, results);
+    need.what = fmt::format("{} ranks with vectors of {}", ranks, memoryText(static_cast<int64_t>(vectorBytes)));
+    need.lower = "the vector or the ranks";
+    requireMemory(need);
 }
 
 } // namespace
@@ -165,7 +166,7 @@ class ProcessRanks::Session {
     /// Writes down what the ranks are to do. Throws InputError, without having asked anybody for anything.
     void prepare(const ProcessCall& call, const Plan& plan, const std::vector<std::vector<std::byte>>& inputs,
                  const RunOptions& options) {
-        memory.reserveData(plan.layout.total);
+        memory.reserveData(plan.layout.total, options.cancel);
         RankCommand command{};
         command.kind = RankCommand::Kind::Run;
         call.algorithm.copy(command.algorithm, sizeof(command.algorithm) - 1);
@@ -183,8 +184,7 @@ class ProcessRanks::Session {
         command.layout = plan.layout;
         memory.head().command = command;
         for (int rank = 0; rank < memory.ranks(); ++rank) {
-            const auto& input = inputs[static_cast<size_t>(rank)];
-            std::copy(input.begin(), input.end(), memory.input(rank).begin());
+            copyInPieces(inputs[static_cast<size_t>(rank)], memory.input(rank), options.cancel);
         }
     }
 
@@ -206,7 +206,9 @@ class ProcessRanks::Session {
         std::vector<RankLog> logs(static_cast<size_t>(ranks));
         for (int rank = 0; rank < ranks; ++rank) {
             const auto vector = memory.vector(rank);
-            outcome.results.emplace_back(vector.begin(), vector.end());
+            auto& result = outcome.results.emplace_back();
+            growTo(result, vector.size(), options.cancel);
+            copyInPieces(vector, result, options.cancel);
             const RankRow& row = memory.row(rank);
             RankLog& log = logs[static_cast<size_t>(rank)];
             log.sent.assign(memory.sent(rank), memory.sent(rank) + row.sent);

@@ -69,7 +69,7 @@ RankRow& RankMemory::row(int rank) const { return reinterpret_cast<RankRow*>(con
 
 RankBoard RankMemory::board() const { return {control.data() + upTo(64, boardBegins(ranks())), ranks(), false}; }
 
-void RankMemory::reserveData(size_t bytes) { data.growTo(bytes); }
+void RankMemory::reserveData(size_t bytes, const std::atomic<bool>* cancel) { data.growTo(bytes, cancel); }
 
 size_t RankMemory::vectorBytes() const {
     return static_cast<size_t>(head().command.elements * tensor::bytesPerElement(head().command.type));

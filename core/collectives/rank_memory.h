@@ -90,7 +90,7 @@ class RankMemory {
     int descriptor() const { return control.descriptor(); }
 
     /// The program's: at least so much. Throws InputError.
-    void reserveData(size_t bytes);
+    void reserveData(size_t bytes, const std::atomic<bool>* cancel = nullptr);
     size_t dataBytes() const { return data.size(); }
     /// A rank's: what the program has reserved.
     void followData(size_t bytes) { data.followTo(bytes); }

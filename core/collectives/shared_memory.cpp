@@ -1,15 +1,13 @@
 #include "core/collectives/shared_memory.h"
 
 #include "core/error.h"
+#include "gpu/host/memory_budget.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fstream>
-#include <limits>
-#include <optional>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,22 +16,22 @@
 namespace warplight::collectives {
 namespace {
 
-std::optional<int64_t> numberIn(const char* path) {
-    std::ifstream file(path);
-    int64_t number = 0;
-    if (file >> number)
-        return number;
-    return std::nullopt;
-}
+constexpr size_t reservedAtOnce = 64 << 20; ///< some 20 ms, between two looks at whether anybody still waits for it
 
-void reserve(int file, size_t from, size_t to) {
-    // Reserved now: a page that is not there when somebody writes to it ends the process.
-    int failed = EINTR;
-    while (failed == EINTR)
-        failed = posix_fallocate(file, static_cast<off_t>(from), static_cast<off_t>(to - from));
-    if (failed != 0)
-        throw InputError(fmt::format("{:.1f} MB of memory to share between processes cannot be had: {}",
-                                     static_cast<double>(to) * 1e-6, std::strerror(failed)));
+/// Reserved now: a page that is not there when somebody writes to it ends the process.
+void reserve(int file, size_t from, size_t to, const std::atomic<bool>* cancel) {
+    for (size_t at = from; at < to;) {
+        if (cancel && *cancel)
+            throw Cancelled();
+        const size_t bytes = std::min(to - at, reservedAtOnce);
+        const int failed = posix_fallocate(file, static_cast<off_t>(at), static_cast<off_t>(bytes));
+        if (failed == EINTR)
+            continue;
+        if (failed != 0)
+            throw InputError(fmt::format("{} of memory to share between processes cannot be had: {}",
+                                         memoryText(static_cast<int64_t>(to)), std::strerror(failed)));
+        at += bytes;
+    }
 }
 
 } // namespace
@@ -77,10 +75,10 @@ SharedMemory::~SharedMemory() {
         close(file);
 }
 
-void SharedMemory::growTo(size_t bytes) {
+void SharedMemory::growTo(size_t bytes, const std::atomic<bool>* cancel) {
     if (bytes <= mapped)
         return;
-    reserve(file, mapped, bytes);
+    reserve(file, mapped, bytes, cancel);
     map(bytes);
 }
 
@@ -98,26 +96,6 @@ void SharedMemory::map(size_t bytes) {
         munmap(memory, mapped);
     memory = static_cast<std::byte*>(place);
     mapped = bytes;
-}
-
-int64_t availableMemory() {
-    int64_t available = std::numeric_limits<int64_t>::max();
-    std::ifstream info("/proc/meminfo");
-    for (std::string word; info >> word;)
-        if (word == "MemAvailable:") {
-            int64_t kibibytes = 0;
-            if (info >> kibibytes)
-                available = kibibytes * 1024;
-        }
-    // Of version 2 and 1; "max" is no number.
-    for (const auto& [limit, used] :
-         {std::pair("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-          {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"}}) {
-        const auto most = numberIn(limit), now = numberIn(used);
-        if (most && now)
-            available = std::min(available, std::max<int64_t>(0, *most - *now));
-    }
-    return available;
 }
 
 } // namespace warplight::collectives

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -24,7 +25,8 @@ class SharedMemory {
     size_t size() const { return mapped; }
     int descriptor() const { return file; }
     /// At least so many bytes, somewhere else than before. Its owner makes it larger, others see it when they ask.
-    void growTo(size_t bytes);
+    /// Throws Cancelled.
+    void growTo(size_t bytes, const std::atomic<bool>* cancel = nullptr);
     void followTo(size_t bytes);
 
   private:
@@ -34,8 +36,5 @@ class SharedMemory {
     std::byte* memory = nullptr;
     size_t mapped = 0;
 };
-
-/// Bytes that can still be had without others being ended for it: of the machine, or of the container if that is less.
-int64_t availableMemory();
 
 } // namespace warplight::collectives

@@ -147,6 +147,15 @@ void mapStatistics(const MapProblem& p, std::span<float> lse, std::span<float> e
     });
 }
 
+int64_t mapBytes(int64_t queryLen, int64_t keyLen, int64_t headDim, int64_t cell) {
+    const int64_t rows = (queryLen + cell - 1) / cell, cols = (keyLen + cell - 1) / cell;
+    const int64_t packed = (keyLen + blockKeys) * headDim * int64_t{sizeof(float)};
+    const int64_t pooled = 2 * rows * cols * int64_t{sizeof(float)};
+    const int64_t perKey = bandCount * int64_t{sizeof(double)} + int64_t{sizeof(float)};
+    const int64_t perQuery = 3 * int64_t{sizeof(float)} + int64_t{sizeof(int64_t)};
+    return packed + pooled + perKey * keyLen + perQuery * queryLen;
+}
+
 void mapSummary(const MapProblem& p, std::span<const float> lse, int64_t cell, int64_t sinkKeys, MapSummary& summary,
                 int threads, const std::atomic<bool>* cancel, const std::function<void(int64_t)>& rowsDone) {
     if (cell < blockKeys || cell % blockKeys != 0)

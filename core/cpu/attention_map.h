@@ -2,6 +2,7 @@
 
 #include "core/cpu/attention.h"
 
+#include <cstdint>
 #include <functional>
 #include <span>
 
@@ -45,6 +46,9 @@ struct MapSummary {
 void mapSummary(const MapProblem& problem, std::span<const float> lse, int64_t cell, int64_t sinkKeys,
                 MapSummary& summary, int threads, const std::atomic<bool>* cancel,
                 const std::function<void(int64_t pooledRow)>& rowsDone = {});
+
+/// What mapStatistics and mapSummary hold and leave at most, besides Q and K.
+int64_t mapBytes(int64_t queryLen, int64_t keyLen, int64_t headDim, int64_t cell);
 
 /// Pooled values of one rectangle: out[r, c] = pool of P over the block of cell × cell cells at
 /// (rowBegin + r·cell, colBegin + c·cell). Masked cells are 0; blocks wholly outside the map or wholly masked are NaN.

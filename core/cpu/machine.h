@@ -24,6 +24,9 @@ struct MachinePeaks {
     int threads = 0;
 };
 
+/// What measuring takes: three arrays far larger than any cache.
+inline constexpr int64_t peakMeasurementBytes = 3 * (int64_t{64} << 20);
+
 /// Measures both, in about `seconds` altogether. Throws Cancelled.
 MachinePeaks measurePeaks(int threads = 0, double seconds = 0.4, const std::atomic<bool>* cancel = nullptr);
 

@@ -2,6 +2,7 @@
 
 #include "core/tensor/tensor.h"
 
+#include <atomic>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -9,8 +10,10 @@
 namespace warplight::formats {
 
 /// Raw elements as f32. `raw` must hold product(shape) elements of the type exactly; throws InputError naming `where`
-/// otherwise. Fortran order means the first axis is the fastest: the result is row-major all the same.
+/// otherwise, and when there is not enough memory; Cancelled. Fortran order means the first axis is the fastest: the
+/// result is row-major all the same.
 tensor::Tensor decodeElements(std::span<const std::byte> raw, tensor::DType dtype, bool bigEndian, bool fortranOrder,
-                              std::vector<int64_t> shape, const std::string& where);
+                              std::vector<int64_t> shape, const std::string& where,
+                              const std::atomic<bool>* cancel = nullptr);
 
 } // namespace warplight::formats

@@ -1,6 +1,7 @@
 #include "core/formats/mapped_file.h"
 
 #include "core/error.h"
+#include "gpu/host/regular_file.h"
 
 #include <cerrno>
 #include <cstring>
@@ -13,10 +14,11 @@
 namespace warplight::formats {
 
 MappedFile::MappedFile(const std::string& file) {
+    requireRegularFile(file, "a file that can be read"); // before it is opened: opening a pipe waits
     const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     struct stat status {};
-    if (descriptor < 0 || ::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-        const std::string why = descriptor < 0 ? std::strerror(errno) : "not a regular file";
+    if (descriptor < 0 || ::fstat(descriptor, &status) != 0) {
+        const std::string why = std::strerror(errno);
         if (descriptor >= 0)
             ::close(descriptor);
         throw InputError(fmt::format("{}: {}, expected a file that can be read", file, why));

@@ -4,6 +4,8 @@
 #include "core/formats/atomic_file.h"
 #include "core/formats/decode.h"
 #include "core/formats/mapped_file.h"
+#include "core/tensor/pieces.h"
+#include "gpu/host/memory_budget.h"
 #include "gpu/number/half.h"
 
 #include <array>
@@ -161,10 +163,10 @@ NpyHeader readNpyHeader(std::span<const std::byte> file, const std::string& wher
     return header;
 }
 
-tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where) {
+tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where, const std::atomic<bool>* cancel) {
     NpyHeader header = readNpyHeader(file, where);
     return decodeElements(file.subspan(header.dataBegin), header.dtype, header.bigEndian, header.fortranOrder,
-                          std::move(header.shape), where);
+                          std::move(header.shape), where, cancel);
 }
 
 std::string elementBytes(const tensor::Tensor& tensor, DType dtype) {
@@ -214,7 +216,7 @@ std::string npyBytes(const tensor::Tensor& tensor, DType dtype) {
     return npyStart(tensor.shape, dtype) + data;
 }
 
-RawArray readRawNpy(const std::string& file) {
+RawArray readRawNpy(const std::string& file, const std::atomic<bool>* cancel) {
     const MappedFile mapped(file);
     const NpyHeader header = readNpyHeader(mapped.bytes(), file);
     if (header.bigEndian || (header.fortranOrder && header.shape.size() > 1))
@@ -223,7 +225,11 @@ RawArray readRawNpy(const std::string& file) {
     const auto data = mapped.bytes().subspan(header.dataBegin);
     if (data.size() < bytes)
         refuse(file, fmt::format("holds {} bytes of numbers, expected {}", data.size(), bytes));
-    return {header.dtype, header.shape, {data.begin(), data.begin() + static_cast<std::ptrdiff_t>(bytes)}};
+    requireMemory({static_cast<int64_t>(bytes), 0, file, {}});
+    RawArray array{header.dtype, header.shape, {}};
+    growTo(array.bytes, bytes, cancel);
+    copyInPieces(data, array.bytes, cancel);
+    return array;
 }
 
 void writeRawNpy(const std::string& file, const RawArray& array) {

@@ -2,6 +2,7 @@
 
 #include "core/tensor/tensor.h"
 
+#include <atomic>
 #include <cstddef>
 #include <filesystem>
 #include <span>
@@ -19,8 +20,9 @@ struct NpyHeader {
 
 /// Reads the header (versions 1 to 3). Throws InputError naming `where`, the field and what was expected.
 NpyHeader readNpyHeader(std::span<const std::byte> file, const std::string& where);
-/// Reads a whole .npy held in memory; pickled objects and records are refused.
-tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where);
+/// Reads a whole .npy held in memory; pickled objects and records are refused. Throws Cancelled.
+tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where,
+                       const std::atomic<bool>* cancel = nullptr);
 
 /// Writes version 1, C order, little endian, data at a multiple of 64; `dtype` is F32, F16, F64 or BF16 (as `<V2`).
 void writeNpy(const std::filesystem::path& file, const tensor::Tensor& tensor, tensor::DType dtype);
@@ -37,7 +39,7 @@ struct RawArray {
 
 /// Reads and writes a .npy without changing its numbers. Throws InputError naming the file, the field and what was
 /// expected; big endian and Fortran order are refused.
-RawArray readRawNpy(const std::string& file);
+RawArray readRawNpy(const std::string& file, const std::atomic<bool>* cancel = nullptr);
 void writeRawNpy(const std::string& file, const RawArray& array);
 
 /// Elements as they lie in a file, little endian. `dtype` as for writeNpy.

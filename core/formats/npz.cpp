@@ -1,11 +1,18 @@
 #include "core/formats/npz.h"
 
 #include "core/error.h"
+#include "core/formats/atomic_file.h"
+#include "core/tensor/pieces.h"
+#include "gpu/host/memory_budget.h"
+#include "gpu/host/regular_file.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
+#include <stdexcept>
+#include <vector>
 #include <zip.h>
 
 namespace warplight::formats {
@@ -16,6 +23,7 @@ constexpr std::string_view ending = ".npy";
 using Archive = std::unique_ptr<zip_t, decltype(&zip_discard)>;
 
 Archive openArchive(const std::string& file) {
+    requireRegularFile(file, "a .npz archive");
     int code = 0;
     Archive archive(zip_open(file.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code), zip_discard);
     if (!archive) {
@@ -41,7 +49,8 @@ std::vector<std::string> namesOf(zip_t* archive) {
 
 std::vector<std::string> npzNames(const std::string& file) { return namesOf(openArchive(file).get()); }
 
-std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name) {
+std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name,
+                                     const std::atomic<bool>* cancel) {
     const Archive archive = openArchive(file);
     const auto names = namesOf(archive.get());
     const auto found = name.empty() && names.size() == 1 ? names.begin() : std::find(names.begin(), names.end(), name);
@@ -56,9 +65,11 @@ std::vector<std::byte> readNpzMember(const std::string& file, const std::string&
             : nullptr,
         zip_fclose);
     // Grows with what really comes: a damaged directory must not ask for memory.
+    requireMemory({static_cast<int64_t>(std::min<zip_uint64_t>(status.size, INT64_MAX)), 0, file + ":" + *found, {}});
     std::vector<std::byte> bytes;
     constexpr size_t piece = 1 << 20;
     for (zip_int64_t got = in ? 1 : -1; got != 0;) {
+        checkCancelled(cancel);
         const size_t had = bytes.size();
         if (got > 0) {
             bytes.resize(had + piece);
@@ -77,28 +88,40 @@ std::vector<std::byte> readNpzMember(const std::string& file, const std::string&
 }
 
 void writeNpz(const std::string& file, const std::map<std::string, std::string>& arrays) {
-    int code = 0;
-    // libzip writes to a temporary name and renames it when the archive is closed.
-    Archive archive(zip_open(file.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code), zip_discard);
-    const auto refuse = [&] {
-        throw InputError(
-            fmt::format("{}: cannot be written, expected a .npz in a folder that exists and allows it", file));
-    };
+    AtomicFile target(file);
+    const auto fail = [&](const std::string& why) { throw std::runtime_error(fmt::format("{}: {}", file, why)); };
+    // Packed in memory: libzip itself would put a file of its own in the place of whatever stands there.
+    zip_error_t error;
+    zip_error_init(&error);
+    const std::unique_ptr<zip_source_t, decltype(&zip_source_free)> packed(
+        zip_source_buffer_create(nullptr, 0, 0, &error), zip_source_free);
+    Archive archive(packed ? zip_open_from_source(packed.get(), ZIP_TRUNCATE, &error) : nullptr, zip_discard);
     if (!archive)
-        refuse();
+        fail(zip_error_strerror(&error));
+    zip_source_keep(packed.get()); // the archive lets go of it as well
     for (const auto& [name, bytes] : arrays) {
         zip_source_t* source = zip_source_buffer(archive.get(), bytes.data(), bytes.size(), 0);
         const zip_int64_t index =
             zip_file_add(archive.get(), (name + std::string(ending)).c_str(), source, ZIP_FL_ENC_UTF_8);
         if (index < 0) {
             zip_source_free(source);
-            refuse();
+            fail(zip_strerror(archive.get()));
         }
         zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0);
     }
     if (zip_close(archive.get()) != 0)
-        refuse();
+        fail(zip_strerror(archive.get()));
     static_cast<void>(archive.release());
+    if (zip_source_open(packed.get()) != 0)
+        fail(zip_error_strerror(zip_source_error(packed.get())));
+    std::vector<char> piece(1 << 20);
+    for (zip_int64_t got; (got = zip_source_read(packed.get(), piece.data(), piece.size())) != 0;) {
+        if (got < 0)
+            fail(zip_error_strerror(zip_source_error(packed.get())));
+        target.stream().write(piece.data(), got);
+    }
+    zip_source_close(packed.get());
+    target.commit();
 }
 
 } // namespace warplight::formats

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <map>
 #include <string>
@@ -11,11 +12,12 @@ namespace warplight::formats {
 std::vector<std::string> npzNames(const std::string& file);
 
 /// The bytes of one member's .npy, stored or deflated; an empty name is right when there is only one array.
-/// Throws InputError naming the file and the arrays it has.
-std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name);
+/// Throws InputError naming the file and the arrays it has, and when there is not enough memory; Cancelled.
+std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name,
+                                     const std::atomic<bool>* cancel = nullptr);
 
 /// Writes an archive of stored members, each the bytes of a .npy under its name; NumPy's np.load opens it. The file
-/// appears whole or not at all. Throws InputError naming the file when it cannot be written.
+/// appears whole or not at all. Throws as AtomicFile does.
 void writeNpz(const std::string& file, const std::map<std::string, std::string>& arrays);
 
 } // namespace warplight::formats

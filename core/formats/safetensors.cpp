@@ -112,7 +112,8 @@ std::vector<SafetensorsEntry> readSafetensorsHeader(std::span<const std::byte> f
     return entries;
 }
 
-tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where) {
+tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where,
+                               const std::atomic<bool>* cancel) {
     const auto entries = readSafetensorsHeader(file, where);
     const auto found =
         name.empty() && entries.size() == 1
@@ -128,7 +129,7 @@ tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::strin
         refuse(where, fmt::format("tensor '{}' is {}, expected F16, BF16, F32, F64, BOOL or an integer type",
                                   found->name, found->dtypeName));
     return decodeElements(file.subspan(found->begin, found->end - found->begin), *found->dtype, false, false,
-                          found->shape, fmt::format("{}, tensor '{}'", where, found->name));
+                          found->shape, fmt::format("{}, tensor '{}'", where, found->name), cancel);
 }
 
 std::string safetensorsBytes(const std::vector<NamedTensor>& tensors) {

@@ -2,6 +2,7 @@
 
 #include "core/tensor/tensor.h"
 
+#include <atomic>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -23,7 +24,9 @@ struct SafetensorsEntry {
 std::vector<SafetensorsEntry> readSafetensorsHeader(std::span<const std::byte> file, const std::string& where);
 
 /// Reads one tensor by name; an empty name is right when there is only one.
-tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where);
+/// Throws Cancelled.
+tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where,
+                               const std::atomic<bool>* cancel = nullptr);
 
 /// A tensor to be written, and the type it is stored as (F32, F16, BF16, F64).
 struct NamedTensor {

@@ -69,13 +69,13 @@ std::vector<TensorEntry> listSharded(const std::string& index) {
     return entries;
 }
 
-tensor::Tensor loadSharded(const std::string& index, const std::string& name) {
+tensor::Tensor loadSharded(const std::string& index, const std::string& name, const std::atomic<bool>* cancel) {
     const auto shards = readShardIndex(index);
     const auto found = shards.find(name);
     if (found == shards.end())
         throw InputError(fmt::format("{}: weight_map has no tensor '{}'", index, name));
     const std::string file = beside(index, found->second);
-    return readSafetensors(MappedFile(file).bytes(), name, file);
+    return readSafetensors(MappedFile(file).bytes(), name, file, cancel);
 }
 
 } // namespace
@@ -113,19 +113,23 @@ TensorEntry tensorEntry(const std::string& spec) {
     throw InputError(fmt::format("{}: no tensor '{}' that can be read", file, name));
 }
 
-tensor::Tensor loadTensor(const std::string& spec) {
+tensor::Tensor loadTensor(const std::string& spec, const std::atomic<bool>* cancel) {
     const auto [file, name] = split(spec);
     if (endsWith(file, ".npz"))
-        return readNpy(readNpzMember(file, name), spec);
+        return readNpy(readNpzMember(file, name, cancel), spec, cancel);
     if (endsWith(file, shardIndexEnding))
-        return loadSharded(file, name);
+        return loadSharded(file, name, cancel);
     if (!endsWith(file, ".npy") && !endsWith(file, ".safetensors"))
         unknownEnding(file);
     const MappedFile mapped(file);
-    return endsWith(file, ".npy") ? readNpy(mapped.bytes(), file) : readSafetensors(mapped.bytes(), name, file);
+    return endsWith(file, ".npy") ? readNpy(mapped.bytes(), file, cancel)
+                                  : readSafetensors(mapped.bytes(), name, file, cancel);
 }
 
-void saveTensors(const std::vector<OutputTensor>& outputs) {
+namespace {
+
+/// What goes into which file.
+std::map<std::string, std::vector<NamedTensor>> byFile(const std::vector<OutputTensor>& outputs) {
     std::map<std::string, std::vector<NamedTensor>> files;
     for (const OutputTensor& output : outputs) {
         const auto [file, name] = split(output.spec);
@@ -141,7 +145,18 @@ void saveTensors(const std::vector<OutputTensor>& outputs) {
                                              "in a .npz or .safetensors, different names",
                                              output.spec));
     }
-    for (const auto& [file, tensors] : files) {
+    return files;
+}
+
+} // namespace
+
+void checkOutputs(const std::vector<OutputTensor>& outputs) {
+    for (const auto& [file, tensors] : byFile(outputs))
+        checkWritable(file);
+}
+
+void saveTensors(const std::vector<OutputTensor>& outputs) {
+    for (const auto& [file, tensors] : byFile(outputs)) {
         if (endsWith(file, ".npy")) {
             writeNpy(file, tensors.front().tensor, tensors.front().dtype);
         } else if (endsWith(file, ".npz")) {

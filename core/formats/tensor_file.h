@@ -3,6 +3,7 @@
 #include "core/formats/safetensors.h"
 #include "core/tensor/tensor.h"
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,8 @@ TensorEntry tensorEntry(const std::string& spec);
 
 /// Loads one tensor as f32. `spec` is a file, or file:name for one of several ("qkv.npz:q", "model.safetensors:h.0.k",
 /// "model.safetensors.index.json:h.0.k" for a sharded model); a file of that whole name wins, so that colons in paths
-/// work. Throws InputError naming the file, the field and what was expected.
-tensor::Tensor loadTensor(const std::string& spec);
+/// work. Throws InputError naming the file, the field and what was expected, Cancelled.
+tensor::Tensor loadTensor(const std::string& spec, const std::atomic<bool>* cancel = nullptr);
 
 /// Writes tensors to *.npy, *.npz or *.safetensors, each under the name that `spec` gives after a colon (default
 /// NamedTensor::name). Tensors of one file are written together; every file appears whole or not at all.
@@ -34,5 +35,7 @@ struct OutputTensor {
     NamedTensor tensor;
 };
 void saveTensors(const std::vector<OutputTensor>& outputs);
+/// Throws InputError where saveTensors would not write them, whatever they hold: for before a long run.
+void checkOutputs(const std::vector<OutputTensor>& outputs);
 
 } // namespace warplight::formats

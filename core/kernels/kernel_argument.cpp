@@ -1,7 +1,11 @@
 #include "core/kernels/kernel_argument.h"
 
 #include "core/error.h"
+#include "core/formats/atomic_file.h"
+#include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
+#include "core/text/echo.h"
+#include "gpu/host/memory_budget.h"
 #include "gpu/number/half.h"
 
 #include <algorithm>
@@ -18,10 +22,14 @@ using tensor::DType;
 
 constexpr int64_t mostBytes = int64_t(8) << 30;
 
+[[noreturn]] void refuseExtent(const std::string& where, const std::string& text) {
+    throw InputError(fmt::format("{} {}: expected X, X,Y or X,Y,Z, each at least 1", where, echoed(text)));
+}
+
 } // namespace
 
 void KernelArgument::refuse(const std::string& expected) const {
-    throw InputError(fmt::format("{} {}: expected {}", where, spec, expected));
+    throw InputError(fmt::format("{} {}: expected {}", where, echoed(spec), expected));
 }
 
 template <class T>
@@ -68,7 +76,10 @@ void KernelArgument::readOutput(const std::string& rest, bool toFile) {
             refuse("an array of at most 8 GiB");
         bytes *= extent;
     }
-    array.bytes.resize(static_cast<size_t>(bytes));
+    // Here, on the GPU and in its record of what was written; made-up numbers come as f32.
+    requireMemory({saturatedProduct(bytes, 3 + 4 / tensor::bytesPerElement(array.dtype)), 0,
+                   fmt::format("{} {}", where, echoed(spec)), "its shape"});
+    growTo(array.bytes, static_cast<size_t>(bytes), cancel);
     if (toFile)
         output = rest.substr(close + 2);
 }
@@ -78,18 +89,21 @@ void KernelArgument::makeUp(const std::string& kind) {
     const auto count = static_cast<size_t>(tensor::elementCount(array.shape));
     if (kind == "zeros")
         return;
-    std::vector<float> values(count);
+    std::vector<float> values;
+    growTo(values, count, cancel);
     const bool floating = array.dtype == DType::F16 || array.dtype == DType::BF16 || array.dtype == DType::F32 ||
                           array.dtype == DType::F64;
     if (kind == "random")
-        tensor::fillGaussian(values, 42, 0);
-    for (size_t i = 0; i < count; ++i) {
-        if (kind == "iota")
-            values[i] = static_cast<float>(i);
-        else if (!floating)
-            values[i] = std::floor(std::min(std::fabs(values[i]) * 33, 99.0f));
-        store(i, values[i]);
-    }
+        tensor::fillGaussian(values, 42, 0, 1, cancel);
+    inPieces(count, sizeof(float), cancel, [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) {
+            if (kind == "iota")
+                values[i] = static_cast<float>(i);
+            else if (!floating)
+                values[i] = std::floor(std::min(std::fabs(values[i]) * 33, 99.0f));
+            store(i, values[i]);
+        }
+    });
 }
 
 void KernelArgument::store(size_t index, float value) {
@@ -121,21 +135,22 @@ void KernelArgument::store(size_t index, float value) {
     }
 }
 
-KernelArgument::KernelArgument(gpu::Device& device, const std::string& w, const std::string& s, const std::string& name)
-    : where(w), spec(s) {
+KernelArgument::KernelArgument(gpu::Device& d, const std::string& w, const std::string& s, const std::string& name,
+                               const std::atomic<bool>* c)
+    : device(&d), where(w), spec(s), cancel(c) {
     const size_t colon = spec.find(':');
     if (colon == std::string::npos)
         refuse("in:FILE.npy, out:TYPE[SHAPE]:FILE.npy, inout:FILE.npy:FILE2.npy, random:f32[1024], zeros:f32[1024], "
                "i32:1024, f32:0.125 or ptr:0");
     const std::string kind = spec.substr(0, colon), rest = spec.substr(colon + 1);
     if (kind == "in") {
-        array = formats::readRawNpy(rest);
+        array = formats::readRawNpy(rest, cancel);
         given = true;
     } else if (kind == "inout") {
         const size_t split = rest.find(".npy:");
         if (split == std::string::npos)
             refuse("inout:FILE.npy:FILE2.npy");
-        array = formats::readRawNpy(rest.substr(0, split + 4));
+        array = formats::readRawNpy(rest.substr(0, split + 4), cancel);
         output = rest.substr(split + 5);
         given = true;
     } else if (kind == "out") {
@@ -147,7 +162,9 @@ KernelArgument::KernelArgument(gpu::Device& device, const std::string& w, const 
         argument = scalar(kind, rest);
         return;
     }
-    buffer.emplace(device, static_cast<int64_t>(array.bytes.size()), name.empty() ? kind : name);
+    buffer.emplace(*device, static_cast<int64_t>(array.bytes.size()), name.empty() ? kind : name);
+    if (!output.empty())
+        formats::checkWritable(output); // before the kernel runs
     restore();
     argument = gpu::Argument(buffer->address());
 }
@@ -172,7 +189,9 @@ gpu::Argument KernelArgument::scalar(const std::string& type, std::string_view t
 
 void KernelArgument::restore() {
     if (buffer && given)
-        buffer->upload(array.bytes.data());
+        inPieces(array.bytes.size(), 1, cancel, [&](size_t begin, size_t end) {
+            device->upload(buffer->address() + begin, array.bytes.data() + begin, static_cast<int64_t>(end - begin));
+        });
 }
 
 void KernelArgument::save() {
@@ -190,11 +209,11 @@ gpu::Extent readExtent(const std::string& where, const std::string& text) {
         const size_t end = std::min(text.find(',', at), text.size());
         const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, part[count]);
         if (error != std::errc() || stop != text.data() + end || part[count] == 0)
-            throw InputError(fmt::format("{} {}: expected X, X,Y or X,Y,Z, each at least 1", where, text));
+            refuseExtent(where, text);
         at = end + 1;
     }
     if (at <= text.size())
-        throw InputError(fmt::format("{} {}: expected X, X,Y or X,Y,Z, each at least 1", where, text));
+        refuseExtent(where, text);
     return {part[0], part[1], part[2]};
 }
 

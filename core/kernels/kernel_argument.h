@@ -3,6 +3,7 @@
 #include "core/formats/npy.h"
 #include "gpu/device.h"
 
+#include <atomic>
 #include <optional>
 #include <string>
 
@@ -14,8 +15,10 @@ namespace warplight::kernels {
 ///   i32:1024  u32: i64: u64: f16: f32:0.125 f64: ptr:0
 class KernelArgument {
   public:
-    /// `where` stands before the specification in messages ("--arg"); `name` is the buffer's. Throws InputError.
-    KernelArgument(gpu::Device& device, const std::string& where, const std::string& spec, const std::string& name);
+    /// `where` stands before the specification in messages ("--arg"); `name` is the buffer's. Throws InputError, also
+    /// when there is not enough memory for it, and Cancelled.
+    KernelArgument(gpu::Device& device, const std::string& where, const std::string& spec, const std::string& name,
+                   const std::atomic<bool>* cancel = nullptr);
 
     const gpu::Argument& value() const { return *argument; }
     /// Puts the array on the GPU as it was at first.
@@ -33,7 +36,9 @@ class KernelArgument {
     template <class T>
     T number(std::string_view text) const;
 
+    gpu::Device* device;
     std::string where, spec;
+    const std::atomic<bool>* cancel;
     std::optional<gpu::Buffer> buffer;
     formats::RawArray array;
     bool given = false; ///< holds values before the kernel runs

@@ -1,8 +1,8 @@
 #include "core/kernels/kernel_file.h"
 
 #include "core/error.h"
-#include "core/formats/mapped_file.h"
 #include "gpu/cuda/cuda_compiler.h"
+#include "gpu/host/regular_file.h"
 
 #include <cstdlib>
 #include <cxxabi.h>
@@ -16,12 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uintmax_t mostSourceBytes = 4 << 20; ///< longer files are not shown beside the PTX
-
-std::string contents(const std::string& file) {
-    const formats::MappedFile mapped(file);
-    return {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
-}
+constexpr int64_t mostSourceBytes = 4 << 20; ///< longer files are not shown beside the PTX
 
 bool isCuda(const std::string& file) { return file.ends_with(".cu"); }
 
@@ -39,9 +34,9 @@ std::map<std::string, std::string> sourcesOf(const std::string& ptx, const fs::p
         const std::string name = line.substr(open + 1, close - open - 1);
         for (const fs::path& path : {fs::path(name), folder / name, folder / fs::path(name).filename()}) {
             std::error_code failed;
-            if (!fs::is_regular_file(path, failed) || fs::file_size(path, failed) > mostSourceBytes)
+            if (!fs::is_regular_file(path, failed) || fs::file_size(path, failed) > uintmax_t{mostSourceBytes})
                 continue;
-            sources[name] = contents(path.string());
+            sources[name] = contentsOfFile(path.string(), mostSourceBytes, "source text");
             break;
         }
     }
@@ -50,18 +45,19 @@ std::map<std::string, std::string> sourcesOf(const std::string& ptx, const fs::p
 
 } // namespace
 
-KernelFile readKernelFile(const std::string& file) {
+KernelFile readKernelFile(const std::string& file, const std::atomic<bool>* cancel) {
     KernelFile result;
     result.name = file;
-    result.ptx = isCuda(file) ? cuda::compileCuda(file) : contents(file);
+    result.ptx = isCuda(file) ? cuda::compileCuda(file, cuda::CudaCompilers::find(), cuda::anyGpu, cancel)
+                              : contentsOfFile(file, mostKernelBytes, "a .ptx", cancel);
     result.sources = sourcesOf(result.ptx, fs::path(file).parent_path());
     return result;
 }
 
-KernelFile readKernelText(const std::string& file, const std::string& text) {
+KernelFile readKernelText(const std::string& file, const std::string& text, const std::atomic<bool>* cancel) {
     if (!isCuda(file))
         return {file, text, sourcesOf(text, fs::path(file).parent_path())};
-    KernelFile result{file, cuda::compileCudaText(text, file), {}};
+    KernelFile result{file, cuda::compileCudaText(text, file, cuda::CudaCompilers::find(), cuda::anyGpu, cancel), {}};
     result.sources = sourcesOf(result.ptx, fs::path(file).parent_path());
     for (auto& [name, source] : result.sources)
         if (fs::path(name).filename() == fs::path(file).filename())

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,12 +15,14 @@ struct KernelFile {
     std::map<std::string, std::string> sources; ///< by the name that .file gives them
 };
 
+inline constexpr int64_t mostKernelBytes = 64 << 20; ///< of a file: libraries print some 10 MB of PTX
+
 /// Reads a .ptx, or compiles a .cu (nvcc, else NVRTC). Throws InputError naming the file, or with what the compiler
-/// said.
-KernelFile readKernelFile(const std::string& file);
+/// said; Cancelled.
+KernelFile readKernelFile(const std::string& file, const std::atomic<bool>* cancel = nullptr);
 
 /// The same for a text that is not in a file (yet): `file` tells the language by its ending, and where headers are.
-KernelFile readKernelText(const std::string& file, const std::string& text);
+KernelFile readKernelText(const std::string& file, const std::string& text, const std::atomic<bool>* cancel = nullptr);
 
 /// The C++ name of a kernel with its parameters' types: "saxpy(int, float, float const*)"; itself when it is not
 /// mangled.

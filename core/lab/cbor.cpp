@@ -1,9 +1,11 @@
 #include "core/lab/cbor.h"
 
 #include "core/error.h"
+#include "core/text/echo.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -137,11 +139,39 @@ class WellFormed {
     std::vector<Level> open;
 };
 
+/// Whether all texts and names in it are UTF-8, as CBOR demands.
+bool isValid(const json& value) {
+    if (value.is_string())
+        return isUtf8(value.get_ref<const std::string&>());
+    if (value.is_array())
+        return std::all_of(value.begin(), value.end(), isValid);
+    if (value.is_object())
+        for (const auto& [name, item] : value.get_ref<const json::object_t&>())
+            if (!isUtf8(name) || !isValid(item))
+                return false;
+    return true;
+}
+
+json validated(const json& value) {
+    if (value.is_string())
+        return asUtf8(value.get_ref<const std::string&>());
+    if (!value.is_structured())
+        return value;
+    json result = value.is_object() ? json::object() : json::array();
+    if (value.is_object())
+        for (const auto& [name, item] : value.get_ref<const json::object_t&>())
+            result[asUtf8(name)] = validated(item);
+    else
+        for (const json& item : value)
+            result.push_back(validated(item));
+    return result;
+}
+
 } // namespace
 
 std::vector<std::byte> toCbor(const json& value) {
     std::vector<std::byte> bytes;
-    std::vector<uint8_t> raw = json::to_cbor(value);
+    std::vector<uint8_t> raw = isValid(value) ? json::to_cbor(value) : json::to_cbor(validated(value));
     bytes.resize(raw.size());
     std::copy(raw.begin(), raw.end(), reinterpret_cast<uint8_t*>(bytes.data()));
     return bytes;

@@ -9,6 +9,7 @@
 namespace warplight::lab {
 
 /// JSON as CBOR (RFC 8949); binary values with a subtype become byte strings with that tag.
+/// Bytes of texts that are not UTF-8 become U+FFFD: nothing invalid leaves the program or gets into a file.
 std::vector<std::byte> toCbor(const nlohmann::json& json);
 
 /// The inverse for one item that fills `cbor` exactly. Throws InputError for anything that is not well-formed, is

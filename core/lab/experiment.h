@@ -2,6 +2,7 @@
 
 #include "core/lab/parameter.h"
 #include "core/lab/run.h"
+#include "gpu/host/memory_budget.h"
 
 #include <functional>
 #include <map>
@@ -50,6 +51,9 @@ class Experiment {
     virtual void run(const Settings& settings, Run& run) = 0;
     /// How long run() will take about, in seconds: what takes under a second reruns by itself when a setting changes.
     virtual double estimatedSeconds(const Settings& settings) const = 0;
+    /// What run() will hold at most on that device: refused before it starts when there is less. A little more than it
+    /// really takes rather than less; what is the same for all runs (some 100 MB) is left out.
+    virtual MemoryNeed neededMemory(const Settings& settings, const std::string& device) const = 0;
 };
 
 /// All experiments by id, in the order of registration.

@@ -2,6 +2,7 @@
 #include "core/lab/figure_checks.h"
 #include "core/lab/json.h"
 #include "core/lab/json_members.h"
+#include "core/text/echo.h"
 
 #include <fmt/format.h>
 
@@ -192,7 +193,7 @@ void read(const json& given, const std::string& path, std::map<std::string, M>& 
     }
     map.clear();
     for (const auto& [name, item] : given.items()) {
-        read(item, path + "." + name, map[name]);
+        read(item, path + "." + echoed(name), map[name]);
     }
 }
 
@@ -239,7 +240,7 @@ class ObjectReader {
         const auto& kinds = vocabulary::figureKinds;
         const auto found = std::find(kinds.begin(), kinds.end(), kind);
         if (found == kinds.end()) {
-            throw InputError(fmt::format("{}.kind: \"{}\" is none of {}", path, kind, fmt::join(kinds, ", ")));
+            throw InputError(fmt::format("{}.kind: \"{}\" is none of {}", path, echoed(kind), fmt::join(kinds, ", ")));
         }
         readAlternative(value.content, static_cast<size_t>(found - kinds.begin()));
     }
@@ -336,8 +337,11 @@ Value convert(const Parameter& parameter, const json& given) {
     case Parameter::Type::File:
     case Parameter::Type::Text:
         return as(std::string{});
-    case Parameter::Type::Choices:
-        return as(std::vector<std::string>{});
+    case Parameter::Type::Choices: { // named twice is once, as in a text
+        std::vector<std::string> named;
+        read(given, parameter.id, named);
+        return distinctOptions(parameter, named);
+    }
     case Parameter::Type::Sweep:
         return as(std::vector<int64_t>{});
     }
@@ -396,7 +400,7 @@ Frame frameFromJson(const json& given) {
     const auto& type = given["type"].get_ref<const std::string&>();
     const auto found = std::find(types.begin(), types.end(), type);
     if (found == types.end()) {
-        throw InputError(fmt::format("frame.type: \"{}\" is none of {}", type, fmt::join(types, ", ")));
+        throw InputError(fmt::format("frame.type: \"{}\" is none of {}", echoed(type), fmt::join(types, ", ")));
     }
     return readFrame(given, static_cast<size_t>(found - types.begin()), type);
 }

@@ -1,6 +1,7 @@
 #include "core/lab/parameter.h"
 
 #include "core/error.h"
+#include "core/text/echo.h"
 
 #include <fmt/format.h>
 
@@ -99,7 +100,11 @@ std::string expectation(const Parameter& parameter) {
 }
 
 [[noreturn]] void refuse(const Parameter& parameter, std::string_view given) {
-    throw InputError(fmt::format("{}: expected {}, not \"{}\"", parameter.id, expectation(parameter), given));
+    throw InputError(fmt::format("{}: expected {}, not \"{}\"", parameter.id, expectation(parameter), echoed(given)));
+}
+
+[[noreturn]] void refuseLength(const Parameter& parameter, const std::string& given) {
+    throw InputError(fmt::format("{}: \"{}\" has more than {} values", parameter.id, given, maximumSweepLength));
 }
 
 void checkRange(const Parameter& parameter, double number, std::string_view given) {
@@ -126,16 +131,6 @@ bool parseFlag(const Parameter& parameter, std::string_view text) {
         refuse(parameter, text);
     }
     return false;
-}
-
-std::vector<std::string> parseChoices(std::string_view text) {
-    std::vector<std::string> chosen;
-    for (std::string& id : split(text, ',')) {
-        if (!id.empty() && std::find(chosen.begin(), chosen.end(), id) == chosen.end()) {
-            chosen.push_back(std::move(id));
-        }
-    }
-    return chosen;
 }
 
 std::vector<int64_t> parseList(const Parameter& parameter, std::string_view text) {
@@ -166,7 +161,7 @@ std::vector<int64_t> parseRange(const Parameter& parameter, std::string_view tex
     for (int64_t value = *first;;) {
         values.push_back(value);
         if (values.size() > maximumSweepLength) {
-            throw InputError(fmt::format("{}: \"{}\" has more than {} values", parameter.id, text, maximumSweepLength));
+            refuseLength(parameter, echoed(text));
         }
         int64_t next = 0;
         const bool overflow =
@@ -287,6 +282,18 @@ bool Parameter::mattersIn(const std::map<std::string, std::string>& texts) const
     });
 }
 
+std::vector<std::string> distinctOptions(const Parameter& parameter, const std::vector<std::string>& ids) {
+    std::vector<std::string> chosen;
+    for (const std::string& id : ids) {
+        if (id.empty() || std::find(chosen.begin(), chosen.end(), id) != chosen.end()) {
+            continue;
+        }
+        checkOption(parameter, id);
+        chosen.push_back(id);
+    }
+    return chosen;
+}
+
 Value parseValue(const Parameter& parameter, std::string_view text) {
     Value value;
     switch (parameter.type) {
@@ -311,7 +318,7 @@ Value parseValue(const Parameter& parameter, std::string_view text) {
         value = std::string(text);
         break;
     case Parameter::Type::Choices:
-        value = parseChoices(text);
+        value = distinctOptions(parameter, split(text, ','));
         break;
     case Parameter::Type::Sweep:
         value = text.find(':') == std::string_view::npos ? parseList(parameter, text) : parseRange(parameter, text);
@@ -347,7 +354,10 @@ void checkValue(const Parameter& parameter, const Value& value) {
     case Parameter::Type::Choice:
         checkOption(parameter, expect(static_cast<std::string*>(nullptr)));
         break;
-    case Parameter::Type::File:
+    case Parameter::Type::File: // the system would read it up to the zero
+        if (const auto& file = expect(static_cast<std::string*>(nullptr)); file.find('\0') != std::string::npos)
+            refuse(parameter, file);
+        break;
     case Parameter::Type::Text:
         expect(static_cast<std::string*>(nullptr));
         break;
@@ -365,6 +375,9 @@ void checkValue(const Parameter& parameter, const Value& value) {
         const auto& values = expect(static_cast<std::vector<int64_t>*>(nullptr));
         if (values.empty()) {
             refuse(parameter, "");
+        }
+        if (values.size() > maximumSweepLength) {
+            refuseLength(parameter, fmt::format("a list of {} values", values.size()));
         }
         for (const int64_t number : values) {
             checkRange(parameter, static_cast<double>(number), std::to_string(number));
@@ -401,7 +414,7 @@ Settings::Settings(const std::vector<Parameter>& parameters, const std::map<std:
                 ids.push_back(parameter.id);
             }
             throw InputError(
-                fmt::format("there is no setting \"{}\": the known ones are {}", id, fmt::join(ids, ", ")));
+                fmt::format("there is no setting \"{}\": the known ones are {}", echoed(id), fmt::join(ids, ", ")));
         }
         checkValue(*known, value);
         all[id] = value;

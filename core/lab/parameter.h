@@ -62,6 +62,9 @@ struct Parameter {
 /// "64:512:+64" or "a,b,c". Throws InputError naming the parameter, its range or its options.
 Value parseValue(const Parameter& parameter, std::string_view text);
 
+/// Those ids that are not empty, each once; throws InputError for one that is no option of the parameter.
+std::vector<std::string> distinctOptions(const Parameter& parameter, const std::vector<std::string>& ids);
+
 /// Throws InputError when the value's type, range or option is wrong for the parameter.
 void checkValue(const Parameter& parameter, const Value& value);
 

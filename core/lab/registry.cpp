@@ -1,5 +1,6 @@
 #include "core/error.h"
 #include "core/lab/experiment.h"
+#include "core/text/echo.h"
 
 #include <fmt/format.h>
 
@@ -27,7 +28,8 @@ Experiment& Registry::find(std::string_view id) const {
             return *experiment;
         }
     }
-    throw InputError(fmt::format("there is no experiment \"{}\": the known ones are {}", id, fmt::join(known, ", ")));
+    throw InputError(
+        fmt::format("there is no experiment \"{}\": the known ones are {}", echoed(id), fmt::join(known, ", ")));
 }
 
 std::vector<Experiment*> Registry::all() const {

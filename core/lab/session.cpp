@@ -3,8 +3,11 @@
 #include "core/error.h"
 #include "core/formats/atomic_file.h"
 #include "core/lab/cbor.h"
+#include "core/text/echo.h"
+#include "gpu/host/regular_file.h"
 
 #include <array>
+#include <charconv>
 #include <fmt/format.h>
 #include <fstream>
 #include <optional>
@@ -13,6 +16,7 @@
 namespace warplight::lab {
 namespace {
 
+constexpr std::string_view magic = "WARPLIGHT ";
 constexpr std::string_view header = "WARPLIGHT 1\n";
 constexpr uint32_t largestRecord = 256u << 20; ///< as in the protocol
 
@@ -84,7 +88,7 @@ std::string readFrames(std::istream& in, std::vector<RunRecord>& runs) {
                 return "the first frame does not start a run";
             runs.back().apply(frame);
         } catch (const std::exception& error) { // whatever a damaged frame makes the readers say
-            return fmt::format("frame {} cannot be read ({})", count + 1, error.what());
+            return fmt::format("frame {} cannot be read ({})", count + 1, sentenceOf(error));
         }
     }
 }
@@ -105,6 +109,7 @@ void saveSession(const std::filesystem::path& file, const std::vector<const RunR
 }
 
 Session openSession(const std::filesystem::path& file) {
+    requireRegularFile(file.string(), "a session file (.warplight)");
     std::ifstream in(file, std::ios::binary);
     if (!in)
         throw InputError(fmt::format("{}: cannot be opened, expected a session file (.warplight)", file.string()));
@@ -114,11 +119,20 @@ Session openSession(const std::filesystem::path& file) {
 Session readSession(std::istream& stream, const std::string& nameForMessages) {
     std::string start(header.size(), '\0');
     stream.read(start.data(), static_cast<std::streamsize>(start.size()));
+    int version = 0;
+    if (start.starts_with(magic))
+        std::from_chars(start.data() + magic.size(), start.data() + start.size(), version);
+    if (version > 1)
+        throw InputError(fmt::format("{}: was written by a newer Warplight (session version {}), expected version 1: "
+                                     "open it with that one",
+                                     nameForMessages, version));
     if (start != header)
         throw InputError(fmt::format("{}: does not begin with '{}', expected a session file (.warplight)",
                                      nameForMessages, header.substr(0, header.size() - 1)));
     Session session;
     const std::string reason = readFrames(stream, session.runs);
+    if (reason.empty() && session.runs.empty())
+        throw InputError(fmt::format("{}: holds no runs, expected a session with at least one", nameForMessages));
     if (!reason.empty())
         session.damage = session.runs.empty()
                              ? fmt::format("{}: {}; nothing of it could be read.", nameForMessages, reason)

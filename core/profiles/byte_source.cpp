@@ -1,11 +1,11 @@
 #include "core/profiles/byte_source.h"
 
 #include "core/error.h"
+#include "gpu/host/regular_file.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fmt/format.h>
 #include <zlib.h>
 
@@ -15,17 +15,13 @@ namespace {
 class FileSource : public ByteSource {
   public:
     explicit FileSource(const std::string& file) : name(file), handle(nullptr, gzclose_r) {
-        std::error_code error;
-        if (std::filesystem::is_directory(file, error))
-            throw InputError(fmt::format("{}: is a folder, expected a profile file", file));
+        size = static_cast<double>(requireRegularFile(file, "a profile that can be read"));
         errno = 0;
         handle.reset(gzopen(file.c_str(), "rb"));
         if (!handle)
             throw InputError(fmt::format("{}: {}, expected a profile that can be read", file,
                                          errno ? std::strerror(errno) : "cannot be opened"));
         gzbuffer(handle.get(), 1 << 18);
-        const auto bytes = std::filesystem::file_size(file, error);
-        size = error ? 0 : static_cast<double>(bytes);
     }
 
     size_t read(char* to, size_t most) override {

@@ -2,17 +2,24 @@
 
 #include "gpu/cuda/nvrtc.h"
 #include "gpu/error.h"
+#include "gpu/host/regular_file.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
-#include <iterator>
+#include <future>
 #include <spawn.h>
+#include <stdexcept>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 extern char** environ;
@@ -41,9 +48,46 @@ std::string findNvcc() {
     return {};
 }
 
-std::string contents(const fs::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
+constexpr int64_t mostSourceBytes = 64 << 20; ///< of a file to compile, and of what the compiler says
+constexpr std::chrono::milliseconds poll{10}; ///< between two looks at whether it is done or cancelled
+
+std::string contents(const fs::path& file) { return contentsOfFile(file, mostSourceBytes, "a file of CUDA C++"); }
+
+bool isSet(const std::atomic<bool>* cancel) { return cancel && cancel->load(std::memory_order_relaxed); }
+
+/// Waits for a child process that leads a group of its own; ends them all when somebody cancels. Returns its status.
+int waitFor(pid_t child, const std::atomic<bool>* cancel) {
+    int status = 0;
+    for (pid_t ended = 0; ended == 0;) {
+        ended = ::waitpid(child, &status, cancel ? WNOHANG : 0);
+        if (ended < 0 && errno != EINTR)
+            return -1;
+        if (ended < 0)
+            ended = 0;
+        if (ended == 0 && isSet(cancel)) {
+            ::kill(-child, SIGKILL);
+            ::waitpid(child, &status, 0);
+            throw Cancelled();
+        }
+        if (ended == 0)
+            std::this_thread::sleep_for(poll);
+    }
+    return status;
+}
+
+/// NVRTC cannot be interrupted: a compilation that nobody waits for any more goes on by itself to its end.
+std::string compileWithNvrtcUnless(const std::atomic<bool>* cancel, const std::string& text, const std::string& file,
+                                   const std::string& architecture, const std::string& library) {
+    if (!cancel)
+        return compileWithNvrtc(text, file, architecture, library);
+    std::packaged_task<std::string()> task(
+        [text, file, architecture, library] { return compileWithNvrtc(text, file, architecture, library); });
+    std::future<std::string> ptx = task.get_future();
+    std::thread(std::move(task)).detach();
+    while (ptx.wait_for(poll) != std::future_status::ready)
+        if (isSet(cancel))
+            throw Cancelled();
+    return ptx.get();
 }
 
 /// A folder that goes with its owner.
@@ -77,7 +121,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 
 /// `headers`: a folder where they are looked for besides.
 std::string compileWithNvcc(const std::string& nvcc, const std::string& source, const std::string& architecture,
-                            const std::string& headers = ".") {
+                            const std::atomic<bool>* cancel, const std::string& headers = ".") {
     const Scratch scratch;
     const std::string out = scratch.path / "kernel.ptx", log = scratch.path / "log.txt";
     std::vector<std::string> words = {
@@ -91,10 +135,15 @@ std::string compileWithNvcc(const std::string& nvcc, const std::string& source, 
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
     pid_t child = 0;
-    const int failed = posix_spawn(&child, nvcc.c_str(), &files, nullptr, arguments.data(), environ);
+    posix_spawnattr_t attributes; // a group of its own, with the programs that it starts
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    const int failed = posix_spawn(&child, nvcc.c_str(), &files, &attributes, arguments.data(), environ);
     posix_spawn_file_actions_destroy(&files);
-    int status = 0;
-    if (failed || waitpid(child, &status, 0) < 0)
+    posix_spawnattr_destroy(&attributes);
+    const int status = failed ? -1 : waitFor(child, cancel);
+    if (status < 0)
         throw InputError(fmt::format("{}: {} could not be started", source, nvcc));
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         throw InputError(fmt::format("{}: nvcc says\n{}", source, withColons(contents(log))));
@@ -129,32 +178,38 @@ CudaCompilers CudaCompilers::find() {
     return {wanted == "nvrtc" ? "" : findNvcc(), wanted == "nvcc" ? "" : findNvrtc()};
 }
 
-std::string compileCuda(const std::string& source, const CudaCompilers& compilers, const std::string& architecture) {
+std::string compileCuda(const std::string& source, const CudaCompilers& compilers, const std::string& architecture,
+                        const std::atomic<bool>* cancel) {
     std::error_code ignored;
     if (!fs::exists(source, ignored))
         throw InputError(fmt::format("{}: no such file", source));
     if (!fs::is_regular_file(source, ignored))
         throw InputError(fmt::format("{}: expected a file of CUDA C++", source));
     if (!compilers.nvcc.empty())
-        return compileWithNvcc(compilers.nvcc, source, architecture);
+        return compileWithNvcc(compilers.nvcc, source, architecture, cancel);
     if (!compilers.nvrtc.empty())
-        return compileWithNvrtc(contents(source), source, architecture, compilers.nvrtc);
+        return compileWithNvrtcUnless(cancel, contents(source), source, architecture, compilers.nvrtc);
     refuseWithoutCompiler(source);
 }
 
 std::string compileCudaText(const std::string& text, const std::string& file, const CudaCompilers& compilers,
-                            const std::string& architecture) {
+                            const std::string& architecture, const std::atomic<bool>* cancel) {
     if (compilers.nvcc.empty()) {
         if (compilers.nvrtc.empty())
             refuseWithoutCompiler(file);
-        return compileWithNvrtc(text, file, architecture, compilers.nvrtc);
+        return compileWithNvrtcUnless(cancel, text, file, architecture, compilers.nvrtc);
     }
     const Scratch scratch; // nvcc reads files only
     const fs::path copy = scratch.path / fs::path(file).filename(), folder = fs::path(file).parent_path();
-    std::ofstream(copy, std::ios::binary) << text;
+    std::ofstream out(copy, std::ios::binary);
+    out << text;
+    out.close();
+    if (!out)
+        throw std::runtime_error(fmt::format("{}: writing failed, is the disk full?", copy.string()));
     try {
-        return replaced(compileWithNvcc(compilers.nvcc, copy, architecture, folder.empty() ? "." : folder.string()),
-                        copy.string(), file);
+        return replaced(
+            compileWithNvcc(compilers.nvcc, copy, architecture, cancel, folder.empty() ? "." : folder.string()),
+            copy.string(), file);
     } catch (const InputError& error) {
         throw InputError(replaced(error.what(), copy.string(), file));
     }

@@ -1,6 +1,7 @@
 #include "gpu/ops/attention.h"
 
 #include "gpu/error.h"
+#include "gpu/host/memory_budget.h"
 #include "gpu/number/half.h"
 #include "gpu/ops/kernel_problem.h"
 #include "gpu/ops/tile_recorder.h"
@@ -40,6 +41,8 @@ constexpr AttentionRungInfo cublasRung{
     "The best matrix products there are, and S and P whole in memory: what fusing has to beat.",
     false,
     true};
+
+constexpr int32_t keysPerSplit = 256; ///< of flash-decode
 
 class Forward {
   public:
@@ -88,35 +91,58 @@ class Forward {
   private:
     Device& device() { return library.device(); }
 
-    void put(Buffer& to, const float* from, int64_t rows, bool half) {
-        if (!half) {
-            to.upload(from);
-            return;
+    /// Calls use(first, last) for pieces of the rows: what takes long only because it is large can be cancelled.
+    template <class Use>
+    void inPieces(int64_t rows, const Use& use) const {
+        const int64_t piece = std::max<int64_t>(1, (1 << 20) / std::max<int64_t>(dim, 1));
+        for (int64_t first = 0; first < rows; first += piece) {
+            if (options.cancel && options.cancel->load(std::memory_order_relaxed))
+                throw Cancelled();
+            use(first, std::min(rows, first + piece));
         }
-        std::vector<uint16_t> bits(static_cast<size_t>(rows * dim));
-        for (int64_t r = 0; r < rows; ++r)
-            for (int64_t c = 0; c < shape.headDim; ++c) {
-                const float x = from[r * shape.headDim + c];
-                bits[static_cast<size_t>(r * dim + c)] =
-                    options.format == NumberFormat::BF16 ? number::floatToBf16(x) : number::floatToF16(x);
+    }
+
+    void put(Buffer& to, const float* from, int64_t rows, bool half) {
+        std::vector<uint16_t> bits;
+        inPieces(rows, [&](int64_t first, int64_t last) {
+            if (!half) {
+                device().upload(to.address() + static_cast<uint64_t>(first * dim * 4), from + first * dim,
+                                (last - first) * dim * 4);
+                return;
             }
-        to.upload(bits.data());
+            bits.assign(static_cast<size_t>((last - first) * dim), 0);
+            for (int64_t r = first; r < last; ++r)
+                for (int64_t c = 0; c < shape.headDim; ++c) {
+                    const float x = from[r * shape.headDim + c];
+                    bits[static_cast<size_t>((r - first) * dim + c)] =
+                        options.format == NumberFormat::BF16 ? number::floatToBf16(x) : number::floatToF16(x);
+                }
+            device().upload(to.address() + static_cast<uint64_t>(first * dim * 2), bits.data(),
+                            (last - first) * dim * 2);
+        });
     }
 
     std::vector<float> get(const Buffer& from, int64_t rows, bool half) {
-        std::vector<float> values(static_cast<size_t>(rows * shape.headDim));
-        if (!half) {
-            from.download(values.data());
-            return values;
-        }
-        std::vector<uint16_t> bits(static_cast<size_t>(rows * dim));
-        from.download(bits.data());
-        for (int64_t r = 0; r < rows; ++r)
-            for (int64_t c = 0; c < shape.headDim; ++c) {
-                const uint16_t x = bits[static_cast<size_t>(r * dim + c)];
-                values[static_cast<size_t>(r * shape.headDim + c)] =
-                    options.format == NumberFormat::BF16 ? number::bf16ToFloat(x) : number::f16ToFloat(x);
+        std::vector<float> values;
+        values.reserve(static_cast<size_t>(rows * shape.headDim));
+        std::vector<uint16_t> bits;
+        inPieces(rows, [&](int64_t first, int64_t last) {
+            values.resize(static_cast<size_t>(last * shape.headDim));
+            if (!half) {
+                device().download(values.data() + first * dim, from.address() + static_cast<uint64_t>(first * dim * 4),
+                                  (last - first) * dim * 4);
+                return;
             }
+            bits.resize(static_cast<size_t>((last - first) * dim));
+            device().download(bits.data(), from.address() + static_cast<uint64_t>(first * dim * 2),
+                              (last - first) * dim * 2);
+            for (int64_t r = first; r < last; ++r)
+                for (int64_t c = 0; c < shape.headDim; ++c) {
+                    const uint16_t x = bits[static_cast<size_t>((r - first) * dim + c)];
+                    values[static_cast<size_t>(r * shape.headDim + c)] =
+                        options.format == NumberFormat::BF16 ? number::bf16ToFloat(x) : number::f16ToFloat(x);
+                }
+        });
         return values;
     }
 
@@ -241,12 +267,11 @@ class Forward {
 
     void decode() {
         const int64_t rows = shape.heads() * shape.queryLen;
-        constexpr int32_t perSplit = 256;
-        const auto splits = static_cast<int32_t>(std::max<uint32_t>(1, ceilDiv(shape.keyLen, perSplit)));
+        const auto splits = static_cast<int32_t>(std::max<uint32_t>(1, ceilDiv(shape.keyLen, keysPerSplit)));
         const Buffer &o = temporary(rows * splits * dim * 4, "partO"), &m = temporary(rows * splits * 4, "m"),
                      &l = temporary(rows * splits * 4, "l");
         start("attention_flash", "flash_decode_split", {static_cast<uint32_t>(splits), static_cast<uint32_t>(rows)},
-              {128}, 0, {problem, o.address(), m.address(), l.address(), perSplit});
+              {128}, 0, {problem, o.address(), m.address(), l.address(), keysPerSplit});
         start("attention_flash", "flash_decode_combine", {static_cast<uint32_t>(rows)}, {128}, 0,
               {problem, o.address(), m.address(), l.address(), splits});
     }
@@ -359,6 +384,26 @@ AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const 
     if (options.onTile && s.headDim > 32)
         throw InputError(fmt::format("attention: tiles are told up to headDim 32, not {}", s.headDim));
     return Forward(library, s, options).run(rung, q, k, v);
+}
+
+int64_t deviceBytes(AttentionRung rung, const AttentionShape& s, NumberFormat format) {
+    const auto times = [](int64_t a, int64_t b) { return saturatedProduct(a, b); };
+    const int64_t rows = times(s.heads(), s.queryLen), keyRows = times(s.batch * s.keyHeads, s.keyLen);
+    const int64_t rowBytes = format == NumberFormat::F32 ? 4 * s.headDim : 2 * ((s.headDim + 7) / 8 * 8);
+    const int64_t tensors =
+        saturatedSum(times(2 * rowBytes, rows), saturatedSum(times(2 * rowBytes, keyRows), times(4, rows)));
+    switch (rung) {
+    case AttentionRung::Naive:
+    case AttentionRung::Tiled:
+    case AttentionRung::Cublas:
+        return saturatedSum(tensors, times(8, times(rows, s.keyLen))); // S and P
+    case AttentionRung::Flash1:
+        return saturatedSum(tensors, times(8, rows)); // m and l
+    case AttentionRung::FlashDecode:
+        return saturatedSum(tensors, times(times(rows, s.keyLen / keysPerSplit + 1), 4 * (s.headDim + 10)));
+    default:
+        return tensors;
+    }
 }
 
 void checkShape(const AttentionShape& s) {

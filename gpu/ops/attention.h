@@ -91,6 +91,9 @@ struct AttentionOptions {
 /// Throws InputError for what the kernels cannot launch: headDim above 256, heads that do not divide, too many rows.
 void checkShape(const AttentionShape& shape);
 
+/// Device memory that attentionForward takes for a rung, its tensors included; INT64_MAX when the size overflows.
+int64_t deviceBytes(AttentionRung rung, const AttentionShape& shape, NumberFormat format);
+
 /// Copies the tensors (f32, contiguous; rounded to the format) to the device, runs the rung, copies the result back.
 /// Buffers are called Q, K, V, S, P, O, lse, and the statistics of single rungs m, l, partO. headDim up to 256.
 /// Throws InputError for shapes outside that, KernelError, Cancelled.

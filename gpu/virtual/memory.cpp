@@ -1,11 +1,11 @@
 #include "gpu/virtual/memory.h"
 
 #include "gpu/error.h"
+#include "gpu/host/memory_budget.h"
 
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
-#include <new>
 #include <sys/mman.h>
 
 namespace warplight::vgpu {
@@ -17,19 +17,34 @@ constexpr int64_t gap = 4096; ///< between allocations: what runs over an end hi
 constexpr int32_t freeGranule = -1;
 constexpr int32_t gapBehind(int32_t allocation) { return -2 - allocation; }
 
+constexpr int64_t leastCapacity = int64_t(64) << 20; ///< what small kernels live in
+
+/// Null when there is not so much address space.
 void* reserve(int64_t bytes) {
     void* at = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-        throw std::bad_alloc();
-    return at;
+    return at == MAP_FAILED ? nullptr : at;
+}
+
+/// Under a limit of the address space a fourth of what is left: the shadow takes as much, and so does all else.
+int64_t affordable(int64_t capacity) {
+    constexpr int64_t whole = int64_t(1) << 20;
+    return std::min(capacity, std::max(freeAddressSpace().bytes / 4 / whole * whole, leastCapacity));
 }
 
 } // namespace
 
-GlobalMemory::GlobalMemory(int64_t capacity) : size(capacity) {
+GlobalMemory::GlobalMemory(int64_t capacity) : size(affordable(capacity)) {
     arena = static_cast<std::byte*>(reserve(size));
-    shadow = static_cast<uint8_t*>(reserve(size));
+    shadow = arena ? static_cast<uint8_t*>(reserve(size)) : nullptr;
+    if (!shadow) {
+        if (arena)
+            munmap(arena, static_cast<size_t>(size));
+        const FreeMemory left = freeAddressSpace();
+        throw InputError(fmt::format("The virtual GPU needs at least {} of address space, and {} are left{}",
+                                     memoryText(2 * size), memoryText(left.bytes),
+                                     left.where.empty() ? "" : fmt::format(" {}: allow more", left.where)));
+    }
     owner.reserve(1024);
 }
 

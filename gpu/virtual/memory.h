@@ -25,7 +25,7 @@ struct Allocation {
 /// One large reservation: an address becomes a host pointer by one addition, and its allocation by one look-up.
 class GlobalMemory {
   public:
-    /// Throws std::bad_alloc when the address space cannot be reserved.
+    /// Smaller where the address space is limited (ulimit -v). Throws InputError when not even a little can be had.
     explicit GlobalMemory(int64_t capacity = int64_t(16) << 30);
     ~GlobalMemory();
     GlobalMemory(const GlobalMemory&) = delete;

@@ -3,6 +3,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/carrier.h"
 #include "core/labs/allreduce/log_figures.h"
+#include "core/labs/allreduce/memory.h"
 #include "core/labs/allreduce/network_settings.h"
 
 #include <algorithm>
@@ -44,17 +45,17 @@ class Links : public Experiment {
         return settings.text("transport") == "mpi" ? 1.5 : 0.3;
     }
 
+    MemoryNeed neededMemory(const Settings& settings, const std::string& /*device*/) const override {
+        const CollectiveJob job = jobFor(settings);
+        return {saturatedSum(runBytes(job, true), job.elements * int64_t{4}), runAddressSpace(job),
+                fmt::format("{} ranks with {} elements", job.ranks, job.elements), "ranks or elements"};
+    }
+
     void run(const Settings& settings, Run& run) override {
-        CollectiveJob job;
-        job.transport = settings.text("transport");
-        job.algorithm = settings.text("algorithm");
-        job.ranks = static_cast<int>(settings.integer("ranks"));
-        job.elements = settings.integer("elements");
-        job.type = collectives::elementType(settings.text("dtype"));
-        job.options = algorithmOptionsOf(settings);
+        CollectiveJob job = jobFor(settings);
         job.network = networkOf(settings);
         job.disturbances = disturbancesOf(settings, job.ranks);
-        const RankVectors inputs = makeVectors("integers", job.type, job.ranks, job.elements, 1);
+        const RankVectors inputs = makeVectors("integers", job.type, job.ranks, job.elements, 1, run.cancelToken());
         collectives::RunOptions options;
         options.keepLog = true;
         options.cancel = run.cancelToken();
@@ -72,6 +73,17 @@ class Links : public Experiment {
     }
 
   private:
+    static CollectiveJob jobFor(const Settings& settings) {
+        CollectiveJob job;
+        job.transport = settings.text("transport");
+        job.algorithm = settings.text("algorithm");
+        job.ranks = static_cast<int>(settings.integer("ranks"));
+        job.elements = settings.integer("elements");
+        job.type = collectives::elementType(settings.text("dtype"));
+        job.options = algorithmOptionsOf(settings);
+        return job;
+    }
+
     static void busiest(Run& run, const collectives::MessageLog& log) {
         const auto p = static_cast<size_t>(log.ranks);
         std::vector<int64_t> carried(p * p), messages(p * p);

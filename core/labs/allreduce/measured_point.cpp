@@ -1,5 +1,7 @@
 #include "core/labs/allreduce/measured_point.h"
 
+#include "core/tensor/pieces.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,13 +21,16 @@ double at(const std::vector<double>& sorted, double share) {
 
 /// Elements of a range that differ from what repeats there; averages may be off by one in the last place.
 int64_t countWrong(const CollectiveJob& job, std::span<const std::byte> vector, collectives::Range range,
-                   const std::array<double, period>& wanted) {
+                   const std::array<double, period>& wanted, const std::atomic<bool>* cancel) {
     const auto bytes = static_cast<size_t>(tensor::bytesPerElement(job.type));
     std::array<std::array<std::byte, 8>, period> bits{};
     for (size_t i = 0; i < wanted.size(); ++i)
         setElement(job.type, bits[i], 0, wanted[i]);
     int64_t wrong = 0;
+    constexpr int64_t look = 1 << 18;
     for (int64_t i = range.begin; i < range.end; ++i) {
+        if (i % look == 0)
+            checkCancelled(cancel);
         const auto phase = static_cast<size_t>(i % period);
         if (std::memcmp(vector.data() + static_cast<size_t>(i) * bytes, bits[phase].data(), bytes) == 0)
             continue;
@@ -37,7 +42,8 @@ int64_t countWrong(const CollectiveJob& job, std::span<const std::byte> vector, 
 }
 
 /// Of what the collective promises this rank; other elements may be anything.
-int64_t countWrong(const CollectiveJob& job, int rank, std::span<const std::byte> vector) {
+int64_t countWrong(const CollectiveJob& job, int rank, std::span<const std::byte> vector,
+                   const std::atomic<bool>* cancel) {
     const auto repeating = [](auto&& valueAt) {
         std::array<double, period> values{};
         for (int64_t i = 0; i < period; ++i)
@@ -50,32 +56,35 @@ int64_t countWrong(const CollectiveJob& job, int rank, std::span<const std::byte
     int64_t wrong = 0;
     switch (job.collective) {
     case collectives::Collective::Allreduce:
-        return countWrong(job, vector, all, combined);
+        return countWrong(job, vector, all, combined, cancel);
     case collectives::Collective::ReduceScatter:
-        return countWrong(job, vector, collectives::chunkRange(job.elements, job.ranks, rank), combined);
+        return countWrong(job, vector, collectives::chunkRange(job.elements, job.ranks, rank), combined, cancel);
     case collectives::Collective::AllGather:
         for (int source = 0; source < job.ranks; ++source)
-            wrong += countWrong(job, vector, collectives::chunkRange(job.elements, job.ranks, source), of(source));
+            wrong +=
+                countWrong(job, vector, collectives::chunkRange(job.elements, job.ranks, source), of(source), cancel);
         return wrong;
     case collectives::Collective::Broadcast:
-        return countWrong(job, vector, all, of(0));
+        return countWrong(job, vector, all, of(0), cancel);
     }
     return wrong;
 }
 
 } // namespace
 
-RankVectors countingVectors(tensor::DType type, int ranks, int64_t elements) {
+RankVectors countingVectors(tensor::DType type, int ranks, int64_t elements, const std::atomic<bool>* cancel) {
     const auto bytes = static_cast<size_t>(tensor::bytesPerElement(type));
     RankVectors vectors(static_cast<size_t>(ranks));
     for (int rank = 0; rank < ranks; ++rank) {
         auto& vector = vectors[static_cast<size_t>(rank)];
-        vector.resize(static_cast<size_t>(elements) * bytes);
+        growTo(vector, static_cast<size_t>(elements) * bytes, cancel);
         for (int64_t i = 0; i < std::min(elements, period); ++i)
             setElement(type, vector, i, countingElement(rank, i));
         for (size_t done = static_cast<size_t>(std::min(elements, period)) * bytes; done < vector.size();) {
             const size_t whole = done / (period * bytes) * (period * bytes); // doubles what is there
-            const size_t more = std::min(std::max(whole, period * bytes), vector.size() - done);
+            const size_t more = std::min({std::max(whole, period * bytes), vector.size() - done,
+                                          pieceBytes / (period * bytes) * (period * bytes)});
+            checkCancelled(cancel);
             std::memcpy(vector.data() + done, vector.data(), more);
             done += more;
         }
@@ -95,7 +104,7 @@ double countingResult(collectives::Reduction reduction, int ranks, int64_t index
 }
 
 MeasuredPoint measurePoint(Carrier& carrier, const CollectiveJob& job, double budget, const std::atomic<bool>* cancel) {
-    const RankVectors inputs = countingVectors(job.type, job.ranks, job.elements);
+    const RankVectors inputs = countingVectors(job.type, job.ranks, job.elements, cancel);
     collectives::RunOptions options;
     options.cancel = cancel;
     options.warmups = 1;
@@ -107,7 +116,7 @@ MeasuredPoint measurePoint(Carrier& carrier, const CollectiveJob& job, double bu
     std::sort(seconds.begin(), seconds.end());
     MeasuredPoint point{at(seconds, 0.5), at(seconds, 0.1), at(seconds, 0.9), options.repetitions, 0};
     for (int rank = 0; rank < job.ranks; ++rank)
-        point.wrong += countWrong(job, rank, outcome.results.at(static_cast<size_t>(rank)));
+        point.wrong += countWrong(job, rank, outcome.results.at(static_cast<size_t>(rank)), cancel);
     return point;
 }
 

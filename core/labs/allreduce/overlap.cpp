@@ -4,6 +4,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/collective_job.h"
 #include "core/labs/allreduce/headline.h"
+#include "core/labs/allreduce/memory.h"
 #include "core/labs/allreduce/network_settings.h"
 
 #include <algorithm>
@@ -78,6 +79,11 @@ class Overlap : public Experiment {
 
     double estimatedSeconds(const Settings& settings) const override {
         return 0.1 + static_cast<double>(settings.integer("ranks") * settings.integer("ranks")) * 1e-6;
+    }
+
+    MemoryNeed neededMemory(const Settings& settings, const std::string& /*device*/) const override {
+        return {simulationBytes(settings.integer("ranks")), 0,
+                fmt::format("{} simulated ranks", settings.integer("ranks")), "ranks"};
     }
 
     void run(const Settings& settings, Run& run) override {

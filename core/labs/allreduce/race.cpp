@@ -4,7 +4,9 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
 #include "core/labs/allreduce/measured_point.h"
+#include "core/labs/allreduce/memory.h"
 #include "core/labs/allreduce/regimes.h"
+#include "core/profiles/byte_source.h"
 
 #include <algorithm>
 #include <cmath>
@@ -93,10 +95,35 @@ class CollectiveRace : public Experiment {
                                        settings.choices("transports").size());
     }
 
+    /// One point at a time: the largest of all.
+    MemoryNeed neededMemory(const Settings& settings, const std::string& /*device*/) const override {
+        const auto& sizes = settings.sweep("bytes");
+        const int64_t bytes = *std::max_element(sizes.begin(), sizes.end());
+        const bool library = settings.flag("library") && whyNot("mpi").empty();
+        const auto& transports = settings.choices("transports");
+        MemoryNeed need;
+        for (const std::string transport : {"threads", "mpi", "nccl"})
+            for (std::string algorithm : settings.choices("algorithms")) {
+                const bool chosen = std::find(transports.begin(), transports.end(), transport) != transports.end();
+                if (!chosen && !(library && transport == "mpi"))
+                    continue;
+                if (!chosen)
+                    algorithm = "mpi-library";
+                if (!canDo(algorithm, collectiveOf(settings)))
+                    continue;
+                const CollectiveJob job = jobFor({transport, algorithm, collectiveOf(settings)}, bytes, settings);
+                need.bytes = std::max(need.bytes, runBytes(job));
+                need.addressSpace = std::max(need.addressSpace, runAddressSpace(job));
+            }
+        need.what = fmt::format("{} ranks with vectors of {}", settings.integer("ranks"),
+                                bytesText(static_cast<double>(bytes)));
+        need.lower = "bytes or ranks";
+        return need;
+    }
+
     void run(const Settings& settings, Run& run) override {
         std::vector<int64_t> sizes = settings.sweep("bytes");
         std::sort(sizes.begin(), sizes.end());
-        const auto type = collectives::elementType(settings.text("dtype"));
         const int ranks = static_cast<int>(settings.integer("ranks"));
         begin(run, ranks);
         drawFile(settings, run);
@@ -114,15 +141,7 @@ class CollectiveRace : public Experiment {
                 run.checkCancelled();
                 run.progress(static_cast<double>(points.size()) / static_cast<double>(total),
                              fmt::format("{}, {}", runner.title(), bytesText(static_cast<double>(bytes))));
-                CollectiveJob job;
-                job.transport = runner.transport;
-                job.algorithm = runner.algorithm;
-                job.collective = runner.collective;
-                job.ranks = ranks;
-                job.type = type;
-                job.elements = std::max<int64_t>(1, bytes / tensor::bytesPerElement(type));
-                job.reduction = collectives::reductionOf(settings.text("reduction"));
-                job.options = algorithmOptionsOf(settings);
+                const CollectiveJob job = jobFor(runner, bytes, settings);
                 points.push_back({runner, job.bytes(), job.elements,
                                   measurePoint(*carriers.at(runner.transport), job, settings.real("pointSeconds"),
                                                run.cancelToken())});
@@ -132,6 +151,19 @@ class CollectiveRace : public Experiment {
     }
 
   private:
+    static CollectiveJob jobFor(const Runner& runner, int64_t bytes, const Settings& settings) {
+        CollectiveJob job;
+        job.transport = runner.transport;
+        job.algorithm = runner.algorithm;
+        job.collective = runner.collective;
+        job.ranks = static_cast<int>(settings.integer("ranks"));
+        job.type = collectives::elementType(settings.text("dtype"));
+        job.elements = std::max<int64_t>(1, bytes / tensor::bytesPerElement(job.type));
+        job.reduction = collectives::reductionOf(settings.text("reduction"));
+        job.options = algorithmOptionsOf(settings);
+        return job;
+    }
+
     static std::vector<Runner> runnersOf(const Settings& settings, Run& run, int ranks,
                                          std::map<std::string, std::unique_ptr<Carrier>>& carriers) {
         std::vector<Runner> runners;
@@ -238,7 +270,9 @@ class CollectiveRace : public Experiment {
         if (file.empty())
             return;
         int number = 0;
-        for (const collectives::NcclTests& tests : collectives::readNcclTestRuns(file)) {
+        const auto source = profiles::openFile(file);
+        for (const collectives::NcclTests& tests :
+             collectives::readNcclTestRuns(*source, {file, run.cancelToken(), {}})) {
             for (const std::string& warning : tests.warnings)
                 run.log(warning, Log::Level::Warning);
             const std::string name = file.substr(file.find_last_of('/') + 1);

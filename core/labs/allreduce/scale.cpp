@@ -4,6 +4,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
 #include "core/labs/allreduce/measured_point.h"
+#include "core/labs/allreduce/memory.h"
 #include "core/labs/allreduce/network_settings.h"
 
 #include <algorithm>
@@ -79,6 +80,12 @@ class ScalePage : public Experiment {
         for (const int64_t ranks : settings.sweep("ranks"))
             most = std::max(most, static_cast<double>(ranks));
         return 1 + 5 * most * most / (4096.0 * 4096.0);
+    }
+
+    MemoryNeed neededMemory(const Settings& settings, const std::string& /*device*/) const override {
+        const auto& ranks = settings.sweep("ranks");
+        return {simulationBytes(*std::max_element(ranks.begin(), ranks.end())), 0,
+                fmt::format("{} simulated ranks", *std::max_element(ranks.begin(), ranks.end())), "ranks"};
     }
 
     void run(const Settings& settings, Run& run) override {

@@ -3,6 +3,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
 #include "core/labs/allreduce/log_figures.h"
+#include "core/labs/allreduce/memory.h"
 #include "core/labs/allreduce/network_settings.h"
 #include "core/labs/allreduce/steps_scene.h"
 
@@ -65,12 +66,29 @@ class StepsPage : public Experiment {
         return settings.text("transport") == "mpi" ? 1.5 : settings.text("fault") == "none" ? 0.2 : 3;
     }
 
+    /// Each algorithm's results, its replay and who holds whose elements are kept; the scenes are as many fields as
+    /// there are steps, ranks and chunks.
+    MemoryNeed neededMemory(const Settings& settings, const std::string& /*device*/) const override {
+        MemoryNeed need;
+        for (const std::string& algorithm : algorithmsOf(settings)) {
+            const CollectiveJob job = jobFor(algorithm, settings);
+            const auto schedule = scheduleOf(job);
+            const auto chunks = static_cast<int64_t>(schedule->chunkBorders().size());
+            const int64_t fields = saturatedProduct((schedule->steps() + 2) * job.ranks, chunks);
+            constexpr int64_t field = sizeof(Steps::Cell) + 2 * sizeof(uint64_t);
+            need.bytes = saturatedSum(
+                need.bytes, saturatedSum(saturatedSum(runBytes(job, true), saturatedProduct(2, vectorBytes(job))),
+                                         saturatedProduct(fields, field)));
+            need.addressSpace = std::max(need.addressSpace, runAddressSpace(job));
+        }
+        need.what = fmt::format("{} ranks with {} elements", settings.integer("ranks"), settings.integer("elements"));
+        need.lower = "ranks, elements or pipelineChunks";
+        return need;
+    }
+
     void run(const Settings& settings, Run& run) override {
-        std::vector<std::string> wanted = {settings.text("algorithm")};
-        if (const std::string& other = settings.text("compare"); other != "none" && other != wanted[0])
-            wanted.push_back(other);
         std::vector<std::unique_ptr<Recorded>> recorded;
-        for (const std::string& algorithm : wanted)
+        for (const std::string& algorithm : algorithmsOf(settings))
             recorded.push_back(record(settings, run, algorithm));
 
         std::vector<ShownRun> shown;
@@ -111,21 +129,34 @@ class StepsPage : public Experiment {
     }
 
   private:
+    static std::vector<std::string> algorithmsOf(const Settings& settings) {
+        std::vector<std::string> wanted = {settings.text("algorithm")};
+        if (const std::string& other = settings.text("compare"); other != "none" && other != wanted[0])
+            wanted.push_back(other);
+        return wanted;
+    }
+
+    static CollectiveJob jobFor(const std::string& algorithm, const Settings& settings) {
+        CollectiveJob job;
+        job.transport = settings.text("transport");
+        job.algorithm = algorithm;
+        job.collective = collectiveOf(settings);
+        job.ranks = static_cast<int>(settings.integer("ranks"));
+        job.elements = settings.integer("elements");
+        job.type = collectives::elementType(settings.text("dtype"));
+        job.reduction = collectives::reductionOf(settings.text("reduction"));
+        job.options = algorithmOptionsOf(settings);
+        return job;
+    }
+
     static std::unique_ptr<Recorded> record(const Settings& settings, Run& run, const std::string& algorithm) {
         auto recorded = std::make_unique<Recorded>(); // the replay refers to the log
         Recorded& r = *recorded;
-        r.job.transport = settings.text("transport");
-        r.job.algorithm = algorithm;
-        r.job.collective = collectiveOf(settings);
-        r.job.ranks = static_cast<int>(settings.integer("ranks"));
-        r.job.elements = settings.integer("elements");
-        r.job.type = collectives::elementType(settings.text("dtype"));
-        r.job.reduction = collectives::reductionOf(settings.text("reduction"));
-        r.job.options = algorithmOptionsOf(settings);
+        r.job = jobFor(algorithm, settings);
         r.job.network = networkOf(settings);
         r.job.disturbances = disturbancesOf(settings, r.job.ranks);
         const RankVectors inputs = makeVectors(settings.text("input"), r.job.type, r.job.ranks, r.job.elements,
-                                               static_cast<uint64_t>(settings.integer("seed")));
+                                               static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
         collectives::RunOptions options;
         options.keepLog = true;
         options.warmups = 1;

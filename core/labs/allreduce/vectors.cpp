@@ -1,6 +1,7 @@
 #include "core/labs/allreduce/vectors.h"
 
 #include "core/error.h"
+#include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
 #include "gpu/number/half.h"
 
@@ -12,8 +13,6 @@
 
 namespace warplight::labs {
 namespace {
-
-constexpr double mostBytes = 8e9; // of all vectors together: as much again is needed for what comes out
 
 template <class T>
 T read(std::span<const std::byte> from, int64_t index) {
@@ -62,46 +61,49 @@ void setElement(tensor::DType type, std::span<std::byte> vector, int64_t index, 
     }
 }
 
-RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, int64_t elements, uint64_t seed) {
+RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, int64_t elements, uint64_t seed,
+                        const std::atomic<bool>* cancel) {
     const auto kinds = vectorKinds();
     if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& known) { return known.id == kind; }))
         throw InputError(
             fmt::format("input '{}': expected random, gradients, cancelling or integers", std::string(kind)));
     const int64_t bytes = tensor::bytesPerElement(type);
-    if (static_cast<double>(ranks) * static_cast<double>(elements) * static_cast<double>(bytes) > mostBytes)
-        throw InputError(
-            fmt::format("{} ranks of {} elements of {} B are more than the {:.0f} GB that vectors may take", ranks,
-                        elements, bytes, mostBytes / 1e9));
     RankVectors vectors(static_cast<size_t>(ranks));
-    std::vector<float> numbers(static_cast<size_t>(elements));
+    std::vector<float> numbers;
+    growTo(numbers, static_cast<size_t>(elements), cancel);
     for (int rank = 0; rank < ranks; ++rank) {
         const auto stream = static_cast<uint64_t>(rank);
         if (kind == "gradients")
-            tensor::fillGaussian(numbers, seed, stream, std::exp2(static_cast<float>(rank % 7) - 3));
+            tensor::fillGaussian(numbers, seed, stream, std::exp2(static_cast<float>(rank % 7) - 3), cancel);
         else
-            tensor::fillUniform(numbers, seed, stream, -1, 1);
-        if (kind == "integers")
-            for (float& value : numbers)
-                value = std::nearbyint(8 * value);
-        if (kind == "cancelling") // pairs of ranks hold opposite large numbers; the last of an odd count none
-            for (size_t i = 0; i < numbers.size(); ++i) {
-                const bool paired = rank / 2 * 2 + 1 < ranks;
-                const float large = 4.0f * static_cast<float>(1 + (i + static_cast<size_t>(rank / 2)) % 7);
-                numbers[i] += (paired ? (rank % 2 == 0 ? large : -large) : 0);
-            }
+            tensor::fillUniform(numbers, seed, stream, -1, 1, cancel);
         auto& vector = vectors[static_cast<size_t>(rank)];
-        vector.resize(static_cast<size_t>(elements * bytes));
-        for (int64_t i = 0; i < elements; ++i)
-            setElement(type, vector, i, numbers[static_cast<size_t>(i)]);
+        growTo(vector, static_cast<size_t>(elements * bytes), cancel);
+        const auto valueAt = [&](size_t i) {
+            if (kind == "integers")
+                return std::nearbyint(8 * numbers[i]);
+            if (kind != "cancelling" || rank / 2 * 2 + 1 >= ranks)
+                return numbers[i];
+            // Pairs of ranks hold opposite large numbers; the last of an odd count none.
+            const float large = 4.0f * static_cast<float>(1 + (i + static_cast<size_t>(rank / 2)) % 7);
+            return numbers[i] + (rank % 2 == 0 ? large : -large);
+        };
+        inPieces(numbers.size(), sizeof(float), cancel, [&](size_t begin, size_t end) {
+            for (size_t i = begin; i < end; ++i)
+                setElement(type, vector, static_cast<int64_t>(i), static_cast<double>(valueAt(i)));
+        });
     }
     return vectors;
 }
 
-ExactSums exactSums(tensor::DType type, const RankVectors& vectors) {
+ExactSums exactSums(tensor::DType type, const RankVectors& vectors, const std::atomic<bool>* cancel) {
     const int64_t elements =
         vectors.empty() ? 0 : static_cast<int64_t>(vectors[0].size()) / tensor::bytesPerElement(type);
     ExactSums exact;
+    constexpr int64_t look = 1 << 14;
     for (int64_t i = 0; i < elements; ++i) {
+        if (i % look == 0)
+            checkCancelled(cancel);
         long double sum = 0, lost = 0, magnitude = 0; // Neumaier's compensated sum, in 64 bits of fraction
         for (const auto& vector : vectors) {
             const long double value = elementAt(type, vector, i);

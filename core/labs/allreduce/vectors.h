@@ -3,6 +3,7 @@
 #include "core/lab/parameter.h"
 #include "core/tensor/tensor.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,8 +19,9 @@ using RankVectors = std::vector<std::vector<std::byte>>;
 /// scale of its own for every rank; "cancelling": large numbers that cancel out between ranks, and small ones.
 std::vector<lab::Parameter::Option> vectorKinds();
 
-/// The same for a seed whatever the transport. Throws InputError for an unknown kind, and when there is no room.
-RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, int64_t elements, uint64_t seed);
+/// The same for a seed whatever the transport. Throws InputError for an unknown kind, Cancelled.
+RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, int64_t elements, uint64_t seed,
+                        const std::atomic<bool>* cancel = nullptr);
 
 double elementAt(tensor::DType type, std::span<const std::byte> vector, int64_t index);
 void setElement(tensor::DType type, std::span<std::byte> vector, int64_t index, double value); ///< rounded to nearest
@@ -29,7 +31,7 @@ struct ExactSums {
     std::vector<double> sums;
     std::vector<double> magnitudes; ///< sums of absolute values: what rounding errors are measured against
 };
-ExactSums exactSums(tensor::DType type, const RankVectors& vectors);
+ExactSums exactSums(tensor::DType type, const RankVectors& vectors, const std::atomic<bool>* cancel = nullptr);
 
 /// Distance between neighbours of that type at |value|: the unit in the last place.
 double unitInLastPlace(tensor::DType type, double value);

@@ -1,8 +1,11 @@
 // How far each rung is from double precision, on friendly and on hostile inputs.
+#include "core/cpu/attention_memory.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/attention/inputs.h"
+#include "core/tensor/pieces.h"
+#include "gpu/host/memory_budget.h"
 #include "gpu/number/half.h"
 #include "gpu/virtual/virtual_device.h"
 
@@ -25,10 +28,12 @@ struct Errors {
 };
 
 /// Relative to the largest |O| of the row: an output that cancels to nearly nothing is no error of its own.
-Errors compare(const std::vector<float>& o, const std::vector<float>& lse, const std::vector<float>& exact,
-               const std::vector<float>& exactLse, int64_t headDim) {
+Errors compare(const AttentionInputs& made, const AttentionInputs& reference, const std::atomic<bool>* cancel) {
+    const auto &o = made.o, &lse = made.lse, &exact = reference.o, &exactLse = reference.lse;
+    const int64_t headDim = made.problem.headDim;
     Errors errors;
     for (size_t row = 0; row < lse.size(); ++row) {
+        checkCancelled(cancel);
         const size_t begin = row * static_cast<size_t>(headDim), end = begin + static_cast<size_t>(headDim);
         double size = 0;
         for (size_t i = begin; i < end; ++i)
@@ -99,16 +104,26 @@ class Accuracy : public Experiment {
                referenceFlops;
     }
 
+    /// The inputs three times: as made, with the reference's result, and as stored; a rung at a time.
+    MemoryNeed neededMemory(const Settings& settings, const std::string& device) const override {
+        const cpu::AttentionProblem shape = shapeOf(settings);
+        const bool onGpu = device != "cpu";
+        int64_t most = cpu::extraBytesAtMost(cpu::Implementation::Reference, shape);
+        for (const std::string& rung : settings.choices(onGpu ? "kernels" : "implementations"))
+            most = std::max(most, onGpu ? virtualBytes(rung, shape)
+                                        : cpu::extraBytesAtMost(cpu::implementationByName(rung), shape));
+        return {saturatedSum(3 * inputBytes(shape), most), 0,
+                fmt::format("{} queries and {} keys of {} features", shape.queryLen, shape.keyLen, shape.headDim),
+                fmt::format("queryLen, keyLen or headDim, or leave out {}", onGpu ? "naive and tiled" : "standard")};
+    }
+
     void run(const Settings& settings, Run& run) override {
         const bool masked = settings.text("input") == maskedRows;
-        cpu::AttentionProblem shape;
-        shape.queryLen = settings.integer("queryLen");
-        shape.keyLen = masked ? std::max<int64_t>(1, shape.queryLen / 2) : settings.integer("keyLen");
-        shape.headDim = settings.integer("headDim");
-        shape.causal = masked || settings.flag("causal");
+        const cpu::AttentionProblem shape = shapeOf(settings);
         const std::string kind = masked ? "gaussian" : settings.text("input");
-        const AttentionInputs inputs = makeInputs(shape, kind, static_cast<uint64_t>(settings.integer("seed")));
-        Judge judge{run, rounded(inputs, "f32"), table(), {}, {}, {}, {}};
+        const AttentionInputs inputs =
+            makeInputs(shape, kind, static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
+        Judge judge{run, rounded(inputs, "f32", run), table(), {}, {}, {}, {}};
         judge.worst = {"",
                        "attention.map",
                        {{"input", kind},
@@ -130,7 +145,7 @@ class Accuracy : public Experiment {
         }
         double done = 0;
         for (const std::string& dtype : dtypes) {
-            AttentionInputs stored = rounded(inputs, dtype);
+            AttentionInputs stored = rounded(inputs, dtype, run);
             Histogram histogram = emptyHistogram();
             Errors largest;
             std::string worstRung;
@@ -165,6 +180,16 @@ class Accuracy : public Experiment {
     }
 
   private:
+    static cpu::AttentionProblem shapeOf(const Settings& settings) {
+        const bool masked = settings.text("input") == maskedRows;
+        cpu::AttentionProblem shape;
+        shape.queryLen = settings.integer("queryLen");
+        shape.keyLen = masked ? std::max<int64_t>(1, shape.queryLen / 2) : settings.integer("keyLen");
+        shape.headDim = settings.integer("headDim");
+        shape.causal = masked || settings.flag("causal");
+        return shape;
+    }
+
     /// Runs rungs and fills the table, with a way from each worst row into the Map.
     struct Judge {
         Run& run;
@@ -193,8 +218,8 @@ class Accuracy : public Experiment {
 
         Errors measure(const std::string& rung, const std::string& dtype, AttentionInputs& stored) {
             compute(rung, dtype, stored);
-            round(stored.o, dtype);
-            const Errors errors = compare(stored.o, stored.lse, exact.o, exact.lse, stored.problem.headDim);
+            round(stored.o, dtype, run);
+            const Errors errors = compare(stored, exact, run.cancelToken());
             Link link = worst;
             link.title = fmt::format("Open row {} in Map", errors.worstRow);
             link.settings["row"] = std::to_string(errors.worstRow);
@@ -211,21 +236,23 @@ class Accuracy : public Experiment {
         }
     };
 
-    static void round(std::vector<float>& x, const std::string& dtype) {
-        for (float& value : x)
-            if (dtype == "f16")
-                value = number::f16ToFloat(number::floatToF16(value));
-            else if (dtype == "bf16")
-                value = number::bf16ToFloat(number::floatToBf16(value));
+    static void round(std::vector<float>& x, const std::string& dtype, const Run& run) {
+        inPieces(x.size(), sizeof(float), run.cancelToken(), [&](size_t begin, size_t end) {
+            for (size_t i = begin; i < end; ++i)
+                if (dtype == "f16")
+                    x[i] = number::f16ToFloat(number::floatToF16(x[i]));
+                else if (dtype == "bf16")
+                    x[i] = number::bf16ToFloat(number::floatToBf16(x[i]));
+        });
     }
 
     /// A copy of the inputs, stored as this type.
-    static AttentionInputs rounded(const AttentionInputs& inputs, const std::string& dtype) {
+    static AttentionInputs rounded(const AttentionInputs& inputs, const std::string& dtype, const Run& run) {
         AttentionInputs copy;
         copy.problem = inputs.problem;
         for (const auto member : {&AttentionInputs::q, &AttentionInputs::k, &AttentionInputs::v}) {
             copy.*member = inputs.*member;
-            round(copy.*member, dtype);
+            round(copy.*member, dtype, run);
         }
         copy.o = inputs.o;
         copy.lse = inputs.lse;

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/labs/attention/inputs.h"
 #include "gpu/cuda/cuda_device.h"
+#include "gpu/host/memory_budget.h"
 #include "gpu/ops/attention_traffic.h"
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
@@ -274,6 +275,17 @@ gpu::AttentionShape gpuShape(const cpu::AttentionProblem& p) {
     return {p.batch, p.queryHeads, p.keyHeads, p.queryLen, p.keyLen, p.headDim, p.scale, p.causal};
 }
 
+bool keepsScores(const std::string& kernel) {
+    const gpu::AttentionRung rung = gpu::attentionRungByName(kernel);
+    return rung == gpu::AttentionRung::Naive || rung == gpu::AttentionRung::Tiled || rung == gpu::AttentionRung::Cublas;
+}
+
+int64_t virtualBytes(const std::string& kernel, const cpu::AttentionProblem& problem) {
+    const int64_t device =
+        gpu::deviceBytes(gpu::attentionRungByName(kernel), gpuShape(problem), gpu::NumberFormat::F32);
+    return saturatedSum(saturatedProduct(2, device), inputBytes(problem) / 2);
+}
+
 std::unique_ptr<gpu::Device> openGpu(const std::string& device) {
     if (device == "vgpu")
         return vgpu::makeVirtualDevice();
@@ -309,8 +321,8 @@ void raceOnGpu(const Settings& settings, Run& run) {
     std::vector<Point> points;
     size_t done = 0;
     for (const int64_t seqLen : lengths) {
-        const AttentionInputs inputs =
-            makeInputs(problemOf(settings, seqLen), "gaussian", static_cast<uint64_t>(settings.integer("seed")));
+        const AttentionInputs inputs = makeInputs(problemOf(settings, seqLen), "gaussian",
+                                                  static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
         for (const std::string& rung : rungs) {
             run.checkCancelled();
             run.progress(static_cast<double>(done++) / static_cast<double>(lengths.size() * rungs.size()),
@@ -324,6 +336,12 @@ void raceOnGpu(const Settings& settings, Run& run) {
                 point.rung = rung;
                 point.seqLen = seqLen;
                 point.flops = cpu::usefulFlops(inputs.problem);
+            } else if (const FreeMemory memory = freeMemory(); virtualBytes(rung, inputs.problem) > memory.bytes) {
+                run.log(fmt::format("{} at N = {} is left out: it would need {}, and {} are free {}", rung, seqLen,
+                                    memoryText(virtualBytes(rung, inputs.problem)), memoryText(memory.bytes),
+                                    memory.where),
+                        Log::Level::Warning);
+                continue;
             } else if (expected > mostSeconds) {
                 leftOut.try_emplace(rung, seqLen);
                 if (!real)

@@ -6,7 +6,9 @@
 #include "gpu/ops/attention.h"
 #include "gpu/virtual/gpu_profile.h"
 
+#include <cstdint>
 #include <memory>
+#include <string>
 
 namespace warplight::labs {
 
@@ -19,6 +21,12 @@ lab::Parameter onDevice(lab::Parameter parameter, const std::string& device);
 lab::Parameter notOnDevice(lab::Parameter parameter, const std::string& device);
 
 gpu::AttentionShape gpuShape(const cpu::AttentionProblem& problem);
+
+/// Whether a kernel keeps S and P, which grow with the square of the sequence.
+bool keepsScores(const std::string& kernel);
+/// What this machine holds while the virtual GPU runs a kernel, besides the inputs: its memory, with a mark for each
+/// byte that was written, and the results.
+int64_t virtualBytes(const std::string& kernel, const cpu::AttentionProblem& problem);
 
 /// The GPU of a run: the virtual one, or an NVIDIA one ("cuda:N"). Throws InputError when it is not there.
 std::unique_ptr<gpu::Device> openGpu(const std::string& device);

@@ -1,8 +1,11 @@
 #include "core/labs/attention/inputs.h"
 
 #include "core/error.h"
+#include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
+#include "gpu/host/memory_budget.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -13,9 +16,12 @@ enum Stream : uint64_t { queryStream, keyStream, valueStream };
 
 /// Every row of x becomes the same vector of ones times `value(row)`.
 template <class ValueOfRow>
-void fillRows(std::vector<float>& x, int64_t headDim, int64_t rowsPerHead, ValueOfRow value) {
-    for (size_t i = 0; i < x.size(); ++i)
-        x[i] = value(static_cast<int64_t>(i) / headDim % rowsPerHead);
+void fillRows(std::vector<float>& x, int64_t headDim, int64_t rowsPerHead, const std::atomic<bool>* cancel,
+              ValueOfRow value) {
+    inPieces(x.size(), sizeof(float), cancel, [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i)
+            x[i] = value(static_cast<int64_t>(i) / headDim % rowsPerHead);
+    });
 }
 
 } // namespace
@@ -29,19 +35,27 @@ std::vector<lab::Parameter::Option> inputKinds() {
         {"ascending", "Ascending scores", "each key's score exceeds the one before: the maximum moves in every tile"}};
 }
 
-AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, uint64_t seed) {
+int64_t inputBytes(const cpu::AttentionProblem& shape) {
+    const int64_t queries = saturatedProduct(shape.batch * shape.queryHeads, shape.queryLen),
+                  keys = saturatedProduct(shape.batch * shape.keyHeads, shape.keyLen);
+    const int64_t floats = saturatedSum(saturatedProduct(2 * shape.headDim, saturatedSum(queries, keys)), queries);
+    return saturatedProduct(floats, sizeof(float));
+}
+
+AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, uint64_t seed,
+                           const std::atomic<bool>* cancel) {
     AttentionInputs inputs;
     const int64_t queries = shape.batch * shape.queryHeads * shape.queryLen,
                   keys = shape.batch * shape.keyHeads * shape.keyLen;
-    inputs.q.resize(static_cast<size_t>(queries * shape.headDim));
-    inputs.k.resize(static_cast<size_t>(keys * shape.headDim));
-    inputs.v.resize(inputs.k.size());
-    inputs.o.resize(inputs.q.size());
-    inputs.lse.resize(static_cast<size_t>(queries));
+    growTo(inputs.q, static_cast<size_t>(queries * shape.headDim), cancel);
+    growTo(inputs.k, static_cast<size_t>(keys * shape.headDim), cancel);
+    growTo(inputs.v, inputs.k.size(), cancel);
+    growTo(inputs.o, inputs.q.size(), cancel);
+    growTo(inputs.lse, static_cast<size_t>(queries), cancel);
     const float spread = kind == "largeLogits" ? 10.0f : 1.0f;
-    tensor::fillGaussian(inputs.q, seed, queryStream, spread);
-    tensor::fillGaussian(inputs.k, seed, keyStream, spread);
-    tensor::fillGaussian(inputs.v, seed, valueStream);
+    tensor::fillGaussian(inputs.q, seed, queryStream, spread, cancel);
+    tensor::fillGaussian(inputs.k, seed, keyStream, spread, cancel);
+    tensor::fillGaussian(inputs.v, seed, valueStream, 1, cancel);
     const float d = static_cast<float>(shape.headDim), root = std::sqrt(d);
     if (kind == "allEqual")
         std::fill(inputs.q.begin(), inputs.q.end(), 0.0f);
@@ -49,10 +63,10 @@ AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, u
         std::fill(inputs.q.begin(), inputs.q.end(), 1.0f);
         const int64_t dominant = shape.keyLen / 3;
         if (kind == "dominantKey")
-            fillRows(inputs.k, shape.headDim, shape.keyLen,
+            fillRows(inputs.k, shape.headDim, shape.keyLen, cancel,
                      [&](int64_t row) { return row == dominant ? 1000 / root : 0.0f; });
         else
-            fillRows(inputs.k, shape.headDim, shape.keyLen, [&](int64_t row) {
+            fillRows(inputs.k, shape.headDim, shape.keyLen, cancel, [&](int64_t row) {
                 return 100 / root * static_cast<float>(row) / static_cast<float>(shape.keyLen);
             });
     } else if (kind != "gaussian" && kind != "largeLogits")

@@ -3,6 +3,8 @@
 #include "core/cpu/attention.h"
 #include "core/lab/parameter.h"
 
+#include <atomic>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -21,8 +23,12 @@ struct AttentionInputs {
 /// Kinds of made-up inputs: "gaussian", and the adversarial ones of inputKinds().
 std::vector<lab::Parameter::Option> inputKinds();
 
-/// Q, K, V of the problem's shape, the same for a seed on every machine. Throws InputError for an unknown kind.
-AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, uint64_t seed);
+/// Q, K, V of the problem's shape, the same for a seed on every machine. Throws InputError for an unknown kind,
+/// Cancelled.
+AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, uint64_t seed,
+                           const std::atomic<bool>* cancel = nullptr);
+/// What they hold, with O and the log-sum-exp.
+int64_t inputBytes(const cpu::AttentionProblem& shape);
 
 /// Parameter options for every rung of the ladder.
 std::vector<lab::Parameter::Option> rungOptions();

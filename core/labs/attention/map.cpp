@@ -3,16 +3,19 @@
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/attention/inputs.h"
 #include "core/labs/attention/map_inputs.h"
 #include "core/labs/attention/tensors.h"
+#include "gpu/host/memory_budget.h"
+#include "gpu/host/regular_file.h"
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <fstream>
 #include <limits>
 #include <numeric>
 #include <span>
+#include <sstream>
 
 namespace warplight::labs {
 namespace {
@@ -24,6 +27,7 @@ constexpr int64_t summaryCell = 64; // levels from 6 on come from the streaming 
 constexpr int summaryLevel = 6;
 constexpr int64_t marginalPoints = 1024; // longer marginals are averaged over neighbours
 constexpr int64_t topKeys = 10;
+constexpr int64_t mostLabelBytes = 64 << 20; // a million tokens are some 10 MB
 
 /// Everything that outlives run() to answer for the map.
 struct Head {
@@ -120,26 +124,24 @@ class MapTiles : public TileSource {
     std::shared_ptr<const Head> head;
 };
 
-std::vector<std::string> readLabels(const std::string& file) {
+std::vector<std::string> readLabels(const std::string& file, const std::atomic<bool>* cancel) {
     std::vector<std::string> labels;
     if (file.empty())
         return labels;
-    std::ifstream in(file);
-    if (!in)
-        throw InputError(fmt::format("{}: cannot be opened, expected a text file with a token a line", file));
+    std::istringstream in(contentsOfFile(file, mostLabelBytes, "a text file with a token a line", cancel));
     for (std::string line; std::getline(in, line);)
         labels.push_back(line);
     return labels;
 }
 
 /// One head of the user's Q and K.
-MapInputs loadHead(const Settings& settings) {
+MapInputs loadHead(const Settings& settings, const std::atomic<bool>* cancel) {
     const std::string q = settings.text("qFile"), k = settings.text("kFile");
     if (q.empty() || k.empty())
         throw InputError("qFile and kFile are empty, expected files with Q and K, for example qkv.npz:q");
-    tensor::Tensor keys = formats::loadTensor(k);
+    tensor::Tensor keys = formats::loadTensor(k, cancel);
     AttentionTensors tensors =
-        arrangeAttention(formats::loadTensor(q), keys, keys, layoutByName(settings.text("layout")), q, k, k);
+        arrangeAttention(formats::loadTensor(q, cancel), keys, keys, layoutByName(settings.text("layout")), q, k, k);
     const cpu::AttentionProblem p = tensors.problem();
     const int64_t head = settings.integer("head"), heads = p.batch * p.queryHeads;
     if (head >= heads)
@@ -301,15 +303,30 @@ class Map : public Experiment {
         return rows * cols * dim / 64 / cellsPerSecond;
     }
 
+    /// Q and K, as made and packed; the pooled map; columns that are summed up in bands. Files say what they need
+    /// themselves.
+    MemoryNeed neededMemory(const Settings& settings, const std::string& /*device*/) const override {
+        if (settings.text("input") == "files")
+            return {};
+        cpu::AttentionProblem shape;
+        shape.queryLen = settings.integer("seqLen");
+        shape.keyLen = settings.integer("keyLen") ? settings.integer("keyLen") : shape.queryLen;
+        shape.headDim = settings.integer("headDim");
+        return {
+            saturatedSum(inputBytes(shape), cpu::mapBytes(shape.queryLen, shape.keyLen, shape.headDim, summaryCell)), 0,
+            fmt::format("A map of {} × {} with {} features", shape.queryLen, shape.keyLen, shape.headDim),
+            "seqLen, keyLen or headDim"};
+    }
+
     void run(const Settings& settings, Run& run) override {
         const auto head = std::make_shared<Head>();
-        head->labels = readLabels(settings.text("labels"));
+        head->labels = readLabels(settings.text("labels"), run.cancelToken());
         const int64_t keyLen = settings.integer("keyLen") ? settings.integer("keyLen") : settings.integer("seqLen");
         head->inputs =
             settings.text("input") == "files"
-                ? loadHead(settings)
+                ? loadHead(settings, run.cancelToken())
                 : makeMapInputs(settings.text("input"), settings.integer("seqLen"), keyLen, settings.integer("headDim"),
-                                static_cast<uint64_t>(settings.integer("seed")));
+                                static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
         const MapInputs& x = head->inputs;
         head->problem = {
             x.queryLen, x.keyLen,  x.headDim, 1.0f / std::sqrt(static_cast<float>(x.headDim)), settings.flag("causal"),

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/labs/attention/inputs.h"
+#include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
 
 #include <cmath>
@@ -19,12 +20,12 @@ constexpr int64_t vocabulary = 97;   // different tokens of the induction exampl
 /// Adds features f to both sides so that the scaled score gains `gain` · mean over waves of cos(w · (i - j)).
 class Builder {
   public:
-    Builder(MapInputs& inputs) : x(inputs) {}
+    Builder(MapInputs& inputs, const std::atomic<bool>* cancel) : x(inputs), cancel(cancel) {}
 
     void waves(int64_t firstFeature, const std::vector<double>& frequencies, double gain) {
         const double amplitude =
             std::sqrt(gain * std::sqrt(static_cast<double>(x.headDim)) / static_cast<double>(frequencies.size()));
-        for (int64_t i = 0; i < x.queryLen; ++i)
+        forEachRow([&](int64_t i) {
             for (size_t f = 0; f < frequencies.size(); ++f)
                 for (int64_t part = 0; part < 2; ++part) {
                     const double angle = frequencies[f] * static_cast<double>(i);
@@ -34,6 +35,7 @@ class Builder {
                     x.q[at] += value;
                     x.k[at] += value;
                 }
+        });
     }
 
     void local(int64_t firstFeature, int64_t features, double gain) {
@@ -55,14 +57,14 @@ class Builder {
     void induction(int64_t firstFeature, int64_t features, double gain, uint64_t seed) {
         std::vector<float> choice(static_cast<size_t>(x.queryLen)),
             directions(static_cast<size_t>(vocabulary * features));
-        tensor::fillUniform(choice, seed, 10, 0, static_cast<float>(vocabulary));
-        tensor::fillGaussian(directions, seed, 11);
+        tensor::fillUniform(choice, seed, 10, 0, static_cast<float>(vocabulary), cancel);
+        tensor::fillGaussian(directions, seed, 11, 1, cancel);
         const float amplitude = static_cast<float>(
             std::sqrt(gain * std::sqrt(static_cast<double>(x.headDim)) / static_cast<double>(features)));
         const auto token = [&](int64_t i) {
             return static_cast<int64_t>(choice[static_cast<size_t>(i % std::max<int64_t>(x.queryLen / 2, 1))]);
         };
-        for (int64_t i = 0; i < x.queryLen; ++i)
+        forEachRow([&](int64_t i) {
             for (int64_t f = 0; f < features; ++f) {
                 x.q[static_cast<size_t>(i * x.headDim + firstFeature + f)] +=
                     amplitude * directions[static_cast<size_t>(token(i) * features + f)];
@@ -70,6 +72,7 @@ class Builder {
                     x.k[static_cast<size_t>(i * x.headDim + firstFeature + f)] +=
                         amplitude * directions[static_cast<size_t>(token(i - 1) * features + f)];
             }
+        });
     }
 
     void sink(int64_t feature, double gain) {
@@ -80,7 +83,16 @@ class Builder {
     }
 
   private:
+    template <class Use>
+    void forEachRow(const Use& use) const {
+        for (int64_t i = 0; i < x.queryLen; ++i) {
+            checkCancelled(cancel);
+            use(i);
+        }
+    }
+
     MapInputs& x;
+    const std::atomic<bool>* cancel;
 };
 
 } // namespace
@@ -100,14 +112,15 @@ std::vector<lab::Parameter::Option> mapInputKinds() {
     return kinds;
 }
 
-MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLen, int64_t headDim, uint64_t seed) {
+MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLen, int64_t headDim, uint64_t seed,
+                        const std::atomic<bool>* cancel) {
     for (const auto& known : inputKinds())
         if (known.id == kind) {
             cpu::AttentionProblem shape;
             shape.queryLen = queryLen;
             shape.keyLen = keyLen;
             shape.headDim = headDim;
-            AttentionInputs inputs = makeInputs(shape, kind, seed);
+            AttentionInputs inputs = makeInputs(shape, kind, seed, cancel);
             return {queryLen, keyLen, headDim, std::move(inputs.q), std::move(inputs.k)};
         }
     const int64_t length = queryLen;
@@ -117,11 +130,12 @@ MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLe
     if (keyLen != queryLen)
         throw InputError(fmt::format("keyLen is {}, expected 0 or {} (as many keys as queries) for a structured map",
                                      keyLen, queryLen));
-    MapInputs inputs{length, length, headDim, std::vector<float>(static_cast<size_t>(length * headDim)), {}};
-    inputs.k.resize(inputs.q.size());
-    tensor::fillGaussian(inputs.q, seed, 0, static_cast<float>(noise));
-    tensor::fillGaussian(inputs.k, seed, 1, static_cast<float>(noise));
-    Builder build(inputs);
+    MapInputs inputs{length, length, headDim, {}, {}};
+    growTo(inputs.q, static_cast<size_t>(length * headDim), cancel);
+    growTo(inputs.k, inputs.q.size(), cancel);
+    tensor::fillGaussian(inputs.q, seed, 0, static_cast<float>(noise), cancel);
+    tensor::fillGaussian(inputs.k, seed, 1, static_cast<float>(noise), cancel);
+    Builder build(inputs, cancel);
     const int64_t even = (headDim - 1) / 2 * 2, half = even / 4 * 2;
     if (kind == "local")
         build.local(0, even, sharpness);

@@ -2,6 +2,8 @@
 
 #include "core/lab/parameter.h"
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,8 @@ std::vector<lab::Parameter::Option> mapInputKinds();
 /// time its own token came), a direction that all queries share with the first key (sink). They need a headDim
 /// of at least 8 and as many keys as queries. The kinds of inputKinds() are those that Accuracy judges, number for
 /// number.
-MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLen, int64_t headDim, uint64_t seed);
+/// Throws InputError for what does not go together, Cancelled.
+MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLen, int64_t headDim, uint64_t seed,
+                        const std::atomic<bool>* cancel = nullptr);
 
 } // namespace warplight::labs

@@ -1,10 +1,12 @@
 // Time against sequence length, measured point by point on this machine.
+#include "core/cpu/attention_memory.h"
 #include "core/cpu/machine.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/stopwatch.h"
+#include "gpu/host/memory_budget.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -111,6 +113,26 @@ class Race : public Experiment {
                static_cast<double>(settings.sweep("seqLen").size() * settings.choices("implementations").size());
     }
 
+    /// Of the longest problem: inputs, outputs and what the rungs pack, or what goes to a GPU. Points whose S and P do
+    /// not fit are left out one by one.
+    MemoryNeed neededMemory(const Settings& settings, const std::string& device) const override {
+        const auto& lengths = settings.sweep("seqLen");
+        const cpu::AttentionProblem longest = shapeOf(settings, *std::max_element(lengths.begin(), lengths.end()));
+        int64_t most = cpu::peakMeasurementBytes;
+        if (device != "cpu")
+            for (const std::string& kernel : settings.choices("kernels"))
+                most = std::max(most, keepsScores(kernel) ? 0 : virtualBytes(kernel, longest));
+        else
+            for (const std::string& rung : settings.choices("implementations"))
+                if (rung != "standard")
+                    most = std::max(most, cpu::extraBytesAtMost(cpu::implementationByName(rung), longest,
+                                                                static_cast<int>(settings.integer("threads"))));
+        return {saturatedSum(inputBytes(longest), most), 0,
+                fmt::format("N = {} with {} heads of {} features and batch {}", longest.queryLen, longest.queryHeads,
+                            longest.headDim, longest.batch),
+                "seqLen, heads, headDim or batch"};
+    }
+
     void run(const Settings& settings, Run& run) override {
         if (run.device() != "cpu") {
             raceOnGpu(settings, run);
@@ -127,8 +149,8 @@ class Race : public Experiment {
         const size_t total = lengths.size() * rungs.size();
         size_t done = 0;
         for (const int64_t seqLen : lengths) { // all rungs at a length before the next: the plot grows evenly
-            AttentionInputs inputs =
-                makeInputs(shapeOf(settings, seqLen), "gaussian", static_cast<uint64_t>(settings.integer("seed")));
+            AttentionInputs inputs = makeInputs(shapeOf(settings, seqLen), "gaussian",
+                                                static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
             for (const std::string& rung : rungs) {
                 run.checkCancelled();
                 run.progress(static_cast<double>(done) / static_cast<double>(total),
@@ -216,8 +238,8 @@ class Race : public Experiment {
     static double probeRate(const Settings& settings, const std::string& rung, Run& run) {
         const int64_t length =
             std::min(probeLength, *std::min_element(settings.sweep("seqLen").begin(), settings.sweep("seqLen").end()));
-        const AttentionInputs inputs =
-            makeInputs(shapeOf(settings, length), "gaussian", static_cast<uint64_t>(settings.integer("seed")));
+        const AttentionInputs inputs = makeInputs(shapeOf(settings, length), "gaussian",
+                                                  static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
         const auto once = [&] {
             cpu::attentionForward(cpu::implementationByName(rung), inputs.problem, executionOf(settings, run));
         };
@@ -237,13 +259,12 @@ class Race : public Experiment {
         if (seconds > limit)
             return fmt::format("one call would take about {:.1f} s, more than {:.1f} s (setting pointSeconds)", seconds,
                                limit);
-        const double needed = rung == "standard" ? 2 * bytesPerFloat * static_cast<double>(problem.queryLen) *
-                                                       static_cast<double>(problem.keyLen)
-                                                 : 0;
-        const double memory = static_cast<double>(cpu::machineInfo().memoryBytes);
-        if (needed > memory / 2)
-            return fmt::format("S and P need {:.1f} GiB of this machine's {:.1f} GiB", needed / (1 << 30),
-                               memory / (1 << 30));
+        const int64_t needed = cpu::extraBytesAtMost(cpu::implementationByName(rung), problem,
+                                                     static_cast<int>(settings.integer("threads")));
+        const FreeMemory memory = freeMemory();
+        if (needed > memory.bytes)
+            return fmt::format("{} would need {}, and {} are free {}", rung == "standard" ? "S and P" : "it",
+                               memoryText(needed), memoryText(memory.bytes), memory.where);
         return {};
     }
 

@@ -77,6 +77,17 @@ class Tiles : public Experiment {
     }
 
     double estimatedSeconds(const Settings&) const override { return 0.05; }
+    /// Every step is a scene of all tiles; a step a tile.
+    MemoryNeed neededMemory(const Settings& settings, const std::string& device) const override {
+        const auto tiles = [&](const char* size) {
+            const int64_t tile = device == "vgpu" ? std::stoll(settings.text("tile")) : settings.integer(size);
+            return (settings.integer("seqLen") + tile - 1) / tile;
+        };
+        const int64_t steps = tiles("queryTile") * tiles("keyTile");
+        constexpr int64_t factBytes = 16 << 10; // rows of statistics, captions
+        return {steps * (steps * static_cast<int64_t>(sizeof(Steps::Cell)) + factBytes), 0,
+                fmt::format("A walk over {} tiles", steps), "seqLen, or larger tiles"};
+    }
 
     void run(const Settings& settings, Run& run) override {
         const bool onGpu = run.device() == "vgpu";
@@ -89,8 +100,8 @@ class Tiles : public Experiment {
                 fmt::format("headDim {}: the kernels that tell of their tiles are compiled for at most 32; "
                             "choose the device cpu for more",
                             shape.headDim));
-        AttentionInputs inputs =
-            makeInputs(shape, settings.text("input"), static_cast<uint64_t>(settings.integer("seed")));
+        AttentionInputs inputs = makeInputs(shape, settings.text("input"),
+                                            static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
         Walk walk;
         walk.queryTile = onGpu ? std::stoll(settings.text("tile")) : settings.integer("queryTile");
         walk.keyTile = onGpu ? walk.queryTile : settings.integer("keyTile");
@@ -249,7 +260,9 @@ class Tiles : public Experiment {
 
     static void finish(Run& run, const AttentionInputs& inputs, const Walk& walk, const std::string& kernel) {
         const std::vector<float> flash = inputs.o;
-        cpu::attentionForward(cpu::Implementation::Reference, inputs.problem);
+        cpu::Execution execution;
+        execution.cancel = run.cancelToken();
+        cpu::attentionForward(cpu::Implementation::Reference, inputs.problem, execution);
         double worst = 0;
         for (size_t i = 0; i < flash.size(); ++i)
             worst = std::max(worst, std::fabs(static_cast<double>(flash[i]) - static_cast<double>(inputs.o[i])));

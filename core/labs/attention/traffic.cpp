@@ -4,6 +4,7 @@
 #include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/measured_traffic.h"
+#include "gpu/host/memory_budget.h"
 #include "gpu/ops/attention_traffic.h"
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
@@ -135,6 +136,23 @@ class TrafficExperiment : public Experiment {
         return work / 5e8;
     }
 
+    /// A kernel and a point at a time.
+    MemoryNeed neededMemory(const Settings& settings, const std::string& /*device*/) const override {
+        MemoryNeed need;
+        for (const Case& c : cases(settings))
+            for (const std::string& rung : rungsOf(settings)) {
+                const cpu::AttentionProblem problem = problemOf(c.shape);
+                const int64_t bytes = saturatedSum(inputBytes(problem), virtualBytes(rung, problem));
+                if (bytes <= need.bytes)
+                    continue;
+                need.bytes = bytes;
+                need.what = fmt::format("{} at N = {} with {} heads of {} features", rung, c.shape.queryLen,
+                                        c.shape.queryHeads, c.shape.headDim);
+            }
+        need.lower = "seqLen or heads, or leave out naive and tiled, which keep S and P";
+        return need;
+    }
+
     void run(const Settings& settings, Run& run) override {
         const std::vector<std::string> rungs = rungsOf(settings);
         if (rungs.empty())
@@ -207,6 +225,14 @@ class TrafficExperiment : public Experiment {
                            against == "tile" ? value : 0});
         }
         return all;
+    }
+
+    static cpu::AttentionProblem problemOf(const gpu::AttentionShape& shape) {
+        cpu::AttentionProblem problem;
+        problem.queryHeads = problem.keyHeads = shape.queryHeads;
+        problem.queryLen = problem.keyLen = shape.queryLen;
+        problem.headDim = shape.headDim;
+        return problem;
     }
 
     static std::string axisTitle(const Settings& s) {
@@ -309,11 +335,7 @@ class TrafficExperiment : public Experiment {
         options.gpu = gpu;
         options.tile = of.tile;
         options.cancel = run.cancelToken();
-        cpu::AttentionProblem problem;
-        problem.queryHeads = problem.keyHeads = shape.queryHeads;
-        problem.queryLen = problem.keyLen = shape.queryLen;
-        problem.headDim = shape.headDim;
-        const AttentionInputs inputs = makeInputs(problem, "gaussian", 42);
+        const AttentionInputs inputs = makeInputs(problemOf(shape), "gaussian", 42, run.cancelToken());
         const gpu::AttentionRun result =
             gpu::attentionForward(library, rung, shape, inputs.q.data(), inputs.k.data(), inputs.v.data(), options);
         Point point{name,

@@ -92,6 +92,9 @@ class Devices : public Experiment {
     }
 
     double estimatedSeconds(const Settings& s) const override { return s.flag("measure") ? 3 : 0.3; }
+    MemoryNeed neededMemory(const Settings& s, const std::string& /*device*/) const override {
+        return {s.flag("measure") ? cpu::peakMeasurementBytes : 0, 0, "Measuring peaks", {}};
+    }
 
     void run(const Settings& settings, Run& run) override {
         const cuda::DeviceList nvidia = cuda::deviceList();

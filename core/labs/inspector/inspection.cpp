@@ -3,6 +3,9 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <bit>
+#include <chrono>
+#include <thread>
 
 namespace warplight::labs {
 namespace {
@@ -42,6 +45,12 @@ void Watch::inspect(const std::function<gpu::LaunchStats(const std::function<voi
                     const std::string& gpu, Inspection& into) {
     run.progress(0, "watching accesses");
     try {
+        // A kernel that touches no memory is never asked about: the wish to cancel is looked at beside it.
+        const std::jthread relay([&](const std::stop_token& done) {
+            for (; !done.stop_requested(); std::this_thread::sleep_for(std::chrono::milliseconds(10)))
+                if (run.cancelled())
+                    enough = true;
+        });
         launch([&](gpu::LaunchConfig& config) {
             config.observer = [&](const gpu::MemoryAccess& access) { take(access, into); };
             config.cancel = &enough;

@@ -4,6 +4,8 @@
 #include "core/lab/run.h"
 #include "gpu/device.h"
 
+#include <atomic>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>

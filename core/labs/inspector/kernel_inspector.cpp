@@ -2,9 +2,11 @@
 // in words.
 #include "core/error.h"
 #include "core/labs/attention/gpu_rungs.h"
+#include "core/labs/attention/inputs.h"
 #include "core/labs/inspector/figures.h"
 #include "core/labs/inspector/inspector_lab.h"
 #include "core/labs/inspector/subject.h"
+#include "gpu/host/memory_budget.h"
 #include "gpu/ops/attention.h"
 
 #include <fmt/format.h>
@@ -79,6 +81,18 @@ class KernelInspector : public Experiment {
             return 0.1 + 4 * n * n * static_cast<double>(s.integer("headDim")) / 5e8;
         }
         return s.text("from") == "example" ? 0.3 : 2;
+    }
+
+    /// Arrays of other kernels say what they need themselves, before anything runs (KernelArgument).
+    MemoryNeed neededMemory(const Settings& s, const std::string& /*device*/) const override {
+        if (s.text("from") != "own")
+            return {};
+        cpu::AttentionProblem problem;
+        problem.queryLen = problem.keyLen = s.integer("seqLen");
+        problem.headDim = s.integer("headDim");
+        return {saturatedSum(inputBytes(problem), virtualBytes(s.text("kernel"), problem)), 0,
+                fmt::format("{} at N = {} with {} features", s.text("kernel"), problem.queryLen, problem.headDim),
+                "seqLen or headDim"};
     }
 
     void run(const Settings& settings, Run& run) override {

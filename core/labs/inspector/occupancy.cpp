@@ -51,6 +51,8 @@ class OccupancyCalculator : public Experiment {
 
     double estimatedSeconds(const Settings&) const override { return 0.01; }
 
+    MemoryNeed neededMemory(const Settings&, const std::string& /*device*/) const override { return {}; }
+
     void run(const Settings& s, Run& run) override {
         const vgpu::GpuProfile& gpu = vgpu::gpuProfile(s.text("gpu"));
         const int64_t threads = s.integer("threads"), shared = s.integer("shared");

@@ -16,7 +16,7 @@ Inspection inspectOwnKernel(const lab::Settings& settings, lab::Run& run) {
     problem.queryLen = problem.keyLen = settings.integer("seqLen");
     problem.headDim = settings.integer("headDim");
     problem.causal = settings.flag("causal");
-    const AttentionInputs inputs = makeInputs(problem, "gaussian", 42);
+    const AttentionInputs inputs = makeInputs(problem, "gaussian", 42, run.cancelToken());
     const gpu::AttentionShape shape{1,
                                     1,
                                     1,

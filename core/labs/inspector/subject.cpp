@@ -1,10 +1,10 @@
 #include "core/labs/inspector/subject.h"
 
 #include "core/error.h"
-#include "core/formats/mapped_file.h"
 #include "core/kernels/kernel_argument.h"
 #include "core/kernels/kernel_file.h"
 #include "core/labs/inspector/embedded_examples.h" // written by CMake from resources/examples/kernels
+#include "gpu/host/regular_file.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
@@ -128,8 +128,7 @@ Subject exampleSubject(const std::string& name) {
 Subject fileSubject(const std::string& file) {
     Subject s;
     s.file = file;
-    const formats::MappedFile mapped(file);
-    s.text.assign(reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size());
+    s.text = contentsOfFile(file, kernels::mostKernelBytes, "a .ptx or .cu");
     if (!s.isCuda())
         s.ptx = s.text;
     s.kernels = signaturesOf(s, s.text);
@@ -160,7 +159,7 @@ std::vector<Parameter> launchParameters(const Subject& s, const std::map<std::st
     all.push_back(Parameter::text(s.prefix + "block", "Threads a block", s.block, "X, X,Y or X,Y,Z."));
     all.push_back(Parameter::integer(s.prefix + "shared", "Dynamic shared memory", static_cast<int64_t>(s.shared), 0,
                                      227 * 1024, "Bytes, besides what the kernel declares."));
-    all.back().unit = "B";
+    all.back().unit = std::string("B"); // not a literal: g++ 12 warns of an overlap that is none
     for (size_t i = 0; i < kernel.parameters.size(); ++i) {
         const auto& p = kernel.parameters[i];
         const auto known = s.arguments.find(p.name);
@@ -179,9 +178,9 @@ Inspection inspectSubject(const Subject& s, const lab::Settings& settings, lab::
     run.progress(0, s.isCuda() && (text != s.text || s.ptx.empty()) ? "compiling" : "reading");
     kernels::KernelFile file{s.file, s.ptx, {{s.file, text}}};
     if (text != s.text || s.ptx.empty())
-        file = kernels::readKernelText(s.file, text);
+        file = kernels::readKernelText(s.file, text, run.cancelToken());
     else if (!s.isCuda())
-        file = kernels::readKernelFile(s.file);
+        file = kernels::readKernelFile(s.file, run.cancelToken());
     run.checkCancelled();
     const auto kernels = s.text == text ? s.kernels : signaturesOf(s, text);
     const kernels::KernelSignature& signature =
@@ -194,7 +193,8 @@ Inspection inspectSubject(const Subject& s, const lab::Settings& settings, lab::
     std::vector<gpu::Argument> given;
     for (size_t i = 0; i < signature.parameters.size(); ++i) {
         const std::string& name = signature.parameters[i].name;
-        arguments.emplace_back(*device, name, settings.text(fmt::format("{}{}.{}", s.prefix, signature.name, i)), name);
+        arguments.emplace_back(*device, name, settings.text(fmt::format("{}{}.{}", s.prefix, signature.name, i)), name,
+                               run.cancelToken());
         given.push_back(arguments.back().value());
     }
     gpu::LaunchConfig config;

@@ -5,6 +5,8 @@
 #include "core/labs/profile/profile_lab.h"
 #include "core/profiles/open_profile.h"
 #include "core/profiles/text.h"
+#include "gpu/host/memory_budget.h"
+#include "gpu/host/regular_file.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -22,6 +24,8 @@ constexpr size_t spansPerFrame = 2000;
 constexpr double shareOfReading = 0.9;
 /// A packed trace unpacks to some twelve times its size, at some 200 MB/s.
 constexpr double bytesPerSecond = 200e6, packing = 12;
+/// Of a file's bytes, at most: a row of a table of launches becomes a record of some 250 bytes.
+constexpr double shareKept = 1;
 
 Parameter gpuParameter() {
     std::vector<Parameter::Option> gpus = {{"auto", "As the file says", "By the GPU's name in the file."},
@@ -87,6 +91,16 @@ class OpenProfile : public Experiment {
         std::error_code error;
         const auto size = file.empty() ? 0 : std::filesystem::file_size(file, error);
         return error ? 0 : static_cast<double>(size) * (file.ends_with(".gz") ? packing : 1) / bytesPerSecond;
+    }
+
+    /// Launches with their names; what stands between them in the file is passed over.
+    MemoryNeed neededMemory(const Settings& settings, const std::string& /*device*/) const override {
+        const std::string& file = settings.text("file");
+        if (file.empty())
+            return {};
+        const auto bytes = static_cast<double>(requireRegularFile(file, "a profile that can be read"));
+        return {static_cast<int64_t>(bytes * (file.ends_with(".gz") ? packing : 1) * shareKept), 0, file,
+                "the profile: record fewer steps"};
     }
 
     void run(const Settings& settings, Run& run) override {

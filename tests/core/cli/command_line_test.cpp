@@ -21,8 +21,11 @@ struct Outcome {
     QByteArray out, err;
 };
 
-Outcome runProgram(const QStringList& arguments) {
+/// `output`: where standard output goes; empty: it is read.
+Outcome runProgram(const QStringList& arguments, const QString& output = {}) {
     QProcess process;
+    if (!output.isEmpty())
+        process.setStandardOutputFile(output);
     process.start(WARPLIGHT_CLI, arguments);
     process.waitForFinished(120'000);
     return {process.exitCode(), process.readAllStandardOutput(), process.readAllStandardError()};
@@ -51,6 +54,32 @@ class CommandLineTest : public QObject {
         QTest::newRow("unknown rung") << QStringList{"run", "attention.race", "--set", "implementations=flush"}
                                       << "flash";
         QTest::newRow("unknown device") << QStringList{"run", "attention.race", "--device", "tpu"} << "device";
+        QTest::newRow("device of no experiment") << QStringList{"run", "attention", "--device", "tpu"} << "cuda";
+        QTest::newRow("too many sizes") << QStringList{"run", "attention.race", "--set",
+                                                       "seqLen=" + QString("64,").repeated(5000) + "64"}
+                                        << "4096 values";
+        QTest::newRow("sessions are files") << smallRace + QStringList{"--save", "/tmp"} << "/tmp: is a folder";
+        QTest::newRow("results go to folders") << smallRace + QStringList{"--out", "/dev/null"} << "/dev/null";
+        QTest::newRow("an endless file") << QStringList{"run", "allreduce.race", "--set", "file=/dev/zero"}
+                                         << "/dev/zero: is a device";
+        QTest::newRow("an endless profile")
+            << QStringList{"run", "profile.open", "--set", "file=/dev/zero"} << "/dev/zero: is a device";
+        QTest::newRow("endless labels") << QStringList{"run", "attention.map", "--set", "labels=/dev/zero"}
+                                        << "/dev/zero: is a device";
+        QTest::newRow("an endless kernel")
+            << QStringList{"run", "inspect.kernel", "--set", "from=file", "--set", "file=/dev/zero"}
+            << "/dev/zero: is a device";
+        QTest::newRow("outputs are checked first")
+            << QStringList{"compute",   "attention", "--q",       "/no/q.npy", "--k",
+                           "/no/k.npy", "--v",       "/no/v.npy", "--output",  "/no/such/folder/o.npy"}
+            << "/no/such/folder/o.npy";
+        QTest::newRow("more memory than there is")
+            << QStringList{"run",   "allreduce.race", "--set", "ranks=64",      "--set", "bytes=268435456",
+                           "--set", "dtype=f64",      "--set", "library=false", "--set", "algorithms=naive"}
+            << "choose less of bytes or ranks";
+        QTest::newRow("more queries than fit") << QStringList{"run",   "attention.race", "--set", "seqLen=1048576",
+                                                              "--set", "batch=256",      "--set", "heads=256"}
+                                               << "seqLen, heads, headDim or batch";
         QTest::newRow("no such tensor file") << QStringList{"run",    "attention.map",
                                                             "--set",  "input=files",
                                                             "--set",  "qFile=/no/q.npy",
@@ -69,6 +98,99 @@ class CommandLineTest : public QObject {
         QCOMPARE(outcome.exitCode, 2);
         QVERIFY2(outcome.err.contains(names.toUtf8()), outcome.err.constData());
         QCOMPARE(outcome.err.count('\n'), 1);
+    }
+
+    void longValuesAreNotRepeatedWhole_data() {
+        QTest::addColumn<QStringList>("arguments");
+        const QString words = QString("word ").repeated(2000), letters(10000, 'x');
+        for (const QString& value : {words, letters}) {
+            const QString kind = value == words ? "words" : "letters";
+            const auto row = [&](const char* what, const QStringList& arguments) {
+                QTest::newRow(qPrintable(kind + ": " + what)) << arguments;
+            };
+            row("experiment", {"run", value});
+            row("device", {"run", "attention.race", "--device", value});
+            row("setting", {"run", "attention.race", "--set", value});
+            row("its name", {"run", "attention.race", "--set", value + "=5"});
+            row("its value", {"run", "attention.race", "--set", "headDim=" + value});
+            row("choice", {"run", "attention.race", "--set", "implementations=" + value});
+            row("sweep", {"run", "attention.race", "--set", "seqLen=" + value});
+            row("argument", {"kernel", "run", WARPLIGHT_TEST_DATA "/data/ptx/nothing.ptx", "--arg", value});
+        }
+        QTest::newRow("file") << QStringList{"run", "profile.open", "--set", "file=/" + letters};
+    }
+    void longValuesAreNotRepeatedWhole() {
+        QFETCH(QStringList, arguments);
+        const Outcome outcome = runProgram(arguments);
+        QCOMPARE(outcome.exitCode, 2);
+        QVERIFY2(outcome.err.size() < 900, outcome.err.constData());
+    }
+
+    void whatIsNoUtf8IsNotRepeated() {
+        QProcess process; // QProcess would encode the argument
+        process.start("/bin/sh", {"-c", QString("'%1' run \"$(printf 'caf\\351')\"").arg(WARPLIGHT_CLI)});
+        QVERIFY(process.waitForFinished(10'000));
+        QCOMPARE(process.exitCode(), 2);
+        const QByteArray said = process.readAllStandardError();
+        QVERIFY(QString::fromUtf8(said).toUtf8() == said);
+        QVERIFY2(said.contains("caf\xEF\xBF\xBD"), said.constData());
+    }
+
+    void aFullDiskIsAnErrorEverywhere_data() {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<QString>("output");
+        QTest::newRow("devices") << QStringList{"devices"} << "/dev/full";
+        QTest::newRow("list as JSON") << QStringList{"list", "--json"} << "/dev/full";
+        QTest::newRow("help") << QStringList{"--help"} << "/dev/full";
+        QTest::newRow("version") << QStringList{"--version"} << "/dev/full";
+        QTest::newRow("a run") << QStringList{"run", "attention.tiles"} << "/dev/full";
+        QTest::newRow("a run as JSON") << QStringList{"run", "attention.tiles", "--format", "json"} << "/dev/full";
+        QTest::newRow("a session") << QStringList{"run", "attention.tiles", "--save", "/dev/full"} << "";
+    }
+    void aFullDiskIsAnErrorEverywhere() {
+        QFETCH(QStringList, arguments);
+        QFETCH(QString, output);
+        const Outcome outcome = runProgram(arguments, output);
+        QCOMPARE(outcome.exitCode, 1);
+        QVERIFY2(outcome.err.contains("No space left on device"), outcome.err.constData());
+        QCOMPARE(outcome.err.count('\n'), 1);
+    }
+
+    void underALimitOfAddressSpaceTheVirtualGpuIsSmallerOrSaysSo_data() {
+        QTest::addColumn<int>("mebibytes");
+        QTest::addColumn<int>("exitCode");
+        QTest::newRow("enough for a small one") << 2000 << 0;
+        QTest::newRow("too little") << 60 << 2;
+    }
+    void underALimitOfAddressSpaceTheVirtualGpuIsSmallerOrSaysSo() {
+        QFETCH(int, mebibytes);
+        QFETCH(int, exitCode);
+#if defined(__SANITIZE_ADDRESS__)
+        QSKIP("The sanitizer itself reserves more.");
+#endif
+        QProcess process;
+        process.start("/bin/sh", {"-c", QString("ulimit -v %1 && exec '%2' run attention.tiles --device vgpu")
+                                            .arg(mebibytes * 1024)
+                                            .arg(WARPLIGHT_CLI)});
+        QVERIFY(process.waitForFinished(60'000));
+        const QByteArray said = process.readAllStandardError();
+        QVERIFY2(process.exitCode() == exitCode, said.constData());
+        QVERIFY2(!said.contains("bad_alloc"), said.constData());
+        QVERIFY2(exitCode == 0 || said.contains("ulimit -v"), said.constData());
+    }
+
+    void underALimitOfAddressSpaceARunIsRefusedWithTheSettingToLower() {
+#if defined(__SANITIZE_ADDRESS__)
+        QSKIP("The sanitizer itself reserves more.");
+#endif
+        QProcess process;
+        process.start("/bin/sh", {"-c", QString("ulimit -v 1500000 && exec '%1' run attention.race --set seqLen=262144 "
+                                                "--set heads=8 --set implementations=flash")
+                                            .arg(WARPLIGHT_CLI)});
+        QVERIFY(process.waitForFinished(60'000));
+        const QByteArray said = process.readAllStandardError();
+        QCOMPARE(process.exitCode(), 2);
+        QVERIFY2(said.contains("under ulimit -v: choose less of seqLen, heads, headDim or batch"), said.constData());
     }
 
     void theHottestLinesAndBusyTracksArePrinted() {

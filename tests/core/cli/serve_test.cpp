@@ -24,8 +24,9 @@ class Engine {
         process.kill();
         process.waitForFinished();
     }
-    void send(const json& message) {
-        const auto payload = lab::toCbor(message);
+    void send(const json& message) { sendRaw(lab::toCbor(message)); }
+    template <class Bytes>
+    void sendRaw(const Bytes& payload) {
         QByteArray bytes(4, '\0');
         qToLittleEndian(static_cast<quint32>(payload.size()), bytes.data());
         process.write(
@@ -240,6 +241,158 @@ class ServeTest : public QObject {
         QCOMPARE(process.exitCode(), 1);
         QCOMPARE(process.readAllStandardError().trimmed().split('\n').back().toStdString(),
                  "warplight-cli: kernel flash2_d64 failed; the GPU takes no further work from this process");
+    }
+
+    void arraysObeyTheLimitsOfTexts_data() {
+        QTest::addColumn<QByteArray>("settings");
+        QTest::addColumn<QString>("at");
+        const auto row = [](const char* name, const json& settings, const char* at) {
+            QTest::newRow(name) << QByteArray::fromStdString(settings.dump()) << at;
+        };
+        row("too many", {{"seqLen", std::vector<int>(5000, 64)}}, "seqLen");
+        row("none", {{"seqLen", json::array()}}, "seqLen");
+        row("out of range", {{"seqLen", {64, 0}}}, "seqLen");
+        row("no whole number", {{"seqLen", {64.5}}}, "seqLen");
+        row("unknown choice", {{"implementations", {"flash", "flush"}}}, "implementations");
+        row("no choice", {{"implementations", json::array()}}, "implementations");
+    }
+    void arraysObeyTheLimitsOfTexts() {
+        QFETCH(QByteArray, settings);
+        QFETCH(QString, at);
+        Engine engine;
+        engine.send({{"type", "check"},
+                     {"id", 3},
+                     {"experiment", "attention.race"},
+                     {"settings", json::parse(settings.toStdString())}});
+        const json checked = engine.receive();
+        QVERIFY2(checked["errors"].contains(at.toStdString()), checked.dump().c_str());
+        json request = runRequest(7, "attention.race", json::parse(settings.toStdString()));
+        engine.send(request);
+        const json failed = engine.receive();
+        QCOMPARE(failed["type"].get<std::string>(), std::string("failed"));
+        QCOMPARE(failed["run"].get<int>(), 7);
+    }
+
+    void whatIsNamedTwiceRunsOnce() {
+        Engine engine;
+        engine.send(runRequest(1, "attention.race",
+                               {{"seqLen", {32}}, {"implementations", {"flash", "flash"}}, {"pointSeconds", 0.01}}));
+        const json started = engine.receiveType("runStarted");
+        QCOMPARE(started["settings"]["implementations"].size(), size_t{1});
+    }
+
+    void invalidUtf8IsNeverSentBack() {
+        const std::string bad = "caf\xE9\xFF";
+        Engine engine;
+        const std::vector<json> requests = {
+            {{"type", bad}},
+            {{"type", "check"}, {"id", 1}, {"experiment", bad}, {"settings", json::object()}},
+            {{"type", "check"}, {"id", 1}, {"experiment", "attention.race"}, {"settings", {{bad, bad}}}},
+            {{"type", "run"}, {"run", 1}, {"experiment", bad}, {"settings", json::object()}, {"device", bad}},
+            {{"type", "run"},
+             {"run", 2},
+             {"experiment", "profile.open"},
+             {"device", "cpu"},
+             {"settings", {{"file", bad}}}},
+            {{"type", "probe"}, {"id", bad}, {"run", 9}, {"figure", bad}, {"row", 0}, {"col", 0}}};
+        for (const json& request : requests) {
+            engine.sendRaw(json::to_cbor(request));
+            const json answer = engine.receive(); // which cannot be read where it is not valid
+            QVERIFY(!answer.is_null());
+            QVERIFY2(answer.dump().find("caf\xE9") == std::string::npos, answer.dump().c_str()); // dump throws, too
+        }
+    }
+
+    void longValuesAreNotSentBackWhole() {
+        Engine engine;
+        const std::string letters(100'000, 'x');
+        for (const json& request :
+             {json{{"type", letters}}, json{{"type", "probe"}, {"id", letters}, {"run", letters}, {"figure", letters}},
+              json{{"type", "check"}, {"id", 1}, {"experiment", letters}},
+              json{{"type", "check"}, {"id", 1}, {"experiment", "test.ramp"}, {"settings", {{letters, 1}}}}}) {
+            engine.send(request);
+            const json answer = engine.receive();
+            QVERIFY(!answer.is_null());
+            const json& said = answer["type"] == "checked" ? answer["errors"] : answer;
+            QVERIFY2(said.dump().size() < 1000, said.dump().c_str());
+        }
+    }
+
+    void aRunThatDoesNotFitIsRefusedWithASentence() {
+        Engine engine;
+        engine.send(runRequest(1, "test.huge"));
+        const json ended = engine.receiveType("runEnded");
+        QCOMPARE(ended["outcome"].get<std::string>(), std::string("failed"));
+        const auto message = ended["message"].get<std::string>();
+        QVERIFY2(message.find("choose less of what it asks for") != std::string::npos, message.c_str());
+        QVERIFY2(message.find("1.15 EB") != std::string::npos, message.c_str());
+    }
+
+    void answersThatCannotBeWrittenEndItWithExitCode1() {
+        QProcess process;
+        process.setStandardOutputFile("/dev/full");
+        process.start(WARPLIGHT_TEST_ENGINE, {"serve"});
+        QVERIFY(process.waitForStarted());
+        const auto payload = lab::toCbor({{"type", "hello"}, {"id", 1}});
+        QByteArray bytes(4, '\0');
+        qToLittleEndian(static_cast<quint32>(payload.size()), bytes.data());
+        process.write(
+            bytes.append(reinterpret_cast<const char*>(payload.data()), static_cast<qsizetype>(payload.size())));
+        QVERIFY(process.waitForFinished(5000));
+        QCOMPARE(process.exitCode(), 1);
+        QVERIFY(process.readAllStandardError().contains("No space left on device"));
+    }
+
+    void cancelEndsWhateverTakesLong_data() {
+        QTest::addColumn<QByteArray>("settings");
+        QTest::addColumn<QString>("experiment");
+        QTest::addColumn<QString>("device");
+        QTest::addColumn<int>("after");
+        const auto row = [](const char* name, const char* experiment, const char* device, const json& settings,
+                            int after) {
+            QTest::newRow(name) << QByteArray::fromStdString(settings.dump()) << experiment << device << after;
+        };
+        row("random inputs", "attention.race", "cpu",
+            {{"seqLen", {1048576}}, {"heads", 2}, {"headDim", 64}, {"implementations", {"flash"}}}, 600);
+        row("inputs of a map", "attention.map", "cpu", {{"seqLen", 1048576}, {"headDim", 128}}, 600);
+        row("double precision", "attention.accuracy", "cpu",
+            {{"queryLen", 16384}, {"keyLen", 16384}, {"implementations", {"flash"}}}, 600);
+        row("vectors of ranks", "allreduce.numbers", "cpu", {{"elements", 4194304}, {"ranks", {32}}}, 300);
+        row("a race of ranks", "allreduce.race", "cpu",
+            {{"bytes", {134217728}}, {"ranks", 4}, {"library", false}, {"algorithms", {"ring"}}}, 300);
+        row("a kernel on the virtual GPU", "attention.traffic", "vgpu", {{"seqLen", {4096}}, {"kernels", {"flash1"}}},
+            600);
+    }
+    void cancelEndsWhateverTakesLong() {
+        QFETCH(QByteArray, settings);
+        QFETCH(QString, experiment);
+        QFETCH(QString, device);
+        QFETCH(int, after);
+        Engine engine;
+        json request = runRequest(1, qPrintable(experiment), json::parse(settings.toStdString()));
+        request["device"] = device.toStdString();
+        engine.send(request);
+        QVERIFY(!engine.receiveType("runStarted").is_null());
+        QTest::qWait(after);
+        engine.send({{"type", "ping"}, {"id", 2}}); // it is heard all the time, and seen to be busy
+        const json pong = engine.receiveType("pong");
+        QVERIFY(pong["stalledSeconds"].get<double>() < 0.3);
+        engine.send({{"type", "cancel"}, {"run", 1}});
+        const json ended = engine.receiveType("runEnded");
+        QVERIFY2(ended["outcome"] == "cancelled", ended.dump().c_str());
+    }
+
+    void aRunThatDoesNotFollowIsSeenToStall() {
+        Engine engine;
+        engine.send(runRequest(1, "test.spin"));
+        engine.receiveType("runStarted");
+        QTest::qWait(600);
+        engine.send({{"type", "ping"}, {"id", 1}});
+        QVERIFY(engine.receive()["stalledSeconds"].get<double>() < 0.5); // it computes
+        engine.send({{"type", "cancel"}, {"run", 1}});
+        QTest::qWait(600);
+        engine.send({{"type", "ping"}, {"id", 2}});
+        QVERIFY(engine.receive()["stalledSeconds"].get<double>() > 0.3);
     }
 
     void pongTellsHowLongARunHasBeenSilent() {

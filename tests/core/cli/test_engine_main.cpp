@@ -51,6 +51,7 @@ class Kernel : public Experiment {
         return d;
     }
     double estimatedSeconds(const Settings&) const override { return 1; }
+    MemoryNeed neededMemory(const Settings&, const std::string&) const override { return {}; }
     void run(const Settings& settings, Run& run) override {
         run.put({"hbm", "", "", "", Figure::Place::Headline,
                  Metric{34498150.0, "B", "", "read and written", {}, {}, Provenance::Counted, {}}});
@@ -101,6 +102,9 @@ class Fault : public Experiment {
     double estimatedSeconds(const Settings& s) const override {
         return 1e-3 * static_cast<double>(s.integer("points") * s.integer("pauseMilliseconds"));
     }
+    MemoryNeed neededMemory(const Settings&, const std::string&) const override {
+        return {what == "huge" ? int64_t{1} << 60 : 0, 0, "A run of a whole exbibyte", "what it asks for"};
+    }
     void run(const Settings& settings, Run& run) override {
         if (what == "throw")
             throw std::runtime_error("the kernel said no");
@@ -108,6 +112,9 @@ class Fault : public Experiment {
             throw DeviceLost("kernel flash2_d64 failed; the GPU takes no further work from this process");
         if (what == "crash")
             std::abort();
+        if (what == "spin")
+            for (volatile bool forEver = true; forEver;) {
+            }
         if (what == "hang")
             std::this_thread::sleep_for(std::chrono::hours(1));
         for (const Figure& figure : test::everyFigure())
@@ -145,7 +152,7 @@ int main(int argc, char** argv) {
     labs::registerDevices(registry);
     labs::registerInspector(registry);
     registry.add(std::make_unique<Kernel>());
-    for (const char* what : {"ramp", "throw", "lost", "crash", "hang"})
+    for (const char* what : {"ramp", "throw", "lost", "crash", "hang", "spin", "huge"})
         registry.add(std::make_unique<Fault>(what));
     return cli::runCli(argc, argv, registry);
 }

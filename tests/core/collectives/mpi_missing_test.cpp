@@ -1,8 +1,15 @@
 // Where there is no MPI, one sentence says what to install.
+#include "core/collectives/mpi_job.h"
 #include "core/collectives/processes.h"
 #include "core/error.h"
 
+#include <QDir>
+#include <QFile>
+#include <QTemporaryDir>
 #include <QTest>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace warplight;
 using namespace warplight::collectives;
@@ -37,6 +44,32 @@ class MpiMissingTest : public QObject {
         qunsetenv("WARPLIGHT_RANK");
         QCOMPARE(why, std::string("There is no mpirun on the PATH: install openmpi-bin."));
         QCOMPARE(thrown, why);
+    }
+
+    void emptyFoldersOfProcessesThatAreGoneGo() {
+        const pid_t gone = ::fork();
+        if (gone == 0)
+            ::_exit(0);
+        ::waitpid(gone, nullptr, 0);
+        QTemporaryDir folder;
+        const QDir in(folder.path());
+        const QString left = QString("warplight-mpi-%1-").arg(gone), lives = QString("warplight-mpi-%1-").arg(getpid());
+        for (const QString& name :
+             {left + "aaaaaa", left + "bbbbbb/ompi.host.0/pid.1", left + "cccccc/used", lives + "dddddd",
+              QString("warplight-mpi-"), QString("warplight-mpi-x-eeeeee"), QString("another")})
+            QVERIFY(in.mkpath(name));
+        QFile kept(in.filePath(left + "cccccc/used/segment"));
+        QVERIFY(kept.open(QIODevice::WriteOnly));
+        QVERIFY(QFile::link(in.filePath("another"), in.filePath(left + "ffffff")));
+        removeLeftFolders(folder.path().toStdString());
+        QStringList expected{"another",        left + "cccccc",  left + "ffffff",
+                             lives + "dddddd", "warplight-mpi-", "warplight-mpi-x-eeeeee"};
+        expected.sort();
+        QStringList names = in.entryList(QDir::Dirs | QDir::NoDotAndDotDot);
+        names.sort();
+        QCOMPARE(names, expected);
+        QVERIFY(kept.exists());
+        removeLeftFolders("/no/such/folder");
     }
 
 #ifdef WARPLIGHT_HAS_MPI

@@ -7,6 +7,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <functional>
 #include <sstream>
 
 using namespace warplight;
@@ -74,6 +75,27 @@ class SessionTest : public QObject {
     void otherFilesAreRefusedWithASentence() {
         QVERIFY_EXCEPTION_THROWN(openSession(path("absent.warplight")), InputError);
         QVERIFY_EXCEPTION_THROWN(read("PK\x03\x04 something else altogether"), InputError);
+    }
+
+    void whatHoldsNothingToShowIsRefusedWithASentence() {
+        const auto said = [](const std::function<void()>& work) {
+            try {
+                work();
+            } catch (const InputError& error) {
+                return QString(error.what());
+            }
+            return QString();
+        };
+        QVERIFY(said([] {
+                    read("WARPLIGHT 2\n and what that will hold");
+                }).contains("newer Warplight (session version 2)"));
+        QVERIFY(said([] { read("WARPLIGHT 10\n"); }).contains("session version 10"));
+        QVERIFY(said([] { read("WARPLIGHT 1 of many"); }).contains("does not begin with"));
+        saveSession(path("none.warplight"), {});
+        QVERIFY(said([&] { openSession(path("none.warplight")); }).contains("holds no runs"));
+        QFile::remove(folder.filePath("none.warplight"));
+        QVERIFY(said([] { openSession("/dev/zero"); }).contains("is a device"));
+        QVERIFY(said([&] { openSession(folder.path().toStdString()); }).contains("is a folder"));
     }
 
     void nothingHalfWrittenIsLeft() {
