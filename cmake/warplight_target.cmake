@@ -3,6 +3,10 @@
 function(warplight_options target)
     target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unknown-pragmas)
+    # GCC 13 and later take members of an empty std::optional for uninitialised.
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+        target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+    endif()
     if(WARPLIGHT_WERROR)
         target_compile_options(${target} PRIVATE -Werror)
     endif()

@@ -57,7 +57,8 @@ std::vector<std::string> environmentFor(int ranks, const std::filesystem::path& 
         {"OMPI_MCA_oob_tcp_if_include", "lo"},
         {"OMPI_MCA_plm", "isolated"}, // no ssh, no batch system
         {"OMPI_MCA_ras", "^slurm,gridengine,tm,lsf"},
-        {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
+        {"OMPI_MCA_rmaps_base_oversubscribe", "1"},                  // Open MPI 4
+        {"PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"}, // Open MPI 5
         {"OMPI_MCA_hwloc_base_binding_policy", "none"},
         {"OMPI_MCA_orte_tmpdir_base", folder},
         {"OMPI_MCA_btl_vader_backing_directory", memoryFolder},

@@ -6,12 +6,14 @@
 
 namespace warplight::profiles {
 
-/// The function's own name: no return type, namespaces, template arguments or parameters. "flash2_d64".
+/// The function's own name: no return type, namespaces, template arguments or parameters. "flash2_d64". Also of a
+/// mangled name ("_Z9my_kernelPfi").
 std::string_view baseName(std::string_view kernel);
 
 /// What fits in a table: the base name, with the functor that tells element-wise kernels apart
-/// ("vectorized_elementwise_kernel<CUDAFunctor_add>"), at most `longest` characters with the middle left out.
-std::string shortName(std::string_view kernel, size_t longest = 56);
+/// ("vectorized_elementwise_kernel<CUDAFunctor_add>"); of a wrapper that any kernel may run in (cutlass::Kernel2<...>)
+/// the name of what it runs; "(no name)" of an empty one. At most `longest` characters with the middle left out.
+std::string shortName(std::string_view kernel, size_t longest = 72);
 
 /// What kind of work a kernel does, guessed from its name.
 enum class KernelClass { Attention, MatrixProduct, Softmax, Copy, Collective, Other };

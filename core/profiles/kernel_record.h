@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/profiles/text.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -25,6 +27,7 @@ struct Figures {
     std::optional<double> f16Flops, f32Flops, f64Flops;            ///< outside tensor cores, a multiply-add is two
     std::optional<double> tensorFlops;                             ///< where a metric counts operations
     std::optional<double> tensorInstructions; ///< of warps; their FLOPs depend on the instruction's shape
+    std::optional<double> tensorShare;        ///< of their peak, 0 to 1: more than none is work that may be uncounted
     bool operator==(const Figures&) const = default;
 
     /// To and from DRAM, if it is known in any of the forms above.
@@ -33,9 +36,13 @@ struct Figures {
             return *dramReadBytes + *dramWrittenBytes;
         return dramBytes;
     }
+    /// Whether tensor cores worked without a metric that counts their operations.
+    bool uncountedTensor() const {
+        return !tensorFlops && (tensorInstructions.value_or(0) > 0 || tensorShare.value_or(0) > 0);
+    }
     /// All counted floating-point operations. Unset if none was counted, or if tensor cores worked uncounted.
     std::optional<double> flops() const {
-        if (tensorInstructions.value_or(0) > 0 && !tensorFlops)
+        if (uncountedTensor())
             return {};
         if (!f16Flops && !f32Flops && !f64Flops && !tensorFlops)
             return {};
@@ -64,11 +71,11 @@ struct KernelRecord {
     static constexpr int64_t unknown = std::numeric_limits<int64_t>::min();
 
     Kind kind = Kind::Kernel;
-    uint32_t name = 0;       ///< index into Profile::names
-    Extent grid{}, block{};  ///< zeros = not told
-    int64_t start = unknown; ///< ns on the profile's own clock
-    int64_t duration = 0;    ///< ns
-    int32_t registers = -1;  ///< a thread; -1 = not told
+    uint32_t name = 0;          ///< index into Profile::names
+    Extent grid{}, block{};     ///< zeros = not told
+    int64_t start = unknown;    ///< ns on the profile's own clock
+    int64_t duration = unknown; ///< ns; unknown where nothing measured it
+    int32_t registers = -1;     ///< a thread; -1 = not told
     int32_t device = 0;
     int64_t sharedBytes = -1; ///< a block, static and dynamic; -1 = not told
     int64_t stream = -1;      ///< -1 = not told
@@ -76,18 +83,21 @@ struct KernelRecord {
     int32_t figures = -1;     ///< index into Profile::figures, -1 = none
     int32_t collective = -1;  ///< index into Profile::collectives, -1 = none
 
-    int64_t end() const { return start + duration; }
-    bool timed() const { return start != unknown; }
+    bool lasts() const { return duration != unknown; }
+    bool timed() const { return start != unknown && lasts(); }
+    int64_t end() const { return start + duration; } ///< only of those that are timed
 };
 
-/// All launches of one kernel, as a file that keeps no single launches sums them up (nsys' cuda_gpu_kern_sum).
+/// Launches of one kernel, or copies of one kind, that a file sums up (nsys' cuda_gpu_kern_sum, ncu's --print-summary).
 struct KernelTotals {
+    KernelRecord::Kind kind = KernelRecord::Kind::Kernel;
     uint32_t name = 0;
     Extent grid{}, block{};
     int64_t launches = 0;
-    int64_t total = 0; ///< ns, as are those below
-    double mean = 0;
-    std::optional<double> median, minimum, maximum;
+    std::optional<int64_t> total;                         ///< ns, as are those below
+    std::optional<double> mean, median, minimum, maximum; ///< of one launch
+    double bytes = -1;                                    ///< of all these copies; -1 = not told
+    int32_t figures = -1;                                 ///< index into Profile::figures, means of a launch; -1 = none
 };
 
 /// Events of one category of a trace, whatever runs them.
@@ -102,29 +112,31 @@ struct Profile {
     std::string gpu;    ///< its name where the file tells: "NVIDIA A100-SXM4-80GB"
     std::vector<std::string> names;
     std::vector<KernelRecord> records; ///< by start, the longer one first; as in the file where no start is known
-    std::vector<KernelTotals> totals;  ///< only where the file has no single launches
+    std::vector<KernelTotals> totals;  ///< of launches that no record stands for
     std::vector<Figures> figures;
     std::vector<Collective> collectives;
     std::map<std::string, Category> categories; ///< of traces: "cpu_op", "kernel"
     std::vector<std::string> warnings;          ///< sentences: what is missing, was cut or had to be guessed
 
     std::string_view nameOf(const KernelRecord& record) const { return names[record.name]; }
-    const Figures* figuresOf(const KernelRecord& record) const {
-        return record.figures < 0 ? nullptr : &figures[static_cast<size_t>(record.figures)];
+    /// Of a record or of totals.
+    template <class Launches>
+    const Figures* figuresOf(const Launches& launches) const {
+        return launches.figures < 0 ? nullptr : &figures[static_cast<size_t>(launches.figures)];
     }
     const Collective* collectiveOf(const KernelRecord& record) const {
         return record.collective < 0 ? nullptr : &collectives[static_cast<size_t>(record.collective)];
     }
 };
 
-/// Keeps each name once.
+/// Keeps each name once, as valid UTF-8.
 class Names {
   public:
     explicit Names(std::vector<std::string>& list) : names(list) {}
     uint32_t index(const std::string& name) {
         const auto [place, fresh] = known.try_emplace(name, static_cast<uint32_t>(names.size()));
         if (fresh)
-            names.push_back(name);
+            names.push_back(validUtf8(name));
         return place->second;
     }
 

@@ -1,12 +1,12 @@
 #include "core/profiles/kernel_summary.h"
 
-#include "core/profiles/kernel_names.h"
-
 #include <algorithm>
 #include <cctype>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 namespace warplight::profiles {
 namespace {
@@ -20,62 +20,143 @@ double medianOf(std::vector<int64_t>& values) {
     return (static_cast<double>(*below) + static_cast<double>(*middle)) / 2;
 }
 
-void share(std::vector<KernelSummary>& list) {
-    const double all = std::accumulate(list.begin(), list.end(), 0.0, [](double sum, const KernelSummary& s) {
-        return sum + static_cast<double>(s.total);
-    });
-    for (KernelSummary& summary : list)
-        summary.share = all > 0 ? static_cast<double>(summary.total) / all : 0;
-    std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.total > b.total; });
+constexpr double ns = 1e-9;
+
+/// The sum of times above 0, at most what fits: a file may hold any number.
+int64_t plus(int64_t a, int64_t b) {
+    int64_t sum = 0;
+    return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<int64_t>::max() : sum;
 }
 
-template <class Chosen>
-std::vector<KernelSummary> summarise(const Profile& profile, Chosen chosen) {
-    std::map<std::pair<uint32_t, KernelRecord::Kind>, std::vector<const KernelRecord*>> groups;
-    for (const KernelRecord& record : profile.records)
-        if (chosen(record))
-            groups[{record.name, record.kind}].push_back(&record);
-    std::vector<KernelSummary> list;
+/// Adds what is known of some launches that took `seconds` together; 0 = not told, or too short for the clock.
+void add(KernelSummary& s, int64_t launches, std::optional<double> bytes, std::optional<double> flops, double seconds) {
+    if (bytes) {
+        s.measured += launches;
+        s.bytes += *bytes;
+    }
+    if (flops) {
+        s.counted += launches;
+        s.flops += *flops;
+    }
+    const auto both = [](Quotient& quotient, double above, double below) {
+        quotient.above += above;
+        quotient.below += below;
+    };
+    if (bytes && seconds > 0)
+        both(s.bandwidth, *bytes, seconds);
+    if (flops && seconds > 0)
+        both(s.rate, *flops, seconds);
+    if (bytes && flops && *bytes > 0)
+        both(s.intensity, *flops, *bytes);
+}
+
+/// A mean over launches that tell it.
+struct Mean {
+    double sum = 0;
+    int64_t count = 0;
+    void add(std::optional<double> value, int64_t launches = 1) {
+        if (value) {
+            sum += *value * static_cast<double>(launches);
+            count += launches;
+        }
+    }
+    std::optional<double> value() const {
+        return count ? std::optional(sum / static_cast<double>(count)) : std::nullopt;
+    }
+};
+
+struct Group {
+    std::vector<const KernelRecord*> records;
+    std::vector<const KernelTotals*> totals;
+};
+
+std::optional<double> least(std::optional<double> a, std::optional<double> b) {
+    return a && b ? std::optional(std::min(*a, *b)) : std::nullopt;
+}
+std::optional<double> most(std::optional<double> a, std::optional<double> b) {
+    return a && b ? std::optional(std::max(*a, *b)) : std::nullopt;
+}
+
+void addRecords(KernelSummary& s, Mean& occupancy, const Group& group, const Profile& profile) {
     std::vector<int64_t> times;
-    for (const auto& [key, records] : groups) {
+    for (const KernelRecord* record : group.records) {
+        ++s.launches;
+        if (record->lasts()) {
+            times.push_back(record->duration);
+            s.total = plus(s.total, record->duration);
+        }
+        const Figures* figures = profile.figuresOf(*record);
+        const auto bytes = record->bytes >= 0 ? std::optional(record->bytes)
+                           : figures          ? figures->dramTotal()
+                                              : std::nullopt;
+        add(s, 1, bytes, figures ? figures->flops() : std::nullopt,
+            record->lasts() ? static_cast<double>(record->duration) * ns : 0);
+        occupancy.add(figures ? figures->occupancy : std::nullopt);
+    }
+    if (times.empty())
+        return;
+    s.timed = static_cast<int64_t>(times.size());
+    const auto [shortest, longest] = std::minmax_element(times.begin(), times.end());
+    s.minimum = static_cast<double>(*shortest);
+    s.maximum = static_cast<double>(*longest);
+    s.median = medianOf(times);
+}
+
+void addTotals(KernelSummary& s, Mean& occupancy, const KernelTotals& totals, const Profile& profile) {
+    const bool first = s.timed == 0;
+    s.launches += totals.launches;
+    if (totals.total) {
+        s.timed += totals.launches;
+        s.total = plus(s.total, *totals.total);
+        s.median = first ? totals.median : std::nullopt; // medians of parts do not make one of the whole
+        s.minimum = first ? totals.minimum : least(s.minimum, totals.minimum);
+        s.maximum = first ? totals.maximum : most(s.maximum, totals.maximum);
+    }
+    const Figures* figures = profile.figuresOf(totals);
+    const auto ofAll = [&](std::optional<double> mean) {
+        return mean ? std::optional(*mean * static_cast<double>(totals.launches)) : std::nullopt;
+    };
+    const auto bytes = totals.bytes >= 0 ? std::optional(totals.bytes)
+                       : figures         ? ofAll(figures->dramTotal())
+                                         : std::nullopt;
+    add(s, totals.launches, bytes, figures ? ofAll(figures->flops()) : std::nullopt,
+        static_cast<double>(totals.total.value_or(0)) * ns);
+    occupancy.add(figures ? figures->occupancy : std::nullopt, totals.launches);
+}
+
+/// Kernels, or copies and fills; those with the most time first.
+std::vector<KernelSummary> summarise(const Profile& profile, bool kernels) {
+    std::map<std::pair<uint32_t, KernelRecord::Kind>, Group> groups;
+    const auto wanted = [&](KernelRecord::Kind kind) { return (kind == KernelRecord::Kind::Kernel) == kernels; };
+    for (const KernelRecord& record : profile.records)
+        if (wanted(record.kind))
+            groups[{record.name, record.kind}].records.push_back(&record);
+    for (const KernelTotals& totals : profile.totals)
+        if (wanted(totals.kind))
+            groups[{totals.name, totals.kind}].totals.push_back(&totals);
+    std::vector<KernelSummary> list;
+    double all = 0;
+    for (const auto& [key, group] : groups) {
         KernelSummary s;
         std::tie(s.name, s.kind) = key;
-        s.launches = static_cast<int64_t>(records.size());
-        times.clear();
-        double occupancy = 0;
-        int64_t occupied = 0;
-        for (const KernelRecord* record : records) {
-            times.push_back(record->duration);
-            s.total += record->duration;
-            const Figures* figures = profile.figuresOf(*record);
-            const auto bytes = record->bytes >= 0 ? std::optional(record->bytes)
-                               : figures          ? figures->dramTotal()
-                                                  : std::nullopt;
-            if (bytes && record->duration > 0) {
-                ++s.measured;
-                s.bytes += *bytes;
-                s.bytesTime += record->duration;
-                if (const auto flops = figures ? figures->flops() : std::nullopt) {
-                    ++s.counted;
-                    s.flops += *flops;
-                    s.flopsBytes += *bytes;
-                    s.flopsTime += record->duration;
-                }
-            }
-            if (figures && figures->occupancy) {
-                occupancy += *figures->occupancy;
-                ++occupied;
-            }
-        }
-        if (occupied)
-            s.occupancy = occupancy / static_cast<double>(occupied);
-        const auto [least, most] = std::minmax_element(times.begin(), times.end());
-        s.minimum = static_cast<double>(*least);
-        s.maximum = static_cast<double>(*most);
-        s.median = medianOf(times);
-        s.mean = static_cast<double>(s.total) / static_cast<double>(s.launches);
+        Mean occupancy;
+        addRecords(s, occupancy, group, profile);
+        for (const KernelTotals* totals : group.totals)
+            addTotals(s, occupancy, *totals, profile);
+        if (s.timed)
+            s.mean = static_cast<double>(s.total) / static_cast<double>(s.timed);
+        if (group.records.empty() && group.totals.size() == 1 && group.totals[0]->mean)
+            s.mean = group.totals[0]->mean; // as the file says it
+        s.occupancy = occupancy.value();
+        all += static_cast<double>(s.total);
         list.push_back(s);
     }
+    for (KernelSummary& summary : list)
+        if (summary.timed && all > 0)
+            summary.share = static_cast<double>(summary.total) / all;
+    std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) {
+        return a.total != b.total ? a.total > b.total : a.launches > b.launches;
+    });
     return list;
 }
 
@@ -116,48 +197,18 @@ std::string lettersOf(std::string_view text) {
 
 } // namespace
 
-std::vector<KernelSummary> summariseKernels(const Profile& profile) {
-    auto list = summarise(profile, [](const KernelRecord& r) { return r.kind == KernelRecord::Kind::Kernel; });
-    if (profile.records.empty()) {
-        std::map<uint32_t, size_t> places; // rows of one kernel with several grids
-        for (const KernelTotals& totals : profile.totals) {
-            const auto [place, fresh] = places.try_emplace(totals.name, list.size());
-            if (fresh) {
-                KernelSummary s;
-                s.name = totals.name;
-                s.median = totals.median;
-                s.minimum = totals.minimum;
-                s.maximum = totals.maximum;
-                list.push_back(s);
-            }
-            KernelSummary& s = list[place->second];
-            s.launches += totals.launches;
-            s.total += totals.total;
-            s.mean = static_cast<double>(s.total) / static_cast<double>(s.launches);
-            if (fresh)
-                continue;
-            s.median.reset(); // medians of parts do not make one of the whole
-            s.minimum =
-                s.minimum && totals.minimum ? std::optional(std::min(*s.minimum, *totals.minimum)) : std::nullopt;
-            s.maximum =
-                s.maximum && totals.maximum ? std::optional(std::max(*s.maximum, *totals.maximum)) : std::nullopt;
-        }
-    }
-    share(list);
-    return list;
-}
+std::vector<KernelSummary> summariseKernels(const Profile& profile) { return summarise(profile, true); }
 
-std::vector<KernelSummary> summariseCopies(const Profile& profile) {
-    auto list = summarise(profile, [](const KernelRecord& r) { return r.kind != KernelRecord::Kind::Kernel; });
-    share(list);
-    return list;
-}
+std::vector<KernelSummary> summariseCopies(const Profile& profile) { return summarise(profile, false); }
 
-bool isCollective(const Profile& profile, const KernelRecord& record) {
-    if (record.kind != KernelRecord::Kind::Kernel)
-        return false;
-    const std::string_view name = profile.nameOf(record);
-    return record.collective >= 0 || name.starts_with("nccl") || name.find(" nccl") != name.npos;
+std::vector<KernelClass> classesOf(const Profile& profile) {
+    std::vector<KernelClass> classes;
+    for (const std::string& name : profile.names)
+        classes.push_back(classOf(name));
+    for (const KernelRecord& record : profile.records)
+        if (record.kind == KernelRecord::Kind::Kernel && record.collective >= 0)
+            classes[record.name] = KernelClass::Collective;
+    return classes;
 }
 
 std::optional<int64_t> bytesOfType(std::string_view dtype) {
@@ -189,28 +240,47 @@ std::optional<double> busFactor(std::string_view collective, int64_t ranks) {
 }
 
 std::vector<CollectiveSummary> summariseCollectives(const Profile& profile) {
+    const std::vector<KernelClass> classes = classesOf(profile);
+    const auto isCollective = [&](const auto& launches) {
+        return launches.kind == KernelRecord::Kind::Kernel && classes[launches.name] == KernelClass::Collective;
+    };
     using Key = std::tuple<std::string, std::string, int64_t, int64_t>;
-    std::map<Key, std::vector<int64_t>> groups;
+    struct Calls {
+        int64_t count = 0, summedUp = 0; ///< ns
+        std::vector<int64_t> times;
+    };
+    std::map<Key, Calls> groups;
+    const auto byName = [&](uint32_t name) { return Key{shortName(profile.names[name]), "", -1, -1}; };
     for (const KernelRecord& record : profile.records) {
-        if (!isCollective(profile, record))
+        if (!isCollective(record))
             continue;
-        if (const Collective* c = profile.collectiveOf(record))
-            groups[{c->name, c->dtype, std::max(c->elementsIn, c->elementsOut), c->ranks}].push_back(record.duration);
-        else
-            groups[{std::string(baseName(profile.nameOf(record))), "", -1, -1}].push_back(record.duration);
+        const Collective* c = profile.collectiveOf(record);
+        Calls& calls =
+            groups[c ? Key{c->name, c->dtype, std::max(c->elementsIn, c->elementsOut), c->ranks} : byName(record.name)];
+        ++calls.count;
+        if (record.lasts())
+            calls.times.push_back(record.duration);
     }
+    for (const KernelTotals& totals : profile.totals)
+        if (isCollective(totals)) {
+            Calls& calls = groups[byName(totals.name)];
+            calls.count += totals.launches;
+            calls.summedUp = plus(calls.summedUp, totals.total.value_or(0));
+        }
     std::vector<CollectiveSummary> list;
-    for (auto& [key, times] : groups) {
+    for (auto& [key, calls] : groups) {
         CollectiveSummary s;
         std::tie(s.name, s.dtype, s.elements, s.ranks) = key;
-        s.calls = static_cast<int64_t>(times.size());
-        s.total = std::accumulate(times.begin(), times.end(), int64_t{0});
-        s.minimum = static_cast<double>(*std::min_element(times.begin(), times.end()));
-        s.median = medianOf(times);
+        s.calls = calls.count;
+        s.total = std::accumulate(calls.times.begin(), calls.times.end(), calls.summedUp, plus);
+        if (!calls.times.empty()) {
+            s.minimum = static_cast<double>(*std::min_element(calls.times.begin(), calls.times.end()));
+            s.median = medianOf(calls.times);
+        }
         if (const auto size = bytesOfType(s.dtype); size && s.elements >= 0) {
             s.bytes = static_cast<double>(s.elements) * static_cast<double>(*size);
-            if (s.minimum > 0) {
-                s.algorithmBandwidth = *s.bytes / (s.minimum * 1e-9);
+            if (s.minimum.value_or(0) > 0) {
+                s.algorithmBandwidth = *s.bytes / (*s.minimum * ns);
                 if (const auto factor = busFactor(s.name, s.ranks))
                     s.busBandwidth = *s.algorithmBandwidth * *factor;
             }
@@ -225,6 +295,7 @@ Overlap overlapOf(const Profile& profile) {
     struct Device {
         std::vector<Interval> collectives, kernels, all;
     };
+    const std::vector<KernelClass> classes = classesOf(profile);
     std::map<int32_t, Device> devices;
     for (const KernelRecord& record : profile.records) {
         if (!record.timed())
@@ -232,20 +303,18 @@ Overlap overlapOf(const Profile& profile) {
         Device& device = devices[record.device];
         const Interval interval{record.start, record.end()};
         device.all.push_back(interval);
-        if (isCollective(profile, record))
-            device.collectives.push_back(interval);
-        else if (record.kind == KernelRecord::Kind::Kernel)
-            device.kernels.push_back(interval);
+        if (record.kind == KernelRecord::Kind::Kernel)
+            (classes[record.name] == KernelClass::Collective ? device.collectives : device.kernels).push_back(interval);
     }
     Overlap overlap;
     for (auto& [index, device] : devices) {
         const auto collectives = merged(std::move(device.collectives)), kernels = merged(std::move(device.kernels)),
                    all = merged(std::move(device.all));
         const int64_t communication = lengthOf(collectives);
-        overlap.communication += communication;
-        overlap.exposed += communication - commonLength(collectives, kernels);
-        overlap.busy += lengthOf(all);
-        overlap.span += all.back().second - all.front().first;
+        overlap.communication = plus(overlap.communication, communication);
+        overlap.exposed = plus(overlap.exposed, communication - commonLength(collectives, kernels));
+        overlap.busy = plus(overlap.busy, lengthOf(all));
+        overlap.span = plus(overlap.span, all.back().second - all.front().first);
     }
     return overlap;
 }

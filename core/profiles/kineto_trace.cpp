@@ -4,6 +4,7 @@
 #include "core/profiles/json_scanner.h"
 #include "core/profiles/local_number.h"
 #include "core/profiles/profiler_metrics.h"
+#include "core/profiles/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +13,8 @@
 namespace warplight::profiles {
 namespace {
 
-constexpr int nsDigits = 3; ///< ts and dur are microseconds, whatever displayTimeUnit says
-constexpr int64_t longest = int64_t{1} << 62;
+constexpr int nsDigits = 3;                   ///< ts and dur are microseconds, whatever displayTimeUnit says
+constexpr int64_t longest = int64_t{1} << 61; ///< of a time: the sum of three fits
 
 /// One event while it is read; strings keep their memory from event to event.
 struct Event {
@@ -119,6 +120,7 @@ class Reader {
             while (json.nextKey(key))
                 if (key == "name" && json.peek() == '"') {
                     json.readString(text);
+                    text = validUtf8(text);
                     otherGpus = otherGpus || (!profile.gpu.empty() && profile.gpu != text);
                     if (profile.gpu.empty())
                         profile.gpu = text;
@@ -264,8 +266,8 @@ class Reader {
     }
 
     /// CUPTI writes plain numbers in its base units.
-    static double baseFactor(Metric metric) {
-        const Unit::Dimension dimension = dimensionOf(metric);
+    static double baseFactor(const MetricName& metric) {
+        const Unit::Dimension dimension = metric.dimension();
         return dimension == Unit::Dimension::Time ? 1e-9 : dimension == Unit::Dimension::Share ? 0.01 : 1;
     }
 
@@ -296,22 +298,27 @@ class Reader {
         const Wanted wanted = wantedOf(event);
         if (wanted == Wanted::No || wanted == Wanted::Unknown)
             return;
-        if (!event.start || !event.duration || *event.duration < 0) {
-            ++untimed;
-            return;
-        }
         KernelRecord record = event.record;
         record.kind = wanted == Wanted::Copy   ? KernelRecord::Kind::Copy
                       : wanted == Wanted::Fill ? KernelRecord::Kind::Fill
                                                : KernelRecord::Kind::Kernel;
         record.name = names.index(event.name);
-        record.start = *event.start;
-        record.duration = *event.duration;
+        if (wanted == Wanted::Range) { // Kineto's times of ranges are shares of the session, not measured
+            if (const auto seconds = event.metrics.seconds(); seconds && *seconds >= 0 && *seconds < 2e9)
+                record.duration = std::llround(*seconds * 1e9);
+            untimedRanges += !record.lasts();
+        } else {
+            record.start = event.start && *event.start > -(longest / 2) ? *event.start : KernelRecord::unknown;
+            record.duration = event.duration && *event.duration >= 0 ? *event.duration : KernelRecord::unknown;
+            untimed += !record.timed();
+        }
         const int64_t device = event.device.value_or(0);
         record.device = device >= 0 && device < 4096 ? static_cast<int32_t>(device) : 0;
         record.stream = event.stream.value_or(-1);
         if (event.hasCollective) {
             record.collective = static_cast<int32_t>(profile.collectives.size());
+            event.collective.name = validUtf8(event.collective.name);
+            event.collective.dtype = validUtf8(event.collective.dtype);
             profile.collectives.push_back(event.collective);
         }
         if (const Figures figures = event.metrics.figures(); figures != Figures()) {
@@ -323,26 +330,38 @@ class Reader {
 
     void finish() {
         auto& warnings = profile.warnings;
-        if (!ranges.empty() && profile.records.empty())
-            profile.records = std::move(ranges); // kernels by name with their counters
-        else if (!ranges.empty())
-            warnings.push_back(
-                fmt::format("{} profiler ranges are left out, since the kernels themselves are there.", ranges.size()));
-        for (KernelRecord& record : profile.records) // |start| and |base| are below 2^62
-            record.start += base > -longest && base < longest ? base : 0;
+        const bool kernels = std::any_of(profile.records.begin(), profile.records.end(),
+                                         [](const KernelRecord& r) { return r.kind == KernelRecord::Kind::Kernel; });
+        if (!ranges.empty() && !kernels) { // kernels by name with their counters
+            profile.records.insert(profile.records.end(), ranges.begin(), ranges.end());
+            if (untimedRanges)
+                warnings.push_back(fmt::format(
+                    "{} without a measured time: a trace deals the session's time out evenly among them, so that their "
+                    "counters are shown, but no times, shares and rates.",
+                    counted(untimedRanges, "profiler range")));
+        } else if (!ranges.empty()) {
+            warnings.push_back(fmt::format("Left out, since the kernels themselves are there: {}.",
+                                           counted(static_cast<int64_t>(ranges.size()), "profiler range")));
+        }
+        for (KernelRecord& record : profile.records)
+            if (record.start != KernelRecord::unknown)
+                record.start += base >= 0 && base < longest ? base : 0;
         std::stable_sort(profile.records.begin(), profile.records.end(), [](const auto& a, const auto& b) {
             return a.start != b.start ? a.start < b.start : a.duration > b.duration;
         });
         if (const std::string damage = source.damage(); !damage.empty())
-            warnings.push_back(fmt::format("{}: {} events before that are shown.", capital(damage), count));
-        else if (cut >= 0)
             warnings.push_back(
-                fmt::format("The trace ends early, at byte {}: {} events before that are shown.", cut, count));
+                fmt::format("{}: what comes before that is shown, {}.", capital(damage), counted(count, "event")));
+        else if (cut >= 0)
+            warnings.push_back(fmt::format("The trace ends early, at byte {}: what comes before that is shown, {}.",
+                                           cut, counted(count, "event")));
         if (damagedEvents)
-            warnings.push_back(fmt::format("{} places are no JSON and are left out, the first at byte {}.",
-                                           damagedEvents, firstDamage));
+            warnings.push_back(fmt::format(
+                "{} left out, the first at byte {}.",
+                counted(damagedEvents, "place is no JSON and is", "places are no JSON and are"), firstDamage));
         if (untimed)
-            warnings.push_back(fmt::format("{} events of GPUs have no start or duration and are left out.", untimed));
+            warnings.push_back(fmt::format("{} no start or no duration: listed, but in no time or rate.",
+                                           counted(untimed, "event of a GPU has", "events of GPUs have")));
         if (otherGpus)
             warnings.push_back("The trace names several kinds of GPU; the first is shown.");
         if (profile.records.empty())
@@ -364,7 +383,7 @@ class Reader {
     Event event;
     std::string key, text;
     bool sawEvents = false, otherGpus = false;
-    int64_t base = 0, count = 0, cut = -1, damagedEvents = 0, firstDamage = 0, untimed = 0;
+    int64_t base = 0, count = 0, cut = -1, damagedEvents = 0, firstDamage = 0, untimed = 0, untimedRanges = 0;
 };
 
 } // namespace

@@ -1,5 +1,7 @@
 #include "core/profiles/local_number.h"
 
+#include "core/profiles/text.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -10,14 +12,6 @@ namespace warplight::profiles {
 namespace {
 
 bool isDigit(char c) { return c >= '0' && c <= '9'; }
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
-        text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
-        text.remove_suffix(1);
-    return text;
-}
 
 std::string withoutSpacing(std::string_view text) {
     std::string result;

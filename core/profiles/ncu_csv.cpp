@@ -3,11 +3,14 @@
 #include "core/error.h"
 #include "core/profiles/local_number.h"
 #include "core/profiles/profiler_metrics.h"
+#include "core/profiles/text.h"
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <set>
+#include <unordered_map>
 
 namespace warplight::profiles {
 namespace {
@@ -36,22 +39,54 @@ Extent extentOf(std::string_view text) {
     return axis == 2 ? extent : Extent{};
 }
 
+/// "7", or "7.0" as pandas writes it.
+std::optional<int64_t> wholeNumber(std::string_view text) {
+    if (const auto whole = plainInteger(text))
+        return whole;
+    const auto number = plainNumber(text);
+    return number && std::fabs(*number) < 1e15 && *number == std::floor(*number)
+               ? std::optional(static_cast<int64_t>(*number))
+               : std::nullopt;
+}
+
+/// "gpu__time_duration.sum [nsecond]" or "... (nsecond)" is a name and a unit, as the window's export writes it.
+std::pair<std::string, std::string> nameAndUnit(const std::string& title) {
+    for (const auto& [open, close] : {std::pair(" [", ']'), std::pair(" (", ')')})
+        if (const size_t at = title.rfind(open);
+            at != std::string::npos && title.ends_with(close) && title.find("__") != std::string::npos)
+            return {title.substr(0, at), title.substr(at + 2, title.size() - at - 3)};
+    return {title, ""};
+}
+
+/// Which of a summary's values; a launch has but one.
+enum class Of { Mean, Least, Most };
+
 /// A value that waits until the whole file has told what its decimal point is.
 struct Waiting {
     size_t launch = 0;
-    Metric metric{};
+    MetricName metric;
     LocalNumber number;
     double factor = 1;
+    Of of = Of::Mean;
 };
 
 class Reader {
   public:
-    Reader(CsvReader& csv, const std::vector<std::string>& cells, const Reading& r)
-        : reader(csv), header(cells), reading(r), names(profile.names) {
+    Reader(CsvReader& csv, const std::vector<std::string>& cells, ProfilerWords& w, const Reading& r)
+        : reader(csv), header(cells), words(w), reading(r), names(profile.names) {
         profile.tool = "Nsight Compute";
         profile.source = r.name;
-        idColumn = 0;
-        nameColumn = need("Kernel Name");
+        idColumn = columnOf(header, "ID");
+        summary = idColumn < 0;
+        nameColumn = columnOf(header, "Kernel Name");
+        if (nameColumn < 0 && summary)
+            throw InputError(fmt::format("{}: line {} heads sums over all kernels of a GPU or an NVTX range "
+                                         "(--print-summary), expected --print-summary per-kernel, or none",
+                                         reading.name, reader.line()));
+        if (nameColumn < 0)
+            nameColumn = columnOf(header, "Function Name"); // of the window's export
+        if (nameColumn < 0)
+            nameColumn = need("Kernel Name");
         streamColumn = columnOf(header, "Stream");
         blockColumn = columnOf(header, "Block Size");
         gridColumn = columnOf(header, "Grid Size");
@@ -61,7 +96,12 @@ class Reader {
     }
 
     Profile read() {
-        columnOf(header, "Metric Name") >= 0 ? readTall() : readWide();
+        if (summary)
+            readSummary();
+        else
+            columnOf(header, "Metric Name") >= 0 ? readTall() : readWide();
+        if (profile.records.empty() && profile.totals.empty())
+            refuse();
         resolve();
         return std::move(profile);
     }
@@ -75,6 +115,16 @@ class Reader {
         return column;
     }
 
+    [[noreturn]] void refuse() const {
+        std::string said;
+        for (const std::string& sentence : words.reasons())
+            said.append(". ").append(sentence, 0, sentence.size() - 1);
+        throw InputError(fmt::format("{}: holds no GPU kernel: no launch stands in its table, expected rows of ncu "
+                                     "--csv{}{}",
+                                     reading.name, strange ? fmt::format(" as line {} is none", firstStrange) : "",
+                                     said));
+    }
+
     const std::string& cell(int64_t column) const {
         static const std::string none;
         return column < 0 || column >= static_cast<int64_t>(row.size()) ? none : row[static_cast<size_t>(column)];
@@ -85,11 +135,18 @@ class Reader {
         while (reader.nextRow(row)) {
             if (row.size() == 1 && row[0].empty())
                 continue;
-            if (row[0].starts_with("=="))
+            if (row[0].starts_with("==")) {
+                words.hear(fmt::format("{}", fmt::join(row, ",")));
                 continue;
-            if (isNcuHeader(row)) // files of several runs, one after the other
+            }
+            if (isNcuHeader(row)) { // files of several runs, one after the other: they count from 0 again
+                ++runs;
                 continue;
-            if (static_cast<int64_t>(row.size()) <= nameColumn || row.size() + 8 < header.size()) {
+            }
+            while (row.size() > header.size() && row.back().empty())
+                row.pop_back();
+            if (static_cast<int64_t>(row.size()) <= nameColumn || row.size() + 8 < header.size() ||
+                row.size() > header.size()) {
                 if (strange++ == 0)
                     firstStrange = reader.line();
                 continue;
@@ -102,57 +159,117 @@ class Reader {
     KernelRecord launch() {
         KernelRecord record;
         record.name = names.index(cell(nameColumn));
-        record.stream = plainInteger(cell(streamColumn)).value_or(-1);
+        record.stream = wholeNumber(cell(streamColumn)).value_or(-1);
         record.block = extentOf(cell(blockColumn));
         record.grid = extentOf(cell(gridColumn));
-        const int64_t device = plainInteger(cell(deviceColumn)).value_or(0);
+        const int64_t device = wholeNumber(cell(deviceColumn)).value_or(0);
         record.device = device >= 0 && device < 4096 ? static_cast<int32_t>(device) : 0;
         if (capability.empty())
             capability = cell(capabilityColumn);
         return record;
     }
 
-    void take(size_t launchIndex, Metric metric, std::string_view unitText, const std::string& text) {
+    void take(size_t launchIndex, const MetricName& metric, std::string_view unitText, const std::string& text,
+              Of of = Of::Mean) {
         const auto number = localNumber(text);
         if (!number) {
             if (!text.empty() && text != "n/a" && text != "N/A" && text != "nan" && text != "no data" &&
                 badValues++ == 0)
-                firstBad = fmt::format("\"{}\" in line {}", text.substr(0, 40), reader.line());
+                firstBad = fmt::format("\"{}\" in line {}", shortened(validUtf8(text), 40), reader.line());
             return;
         }
         point.add(number->says);
         const auto unit = unitOf(unitText);
-        const Unit::Dimension wanted = dimensionOf(metric);
+        const Unit::Dimension wanted = metric.dimension();
         double factor = 1;
         if (unit && unit->dimension == wanted) {
             factor = unit->factor;
         } else if (unitText.empty()) { // base units
             factor = wanted == Unit::Dimension::Time ? 1e-9 : wanted == Unit::Dimension::Share ? 0.01 : 1;
+        } else if (unit && wanted == Unit::Dimension::CountPerCycle && unit->dimension == Unit::Dimension::Count) {
+            factor = unit->factor; // some derived metrics leave the cycle out
         } else {
-            unknownUnits.insert(std::string(unitText.substr(0, 40)));
+            if (unknownUnits.size() < 4)
+                unknownUnits.insert(shortened(validUtf8(unitText), 40));
             return;
         }
-        waiting.push_back({launchIndex, metric, *number, factor});
+        waiting.push_back({launchIndex, metric, *number, factor, of});
+    }
+
+    /// Which launch, or sum of launches, this row belongs to; rows of one may stand anywhere.
+    size_t placeOf(std::string key, size_t next) {
+        if (key != lastKey) {
+            lastPlace = places.try_emplace(key, next).first->second;
+            lastKey = std::move(key);
+        }
+        return lastPlace;
     }
 
     void readTall() {
         const int64_t metricColumn = need("Metric Name"), unitColumn = need("Metric Unit"),
                       valueColumn = need("Metric Value");
-        std::string current; // process and ID of the launch whose rows come now
         while (nextRow()) {
-            std::string key = cell(processColumn) + '/' + cell(idColumn);
-            if (key != current || profile.records.empty()) {
-                current = std::move(key);
+            const size_t place =
+                placeOf(fmt::format("{}/{}/{}/{}", runs, cell(processColumn), cell(idColumn), cell(nameColumn)),
+                        profile.records.size());
+            if (place == profile.records.size())
                 profile.records.push_back(launch());
-            }
             if (const auto metric = metricOf(cell(metricColumn), cell(unitColumn)))
-                take(profile.records.size() - 1, *metric, cell(unitColumn), cell(valueColumn));
+                take(place, *metric, cell(unitColumn), cell(valueColumn));
+        }
+    }
+
+    /// --print-summary per-kernel: least, most and mean of a metric over launches of one shape.
+    void readSummary() {
+        const int64_t metricColumn = need("Metric Name"), unitColumn = need("Metric Unit"),
+                      meanColumn = need("Average"), countColumn = need("Invocations"),
+                      leastColumn = columnOf(header, "Minimum"), mostColumn = columnOf(header, "Maximum"),
+                      sectionColumn = columnOf(header, "Section Name");
+        const int64_t own = sectionColumn < 0 ? metricColumn : std::min(sectionColumn, metricColumn);
+        while (nextRow()) {
+            const auto count = localNumber(cell(countColumn));
+            if (!count || count->dotDecimal < 1 || count->dotDecimal > 1e12) {
+                if (strange++ == 0)
+                    firstStrange = reader.line();
+                continue;
+            }
+            std::string key = fmt::format("{}", runs);
+            for (int64_t column = 0; column < own; ++column)
+                if (header[static_cast<size_t>(column)].empty() || column >= static_cast<int64_t>(row.size()))
+                    continue; // an index of the row
+                else
+                    key += '/' + cell(column);
+            const size_t place = placeOf(std::move(key), profile.totals.size());
+            if (place == profile.totals.size()) {
+                const KernelRecord first = launch();
+                KernelTotals totals;
+                totals.name = first.name;
+                totals.grid = first.grid;
+                totals.block = first.block;
+                totals.launches = std::llround(count->dotDecimal);
+                profile.totals.push_back(totals);
+            }
+            const auto metric = metricOf(cell(metricColumn), cell(unitColumn));
+            if (!metric)
+                continue;
+            take(place, *metric, cell(unitColumn), cell(meanColumn));
+            if (metric->metric == Metric::Duration) {
+                take(place, *metric, cell(unitColumn), cell(leastColumn), Of::Least);
+                take(place, *metric, cell(unitColumn), cell(mostColumn), Of::Most);
+            }
         }
     }
 
     void readWide() {
-        std::vector<std::string> units(header.size());
-        std::vector<std::pair<int64_t, Metric>> columns;
+        std::vector<std::string> units(header.size()), titles;
+        bool inTitles = false;
+        for (size_t i = 0; i < header.size(); ++i) {
+            auto [title, unit] = nameAndUnit(header[i]);
+            inTitles = inTitles || !unit.empty();
+            titles.push_back(std::move(title));
+            units[i] = std::move(unit);
+        }
+        std::vector<std::pair<int64_t, MetricName>> columns;
         const int64_t gpuColumn = columnOf(header, "device__attribute_display_name");
         bool first = true;
         while (nextRow()) {
@@ -162,61 +279,88 @@ class Reader {
                 if (haveUnits)
                     std::copy_n(row.begin(), std::min(row.size(), units.size()), units.begin());
                 for (size_t i = 0; i < header.size(); ++i)
-                    if (const auto metric = metricOf(header[i], units[i]))
+                    if (const auto metric = metricOf(titles[i], units[i]))
                         columns.emplace_back(static_cast<int64_t>(i), *metric);
                 if (haveUnits)
                     continue;
-                profile.warnings.push_back("The table has no row of units: times are taken as nanoseconds and sizes as "
-                                           "bytes, as --print-units base prints them.");
+                if (!inTitles)
+                    profile.warnings.push_back(
+                        "The table has no row of units: times are taken as nanoseconds and sizes "
+                        "as bytes, as --print-units base prints them.");
             }
             if (profile.gpu.empty())
-                profile.gpu = cell(gpuColumn);
+                profile.gpu = validUtf8(cell(gpuColumn));
             profile.records.push_back(launch());
             for (const auto& [column, metric] : columns)
                 take(profile.records.size() - 1, metric, units[static_cast<size_t>(column)], cell(column));
         }
     }
 
+    static std::optional<double> nanoseconds(const LaunchMetrics& metrics) {
+        constexpr double longest = 2e9; // seconds: an int64 holds the ns of several
+        const auto seconds = metrics.seconds();
+        return seconds && *seconds >= 0 && *seconds < longest ? std::optional(*seconds * 1e9) : std::nullopt;
+    }
+    int32_t keep(const Figures& figures, int64_t launches) {
+        if (figures == Figures())
+            return -1;
+        uncountedTensor += figures.uncountedTensor() ? launches : 0;
+        profile.figures.push_back(figures);
+        return static_cast<int32_t>(profile.figures.size()) - 1;
+    }
+
     void resolve() {
-        std::vector<LaunchMetrics> metrics(profile.records.size());
+        const size_t count = std::max(profile.records.size(), profile.totals.size());
+        std::vector<LaunchMetrics> metrics(count), least(summary ? count : 0), most(summary ? count : 0);
         for (const Waiting& value : waiting)
-            metrics[value.launch].set(value.metric, point.of(value.number) * value.factor);
-        int64_t untimed = 0, uncountedTensor = 0;
-        for (size_t i = 0; i < metrics.size(); ++i) {
+            (value.of == Of::Least  ? least
+             : value.of == Of::Most ? most
+                                    : metrics)[value.launch]
+                .set(value.metric, point.of(value.number) * value.factor);
+        int64_t untimed = 0, all = static_cast<int64_t>(profile.records.size());
+        for (size_t i = 0; i < profile.records.size(); ++i) {
             KernelRecord& record = profile.records[i];
-            constexpr double longest = 9e9; // seconds whose ns an int64 holds
-            const auto seconds = metrics[i].seconds();
-            if (seconds && *seconds >= 0 && *seconds < longest)
-                record.duration = std::llround(*seconds * 1e9);
+            if (const auto time = nanoseconds(metrics[i]))
+                record.duration = std::llround(*time);
             else
                 ++untimed;
             if (const auto registers = metrics[i].registers(); registers && *registers >= 0 && *registers < 1e6)
                 record.registers = static_cast<int32_t>(*registers);
             if (const auto shared = metrics[i].sharedBytes(); shared && *shared >= 0 && *shared < 1e12)
                 record.sharedBytes = std::llround(*shared);
-            if (const Figures figures = metrics[i].figures(); figures != Figures()) {
-                uncountedTensor += figures.tensorInstructions.value_or(0) > 0 && !figures.tensorFlops;
-                record.figures = static_cast<int32_t>(profile.figures.size());
-                profile.figures.push_back(figures);
-            }
+            record.figures = keep(metrics[i].figures(), 1);
+        }
+        for (size_t i = 0; i < profile.totals.size(); ++i) {
+            KernelTotals& totals = profile.totals[i];
+            all += totals.launches;
+            totals.mean = nanoseconds(metrics[i]);
+            totals.minimum = nanoseconds(least[i]);
+            totals.maximum = nanoseconds(most[i]);
+            if (const double sum = totals.mean.value_or(0) * static_cast<double>(totals.launches);
+                totals.mean && sum < 2e18)
+                totals.total = std::llround(sum);
+            else
+                untimed += totals.launches;
+            totals.figures = keep(metrics[i].figures(), totals.launches);
         }
         if (profile.gpu.empty() && !capability.empty())
-            profile.gpu = "compute capability " + capability;
-        warn(untimed, uncountedTensor);
+            profile.gpu = "compute capability " + validUtf8(capability);
+        warn(untimed, all);
     }
 
-    void warn(int64_t untimed, int64_t uncountedTensor) {
+    void warn(int64_t untimed, int64_t all) {
         auto& warnings = profile.warnings;
-        if (profile.records.empty())
-            warnings.push_back("The table holds no launch.");
+        for (const std::string& error : words.errors())
+            warnings.push_back(error);
+        if (summary)
+            warnings.push_back("Sums over launches (--print-summary): without that option, single launches are shown.");
         if (untimed)
-            warnings.push_back(fmt::format("{} of {} launches have no duration: collect gpu__time_duration.sum.",
-                                           untimed, profile.records.size()));
+            warnings.push_back(fmt::format("{} of {} have no duration: collect gpu__time_duration.sum.", untimed,
+                                           counted(all, "launch", "launches")));
         if (uncountedTensor)
-            warnings.push_back(fmt::format(
-                "{} launches count tensor core instructions, whose FLOPs depend on their shape, and are left "
-                "out of rates: collect sm__ops_path_tensor_src_*.sum.",
-                uncountedTensor));
+            warnings.push_back(fmt::format("Rates leave out {}, whose tensor core instructions are not counted in "
+                                           "FLOPs: collect sm__ops_path_tensor_src_*.sum.",
+                                           counted(uncountedTensor, "launch", "launches")));
         if (point.contradicts())
             warnings.push_back(
                 fmt::format("Numbers disagree on the decimal point; \"{}\" is taken as most of them say: "
@@ -231,15 +375,19 @@ class Reader {
                                            "--print-units base.",
                                            *unknownUnits.begin()));
         if (badValues)
-            warnings.push_back(
-                fmt::format("{} values are no numbers and are left out, the first is {}.", badValues, firstBad));
+            warnings.push_back(fmt::format(
+                "{} left out, the first is {}.",
+                counted(badValues, "value is no number and is", "values are no numbers and are"), firstBad));
         if (strange)
-            warnings.push_back(fmt::format("{} lines do not fit the table and are left out, the first is line {}.",
-                                           strange, firstStrange));
+            warnings.push_back(fmt::format(
+                "{} left out, the first is line {}.",
+                counted(strange, "line does not fit the table and is", "lines do not fit the table and are"),
+                firstStrange));
     }
 
     CsvReader& reader;
     const std::vector<std::string>& header;
+    ProfilerWords& words;
     const Reading& reading;
     Profile profile;
     Names names;
@@ -248,18 +396,26 @@ class Reader {
     DecimalPoint point;
     std::set<std::string> unknownUnits;
     std::string capability, firstBad;
-    int64_t strange = 0, firstStrange = 0, badValues = 0;
+    std::unordered_map<std::string, size_t> places;
+    std::string lastKey;
+    size_t lastPlace = 0;
+    bool summary = false;
+    int64_t strange = 0, firstStrange = 0, badValues = 0, runs = 0, uncountedTensor = 0;
     int64_t idColumn, nameColumn, streamColumn, blockColumn, gridColumn, deviceColumn, capabilityColumn, processColumn;
 };
 
 } // namespace
 
 bool isNcuHeader(const std::vector<std::string>& cells) {
-    return cells.size() > 2 && cells[0] == "ID" && columnOf(cells, "Kernel Name") >= 0;
+    const auto has = [&](std::string_view name) { return columnOf(cells, name) >= 0; };
+    if (cells.size() < 3)
+        return false;
+    return (has("ID") && (has("Kernel Name") || has("Function Name"))) || (has("Metric Name") && has("Average"));
 }
 
-Profile readNcuCsv(CsvReader& reader, const std::vector<std::string>& header, const Reading& reading) {
-    return Reader(reader, header, reading).read();
+Profile readNcuCsv(CsvReader& reader, const std::vector<std::string>& header, ProfilerWords& words,
+                   const Reading& reading) {
+    return Reader(reader, header, words, reading).read();
 }
 
 } // namespace warplight::profiles

@@ -4,9 +4,14 @@
 #include "core/profiles/csv_reader.h"
 #include "core/profiles/kineto_trace.h"
 #include "core/profiles/ncu_csv.h"
-#include "core/profiles/nsys_csv.h"
+#include "core/profiles/nsys_rows.h"
+#include "core/profiles/nsys_stats.h"
+#include "core/profiles/profiler_words.h"
+#include "core/profiles/text.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::profiles {
 namespace {
@@ -30,6 +35,48 @@ bool looksLikeJson(std::string_view head) {
     return head.empty() || (object ? head[0] == '"' || head[0] == '}' : head[0] == '{' || head[0] == ']');
 }
 
+/// What a file is that holds no text of a profiler, told by its first bytes, and what to bring instead; both empty for
+/// others.
+std::pair<std::string_view, std::string_view> otherFile(std::string_view head) {
+    constexpr std::string_view stats = "the text that nsys stats --format csv --report cuda_gpu_trace prints of it",
+                               any = "the text that nsys stats --format csv prints or a PyTorch trace";
+    if (head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF"))
+        return {"UTF-16 text as PowerShell's > writes it", "UTF-8 (| Out-File -Encoding utf8)"};
+    if (head.starts_with("PK\x03\x04"))
+        return {"a zip archive", any};
+    if (head.starts_with("SQLite format 3"))
+        return {"an SQLite database", any};
+    if (head.starts_with("NVIDIA Tegra Profiler Report"))
+        return {"a recording of Nsight Systems", stats};
+    if (head.starts_with(std::string_view("NVR\0", 4)))
+        return {"a recording of Nsight Compute", "the text that ncu --import FILE --csv --page raw prints of it"};
+    if (head.starts_with("version https://git-lfs"))
+        return {"a pointer of Git LFS and not the file itself", "the file that git lfs pull fetches"};
+    const std::string text = lowerCase(trimmed(head.substr(0, 512)));
+    if (text.starts_with("<!doctype html") || text.starts_with("<html"))
+        return {"a page of HTML", "the file that the page links to"};
+    return {};
+}
+
+/// nsys stats --format json writes lists of rows.
+bool looksLikeNsysJson(std::string_view head) {
+    for (const std::string_view key :
+         {"\"Time (%)\"", "\"Total Time (", "\"Start (", "\"Kernel Start (", "\"Total (MB)\""})
+        if (head.find(key) != head.npos)
+            return true;
+    return false;
+}
+
+/// What stands in a text without a table: a format that is not read, or a reason in the profiler's words.
+std::string whyNoTable(const ProfilerWords& words, bool isNcuPage) {
+    std::string why;
+    if (isNcuPage)
+        why = "; it is the page that ncu prints without --csv";
+    for (const std::string& reason : words.reasons())
+        why.append(". ").append(reason, 0, reason.size() - 1);
+    return why;
+}
+
 } // namespace
 
 Profile readProfile(ByteSource& bytes, const Reading& reading) {
@@ -39,37 +86,43 @@ Profile readProfile(ByteSource& bytes, const Reading& reading) {
         throw InputError(fmt::format("{}: is empty{}, expected a profile: ncu --csv, nsys stats --format csv, or a "
                                      "PyTorch trace",
                                      reading.name, source.damage().empty() ? "" : " (" + source.damage() + ")"));
-    if (head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF"))
-        throw InputError(fmt::format("{}: is UTF-16 text as PowerShell's > writes it, expected UTF-8 (| Out-File "
-                                     "-Encoding utf8)",
-                                     reading.name));
-    if (head.starts_with("PK\x03\x04") || head.starts_with("SQLite format 3"))
-        throw InputError(
-            fmt::format("{}: is {}, expected the text that nsys stats --format csv prints or a PyTorch trace",
-                        reading.name, head[0] == 'P' ? "a zip archive" : "an SQLite database"));
-    if (looksLikeJson(head))
+    if (const auto [what, wanted] = otherFile(head); !what.empty())
+        throw InputError(fmt::format("{}: is {}, expected {}", reading.name, what, wanted));
+    if (looksLikeJson(head)) {
+        if (looksLikeNsysJson(head))
+            throw InputError(fmt::format("{}: is the JSON of nsys stats, expected --format csv", reading.name));
         return readKinetoTrace(source, reading);
+    }
     CsvReader reader(source, reading.name);
-    std::string line;
-    while (reader.nextLine(line)) {
-        const char delimiter = sniffDelimiter(line);
-        const auto cells = splitLine(line, delimiter);
-        reader.setDelimiter(delimiter);
-        Profile profile;
-        if (isNcuHeader(cells))
-            profile = readNcuCsv(reader, cells, reading);
-        else if (nsysTableOf(cells) != NsysTable::None)
-            profile = readNsysCsv(reader, cells, reading);
-        else
-            continue;
+    ProfilerWords words;
+    NsysRows tables(reader, words);
+    bool isNcuPage = false;
+    const auto whole = [&](Profile profile) {
         if (const std::string damage = source.damage(); !damage.empty())
             profile.warnings.push_back(fmt::format("Only a part was read: {}.", damage));
         return profile;
+    };
+    std::string line;
+    while (reader.nextLine(line)) {
+        const char delimiter = sniffDelimiter(line);
+        if (const auto cells = splitLine(line, delimiter); isNcuHeader(cells)) {
+            reader.setDelimiter(delimiter);
+            return whole(readNcuCsv(reader, cells, words, reading));
+        }
+        if (tables.begins(line))
+            return whole(readNsysStats(tables, words, reading));
+        const std::string_view text = trimmed(line);
+        isNcuPage = isNcuPage || (text.starts_with("Metric Name  ") && text.find("Metric Unit") != text.npos) ||
+                    text.starts_with("Section: ");
     }
+    if (!words.reasons().empty())
+        throw InputError(
+            fmt::format("{}: holds no table, expected ncu --csv, nsys stats --format csv or a PyTorch trace{}",
+                        reading.name, whyNoTable(words, isNcuPage)));
     throw InputError(fmt::format(
-        "{}: none of its {} lines heads a known table, expected ncu --csv (\"ID\",...,\"Kernel Name\"), nsys stats "
-        "--format csv (cuda_gpu_trace or cuda_gpu_kern_sum) or a PyTorch trace (.json)",
-        reading.name, reader.line() - 1));
+        "{}: none of its {} heads a known table, expected ncu --csv (\"ID\",...,\"Kernel Name\"), nsys stats "
+        "--format csv (cuda_gpu_trace or cuda_gpu_kern_sum) or a PyTorch trace (.json){}",
+        reading.name, counted(reader.line() - 1, "line"), whyNoTable(words, isNcuPage)));
 }
 
 Profile openProfile(const std::string& file, const std::atomic<bool>* cancel,

@@ -1,171 +1,159 @@
 #include "core/profiles/profiler_metrics.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
+#include <map>
 #include <utility>
 
 namespace warplight::profiles {
 namespace {
 
 using Dimension = Unit::Dimension;
+using Per = MetricName::Per;
 
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (char& c : result)
-        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return result;
-}
+struct Known {
+    std::string_view text;
+    Metric metric;
+    int rank = 0;
+};
 
-bool oneOf(std::string_view text, std::initializer_list<std::string_view> list) {
-    return std::find(list.begin(), list.end(), text) != list.end();
-}
+using enum Metric;
+constexpr Known names[] = {
+    {"gpu__time_duration.sum", Duration},
+    {"gpu__time_duration.avg", Duration},
+    {"gpu__time_duration.max", Duration},
+    {"Duration", Duration},
+    {"sm__cycles_elapsed.avg", Cycles},
+    {"smsp__cycles_elapsed.avg", Cycles, 1},
+    {"sm__cycles_elapsed.max", Cycles, 2},
+    {"smsp__cycles_elapsed.max", Cycles, 2},
+    {"Elapsed Cycles", Cycles, 3},
+    {"smsp__cycles_elapsed.avg.per_second", CyclesPerSecond},
+    {"sm__cycles_elapsed.avg.per_second", CyclesPerSecond, 1},
+    {"SM Frequency", CyclesPerSecond, 2},
+    {"launch__registers_per_thread", Registers},
+    {"Registers Per Thread", Registers},
+    {"launch__shared_mem_per_block_static", StaticShared},
+    {"Static Shared Memory Per Block", StaticShared},
+    {"launch__shared_mem_per_block_dynamic", DynamicShared},
+    {"Dynamic Shared Memory Per Block", DynamicShared},
+    {"dram__bytes_read.sum", DramRead},
+    {"dram__bytes_op_read.sum", DramRead},
+    {"dram__bytes_write.sum", DramWritten},
+    {"dram__bytes_op_write.sum", DramWritten},
+    {"dram__bytes.sum", Dram},
+    {"dram__bytes.sum.per_second", DramPerSecond},
+    {"dram__throughput.avg.pct_of_peak_sustained_elapsed", DramShare},
+    {"gpu__dram_throughput.avg.pct_of_peak_sustained_elapsed", DramShare},
+    {"DRAM Throughput", DramShare},
+    {"sm__throughput.avg.pct_of_peak_sustained_elapsed", ComputeShare},
+    {"Compute (SM) Throughput", ComputeShare},
+    {"SM [%]", ComputeShare},
+    {"lts__t_sectors_op_read.sum", L2Read},
+    {"lts__t_sectors_op_write.sum", L2Written},
+    {"l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum", GlobalRead},
+    {"l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum", GlobalWritten},
+    {"l1tex__data_bank_conflicts_pipe_lsu_mem_shared.sum", BankConflicts},
+    {"sm__warps_active.avg.pct_of_peak_sustained_active", Occupancy},
+    {"Achieved Occupancy", Occupancy},
+};
 
-std::optional<double> secondsOf(std::string_view word) {
-    const std::string name = lower(word);
-    if (oneOf(name, {"s", "sec", "second", "seconds"}))
-        return 1;
-    if (oneOf(name, {"ms", "msec", "msecond", "milliseconds"}))
-        return 1e-3;
-    if (oneOf(name, {"us", "usec", "usecond", "microseconds", "\xC2\xB5s", "\xCE\xBCs"}))
-        return 1e-6;
-    if (oneOf(name, {"ns", "nsec", "nsecond", "nanoseconds"}))
-        return 1e-9;
+/// What a sum counts by: its end is taken off the name. Unset: something else than a sum.
+std::optional<Per> takePer(std::string_view& name) {
+    constexpr std::pair<std::string_view, Per> ends[] = {
+        {".sum", Per::Launch}, {".sum.per_cycle_elapsed", Per::Cycle}, {".sum.per_second", Per::Second}};
+    for (const auto& [end, per] : ends)
+        if (name.ends_with(end)) {
+            name.remove_suffix(end.size());
+            return per;
+        }
     return {};
 }
 
-/// "K", "M", "G", "T" decimal, "Ki" ... binary, in front of one of the words.
-std::optional<double> scaled(std::string_view text, std::initializer_list<std::string_view> words) {
-    const std::string name = lower(text);
-    for (const std::string_view word : words) {
-        if (!name.ends_with(word))
-            continue;
-        const std::string_view prefix = std::string_view(name).substr(0, name.size() - word.size());
-        constexpr std::pair<std::string_view, double> prefixes[] = {{"", 1},
-                                                                    {"k", 1e3},
-                                                                    {"m", 1e6},
-                                                                    {"g", 1e9},
-                                                                    {"t", 1e12},
-                                                                    {"ki", 1024.0},
-                                                                    {"mi", 1024. * 1024},
-                                                                    {"gi", 1073741824.0},
-                                                                    {"ti", 1099511627776.0}};
-        for (const auto& [letters, factor] : prefixes)
-            if (prefix == letters)
-                return factor;
+/// Threads that executed an operation with their predicate on, over all of the GPU: smsp__ and sm__ are the same sum.
+/// ncu's derived metrics are per cycle and in FLOPs already: "..._x2" of multiply-adds, "..._x4" of packed ones.
+std::optional<MetricName> operationOf(std::string_view name) {
+    constexpr std::string_view executed = "sass_thread_inst_executed_op_", on = "_pred_on",
+                               derived = "derived__smsp__sass_thread_inst_executed_op_";
+    constexpr std::pair<std::string_view, Metric> ops[] = {
+        {"hadd", HalfAdd},  {"hmul", HalfMul},   {"hfma", HalfFma},   {"fadd", FloatAdd}, {"fmul", FloatMul},
+        {"ffma", FloatFma}, {"dadd", DoubleAdd}, {"dmul", DoubleMul}, {"dfma", DoubleFma}};
+    MetricName found;
+    std::string_view op;
+    if (name.starts_with(derived) && (name.ends_with("_pred_on_x2") || name.ends_with("_pred_on_x4"))) {
+        op = name.substr(derived.size(), name.size() - derived.size() - 11);
+        found.per = Per::Cycle;
+        found.rank = 1;
+    } else {
+        const auto per = takePer(name);
+        const size_t at = name.find(executed);
+        if (!per || at == name.npos || at > 6 || !name.ends_with(on))
+            return {};
+        op = name.substr(at + executed.size(), name.size() - at - executed.size() - on.size());
+        found.per = *per;
+        found.rank = *per == Per::Launch ? 0 : 2;
+        found.weight = op.ends_with("fma") ? 2 : 1;
+    }
+    for (const auto& [text, metric] : ops)
+        if (op == text) {
+            found.metric = metric;
+            return found;
+        }
+    return {};
+}
+
+std::optional<MetricName> tensorOf(std::string_view name) {
+    constexpr std::string_view path = "sm__ops_path_tensor_src_", pipe = "sm__inst_executed_pipe_tensor";
+    MetricName found;
+    if (name.find("pipe_tensor") != name.npos && name.find(".pct_of_peak_sustained") != name.npos &&
+        name.find("_imma") == name.npos) { // integers
+        found.metric = TensorShare;
+        found.part = name;
+        return found;
+    }
+    const auto per = takePer(name);
+    if (!per)
+        return {};
+    found.per = *per;
+    found.rank = *per == Per::Launch ? 0 : 1;
+    if (name.starts_with(path) && !name.substr(path.size()).starts_with("int")) {
+        found.metric = TensorOps;
+        found.part = name.substr(path.size());
+        return found;
+    }
+    if (name.starts_with(pipe)) {
+        found.metric = TensorInstructions;
+        found.part = name.substr(pipe.size()); // empty: all of them
+        return found;
     }
     return {};
 }
 
 } // namespace
 
-std::optional<Unit> unitOf(std::string_view text) {
-    while (!text.empty() && text.front() == ' ')
-        text.remove_prefix(1);
-    while (!text.empty() && text.back() == ' ')
-        text.remove_suffix(1);
-    if (text == "%")
-        return Unit{Dimension::Share, 0.01};
-    if (const auto seconds = secondsOf(text))
-        return Unit{Dimension::Time, *seconds};
-    const size_t slash = text.find('/');
-    const std::string_view first = text.substr(0, slash), second = slash == text.npos ? "" : text.substr(slash + 1);
-    const auto bytes = scaled(first, {"bytes", "byte", "b"});
-    if (slash != text.npos)
-        if (const auto seconds = secondsOf(second)) {
-            if (bytes)
-                return Unit{Dimension::BytesPerTime, *bytes / *seconds};
-            if (const auto cycles = scaled(first, {"cycle", "cycles"}))
-                return Unit{Dimension::Frequency, *cycles / *seconds};
-            return {}; // a rate of something else: none of those that are kept
+std::optional<MetricName> metricOf(std::string_view name, std::string_view unit) {
+    for (const Known& known : names)
+        if (name == known.text) {
+            MetricName found;
+            found.metric = known.metric;
+            found.rank = known.rank;
+            return found;
         }
-    if (!second.empty() && second != "block" && second != "thread") // "inst/cycle": a rate
-        return {};
-    if (bytes)
-        return Unit{Dimension::Bytes, *bytes};
-    if (lower(text).ends_with("bps")) // nsys: "MBps"
-        if (const auto rate = scaled(text.substr(0, text.size() - 2), {"b"}))
-            return Unit{Dimension::BytesPerTime, *rate};
-    if (const auto hertz = scaled(first, {"hz"}))
-        return Unit{Dimension::Frequency, *hertz};
-    const std::initializer_list<std::string_view> counted = {
-        "",      "inst",   "instruction", "instructions", "sector", "sectors",  "warp",
-        "warps", "thread", "threads",     "block",        "blocks", "register", "registers",
-        "cycle", "cycles", "request",     "requests",     "op",     "ops"};
-    if (const auto count = scaled(first, counted))
-        return Unit{Dimension::Count, *count};
-    return {};
-}
-
-std::optional<Metric> metricOf(std::string_view name, std::string_view unit) {
-    using enum Metric;
-    static constexpr std::pair<std::string_view, Metric> known[] = {
-        {"gpu__time_duration.sum", Duration},
-        {"gpu__time_duration.avg", Duration},
-        {"gpu__time_duration.max", Duration},
-        {"Duration", Duration},
-        {"sm__cycles_elapsed.avg", Cycles},
-        {"sm__cycles_elapsed.avg.per_second", CyclesPerSecond},
-        {"launch__registers_per_thread", Registers},
-        {"Registers Per Thread", Registers},
-        {"launch__shared_mem_per_block_static", StaticShared},
-        {"Static Shared Memory Per Block", StaticShared},
-        {"launch__shared_mem_per_block_dynamic", DynamicShared},
-        {"Dynamic Shared Memory Per Block", DynamicShared},
-        {"dram__bytes_read.sum", DramRead},
-        {"dram__bytes_write.sum", DramWritten},
-        {"dram__bytes.sum", Dram},
-        {"dram__bytes.sum.per_second", DramPerSecond},
-        {"dram__throughput.avg.pct_of_peak_sustained_elapsed", DramShare},
-        {"gpu__dram_throughput.avg.pct_of_peak_sustained_elapsed", DramShare},
-        {"DRAM Throughput", DramShare},
-        {"sm__throughput.avg.pct_of_peak_sustained_elapsed", ComputeShare},
-        {"Compute (SM) Throughput", ComputeShare},
-        {"SM [%]", ComputeShare},
-        {"lts__t_sectors_op_read.sum", L2Read},
-        {"lts__t_sectors_op_write.sum", L2Written},
-        {"l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum", GlobalRead},
-        {"l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum", GlobalWritten},
-        {"l1tex__data_bank_conflicts_pipe_lsu_mem_shared.sum", BankConflicts},
-        {"sm__warps_active.avg.pct_of_peak_sustained_active", Occupancy},
-        {"Achieved Occupancy", Occupancy},
-        {"sm__inst_executed_pipe_tensor.sum", TensorInstructions},
-    };
-    for (const auto& [text, metric] : known)
-        if (name == text)
-            return metric;
     if (name == "Memory Throughput") { // in two sections: of the peak, and of DRAM in byte/s
         const auto of = unitOf(unit);
-        if (of && of->dimension == Dimension::BytesPerTime)
-            return DramPerSecond;
-        return {};
+        if (!of || of->dimension != Dimension::BytesPerTime)
+            return {};
+        MetricName found;
+        found.metric = DramPerSecond;
+        return found;
     }
-    // Threads that executed an operation, over all of the GPU: smsp__ and sm__ are the same sum.
-    constexpr std::string_view executed = "sass_thread_inst_executed_op_", counted = "_pred_on.sum";
-    if (const size_t at = name.find(executed); at != name.npos && name.ends_with(counted) && at <= 6) {
-        const std::string_view op =
-            name.substr(at + executed.size(), name.size() - at - executed.size() - counted.size());
-        constexpr std::pair<std::string_view, Metric> ops[] = {
-            {"hadd", HalfAdd},  {"hmul", HalfMul},   {"hfma", HalfFma},   {"fadd", FloatAdd}, {"fmul", FloatMul},
-            {"ffma", FloatFma}, {"dadd", DoubleAdd}, {"dmul", DoubleMul}, {"dfma", DoubleFma}};
-        for (const auto& [text, metric] : ops)
-            if (op == text)
-                return metric;
-        return {};
-    }
-    // Operations of tensor cores: by the type of A and B, then of C, then with sparsity, each the sum of the next.
-    if (name.starts_with("sm__ops_path_tensor_src_") && name.ends_with(".sum"))
-        return name.find("_sparsity_") != name.npos ? TensorOpsFine
-               : name.find("_dst_") != name.npos    ? TensorOpsPartial
-                                                    : TensorOps;
-    // Before: instructions by kind of tensor pipe.
-    if (name.starts_with("sm__inst_executed_pipe_tensor_op_") && name.ends_with(".sum"))
-        return TensorInstructionsFine;
-    return {};
+    if (auto operation = operationOf(name))
+        return operation;
+    return tensorOf(name);
 }
 
-Unit::Dimension dimensionOf(Metric metric) {
-    using enum Metric;
+Unit::Dimension MetricName::dimension() const {
+    if (per != Per::Launch)
+        return per == Per::Cycle ? Dimension::CountPerCycle : Dimension::CountPerTime;
     switch (metric) {
     case Duration:
         return Dimension::Time;
@@ -182,39 +170,58 @@ Unit::Dimension dimensionOf(Metric metric) {
     case DramShare:
     case ComputeShare:
     case Occupancy:
+    case TensorShare:
         return Dimension::Share;
     default:
         return Dimension::Count;
     }
 }
 
-void LaunchMetrics::set(Metric metric, double value) {
-    using enum Metric;
-    const auto found =
-        std::find_if(values.begin(), values.end(), [&](const auto& item) { return item.first == metric; });
+void LaunchMetrics::set(const MetricName& name, double value) {
+    const auto found = std::find_if(values.begin(), values.end(), [&](const Value& known) {
+        return known.metric == name.metric && known.part == name.part;
+    });
+    Value fresh{name.metric, name.part, name.per, name.rank, value * name.weight};
     if (found == values.end())
-        values.emplace_back(metric, value);
-    else if (metric == TensorOps || metric == TensorOpsPartial || metric == TensorOpsFine ||
-             metric == TensorInstructionsFine)
-        found->second += value; // several types of numbers
-    else
-        found->second = value;
+        values.push_back(std::move(fresh));
+    else if (name.rank <= found->rank)
+        *found = std::move(fresh);
+}
+
+std::optional<double> LaunchMetrics::ofLaunch(const Value& value) const {
+    const auto times = value.per == Per::Cycle ? cycles() : value.per == Per::Second ? seconds() : std::optional(1.0);
+    return times ? std::optional(value.value * *times) : std::nullopt;
 }
 
 std::optional<double> LaunchMetrics::get(Metric metric) const {
-    for (const auto& [known, value] : values)
-        if (known == metric)
-            return value;
+    for (const Value& value : values)
+        if (value.metric == metric && value.part.empty())
+            return ofLaunch(value);
     return {};
+}
+
+std::optional<double> LaunchMetrics::sumOfParts(Metric metric) const {
+    std::optional<double> sum;
+    for (const Value& value : values)
+        if (value.metric == metric)
+            if (const auto part = ofLaunch(value))
+                sum = sum.value_or(0) + *part;
+    return sum;
 }
 
 std::optional<double> LaunchMetrics::seconds() const {
     if (const auto time = get(Metric::Duration))
         return time;
-    const auto cycles = get(Metric::Cycles), rate = get(Metric::CyclesPerSecond);
-    if (cycles && rate && *rate > 0)
-        return *cycles / *rate;
+    const auto count = get(Metric::Cycles), rate = get(Metric::CyclesPerSecond);
+    if (count && rate && *rate > 0)
+        return *count / *rate;
     return {};
+}
+
+/// Elapsed cycles of a launch.
+std::optional<double> LaunchMetrics::cycles() const {
+    const auto time = get(Metric::Duration), rate = get(Metric::CyclesPerSecond);
+    return time && rate ? std::optional(*time * *rate) : get(Metric::Cycles);
 }
 
 std::optional<double> LaunchMetrics::sharedBytes() const {
@@ -224,8 +231,27 @@ std::optional<double> LaunchMetrics::sharedBytes() const {
     return fixed.value_or(0) + dynamic.value_or(0);
 }
 
+/// By the type of A and B; where only the next finer sums are there, by that of C too, or with and without sparsity.
+std::optional<double> LaunchMetrics::tensorFlops() const {
+    std::map<std::string_view, std::map<int, double>> types; // by type, by depth
+    for (const Value& value : values) {
+        if (value.metric != TensorOps)
+            continue;
+        const std::string_view part = value.part;
+        const size_t end = std::min(part.find("_dst_"), part.find("_sparsity_"));
+        const int depth = part.find("_sparsity_") != part.npos ? 2 : end != part.npos ? 1 : 0;
+        if (const auto flops = ofLaunch(value))
+            types[part.substr(0, end)][depth] += *flops;
+    }
+    if (types.empty())
+        return {};
+    double sum = 0;
+    for (const auto& [type, depths] : types)
+        sum += depths.begin()->second;
+    return sum;
+}
+
 Figures LaunchMetrics::figures() const {
-    using enum Metric;
     Figures f;
     f.dramReadBytes = get(DramRead);
     f.dramWrittenBytes = get(DramWritten);
@@ -245,15 +271,15 @@ Figures LaunchMetrics::figures() const {
         const auto a = get(add), m = get(mul), f2 = get(fma);
         if (!f2) // sums without the multiply-adds would tell too little
             return {};
-        return a.value_or(0) + m.value_or(0) + 2 * *f2;
+        return a.value_or(0) + m.value_or(0) + *f2;
     };
     f.f16Flops = flops(HalfAdd, HalfMul, HalfFma);
     f.f32Flops = flops(FloatAdd, FloatMul, FloatFma);
     f.f64Flops = flops(DoubleAdd, DoubleMul, DoubleFma);
-    f.tensorFlops = get(TensorOps)          ? get(TensorOps)
-                    : get(TensorOpsPartial) ? get(TensorOpsPartial)
-                                            : get(TensorOpsFine);
-    f.tensorInstructions = get(TensorInstructions) ? get(TensorInstructions) : get(TensorInstructionsFine);
+    f.tensorFlops = tensorFlops();
+    const auto all = get(TensorInstructions);
+    f.tensorInstructions = all ? all : sumOfParts(TensorInstructions);
+    f.tensorShare = sumOfParts(TensorShare);
     return f;
 }
 

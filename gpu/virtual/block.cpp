@@ -7,20 +7,27 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::vgpu {
 namespace {
 
-constexpr int64_t turn = 2048; ///< backward branches before the next warp runs: waiting loops get what they wait for
+constexpr int64_t turn = 2048;           ///< backward branches before the next warp runs
 
 Dim3 position(uint64_t number, const Dim3& extent) {
     return {static_cast<uint32_t>(number % extent.x), static_cast<uint32_t>(number / extent.x % extent.y),
             static_cast<uint32_t>(number / extent.x / extent.y)};
 }
 
+constexpr int64_t firstStride = 16;      ///< backward branches until a loop is looked at for the first time
+constexpr int32_t longestPause = 31;     ///< passes over a polling loop without a look at it
+constexpr int64_t firstStretch = 64;     ///< passes that a loop gets when nobody else can go on, at first
+constexpr int64_t mostFutile = 1 << 21;  ///< passes in vain until it counts as a deadlock
+constexpr uint64_t firstIdle = 1024;     ///< clocks that pass when all look at the clock, at first
+constexpr uint64_t mostIdle = 1ull << 42; ///< three quarters of an hour
+
 void execute(Warp& w, std::vector<OpCount>& counts, const Op* first) {
     const Op* op = w.pc;
-    w.budget = turn;
     while (op) {
         OpCount& count = counts[static_cast<size_t>(op - first)];
         ++count.warps;
@@ -29,40 +36,53 @@ void execute(Warp& w, std::vector<OpCount>& counts, const Op* first) {
     }
 }
 
+/// Applies f(ours, theirs) to each count.
+template <class F>
+void combine(LaunchCounts& a, const LaunchCounts& b, F f) {
+    a.ops.resize(std::max(a.ops.size(), b.ops.size()));
+    for (size_t i = 0; i < b.ops.size(); ++i) {
+        f(a.ops[i].warps, b.ops[i].warps);
+        f(a.ops[i].threads, b.ops[i].threads);
+    }
+    a.accesses.resize(std::max(a.accesses.size(), b.accesses.size()));
+    for (size_t i = 0; i < b.accesses.size(); ++i)
+        for (uint64_t AccessCount::*part : {&AccessCount::requests, &AccessCount::bytes, &AccessCount::sectors,
+                                            &AccessCount::wavefronts, &AccessCount::ideal})
+            f(a.accesses[i].*part, b.accesses[i].*part);
+    a.buffers.resize(std::max(a.buffers.size(), b.buffers.size()));
+    for (size_t i = 0; i < b.buffers.size(); ++i)
+        for (uint64_t BufferCount::*part :
+             {&BufferCount::readRequests, &BufferCount::readBytes, &BufferCount::readSectors,
+              &BufferCount::writeRequests, &BufferCount::writtenBytes, &BufferCount::writtenSectors,
+              &BufferCount::atomicRequests, &BufferCount::atomicBytes})
+            f(a.buffers[i].*part, b.buffers[i].*part);
+    f(a.branches, b.branches);
+    f(a.divergentBranches, b.divergentBranches);
+    f(a.barriers, b.barriers);
+}
+
 } // namespace
 
 void LaunchCounts::add(const LaunchCounts& other) {
-    ops.resize(std::max(ops.size(), other.ops.size()));
-    for (size_t i = 0; i < other.ops.size(); ++i) {
-        ops[i].warps += other.ops[i].warps;
-        ops[i].threads += other.ops[i].threads;
-    }
-    accesses.resize(std::max(accesses.size(), other.accesses.size()));
-    for (size_t i = 0; i < other.accesses.size(); ++i) {
-        AccessCount& a = accesses[i];
-        const AccessCount& b = other.accesses[i];
-        a.requests += b.requests;
-        a.bytes += b.bytes;
-        a.sectors += b.sectors;
-        a.wavefronts += b.wavefronts;
-        a.ideal += b.ideal;
-    }
-    buffers.resize(std::max(buffers.size(), other.buffers.size()));
-    for (size_t i = 0; i < other.buffers.size(); ++i) {
-        BufferCount& a = buffers[i];
-        const BufferCount& b = other.buffers[i];
-        a.readRequests += b.readRequests;
-        a.readBytes += b.readBytes;
-        a.readSectors += b.readSectors;
-        a.writeRequests += b.writeRequests;
-        a.writtenBytes += b.writtenBytes;
-        a.writtenSectors += b.writtenSectors;
-        a.atomicRequests += b.atomicRequests;
-        a.atomicBytes += b.atomicBytes;
-    }
-    branches += other.branches;
-    divergentBranches += other.divergentBranches;
-    barriers += other.barriers;
+    combine(*this, other, [](uint64_t& a, uint64_t b) { a += b; });
+}
+
+void LaunchCounts::subtract(const LaunchCounts& other) {
+    combine(*this, other, [](uint64_t& a, uint64_t b) { a -= b; });
+}
+
+void LaunchCounts::clear() {
+    std::fill(ops.begin(), ops.end(), OpCount());
+    std::fill(accesses.begin(), accesses.end(), AccessCount());
+    std::fill(buffers.begin(), buffers.end(), BufferCount());
+    branches = divergentBranches = barriers = 0;
+}
+
+LaunchCounts Worker::total() const {
+    LaunchCounts all = counts;
+    if (watching)
+        all.add(aside);
+    return all;
 }
 
 void Block::start(Warp& w, int index) {
@@ -80,7 +100,9 @@ void Block::start(Warp& w, int index) {
     w.exited = ~mask;
     w.pc = program->ops.data() + program->entry;
     w.join = nullptr;
-    w.issued = 0;
+    w.stride = firstStride;
+    w.watched = w.insists = false;
+    w.pollLoops.assign(program->pollLoops, {});
     w.stack.clear();
     w.frames.clear();
     w.frameAt = w.localAt = w.function = 0;
@@ -90,20 +112,25 @@ void Block::start(Warp& w, int index) {
     w.barrier = -1;
 }
 
-uint64_t Block::elapsedClocks() const { return blockClocks(*launch, worker->counts, before); }
+uint64_t Block::elapsedClocks() const {
+    const uint64_t worked = worker->watching ? blockClocks(*launch, worker->total(), before)
+                                             : blockClocks(*launch, worker->counts, before);
+    return worked + idleClocks;
+}
 
 void Block::endPhase() {
     if (!launch->phases || number >= launch->phaseBlocks)
         return;
-    gpu::BlockPhase phase = phaseOf(*launch, worker->counts, phaseBefore);
+    LaunchCounts now = worker->total();
+    gpu::BlockPhase phase = phaseOf(*launch, now, phaseBefore);
     phase.block = number;
-    phaseBefore = worker->counts;
+    phaseBefore = std::move(now);
     static std::mutex oneAtATime;
     const std::scoped_lock lock(oneAtATime);
     (*launch->phases)(phase);
 }
 
-void Block::run(const Launch& l, Worker& wk, uint64_t n) {
+void Block::begin(const Launch& l, Worker& wk, uint64_t n) {
     launch = &l;
     program = l.program;
     worker = &wk;
@@ -133,25 +160,134 @@ void Block::run(const Launch& l, Worker& wk, uint64_t n) {
     }
     for (size_t i = 0; i < count; ++i)
         start(warps[i], static_cast<int>(i));
+    idleClocks = 0;
+    output.clear();
+    sectors.clear();
+    leftAt = {};
+}
 
-    const Op* first = program->ops.data();
-    size_t ended = 0;
-    while (ended < count) {
-        if (l.cancel && l.cancel->load(std::memory_order_relaxed))
+void Block::takeTurn(Warp& w) {
+    for (int64_t spent = 0; spent < turn;) {
+        const int64_t stride = w.budget = w.stride;
+        execute(w, worker->counts.ops, program->ops.data());
+        if (w.state != WarpState::Ready)
+            return;
+        spent += stride; // it is back at the head of a loop
+        PollLoop* loop = w.pollLoop >= 0 ? &w.pollLoops[static_cast<size_t>(w.pollLoop)] : nullptr;
+        if (!loop)
+            w.stride = std::min(2 * w.stride, turn);
+        const bool waits = watch(w);
+        if (loop) {
+            loop->pause = waits ? 0 : std::min(2 * loop->pause + 1, longestPause);
+            loop->left = loop->pause;
+        }
+        if (w.state != WarpState::Ready)
+            return;
+    }
+}
+
+void Block::release(Warp& w, bool changed) {
+    w.state = WarpState::Ready;
+    w.insists = !changed;
+    if (changed) {
+        worker->futile = 0;
+        w.stride = firstStride;
+    }
+}
+
+/// Nobody can go on: those who wait like this look again, or run on for a while.
+bool Block::letWaitingTry(Wait::Kind kind) {
+    bool any = false, clock = false;
+    for (Warp& w : warps) {
+        if (w.state != WarpState::Waiting || w.wait.kind != kind)
+            continue;
+        any = true;
+        release(w, false);
+        if (kind == Wait::Kind::Politely)
+            continue;
+        if (w.wait.clock) {
+            clock = true;
+            continue;
+        }
+        worker->counts.add(w.wait.passes);
+        if (worker->sectorStream)
+            worker->sectorStream->insert(worker->sectorStream->end(), w.wait.sectors.begin(), w.wait.sectors.end());
+        // A stretch that grows without anything having happened.
+        w.stride = std::max(firstStretch, worker->futile / 4);
+        worker->futile += w.stride;
+        for (PollLoop& loop : w.pollLoops)
+            loop = {static_cast<int32_t>(std::min<int64_t>(w.stride, mostFutile)), 0};
+    }
+    if (clock)
+        idleClocks += std::max(firstIdle, idleClocks);
+    return any;
+}
+
+bool Block::waitsForBlocks() const {
+    return std::any_of(warps.begin(), warps.end(),
+                       [](const Warp& w) { return w.state == WarpState::Waiting && w.wait.reads.anyGlobal(); });
+}
+
+bool Block::mayGoOn() const {
+    return std::any_of(warps.begin(), warps.end(), [](const Warp& w) {
+        return w.state == WarpState::Ready || (w.state == WarpState::Waiting && !w.wait.reads.stillThere());
+    });
+}
+
+bool Block::mayInsist() const {
+    return worker->futile < mostFutile && idleClocks < mostIdle &&
+           std::any_of(warps.begin(), warps.end(), [](const Warp& w) {
+               return w.state == WarpState::Waiting && w.wait.kind == Wait::Kind::MayEnd;
+           });
+}
+
+bool Block::goOn(Worker& by, bool insist) {
+    worker = &by;
+    // What the worker has done since, or another one at all, is none of this block's.
+    if (!leftAt.ops.empty()) {
+        for (LaunchCounts* since : {&before, &phaseBefore})
+            if (!since->ops.empty()) {
+                since->add(worker->counts);
+                since->subtract(leftAt);
+            }
+        leftAt = {};
+    }
+    std::swap(worker->output, output);
+    worker->sectorStream = launch->gpu ? &sectors : nullptr;
+    for (;;) {
+        if (launch->cancel && launch->cancel->load(std::memory_order_relaxed))
             throw Cancelled();
         bool progress = false;
-        ended = 0;
+        size_t ended = 0;
         for (Warp& w : warps) {
+            if (w.state == WarpState::Waiting && !w.wait.reads.stillThere())
+                release(w, true);
             if (w.state == WarpState::Ready) {
-                execute(w, wk.counts.ops, first);
+                takeTurn(w);
                 progress = true;
             }
             ended += w.state == WarpState::Ended;
         }
-        if (!progress && ended < count)
+        if (ended == warps.size()) {
+            endPhase();
+            std::swap(worker->output, output);
+            return true;
+        }
+        if (progress || letWaitingTry(Wait::Kind::Politely))
+            continue;
+        const bool outside = waitsForBlocks();
+        if ((!outside || insist) && mayInsist()) {
+            letWaitingTry(Wait::Kind::MayEnd);
+            insist = false;
+            continue;
+        }
+        if (!outside)
             stuck();
+        if (program->usesClock || !phaseBefore.ops.empty())
+            leftAt = worker->counts;
+        std::swap(worker->output, output);
+        return false;
     }
-    endPhase();
 }
 
 Finding Block::describe(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what) const {
@@ -185,7 +321,20 @@ void Block::fault(const Warp& w, const Op* op, int lane, const std::string& kind
     throw KernelFault(describe(w, op, lane, kind, what));
 }
 
+void Block::deadlock(const std::string& because) const {
+    for (const Warp& w : warps)
+        if (w.state == WarpState::Waiting) {
+            const Op* at = w.wait.at ? w.wait.at : w.wait.head;
+            fault(w, at, std::countr_zero(w.mask), "deadlock",
+                  w.wait.at ? fmt::format("a wait that nothing can end: {}", because)
+                            : std::string("a loop that changes nothing and reads nothing never ends"));
+        }
+    stuck();
+}
+
 void Block::stuck() const {
+    if (std::any_of(warps.begin(), warps.end(), [](const Warp& w) { return w.state == WarpState::Waiting; }))
+        deadlock("all other threads have ended or wait as well");
     for (const Warp& w : warps)
         if (w.state == WarpState::AtBarrier) {
             const int lane = std::countr_zero(w.mask);

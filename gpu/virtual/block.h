@@ -53,11 +53,15 @@ struct Pattern {
 /// What one thread of the machine carries from block to block.
 struct Worker {
     LaunchCounts counts;
+    LaunchCounts aside;    ///< while a warp is watched: what counts unless it only waits
+    bool watching = false; ///< `counts` and `aside` are exchanged then
+    int64_t futile = 0;    ///< passes that ended nobody's wait, when nobody could do anything else
     std::vector<Pattern> patterns; ///< by memory operation and by where in a sector the first address lies
     std::vector<Finding> findings;
     std::vector<uint32_t>* sectorStream = nullptr; ///< of the running block, for the cache model
     CacheCounts caches;                            ///< of the L1s
     std::string output;                            ///< printf of the running block
+    LaunchCounts total() const;                    ///< of all that has happened
 };
 
 struct Launch {
@@ -112,12 +116,25 @@ struct Block {
     std::map<uint64_t, std::vector<uint32_t>> barrierClocks; ///< of mbarriers, by their place in shared memory
     std::vector<SharedMark> marks;
 
+    LaunchCounts leftAt;      ///< of this worker when the block began to wait for others
+    uint64_t idleClocks = 0;  ///< that pass while nobody can do anything but look at the clock
+    std::string output;       ///< printf, while the block waits
+    std::vector<uint32_t> sectors; ///< for the cache model
+
     /// Clocks that the time model gives what the block has done so far.
     uint64_t elapsedClocks() const;
     /// Tells of what the block did since its last barrier, where somebody listens.
     void endPhase();
-    /// Runs all warps to their end. Throws KernelFault, Cancelled.
-    void run(const Launch& launch, Worker& worker, uint64_t number);
+    void begin(const Launch& launch, Worker& worker, uint64_t number);
+    /// Runs the warps until all have ended (true), or until all that have not wait for other blocks. `insist`: other
+    /// blocks cannot go on either, so loops that may end by themselves get a chance. Throws KernelFault, Cancelled.
+    bool goOn(Worker& worker, bool insist);
+    /// Whether what a warp waits for has come.
+    bool mayGoOn() const;
+    /// Whether a warp waits in a loop that may end by itself.
+    bool mayInsist() const;
+    /// Nothing can end the wait of the first warp that has one.
+    [[noreturn]] void deadlock(const std::string& because) const;
 
     /// Adds a finding for the lane of a warp at an operation.
     void report(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what);
@@ -127,6 +144,10 @@ struct Block {
   private:
     Finding describe(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what) const;
     void start(Warp& w, int index);
+    void takeTurn(Warp& w);
+    void release(Warp& w, bool changed);
+    bool waitsForBlocks() const;
+    bool letWaitingTry(Wait::Kind kind);
     [[noreturn]] void stuck() const;
 };
 

@@ -36,6 +36,8 @@ struct LaunchCounts {
     std::vector<BufferCount> buffers;  ///< by allocation
     uint64_t branches = 0, divergentBranches = 0, barriers = 0;
     void add(const LaunchCounts& other);
+    void subtract(const LaunchCounts& other); ///< may go below zero and back again
+    void clear();                             ///< to zero; sizes stay
 };
 
 } // namespace warplight::vgpu

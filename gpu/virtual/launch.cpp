@@ -5,64 +5,145 @@
 #include "gpu/virtual/time_model.h"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <exception>
+#include <fmt/format.h>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
+#include <utility>
+#include <vector>
 
 namespace warplight::vgpu {
 namespace {
 
-/// Blocks are handed out in the order of their numbers.
+/// Blocks are handed out in the order of their numbers. One that waits for others is put aside and the next begins, up
+/// to as many as the GPU holds at one time.
 class Grid {
   public:
     explicit Grid(const Launch& l) : launch(l), blocks(l.grid.count()) {
-        if (l.gpu) {
-            const Occupancy held = occupancy(*l.gpu, static_cast<int64_t>(l.block.count()), l.registers, l.sharedBytes);
+        const GpuProfile& gpu = timedGpu(l);
+        const Occupancy held = occupancy(gpu, static_cast<int64_t>(l.block.count()), l.registers, l.sharedBytes);
+        together = static_cast<uint64_t>(gpu.multiprocessors) * static_cast<uint64_t>(std::max(held.blocks, 1));
+        if (l.gpu)
             caches.emplace(*l.gpu, *l.memory, blocks, held.blocks, l.sharedBytes);
-        }
     }
 
     void work(Worker& worker) {
-        Block block;
-        std::vector<uint32_t> sectors;
-        for (;;) {
-            const uint64_t number = next.fetch_add(1);
-            if (number >= blocks || number > failedAt.load(std::memory_order_relaxed))
+        for (std::unique_ptr<Block> spare;;) {
+            Turn turn = next(std::move(spare));
+            if (!turn.block)
                 return;
+            Block& block = *turn.block;
+            bool ended = false;
             try {
-                worker.output.clear();
-                sectors.clear();
-                worker.sectorStream = caches ? &sectors : nullptr;
-                block.run(launch, worker, number);
-                if (caches) {
-                    std::vector<uint32_t> missed = caches->filter(sectors, worker.caches);
-                    const std::scoped_lock lock(mutex);
-                    caches->add(number, std::move(missed));
-                }
+                if (turn.begins)
+                    block.begin(launch, worker, turn.number);
+                ended = block.goOn(worker, turn.insists);
+                if (ended)
+                    finish(worker, block);
             } catch (...) {
                 const std::scoped_lock lock(mutex);
-                if (number < failedAt) {
-                    failedAt = number;
-                    failure = std::current_exception();
-                }
+                fail(turn.number);
+                --running;
+                news.notify_all();
                 return;
             }
-            if (!worker.output.empty()) {
-                const std::scoped_lock lock(mutex);
-                output[number] = worker.output;
+            const std::scoped_lock lock(mutex);
+            --running;
+            if (ended)
+                spare = std::move(turn.block);
+            else
+                waiting[turn.number] = std::move(turn.block);
+            if (!waiting.empty())
+                news.notify_all();
+        }
+    }
+
+    std::exception_ptr failure;
+    std::map<uint64_t, std::string> output;
+    std::optional<CacheModel> caches;
+
+  private:
+    struct Turn {
+        std::unique_ptr<Block> block; ///< null: nothing is left
+        uint64_t number = 0;
+        bool begins = false, insists = false;
+    };
+
+    Turn next(std::unique_ptr<Block> spare) {
+        std::unique_lock lock(mutex);
+        for (;; news.wait_for(lock, std::chrono::milliseconds(1))) { // memory is written without a word
+            for (auto at = waiting.begin(); at != waiting.end() && at->first <= failedAt; ++at)
+                if (at->second->mayGoOn())
+                    return take(at, false);
+            if (begun < blocks && begun <= failedAt && running + waiting.size() < together) {
+                ++running;
+                return {spare ? std::move(spare) : std::make_unique<Block>(), begun++, true, false};
             }
+            if (waiting.empty() || waiting.begin()->first > failedAt)
+                return {};
+            if (running > 0)
+                continue;
+            // Nobody can go on, but a loop may end by itself. Each block in turn.
+            const auto mayInsist = [](const auto& other) { return other.second->mayInsist(); };
+            auto at = std::find_if(waiting.upper_bound(insisted), waiting.end(), mayInsist);
+            if (at == waiting.end())
+                at = std::find_if(waiting.begin(), waiting.end(), mayInsist);
+            if (at != waiting.end()) {
+                insisted = at->first;
+                return take(at, true);
+            }
+            try {
+                waiting.begin()->second->deadlock(
+                    begun < blocks
+                        ? fmt::format("{} of {} blocks have begun, all wait, and a {} holds no more at one time", begun,
+                                      blocks, timedGpu(launch).name)
+                        : "all other blocks have ended or wait as well");
+            } catch (const KernelFault&) {
+                fail(waiting.begin()->first);
+            }
+            return {};
+        }
+    }
+
+    Turn take(std::map<uint64_t, std::unique_ptr<Block>>::iterator at, bool insists) {
+        ++running;
+        Turn turn{std::move(at->second), at->first, false, insists};
+        waiting.erase(at);
+        return turn;
+    }
+
+    void finish(Worker& worker, Block& block) {
+        if (caches) {
+            std::vector<uint32_t> missed = caches->filter(block.sectors, worker.caches);
+            const std::scoped_lock lock(mutex);
+            caches->add(block.number, std::move(missed));
+        }
+        if (!block.output.empty()) {
+            const std::scoped_lock lock(mutex);
+            output[block.number] = std::move(block.output);
+        }
+    }
+
+    void fail(uint64_t number) {
+        if (number < failedAt) {
+            failedAt = number;
+            failure = std::current_exception();
         }
     }
 
     const Launch& launch;
-    uint64_t blocks;
-    std::atomic<uint64_t> next = 0, failedAt = UINT64_MAX;
-    std::mutex mutex;
-    std::exception_ptr failure;
-    std::map<uint64_t, std::string> output;
-    std::optional<CacheModel> caches;
+    const uint64_t blocks;
+    uint64_t together = 1; ///< blocks that have begun and not ended
+    std::mutex mutex;      ///< of all below
+    std::condition_variable news;
+    std::map<uint64_t, std::unique_ptr<Block>> waiting;
+    uint64_t begun = 0, running = 0, insisted = 0, failedAt = UINT64_MAX;
 };
 
 } // namespace
@@ -70,16 +151,17 @@ class Grid {
 LaunchResult runGrid(const Launch& launch, int threads) {
     Grid grid(launch);
     tbb::task_arena arena(threads > 0 ? threads : tbb::task_arena::automatic);
-    // What depends on the order of atomics, or is watched, runs in order.
+    // What depends on the order of blocks, or is watched, runs in order.
     const int workers =
-        launch.program->orderedAtomics || launch.observer
+        launch.program->ordered || launch.observer
             ? 1
-            : static_cast<int>(std::min<uint64_t>(static_cast<uint64_t>(arena.max_concurrency()), grid.blocks));
+            : static_cast<int>(std::min<uint64_t>(static_cast<uint64_t>(arena.max_concurrency()), launch.grid.count()));
     std::vector<Worker> states(static_cast<size_t>(std::max(workers, 1)));
     for (Worker& w : states) {
         w.counts.ops.resize(launch.program->ops.size());
         w.counts.accesses.resize(launch.program->accesses);
         w.counts.buffers.resize(launch.memory->all().size());
+        w.aside = w.counts;
         w.patterns.resize(launch.program->accesses * phases);
     }
     if (workers <= 1) {

@@ -82,11 +82,26 @@ enum class OpClass : uint8_t {
 constexpr int opClasses = static_cast<int>(OpClass::Join) + 1;
 const char* opClassName(OpClass c);
 
+/// What an operation has to do with memory that other threads see: a loop that changes none and reads the same again
+/// only waits.
+enum class Touch : uint8_t {
+    Nothing,
+    Reads,
+    Updates, ///< stores and atomics: they change nothing where they write what was there
+    Changes, ///< everything else that others may notice: barriers, copies, printf …
+    Clock    ///< its result changes by itself
+};
+
 /// What is known of an operation besides how to run it.
 struct OpOrigin {
     uint32_t instruction = 0; ///< index into Program::instructions
     OpClass kind = OpClass::Other;
     uint32_t flops = 0; ///< floating-point operations a thread (a warp for Tensor)
+    Touch touch = Touch::Nothing;
+    ptx::Space space = ptx::Space::None; ///< that it reads or updates, at Op::a + imm
+    uint8_t addressBytes = 8;            ///< of a lane's address
+    uint8_t bytes = 0;                   ///< a lane reads or updates
+    bool polls = false;                  ///< such reads are there to see what other threads do
 };
 
 struct Parameter {
@@ -120,6 +135,7 @@ struct Program {
     uint32_t entry = 0;
     uint32_t frameBytes = 0; ///< of the kernel's own frame
     uint32_t accesses = 0;   ///< memory operations
+    uint32_t pollLoops = 0;  ///< backward branches around reads that poll: Op::bytes is 1, Op::access their number
 
     struct Function {
         std::string name;
@@ -149,7 +165,7 @@ struct Program {
     int64_t sharedAlign = 16;
     int maxThreads = 1024;
     int registersPerThread = 0;  ///< 32-bit, live at one time: what the virtual GPU itself needs
-    bool orderedAtomics = false; ///< results depend on the order of its atomics
+    bool ordered = false;        ///< results or counts depend on the order of its blocks: atomics, polling
     bool usesClock = false;
 
     struct Instruction {

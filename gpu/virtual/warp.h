@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gpu/virtual/program.h"
+#include "gpu/virtual/waiting.h"
 
 #include <bit>
 #include <cstddef>
@@ -16,6 +17,7 @@ struct Path {
     uint32_t mask;
     const Op* join; ///< null: until they exit or return
     int call = -1;  ///< index into Warp::frames of the frame that ends when this entry is reached again
+    bool operator==(const Path&) const = default;
 };
 
 /// The frame of a calling function, kept while the called one runs.
@@ -24,6 +26,13 @@ struct Frame {
     uint32_t local;     ///< offset of its variables in a thread's local memory
     uint32_t function;
     const Op* call;
+    bool operator==(const Frame&) const = default;
+};
+
+/// When a warp's polling loop is looked at next: it was no use the last times.
+struct PollLoop {
+    int32_t left = 0; ///< passes until then
+    int32_t pause = 0;
 };
 
 /// An outstanding cp.async: bytes read when it was issued, written to shared memory when waited for.
@@ -34,7 +43,7 @@ struct AsyncCopy {
     std::byte data[warpSize][16];
 };
 
-enum class WarpState : uint8_t { Ready, AtBarrier, Ended };
+enum class WarpState : uint8_t { Ready, AtBarrier, Waiting, Ended };
 
 struct Warp {
     std::byte* rows[2];  ///< the current frame's registers, the constants
@@ -46,8 +55,13 @@ struct Warp {
     const Op* pc = nullptr;   ///< where to go on when not running
     const Op* join = nullptr; ///< of the current path
     uint32_t exited = 0;      ///< lanes that are no more (or never were)
-    int64_t budget = 0;       ///< backward branches until another warp gets its turn
-    uint64_t issued = 0;      ///< instructions: the base of %clock
+    int64_t budget = 0;       ///< backward branches until the loop is looked at: does it only wait?
+    int64_t stride = 0;       ///< the budget of the next time
+    int32_t pollLoop = -1;    ///< whose branch wants to be looked at
+    bool watched = false;     ///< while it is
+    bool insists = false;     ///< nobody else can go on: what it waits for is looked at and found missing
+    std::vector<PollLoop> pollLoops;
+    Wait wait;
     std::vector<Path> stack;  ///< waiting paths, the innermost last
     Bytes registers;
     uint32_t frameAt = 0, localAt = 0, function = 0;

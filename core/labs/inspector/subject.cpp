@@ -88,8 +88,8 @@ std::vector<kernels::KernelSignature> signaturesOf(const Subject& subject, const
     return subject.isCuda() ? kernels::cudaSignatures(text) : kernels::ptxSignatures(text, subject.file);
 }
 
-const kernels::KernelSignature& find(const std::vector<kernels::KernelSignature>& all, const std::string& name,
-                                     const std::string& file) {
+const kernels::KernelSignature& find(const std::vector<kernels::KernelSignature>& all, std::string_view name,
+                                     std::string_view file) {
     for (const auto& signature : all)
         if (signature.name == name)
             return signature;

@@ -4,6 +4,7 @@
 #include "core/labs/profile/profile_figures.h"
 #include "core/labs/profile/profile_lab.h"
 #include "core/profiles/open_profile.h"
+#include "core/profiles/text.h"
 #include "gpu/host/memory_budget.h"
 #include "gpu/host/regular_file.h"
 
@@ -44,7 +45,7 @@ const vgpu::GpuProfile* ceilings(const std::string& choice, const std::string& g
 std::string otherEvents(const profiles::Profile& profile) {
     std::vector<std::pair<int64_t, std::string>> list;
     for (const auto& [name, category] : profile.categories)
-        list.emplace_back(category.events, name);
+        list.emplace_back(category.events, profiles::validUtf8(name));
     std::sort(list.rbegin(), list.rend());
     std::string text;
     for (size_t i = 0; i < std::min<size_t>(list.size(), 3); ++i)
@@ -69,7 +70,7 @@ class OpenProfile : public Experiment {
             "gpu__time_duration.sum,dram__bytes_read.sum,dram__bytes_write.sum,"
             "smsp__sass_thread_inst_executed_op_ffma_pred_on.sum ./program > profile.csv`\n\n"
             "**Nsight Systems**: `nsys stats --format csv --report cuda_gpu_trace report.nsys-rep > profile.csv` (or "
-            "`cuda_gpu_kern_sum`)\n\n"
+            "`cuda_gpu_kern_sum`, `cuda_gpu_mem_time_sum`, `cuda_gpu_sum`)\n\n"
             "**PyTorch**: `torch.profiler.profile(...)`, then `export_chrome_trace(\"trace.json.gz\")`";
         d.devices = {"cpu"};
         d.dropFiles = "file";
@@ -164,8 +165,10 @@ class OpenProfile : public Experiment {
                   "steps of a small transformer would have on an A100. Choose a file, or drop one on the window."
                 : fmt::format("**{}**, written by {}{}.", std::filesystem::path(profile.source).filename().string(),
                               profile.tool, profile.gpu.empty() ? "" : " on " + profile.gpu);
-        text += fmt::format("\n\nKernels: {} launches of {}. Kinds of copies and fills: {}.", read.launches,
-                            read.kernels.size(), read.copies.size());
+        text += fmt::format("\n\n{} of {}, {}.", profiles::counted(read.launches, "launch", "launches"),
+                            profiles::counted(static_cast<int64_t>(read.kernels.size()), "kernel"),
+                            profiles::counted(static_cast<int64_t>(read.copies.size()), "kind of copies and fills",
+                                              "kinds of copies and fills"));
         for (const std::string& warning : profile.warnings)
             text += "\n\n" + warning;
         return {"source",

@@ -2,11 +2,13 @@
 
 #include "core/lab/number_text.h"
 #include "core/profiles/kernel_names.h"
+#include "core/profiles/text.h"
 
 #include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <fmt/format.h>
+#include <functional>
 #include <map>
 
 namespace warplight::labs {
@@ -79,13 +81,19 @@ std::string ceilingWords(const vgpu::GpuProfile* gpu) {
                : " No data sheet fits this GPU's name: choose one in the settings to see ceilings.";
 }
 
+/// "14 launches, 12.5 % of the time"
+std::string launchesAndShare(const KernelSummary& k) {
+    const std::string launches = counted(k.launches, "launch", "launches");
+    return k.share ? fmt::format("{}, {:.1f} % of the time", launches, 100 * *k.share) : launches;
+}
+
 } // namespace
 
 ReadProfile::ReadProfile(Profile p) : profile(std::move(p)) {
-    for (const std::string& name : profile.names) {
+    for (const std::string& name : profile.names)
         shortNames.push_back(shortName(name));
-        classes.emplace_back(title(classOf(name)));
-    }
+    for (const KernelClass kind : classesOf(profile))
+        classes.emplace_back(title(kind));
     kernels = summariseKernels(profile);
     copies = summariseCopies(profile);
     collectives = summariseCollectives(profile);
@@ -93,6 +101,7 @@ ReadProfile::ReadProfile(Profile p) : profile(std::move(p)) {
     for (const KernelSummary& kernel : kernels) {
         kernelTime += kernel.total;
         launches += kernel.launches;
+        timedLaunches += kernel.timed;
     }
     timed = std::any_of(profile.records.begin(), profile.records.end(), [](const auto& r) { return r.timed(); });
 }
@@ -100,15 +109,16 @@ ReadProfile::ReadProfile(Profile p) : profile(std::move(p)) {
 std::vector<Figure> headlineFigures(const ReadProfile& read) {
     std::vector<Figure> figures;
     const std::string on = read.profile.gpu.empty() ? "in kernels" : "in kernels on " + read.profile.gpu;
-    figures.push_back(metric("kernelTime", static_cast<double>(read.kernelTime) * ns, "s", on,
-                             "Sum of the durations of all kernels, **measured** by the profiler. Kernels that run side "
-                             "by side count each."));
-    figures.push_back(
-        metric("launches", static_cast<double>(read.launches), "",
-               fmt::format("launches of {} kernel{}", read.kernels.size(), read.kernels.size() == 1 ? "" : "s"),
-               "Kernel launches that the file holds, **measured**.", "{:.0f}"));
-    if (!read.kernels.empty())
-        figures.push_back(metric("topShare", 100 * read.kernels.front().share, "%",
+    if (read.timedLaunches)
+        figures.push_back(metric("kernelTime", static_cast<double>(read.kernelTime) * ns, "s", on,
+                                 "Sum of the durations of all kernels, **measured** by the profiler. Kernels that run "
+                                 "side by side count each."));
+    figures.push_back(metric("launches", static_cast<double>(read.launches), "",
+                             fmt::format("{} of {}", read.launches == 1 ? "launch" : "launches",
+                                         counted(static_cast<int64_t>(read.kernels.size()), "kernel")),
+                             "Kernel launches that the file holds, **measured**.", "{:.0f}"));
+    if (!read.kernels.empty() && read.kernels.front().share)
+        figures.push_back(metric("topShare", 100 * *read.kernels.front().share, "%",
                                  "of it in " + read.shortNames[read.kernels.front().name],
                                  "Share of the kernel that takes the most time, **measured**.", "{:.1f}"));
     if (const Overlap& o = read.overlap; o.communication > 0)
@@ -128,80 +138,82 @@ std::vector<Figure> headlineFigures(const ReadProfile& read) {
 }
 
 Figure kernelTable(const ReadProfile& read, const std::string& contains, int64_t mostRows) {
+    using Cell = std::function<Table::Cell(const KernelSummary&)>;
     Table table;
-    table.columns = {label("kernel", "Kernel"),
-                     label("class", "Kind"),
-                     measured("launches", "Launches", ""),
-                     measured("total", "Total", "s"),
-                     measured("share", "Share, %", "", "{:.1f}"),
-                     measured("mean", "Mean", "s"),
-                     measured("median", "Median", "s"),
-                     measured("min", "Least", "s"),
-                     measured("max", "Most", "s")};
-    const bool bytes =
-        std::any_of(read.kernels.begin(), read.kernels.end(), [](const auto& k) { return k.measured > 0; });
-    const bool flops =
-        std::any_of(read.kernels.begin(), read.kernels.end(), [](const auto& k) { return k.counted > 0; });
-    const bool occupancy =
-        std::any_of(read.kernels.begin(), read.kernels.end(), [](const auto& k) { return k.occupancy.has_value(); });
-    if (bytes) {
-        table.columns.push_back(measured("bytes", "DRAM, a launch", "B"));
-        table.columns.push_back(measured("bandwidth", "Bandwidth", "B/s"));
+    std::vector<Cell> cells;
+    const auto column = [&](Table::Column of, Cell cell) {
+        table.columns.push_back(std::move(of));
+        cells.push_back(std::move(cell));
+    };
+    const auto any = [&](auto has) { return std::any_of(read.kernels.begin(), read.kernels.end(), has); };
+    const auto per = [](double sum, int64_t count) {
+        return count ? Table::Cell(sum / static_cast<double>(count)) : Table::Cell();
+    };
+    column(label("kernel", "Kernel"), [&](const auto& k) { return Table::Cell(read.shortNames[k.name]); });
+    column(label("class", "Kind"), [&](const auto& k) { return Table::Cell(read.classes[k.name]); });
+    column(measured("launches", "Launches", ""), [](const auto& k) { return Table::Cell(k.launches); });
+    if (read.timedLaunches) {
+        column(measured("total", "Total", "s"),
+               [](const auto& k) { return k.timed ? Table::Cell(static_cast<double>(k.total) * ns) : Table::Cell(); });
+        column(measured("share", "Share, %", "", "{:.1f}"),
+               [](const auto& k) { return k.share ? Table::Cell(100 * *k.share) : Table::Cell(); });
+        column(measured("mean", "Mean", "s"), [](const auto& k) { return seconds(k.mean); });
+        column(measured("median", "Median", "s"), [](const auto& k) { return seconds(k.median); });
+        column(measured("min", "Least", "s"), [](const auto& k) { return seconds(k.minimum); });
+        column(measured("max", "Most", "s"), [](const auto& k) { return seconds(k.maximum); });
     }
-    if (flops)
-        table.columns.push_back(measured("rate", "Rate", "FLOP/s"));
-    if (occupancy)
-        table.columns.push_back(measured("occupancy", "Occupancy, %", "", "{:.1f}"));
-    table.columns.push_back(label("name", "Full name"));
+    if (any([](const auto& k) { return k.measured > 0; }))
+        column(measured("bytes", "DRAM, a launch", "B"), [&](const auto& k) { return per(k.bytes, k.measured); });
+    if (any([](const auto& k) { return k.bandwidth.value().has_value(); }))
+        column(measured("bandwidth", "Bandwidth", "B/s"), [](const auto& k) { return cellOf(k.bandwidth.value()); });
+    if (any([](const auto& k) { return k.counted > 0; }))
+        column(measured("flops", "FLOPs, a launch", "FLOP"), [&](const auto& k) { return per(k.flops, k.counted); });
+    if (any([](const auto& k) { return k.rate.value().has_value(); }))
+        column(measured("rate", "Rate", "FLOP/s"), [](const auto& k) { return cellOf(k.rate.value()); });
+    if (any([](const auto& k) { return k.intensity.value().has_value(); }))
+        column(measured("intensity", "FLOP a byte", "", "{:.3g}"),
+               [](const auto& k) { return cellOf(k.intensity.value()); });
+    if (any([](const auto& k) { return k.occupancy.has_value(); }))
+        column(measured("occupancy", "Occupancy, %", "", "{:.1f}"),
+               [](const auto& k) { return k.occupancy ? Table::Cell(100 * *k.occupancy) : Table::Cell(); });
+    column(label("name", "Full name"), [&](const auto& k) { return Table::Cell(read.profile.names[k.name]); });
     size_t fitting = 0;
     for (const KernelSummary& k : read.kernels) {
-        const std::string& name = read.profile.names[k.name];
-        if (!contains.empty() && simple(name).find(simple(contains)) == std::string::npos)
+        if (!contains.empty() && simple(read.profile.names[k.name]).find(simple(contains)) == std::string::npos)
             continue;
         if (++fitting > static_cast<size_t>(mostRows))
             continue;
-        std::vector<Table::Cell> row = {
-            read.shortNames[k.name], read.classes[k.name], k.launches,        static_cast<double>(k.total) * ns,
-            100 * k.share,           k.mean * ns,          seconds(k.median), seconds(k.minimum),
-            seconds(k.maximum)};
-        if (bytes) {
-            row.push_back(k.measured ? Table::Cell(k.bytes / static_cast<double>(k.measured)) : Table::Cell());
-            row.push_back(cellOf(k.bytesPerSecond()));
-        }
-        if (flops)
-            row.push_back(k.counted ? Table::Cell(k.flops / (static_cast<double>(k.flopsTime) * ns)) : Table::Cell());
-        if (occupancy)
-            row.push_back(k.occupancy ? Table::Cell(100 * *k.occupancy) : Table::Cell());
-        row.emplace_back(name);
-        table.rows.push_back(std::move(row));
+        std::vector<Table::Cell>& row = table.rows.emplace_back();
+        for (const Cell& cell : cells)
+            row.push_back(cell(k));
     }
-    const std::string shown = table.rows.size() < read.kernels.size()
-                                  ? fmt::format("{} of {}, the most time first", table.rows.size(), read.kernels.size())
-                                  : "the most time first";
-    return {"kernels",
-            "Kernels",
-            shown,
-            "Times of all launches of a kernel, **measured** by the profiler. The kind is guessed from the name. DRAM "
-            "bytes, rates and occupancy are the profiler's counters, where it collected them; a multiply-add is two "
-            "FLOPs.",
-            Figure::Place::Support,
-            std::move(table)};
+    const char* order = read.timedLaunches ? "the most time first" : "the most launches first; no times were measured";
+    return {
+        "kernels",
+        "Kernels",
+        table.rows.size() < read.kernels.size()
+            ? fmt::format("{} of {}, {}", table.rows.size(), read.kernels.size(), order)
+            : order,
+        "Times of all launches of a kernel, **measured** by the profiler; of launches without a measured time it "
+        "counts the number alone. The kind is guessed from the name. DRAM bytes, FLOPs, rates and occupancy are the "
+        "profiler's counters, where it collected them; a multiply-add is two FLOPs.",
+        Figure::Place::Support,
+        std::move(table)};
 }
 
 std::optional<Figure> rooflineFigure(const ReadProfile& read, const vgpu::GpuProfile* gpu) {
     Dots dots;
     double least = 1e300, most = 0;
     for (const KernelSummary& k : read.kernels) {
-        if (!k.counted || k.flops <= 0 || k.flopsBytes <= 0 || k.flopsTime <= 0)
+        const auto intensity = k.intensity.value(), rate = k.rate.value();
+        if (!intensity || !rate || *intensity <= 0 || *rate <= 0)
             continue;
-        const double intensity = k.flops / k.flopsBytes;
         Curve& curve = dots.of(read.classes[k.name]);
-        curve.x.push_back(intensity);
-        curve.y.push_back(k.flops / (static_cast<double>(k.flopsTime) * ns));
-        curve.pointText.push_back(
-            fmt::format("{}, {} launches, {:.1f} % of the time", read.shortNames[k.name], k.counted, 100 * k.share));
-        least = std::min(least, intensity);
-        most = std::max(most, intensity);
+        curve.x.push_back(*intensity);
+        curve.y.push_back(*rate);
+        curve.pointText.push_back(read.shortNames[k.name] + ", " + launchesAndShare(k));
+        least = std::min(least, *intensity);
+        most = std::max(most, *intensity);
     }
     if (dots.curves.empty())
         return {};
@@ -237,15 +249,14 @@ std::optional<Figure> bandwidthFigure(const ReadProfile& read, const vgpu::GpuPr
     Dots dots;
     double least = 1e300, most = 0;
     for (const KernelSummary& k : read.kernels) {
-        const auto rate = k.bytesPerSecond();
-        if (!rate || *rate <= 0)
+        const auto rate = k.bandwidth.value();
+        if (!rate || *rate <= 0 || k.mean.value_or(0) <= 0)
             continue;
-        const double time = static_cast<double>(k.bytesTime) / static_cast<double>(k.measured) * ns;
+        const double time = *k.mean * ns;
         Curve& curve = dots.of(read.classes[k.name]);
         curve.x.push_back(time);
         curve.y.push_back(*rate);
-        curve.pointText.push_back(
-            fmt::format("{}, {} launches, {:.1f} % of the time", read.shortNames[k.name], k.measured, 100 * k.share));
+        curve.pointText.push_back(read.shortNames[k.name] + ", " + launchesAndShare(k));
         least = std::min(least, time);
         most = std::max(most, time);
     }

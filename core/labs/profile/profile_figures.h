@@ -21,10 +21,12 @@ struct ReadProfile {
     std::vector<profiles::CollectiveSummary> collectives;
     profiles::Overlap overlap;
     int64_t kernelTime = 0, launches = 0; ///< ns, of all kernels
-    bool timed = false;                   ///< at least one launch has a start
+    int64_t timedLaunches = 0;            ///< of kernels: those whose duration is known
+    bool timed = false;                   ///< at least one launch has a start and a duration
 };
 
-/// Every number of these figures is measured, since a profiler's file says so; ceilings are references.
+/// Every number of these figures is measured, since a profiler's file says so; ceilings are references. Times, shares
+/// and rates are of launches whose duration was measured; where none was, there are no such columns and figures.
 std::vector<lab::Figure> headlineFigures(const ReadProfile& read);
 lab::Figure kernelTable(const ReadProfile& read, const std::string& contains, int64_t mostRows);
 /// Dots of kernels whose bytes and FLOPs are known; unset if there are none.

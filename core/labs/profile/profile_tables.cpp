@@ -19,6 +19,7 @@ Table::Column measured(std::string id, std::string title, std::string unit, std:
 }
 Table::Column label(std::string id, std::string title) { return {std::move(id), std::move(title), "", false, {}, ""}; }
 Table::Cell cellOf(const std::optional<double>& value) { return value ? Table::Cell(*value) : Table::Cell(); }
+Table::Cell seconds(const std::optional<double>& value) { return value ? Table::Cell(*value * ns) : Table::Cell(); }
 Table::Cell knownOnly(int64_t value) { return value >= 0 ? Table::Cell(value) : Table::Cell(); }
 
 std::string extentText(const Extent& e) {
@@ -39,13 +40,15 @@ std::optional<Figure> copyTable(const ReadProfile& read) {
                      measured("bytes", "Bytes in all", "B"),
                      measured("bandwidth", "Bandwidth", "B/s")};
     for (const KernelSummary& copy : read.copies)
-        table.rows.push_back({read.shortNames[copy.name], copy.launches, static_cast<double>(copy.total) * ns,
-                              copy.mean * ns, *copy.maximum * ns,
-                              copy.measured ? Table::Cell(copy.bytes) : Table::Cell(), cellOf(copy.bytesPerSecond())});
+        table.rows.push_back({read.shortNames[copy.name], copy.launches,
+                              copy.timed ? Table::Cell(static_cast<double>(copy.total) * ns) : Table::Cell(),
+                              seconds(copy.mean), seconds(copy.maximum),
+                              copy.measured ? Table::Cell(copy.bytes) : Table::Cell(), cellOf(copy.bandwidth.value())});
     return Figure{"copies",
                   "Copies and fills",
                   "the most time first",
-                  "Memory copies and fills on GPUs, **measured** by the profiler: bytes over the time they took.",
+                  "Memory copies and fills on GPUs, **measured** by the profiler: bytes over the time they took. "
+                  "Copies shorter than the profiler's clock (0 s) have bytes, but no part in the bandwidth.",
                   Figure::Place::Support,
                   std::move(table)};
 }
@@ -67,7 +70,7 @@ std::optional<Figure> collectiveTable(const ReadProfile& read) {
                      measured("busbw", "Bus bandwidth", "B/s")};
     for (const CollectiveSummary& c : read.collectives)
         table.rows.push_back({c.name, c.dtype, knownOnly(c.ranks), knownOnly(c.elements), cellOf(c.bytes), c.calls,
-                              static_cast<double>(c.total) * ns, c.median * ns, c.minimum * ns,
+                              static_cast<double>(c.total) * ns, seconds(c.median), seconds(c.minimum),
                               cellOf(c.algorithmBandwidth), cellOf(c.busBandwidth)});
     return Figure{
         "collectives",
@@ -86,7 +89,7 @@ std::optional<Figure> ownKernelTable(const ReadProfile& read, const ModelOfOwn& 
     struct Own {
         OurKernel kernel;
         Extent grid, block;
-        int64_t launches = 0, total = 0;
+        int64_t launches = 0, timed = 0, total = 0;
         double dram = 0, globalSectors = 0, conflicts = 0;
         int64_t dramKnown = 0, sectorsKnown = 0, conflictsKnown = 0;
     };
@@ -103,7 +106,10 @@ std::optional<Figure> ownKernelTable(const ReadProfile& read, const ModelOfOwn& 
         if (row == rows.end())
             row = rows.insert(rows.end(), Own{*own[record.name], record.grid, record.block});
         ++row->launches;
-        row->total += record.duration;
+        if (record.lasts()) {
+            ++row->timed;
+            row->total += record.duration;
+        }
         const Figures* figures = read.profile.figuresOf(record);
         if (!figures)
             continue;
@@ -147,9 +153,8 @@ std::optional<Figure> ownKernelTable(const ReadProfile& read, const ModelOfOwn& 
         table.rows.push_back({row.kernel.name, row.kernel.family, row.kernel.format,
                               row.kernel.headDim ? Table::Cell(int64_t{row.kernel.headDim}) : Table::Cell(),
                               extentText(row.grid), extentText(row.block), row.launches,
-                              static_cast<double>(row.total) / static_cast<double>(row.launches) * ns,
-                              mean(row.dram, row.dramKnown), mean(32 * row.globalSectors, row.sectorsKnown),
-                              mean(row.conflicts, row.conflictsKnown)});
+                              mean(static_cast<double>(row.total) * ns, row.timed), mean(row.dram, row.dramKnown),
+                              mean(32 * row.globalSectors, row.sectorsKnown), mean(row.conflicts, row.conflictsKnown)});
         if (!model)
             continue;
         std::vector<Table::Cell>& cells = table.rows.back();

@@ -1,5 +1,6 @@
 #include "core/lab/number_text.h"
 #include "core/labs/profile/profile_figures.h"
+#include "core/profiles/text.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -31,7 +32,7 @@ std::map<Stream, int64_t> streamsOf(const Profile& profile) {
 std::string extentText(const Extent& e) { return fmt::format("{} × {} × {}", e[0], e[1], e[2]); }
 
 std::string detailOf(const ReadProfile& read, const KernelRecord& record) {
-    std::string text = fmt::format("{}\n{}", read.profile.nameOf(record).substr(0, 400),
+    std::string text = fmt::format("{}\n{}", shortened(read.profile.nameOf(record), 400),
                                    numberText(static_cast<double>(record.duration) * ns, "s"));
     if (record.grid != Extent{})
         text += fmt::format("\ngrid {}, block {}", extentText(record.grid), extentText(record.block));
@@ -49,7 +50,9 @@ Figure timelineFigure(const ReadProfile& read, size_t most) {
         timeline.tracks.push_back({fmt::format("{}.{}", stream.first, stream.second),
                                    stream.second < 0 ? "stream not told" : fmt::format("stream {}", stream.second),
                                    fmt::format("GPU {}", stream.first)});
-    const size_t all = read.profile.records.size();
+    const auto& records = read.profile.records;
+    const auto all =
+        static_cast<size_t>(std::count_if(records.begin(), records.end(), [](const auto& r) { return r.timed(); }));
     return {"timeline",
             "Streams",
             all > most ? fmt::format("the {} longest of {} launches", most, all) : "all launches",

@@ -12,6 +12,8 @@
 
 namespace warplight::vgpu {
 
+using ptx::Space;
+
 const char* opClassName(OpClass c) {
     static const char* const names[] = {"move",          "integer",
                                         "fp32",          "fp64",
@@ -152,8 +154,10 @@ Row FunctionDecoder::source(const Operand& o, Type type) {
         op.dst = row;
         op.imm = static_cast<int64_t>(r);
         op.bytes = static_cast<uint8_t>(own);
-        s.program.usesClock =
-            s.program.usesClock || (r >= SpecialRegister::Clock && r <= SpecialRegister::GlobalTimerHi);
+        if (r >= SpecialRegister::Clock && r <= SpecialRegister::GlobalTimerHi) {
+            s.program.usesClock = true;
+            code.origins.back().touch = Touch::Clock;
+        }
         return bytes == 2 ? lane("cvt.u16.u32", 2, {row}) : row;
     }
     case Operand::Kind::Symbol:
@@ -241,10 +245,29 @@ Op& FunctionDecoder::emit(Handler run, OpClass kind, uint32_t flops) {
     origin.kind = kind;
     origin.flops = flops;
     origin.instruction = static_cast<uint32_t>(s.program.instructions.size()) - 1;
+    const bool seen = kind == OpClass::Global || kind == OpClass::Shared || kind == OpClass::Atomic ||
+                      kind == OpClass::AsyncCopy || kind == OpClass::Matrix || kind == OpClass::Barrier;
+    origin.touch = seen ? Touch::Changes : Touch::Nothing; // unless somebody knows better
     code.origins.push_back(origin);
     code.defined.push_back(0);
     code.listDefined.push_back(0xffff);
     return code.ops.back();
+}
+
+/// Whether threads read it to see what others do: such reads must not be kept in a register.
+bool FunctionDecoder::polls() const {
+    static const std::set<std::string> strong = {"volatile", "relaxed", "acquire", "acq_rel", "mmio", "cv"};
+    return now->opcode == "atom" ||
+           std::any_of(now->modifiers.begin(), now->modifiers.end(), [](const auto& m) { return strong.count(m) > 0; });
+}
+
+void FunctionDecoder::touches(Touch touch, const Address& at, int bytes) {
+    OpOrigin& origin = code.origins.back();
+    origin.touch = touch;
+    origin.space = at.space;
+    origin.addressBytes = static_cast<uint8_t>(at.bytes);
+    origin.bytes = static_cast<uint8_t>(bytes);
+    origin.polls = now->opcode == "mbarrier" || polls();
 }
 
 Op& FunctionDecoder::emitList(Handler run, OpClass kind, const std::vector<Row>& rows, size_t defined) {
@@ -394,6 +417,8 @@ void FunctionDecoder::decode() {
         for (const std::string& label : list.labels)
             s.program.branchTargets[list.index].push_back(opAt(fn.labels.at(label)));
 
+    findPollLoops(base);
+
     const auto rowBase = static_cast<uint32_t>(s.program.rows.size());
     for (size_t i = 0; i < code.ops.size(); ++i) {
         Op& op = code.ops[i];
@@ -404,6 +429,33 @@ void FunctionDecoder::decode() {
     s.program.ops.insert(s.program.ops.end(), code.ops.begin(), code.ops.end());
     s.program.origins.insert(s.program.origins.end(), code.origins.begin(), code.origins.end());
     s.program.rows.insert(s.program.rows.end(), code.rows.begin(), code.rows.end());
+}
+
+/// Whatever loop a polling read is in, one of its branches goes back from behind it to before it.
+void FunctionDecoder::findPollLoops(uint32_t base) {
+    const auto polls = [](const OpOrigin& o) { return o.polls; };
+    const auto calls = [](const Op& op) { return op.run == &callFunction; };
+    for (const Branch& b : branches) {
+        Op& op = code.ops[b.op];
+        size_t target = b.label.empty() ? code.ops.size() : static_cast<size_t>(op.imm) - base;
+        if (b.label.empty()) // indirect
+            for (const uint32_t to : s.program.branchTargets[op.detail])
+                target = std::min<size_t>(target, to - base);
+        if (target > b.op)
+            continue;
+        const auto at = [](size_t i) { return static_cast<std::ptrdiff_t>(i); };
+        const auto first = code.origins.begin() + at(target), last = code.origins.begin() + at(b.op);
+        const bool shared = std::all_of(first, last, [&](const OpOrigin& o) { return !polls(o) || o.space == Space::Shared; });
+        const bool called = std::any_of(code.ops.begin() + at(target), code.ops.begin() + at(b.op), calls);
+        if (!called && std::none_of(first, last, polls))
+            continue;
+        op.bytes = 1;
+        op.access = s.program.pollLoops++;
+        s.program.ordered = s.program.ordered || !shared;
+    }
+    const bool elsewhere = std::any_of(code.origins.begin(), code.origins.end(),
+                                       [&](const OpOrigin& o) { return polls(o) && o.space != Space::Shared; });
+    s.program.ordered = s.program.ordered || (!fn.kernel && elsewhere); // who calls it may do so in a loop
 }
 
 Program decodeKernel(const ptx::Module& module, const std::string& file, const std::string& kernel,

@@ -77,6 +77,9 @@ class FunctionDecoder {
     Row lane(const std::string& name, int bytes, std::initializer_list<Row> sources); ///< into a fresh row
     void laneInto(const std::string& name, Row dst, std::initializer_list<Row> sources);
     uint32_t accessNumber() { return s.program.accesses++; }
+    bool polls() const;
+    void touches(Touch touch, const Address& at, int bytes); ///< of the operation emitted last
+    void findPollLoops(uint32_t base);
 
     // families
     void instruction(const Instruction& i);

@@ -244,6 +244,7 @@ void FunctionDecoder::callOperation() {
         call.returns.push_back(slotOf(r));
     Row address = noRow;
     Handler run = &callFunction;
+    Touch touch = Touch::Nothing;
     if (callee.kind == Operand::Kind::Register) {
         address = registerRow(callee);
         for (const ptx::Function& f : s.module.functions) // whichever it may be
@@ -256,6 +257,7 @@ void FunctionDecoder::callOperation() {
         if (f && !f->defined && isBuiltin(callee.name)) {
             run = &callBuiltin;
             call.builtin = callee.name;
+            touch = Touch::Changes;
         } else if (!f || !f->defined) {
             refuse(fmt::format("function '{}' has no body", callee.name));
         } else {
@@ -265,6 +267,7 @@ void FunctionDecoder::callOperation() {
     Op& op = emit(run, OpClass::Control);
     op.a = address;
     op.detail = static_cast<uint32_t>(s.program.calls.size());
+    code.origins.back().touch = touch;
     s.program.calls.push_back(std::move(call));
 }
 
@@ -312,6 +315,8 @@ void FunctionDecoder::barrierObject() {
     op.imm = address.offset;
     op.bytes = static_cast<uint8_t>(address.bytes);
     op.detail = expects ? (arrives ? 3 : what == "complete_tx" ? 2 : 1) : what == "arrive_drop";
+    if (waits)
+        touches(Touch::Reads, address, 8);
 }
 
 } // namespace warplight::vgpu

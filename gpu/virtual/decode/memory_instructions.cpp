@@ -169,6 +169,8 @@ void FunctionDecoder::load() {
     op.imm = at.offset;
     op.bytes = static_cast<uint8_t>(bytes);
     op.access = accessNumber();
+    if (kind == OpClass::Global || kind == OpClass::Shared)
+        touches(Touch::Reads, at, bytes * elements);
 }
 
 void FunctionDecoder::store() {
@@ -223,6 +225,10 @@ void FunctionDecoder::store() {
     op.imm = at.offset;
     op.bytes = static_cast<uint8_t>(bytes);
     op.access = accessNumber();
+    if (kind != OpClass::Local) {
+        touches(Touch::Updates, at, bytes * elements);
+        code.origins.back().polls = false; // it reads nothing
+    }
 }
 
 void FunctionDecoder::atomic() {
@@ -249,12 +255,13 @@ void FunctionDecoder::atomic() {
     op.c = c;
     op.imm = at.offset;
     op.access = accessNumber();
+    touches(Touch::Updates, at, type.bits / 8);
     if (returns)
         finishTarget();
     // The order of blocks shows in what an atomic returns and in sums that round.
     const bool rounds = type.kind == 'f' || type.kind == 'h';
     if (at.space != Space::Shared && (returns || rounds || rest[0] == "exch" || rest[0] == "cas"))
-        s.program.orderedAtomics = true;
+        s.program.ordered = true;
 }
 
 void FunctionDecoder::asyncCopy() {

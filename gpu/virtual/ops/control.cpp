@@ -13,13 +13,17 @@ namespace {
 
 const Op* at(const Warp& w, int64_t index) { return w.block->program->ops.data() + index; }
 
-/// Going back counts against the turn, so that a loop that waits for another warp lets it run.
+/// Going back counts against the turn, so that a loop that waits for another warp lets it run. Loops around reads that
+/// poll are looked at sooner.
 const Op* go(Warp& w, const Op* from, const Op* to) {
-    if (to <= from && --w.budget <= 0) {
-        w.pc = to;
-        return nullptr;
-    }
-    return to;
+    if (to > from)
+        return to;
+    const bool polls = from->bytes != 0 && --w.pollLoops[from->access].left < 0;
+    if (--w.budget > 0 && !polls)
+        return to;
+    w.pollLoop = polls ? static_cast<int32_t>(from->access) : -1;
+    w.pc = to;
+    return nullptr;
 }
 
 /// Whether lanes that go there do nothing but leave the kernel.

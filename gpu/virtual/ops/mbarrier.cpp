@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::vgpu {
 namespace {
@@ -88,6 +89,8 @@ void markWritten(Warp& w, uint64_t at) {
         w.block->marks[i].written = 1;
 }
 
+/// A phase that is not complete is waited for, as long as others can go on: what tests is delayed, which a GPU may do
+/// too.
 template <class Done>
 const Op* test(Warp& w, const Op* op, Done done) {
     uint32_t holds = 0;
@@ -97,6 +100,12 @@ const Op* test(Warp& w, const Op* op, Done done) {
             observe(w, at);
         }
     });
+    if (holds == 0 && !w.insists && !w.watched && op->predicate == noRow) {
+        Reads reads;
+        reads.add(w, op);
+        waitPolitely(w, op, std::move(reads));
+        return nullptr;
+    }
     uint32_t* row = out<uint32_t>(w, op->dst);
     *row = (*row & ~w.mask) | holds;
     return op + 1;

@@ -119,6 +119,73 @@ class ProfileLabTest : public QObject {
         QVERIFY(near(gemm->y.at(0), rate) && near(gemm->x.at(0), 117344e-9));
     }
 
+    void countersWithoutTimesShowNoTime() {
+        // CUPTI's ranges in a trace: their times are made up.
+        const RunRecord run = ofFile("kineto_cupti_equal.json");
+        for (const char* figure : {"kernelTime", "topShare", "busy", "timeline", "durations", "roofline", "bandwidth"})
+            QVERIFY2(!run.figure(figure), figure);
+        QCOMPARE(metric(run, "launches"), 6.0);
+        const Table& kernels = content<Table>(run, "kernels");
+        for (const char* column : {"total", "share", "mean", "median", "min", "max", "bandwidth", "rate"})
+            for (const Table::Column& shown : kernels.columns)
+                QVERIFY2(shown.id != column, column);
+        const size_t gemm = std::get<std::string>(cell(kernels, 0, "kernel")) == "gemm_kernel" ? 0 : 1;
+        QCOMPARE(std::get<double>(cell(kernels, gemm, "flops")), 2e9);
+        QCOMPARE(std::get<double>(cell(kernels, gemm, "bytes")), 2e6);
+        QCOMPARE(std::get<double>(cell(kernels, gemm, "intensity")), 1000.0);
+        QCOMPARE(std::get<double>(cell(kernels, 1 - gemm, "flops")), 0.0);
+        QVERIFY(content<Note>(run, "source").markdown.find("6 profiler ranges without a measured time") !=
+                std::string::npos);
+    }
+
+    void aLaunchWithoutATimeIsCountedAlone() {
+        const RunRecord run = ofFile("ncu_untimed.csv");
+        const Table& kernels = content<Table>(run, "kernels");
+        QCOMPARE(std::get<int64_t>(cell(kernels, 0, "launches")), int64_t{2});
+        for (const char* column : {"mean", "median", "min", "max"})
+            QVERIFY2(near(std::get<double>(cell(kernels, 0, column)), 10e-6), column);
+        const Histogram& histogram = content<Histogram>(run, "durations");
+        double sum = 0;
+        for (const double count : histogram.sets.at(0).counts)
+            sum += count;
+        QCOMPARE(sum, 1.0);
+    }
+
+    void collectivesAreTheSameInEveryFigure() {
+        const RunRecord run = ofFile("kineto_collectives.json");
+        const Table& kernels = content<Table>(run, "kernels");
+        double collective = 0;
+        for (size_t row = 0; row < kernels.rows.size(); ++row)
+            if (std::get<std::string>(cell(kernels, row, "class")) == "collective")
+                collective += std::get<double>(cell(kernels, row, "total"));
+        QVERIFY(near(collective, 180e-6));
+        QVERIFY(near(metric(run, "exposed"), 180e-6));
+        QCOMPARE(content<Table>(run, "collectives").rows.size(), size_t{6});
+    }
+
+    void kernelsAreNamedByWhatTellsThemApart() {
+        const auto names = [](const char* file) {
+            std::map<std::string, std::string> classes;
+            const RunRecord run = ofFile(file);
+            const Table& kernels = content<Table>(run, "kernels");
+            for (size_t row = 0; row < kernels.rows.size(); ++row)
+                classes[std::get<std::string>(cell(kernels, row, "kernel"))] =
+                    std::get<std::string>(cell(kernels, row, "class"));
+            return classes;
+        };
+        auto cutlass = names("kineto_cutlass.json");
+        QCOMPARE(cutlass.size(), size_t{11});
+        QCOMPARE(cutlass["cutlass_80_tensorop_s1688gemm_256x64_16x4_tn_align1"], std::string("matrix product"));
+        QCOMPARE(cutlass["FlashAttnFwdSm90"], std::string("attention"));
+        QCOMPARE(cutlass["GemmUniversal"], std::string("matrix product"));
+        auto amd = names("kineto_amd.json");
+        QCOMPARE(amd["Cijk_Alik_Bljk_HHS_BH_Bias_HA_S_SAV_UserArgs_MT256x256x64_MI16x16x1"],
+                 std::string("matrix product"));
+        QCOMPARE(amd["FmhaFwdKernel"], std::string("attention"));
+        QVERIFY(names("ncu_strange_names.csv").contains("тест_ядро"));
+        QCOMPARE(names("kineto_utf8.json")["flash_fwd_��kernel"], std::string("attention"));
+    }
+
     void ceilingsAreThoseOfTheNamedOrChosenGpu() {
         const auto roofs = [](const RunRecord& run) {
             std::vector<double> peaks;

@@ -1,6 +1,7 @@
 // Names, classes, bandwidths of collectives and overlap.
 #include "core/profiles/kernel_names.h"
 #include "core/profiles/kernel_summary.h"
+#include "core/profiles/text.h"
 
 #include <QTest>
 
@@ -31,7 +32,7 @@ class KernelSummaryTest : public QObject {
         QTest::addColumn<QString>("wanted");
         QTest::addColumn<int>("kind");
         const auto row = [](const char* name, const char* wanted, KernelClass kind) {
-            QTest::newRow(wanted) << name << wanted << static_cast<int>(kind);
+            QTest::newRow(name) << name << wanted << static_cast<int>(kind);
         };
         row("void at::native::vectorized_elementwise_kernel<4, at::native::CUDAFunctor_add<float>, std::array<char*, "
             "3ul> "
@@ -44,7 +45,7 @@ class KernelSummaryTest : public QObject {
             "pytorch_flash::Flash_fwd_params)",
             "flash_fwd_kernel", KernelClass::Attention);
         row("void cutlass::Kernel2<cutlass_80_tensorop_s16816gemm_f16_128x128_32x5_nn_align8>(cutlass_80::Params)",
-            "Kernel2", KernelClass::MatrixProduct);
+            "cutlass_80_tensorop_s16816gemm_f16_128x128_32x5_nn_align8", KernelClass::MatrixProduct);
         row("void outer<int>::inner_copy(int)", "inner_copy", KernelClass::Copy);
         row("ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)",
             "ncclDevKernel_AllReduce_Sum_bf16_RING_LL", KernelClass::Collective);
@@ -52,6 +53,66 @@ class KernelSummaryTest : public QObject {
         row("flash2_mma_f16_d64", "flash2_mma_f16_d64", KernelClass::Attention);
         row("stream_triad", "stream_triad", KernelClass::Other);
         row("triton_poi_fused_add_0", "triton_poi_fused_add_0", KernelClass::Other);
+        // Wrappers show what they run.
+        row("void cutlass::Kernel<cutlass_80_tensorop_s1688gemm_256x64_16x4_tn_align1>(Params)",
+            "cutlass_80_tensorop_s1688gemm_256x64_16x4_tn_align1", KernelClass::MatrixProduct);
+        row("void cutlass::device_kernel<flash::FlashAttnFwdSm90<flash::CollectiveMainloopFwdSm90<2>>>(Params)",
+            "FlashAttnFwdSm90", KernelClass::Attention);
+        row("void cutlass::device_kernel<flash::enable_sm90_or_later<flash::FlashAttnBwdSm90<2, int>>>(Params)",
+            "FlashAttnBwdSm90", KernelClass::Attention);
+        row("void cutlass::device_kernel<cutlass::gemm::kernel::GemmUniversal<cute::tuple<int>>>(Params)",
+            "GemmUniversal", KernelClass::MatrixProduct);
+        row("void ck_tile::kentry<256, 2, ck_tile::FmhaFwdKernel<ck_tile::BlockFmhaPipelineQRKSVS>>(…)",
+            "FmhaFwdKernel", KernelClass::Attention);
+        row("void thrust::cuda_cub::core::_kernel_agent<thrust::cuda_cub::__parallel_for::ParallelForAgent<int>, "
+            "int>(int)",
+            "ParallelForAgent", KernelClass::Other);
+        row("void Kernel<(int)4, float>(float*)", "Kernel", KernelClass::Other);
+        row("void at::native::reduce_kernel<512, 1, at::native::sum_functor<float>>(int)", "reduce_kernel<sum_functor>",
+            KernelClass::Other);
+        // Mangled.
+        row("_Z9my_kernelPfi", "my_kernel", KernelClass::Other);
+        row("_ZN7cutlass13device_kernelIN5flash16FlashAttnFwdSm90INS1_4TileEEEEEvNT_6ParamsE", "FlashAttnFwdSm90",
+            KernelClass::Attention);
+        row("_ZN7ck_tile6kentryILi256ELi2ENS_13FmhaFwdKernelINS_3FooEEEEEvDpT1_", "FmhaFwdKernel",
+            KernelClass::Attention);
+        row("_ZN12_GLOBAL__N_13fooIiEEvT_", "foo", KernelClass::Other);
+        row("_ZS", "_ZS", KernelClass::Other);
+        // Matrix products.
+        row("Cijk_Alik_Bljk_HHS_BH_MT256x256x64", "Cijk_Alik_Bljk_HHS_BH_MT256x256x64", KernelClass::MatrixProduct);
+        row("bmm_E4m3_E2m1_Fp32_t128x8x512u2_s3_TN", "bmm_E4m3_E2m1_Fp32_t128x8x512u2_s3_TN",
+            KernelClass::MatrixProduct);
+        row("triton_tem_fused_addmm_3", "triton_tem_fused_addmm_3", KernelClass::MatrixProduct);
+        row("commit_tokens", "commit_tokens", KernelClass::Other);
+        // Copies into the cache of keys and values, and what only has flash in its namespace.
+        row("void vllm::reshape_and_cache_flash_kernel<__nv_bfloat16, unsigned char>(int)",
+            "reshape_and_cache_flash_kernel", KernelClass::Copy);
+        row("void vllm::concat_and_cache_mla_kernel<int>(int)", "concat_and_cache_mla_kernel", KernelClass::Copy);
+        row("void flashinfer::AppendPagedKVCacheKernel<128>(int)", "AppendPagedKVCacheKernel", KernelClass::Copy);
+        row("void flashinfer::BatchDecodeWithPagedKVCacheKernel<128>(int)", "BatchDecodeWithPagedKVCacheKernel",
+            KernelClass::Attention);
+        row("void flashinfer::norm::RMSNormKernel<8>(int)", "RMSNormKernel", KernelClass::Other);
+        row("void vllm::paged_attention_v1_kernel<KVCache>(int)", "paged_attention_v1_kernel", KernelClass::Attention);
+        // Collectives, whoever wrote them; not what reduces between threads, nor a kernel named after its neighbours.
+        row("void vllm::cross_device_reduce_2stage<__nv_bfloat16, 8>(vllm::RankData*)", "cross_device_reduce_2stage",
+            KernelClass::Collective);
+        row("void flashinfer::trtllm_allreduce_fusion::allreduce_fusion_kernel_oneshot_lamport<...>",
+            "allreduce_fusion_kernel_oneshot_lamport", KernelClass::Collective);
+        row("void at::native::multimem_all_reduce_kernel<float>(float*)", "multimem_all_reduce_kernel",
+            KernelClass::Collective);
+        row("oneccl_allreduce", "oneccl_allreduce", KernelClass::Collective);
+        row("void deep_ep::internode_ll::dispatch<false, 3>(…)", "dispatch", KernelClass::Collective);
+        row("void deep_ep::layout::get_dispatch_layout<8>(int)", "get_dispatch_layout", KernelClass::Other);
+        row("void tensorrt_llm::kernels::twoShotAllReduceKernel<half>(int)", "twoShotAllReduceKernel",
+            KernelClass::Collective);
+        row("triton_poi_fused_all_reduce_wait_tensor_add_3", "triton_poi_fused_all_reduce_wait_tensor_add_3",
+            KernelClass::Other);
+        row("void rms_norm<BlockAllReduce<float>>(int)", "rms_norm", KernelClass::Other);
+        row("warpAllReduceSum", "warpAllReduceSum", KernelClass::Other);
+        // Any script.
+        row("тест_ядро<int>(float*)", "тест_ядро", KernelClass::Other);
+        row("void 空间::注意力_flash<64>(int)", "注意力_flash", KernelClass::Attention);
+        row("", "(no name)", KernelClass::Other);
     }
     void namesShrinkToWhatTellsThemApart() {
         QFETCH(QString, name);
@@ -66,6 +127,20 @@ class KernelSummaryTest : public QObject {
         const std::string shown = shortName(name, 21);
         QVERIFY(shown.starts_with("aaaaaaaaaa") && shown.ends_with("aaaaa_tail"));
         QCOMPARE(QString::fromStdString(shown).size(), 21);
+        // Between characters, not in them.
+        QCOMPARE(shortName("абвгдежзийкл", 7), std::string("абв…йкл"));
+        QCOMPARE(shortName("[копия данных]", 7), std::string("[копия…"));
+    }
+
+    void bytesThatAreNoTextAreShownAsSuch() {
+        QCOMPARE(validUtf8("a\xFF\xFEz"), std::string("a\xEF\xBF\xBD\xEF\xBF\xBDz"));
+        QCOMPARE(validUtf8("\xED\xA0\x80"), std::string("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")); // a surrogate
+        QCOMPARE(validUtf8("\xC3"), std::string("\xEF\xBF\xBD"));                                 // cut
+        QCOMPARE(validUtf8("я€😀"), std::string("я€😀"));
+        Profile profile;
+        Names names(profile.names);
+        QCOMPARE(shortName(profile.names.at(names.index("void flash_fwd_\xFF\xFEkernel<64>(int)"))),
+                 std::string("flash_fwd_\xEF\xBF\xBD\xEF\xBF\xBDkernel"));
     }
 
     void ourKernelsAreKnownByName() {
@@ -98,6 +173,54 @@ class KernelSummaryTest : public QObject {
         QCOMPARE(*busFactor("_reduce_scatter_base", 4), 0.75);
         QCOMPARE(*busFactor("broadcast", 4), 1.0);
         QVERIFY(!busFactor("barrier", 4));
+    }
+
+    void oneRuleSaysWhatACollectiveIs() {
+        // By its name, or by what the trace says it communicates: in classes, overlap and the list of collectives
+        // alike.
+        Profile profile;
+        profile.names = {"void vllm::cross_device_reduce_1stage<half, 8>(int)", "my_exchange", "gemm",
+                         "[CUDA memcpy DtoD]"};
+        profile.collectives = {{"allreduce", 4, 4, "Float", 2}};
+        profile.records = {record(0, 0, 10), record(1, 20, 10), record(2, 40, 10), record(3, 60, 10)};
+        profile.records[1].collective = 0;
+        profile.records[3].kind = KernelRecord::Kind::Copy;
+        const auto classes = classesOf(profile);
+        QVERIFY(classes[0] == KernelClass::Collective && classes[1] == KernelClass::Collective);
+        QVERIFY(classes[2] == KernelClass::MatrixProduct && classes[3] == KernelClass::Copy);
+        QCOMPARE(overlapOf(profile).communication, int64_t{20});
+        QCOMPARE(overlapOf(profile).exposed, int64_t{20});
+        QCOMPARE(summariseCollectives(profile).size(), size_t{2});
+        // Of a file that sums up, too.
+        Profile sums;
+        sums.names = {"ncclDevKernel_AllReduce(int)"};
+        sums.totals.resize(1);
+        sums.totals[0].launches = 3;
+        sums.totals[0].total = 600;
+        QCOMPARE(summariseCollectives(sums).at(0).calls, int64_t{3});
+        QCOMPARE(summariseCollectives(sums)[0].total, int64_t{600});
+        QVERIFY(!summariseCollectives(sums)[0].median);
+    }
+
+    void whatDoesNotLastHasNoPartInTimes() {
+        Profile profile;
+        profile.names = {"k", "[CUDA memcpy HtoD]"};
+        profile.records = {record(0, 0, 10), record(0, 20, KernelRecord::unknown), record(0, KernelRecord::unknown, 30),
+                           record(1, 50, 0), record(1, 60, 10)};
+        for (size_t i : {size_t{3}, size_t{4}}) {
+            profile.records[i].kind = KernelRecord::Kind::Copy;
+            profile.records[i].bytes = 1000;
+        }
+        const KernelSummary k = summariseKernels(profile).at(0);
+        QCOMPARE(k.launches, int64_t{3});
+        QCOMPARE(k.timed, int64_t{2});
+        QCOMPARE(*k.mean, 20.0);
+        QCOMPARE(*k.minimum, 10.0);
+        const KernelSummary copy =
+            summariseCopies(profile).at(0); // one is shorter than the clock: bytes without a rate
+        QCOMPARE(copy.bytes, 2000.0);
+        QCOMPARE(*copy.bandwidth.value(), 1000 / 10e-9);
+        QCOMPARE(overlapOf(profile).busy, int64_t{20});
     }
 
     void exposedCommunicationIsCountedOnMergedIntervals() {
@@ -137,14 +260,16 @@ class KernelSummaryTest : public QObject {
         profile.records[4].figures = 0;
         const auto list = summariseKernels(profile);
         QCOMPARE(profile.names[list[0].name], std::string("b"));
-        QCOMPARE(list[0].share, 0.75);
-        QCOMPARE(*list[0].bytesPerSecond(), 900 / 300e-9);
+        QCOMPARE(*list[0].share, 0.75);
+        QCOMPARE(*list[0].bandwidth.value(), 900 / 300e-9);
         QCOMPARE(list[0].flops, 4500.0);
-        QCOMPARE(list[1].mean, 25.0);
+        QCOMPARE(*list[0].rate.value(), 4500 / 300e-9);
+        QCOMPARE(*list[0].intensity.value(), 5.0);
+        QCOMPARE(*list[1].mean, 25.0);
         QCOMPARE(*list[1].median, 25.0);
         QCOMPARE(*list[1].minimum, 10.0);
         QCOMPARE(*list[1].maximum, 40.0);
-        QVERIFY(!list[1].bytesPerSecond());
+        QVERIFY(!list[1].bandwidth.value());
     }
 };
 

@@ -224,6 +224,38 @@ class OpenProfileTest : public QObject {
         QCOMPARE(*profile.figuresOf(profile.records[1])->dramTotal(), 6291456.0);
         QCOMPARE(*profile.figuresOf(profile.records[1])->flops(), 201010.0);
         QCOMPARE(ourKernel(profile.nameOf(profile.records[0]))->family, std::string("bandwidth"));
+        // Kineto deals the session's time out evenly among ranges: no measurement.
+        for (const KernelRecord& record : profile.records)
+            QVERIFY(!record.lasts() && !record.timed());
+        QVERIFY(warns(profile, "without a measured time"));
+        // A counter may measure it.
+        const Profile measured =
+            read("[{\"ph\":\"X\",\"cat\":\"cuda_profiler_range\",\"name\":\"k\",\"ts\":1,\"dur\":9,"
+                 "\"args\":{\"gpu__time_duration.sum\":2500}}]");
+        QCOMPARE(measured.records[0].duration, int64_t{2500});
+        QVERIFY(!measured.records[0].timed() && measured.warnings.empty());
+        // Kernels have times of their own.
+        const Profile both = read("[{\"ph\":\"X\",\"cat\":\"cuda_profiler_range\",\"name\":\"k\",\"ts\":1,\"dur\":9},"
+                                  "{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"k\",\"ts\":1,\"dur\":2}]");
+        QCOMPARE(both.records.size(), size_t{1});
+        QCOMPARE(both.records[0].duration, int64_t{2000});
+        QVERIFY(warns(both, "1 profiler range."));
+    }
+
+    void eventsWithoutATimeAreListedWithoutOne() {
+        const Profile profile = read("[{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"k\",\"ts\":1},"
+                                     "{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"k\",\"ts\":5,\"dur\":2}]");
+        const auto summaries = summariseKernels(profile);
+        QCOMPARE(summaries.at(0).launches, int64_t{2});
+        QCOMPARE(*summaries[0].mean, 2000.0);
+        QVERIFY(warns(profile, "1 event of a GPU has no start or no duration"));
+    }
+
+    void namesOfAnyBytesAreText() {
+        const Profile profile = open("kineto_utf8.json");
+        QCOMPARE(profile.records.size(), size_t{3});
+        for (const std::string& name : profile.names)
+            QVERIFY(QString::fromStdString(name).toStdString() == name);
     }
 
     void aTraceOfTheCpuHasNoKernels() {
@@ -247,6 +279,17 @@ class OpenProfileTest : public QObject {
         QVERIFY_THROWS_EXCEPTION(InputError, read(""));
         QVERIFY_THROWS_EXCEPTION(InputError, read("{\"traceEvents\""));
         QVERIFY_THROWS_EXCEPTION(InputError, read("\xFF\xFEI\0D\0"));
+        for (const auto& [bytes, what] :
+             {std::pair("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is a pointer of Git LFS"),
+              {"\n<!DOCTYPE html>\n<html>", "is a page of HTML"},
+              {"NVIDIA Tegra Profiler Report Version 1.0", "is a recording of Nsight Systems"},
+              {"SQLite format 3", "is an SQLite database"}})
+            try {
+                read(bytes);
+                QFAIL(what);
+            } catch (const InputError& error) {
+                QVERIFY2(std::string(error.what()).find(what) != std::string::npos, error.what());
+            }
     }
 
     void theKindIsSeenWhateverTheName() {

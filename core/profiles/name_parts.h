@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string_view>
+
+namespace warplight::profiles {
+
+/// A kernel's name taken apart, C++ as profilers print it or mangled. All are parts of the text given.
+struct NameParts {
+    std::string_view path;      ///< with namespaces, without return type, template arguments and parameters
+    std::string_view base;      ///< the last word of the path
+    std::string_view arguments; ///< from the `<` of the template arguments to the end, empty where there are none
+    std::string_view runs;      ///< of a wrapper that any kernel may run in: what it runs; else empty
+    bool wrapper = false;       ///< one whose own name tells nothing beside `runs`
+};
+NameParts partsOf(std::string_view kernel);
+
+/// Whether this byte is part of a word: letters, digits, `_`, `$`, and all of other scripts.
+bool isWord(char c);
+
+} // namespace warplight::profiles

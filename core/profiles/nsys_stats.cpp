@@ -1,0 +1,376 @@
+#include "core/profiles/nsys_stats.h"
+
+#include "core/error.h"
+#include "core/profiles/local_number.h"
+#include "core/profiles/nsys_join.h"
+#include "core/profiles/profiler_metrics.h"
+#include "core/profiles/text.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <optional>
+#include <set>
+
+namespace warplight::profiles {
+namespace {
+
+constexpr double longest = 2305843009213693952.0; ///< ns, 2^61: sums of three fit
+constexpr double mostLaunches = 1e15;
+
+/// What a table without kernels holds, in words.
+std::string wordsOf(const NsysRows& rows, const NsysColumns& columns) {
+    if (!rows.report().empty())
+        return rows.report();
+    const auto hasAny = [&](std::initializer_list<std::string_view> names) {
+        return std::any_of(names.begin(), names.end(), [&](std::string_view name) { return columns.has(name); });
+    };
+    if (hasAny({"range", "rangeid", "nvtx range", "projected start", "total proj time", "lvl"}))
+        return "ranges";
+    if (hasAny({"source", "rank", "peerrank"}))
+        return "calls of MPI";
+    return hasAny({"result", "num calls", "calls"}) ? "calls of the CPU" : "events of the CPU";
+}
+
+KernelRecord::Kind kindOf(std::string_view name) {
+    const bool operation = name.starts_with('[');
+    if (name.starts_with("Memcpy") || (operation && name.find("memcpy") != name.npos))
+        return KernelRecord::Kind::Copy;
+    if (name.starts_with("Memset") || (operation && name.find("memset") != name.npos))
+        return KernelRecord::Kind::Fill;
+    return KernelRecord::Kind::Kernel;
+}
+
+/// "  32    1    1"
+Extent extentOf(std::string_view text) {
+    Extent extent{};
+    size_t axis = 0;
+    while (!text.empty() && axis < 3) {
+        const size_t from = text.find_first_of("0123456789");
+        if (from == text.npos)
+            break;
+        text.remove_prefix(from);
+        const size_t length = std::min(text.find_first_not_of("0123456789"), text.size());
+        extent[axis++] = extentFrom(plainInteger(text.substr(0, length)).value_or(0));
+        text.remove_prefix(length);
+    }
+    return axis == 3 ? extent : Extent{};
+}
+
+class Reader {
+  public:
+    Reader(NsysRows& r, const ProfilerWords& w, const Reading& from)
+        : rows(r), words(w), reading(from), names(profile.names), columns({}) {
+        profile.tool = "Nsight Systems";
+        profile.source = from.name;
+    }
+
+    Profile read() {
+        do
+            readTable();
+        while (rows.nextTable());
+        joinTables(std::move(tables), profile);
+        if (profile.records.empty() && profile.totals.empty())
+            refuse();
+        warn();
+        return std::move(profile);
+    }
+
+  private:
+    void readTable() {
+        columns = NsysColumns(rows.header());
+        where = fmt::format("{}: the table in line {}", reading.name, rows.line());
+        tableUnit.clear();
+        if (rows.kind() == NsysTable::Other) {
+            others.insert(wordsOf(rows, columns));
+            while (rows.next()) {
+            }
+            return;
+        }
+        NsysEntries& table = tables.emplace_back();
+        table.kind = rows.kind();
+        table.source = rows.source();
+        switch (rows.kind()) {
+        case NsysTable::GpuTrace:
+            return readTrace(table, {"start", "duration", "name"});
+        case NsysTable::ExecTrace:
+            return readTrace(table, {"kernel start", "kernel dur", "kernel name"});
+        case NsysTable::KernelSums:
+            return readSums(table, {"instances", "total time", "avg", "med", "min", "max", "name"});
+        case NsysTable::ExecSums:
+            return readSums(table, {"count", "", "kavg", "kmed", "kmin", "kmax", "kernel name"});
+        case NsysTable::CategorySums:
+            return readSums(table, {"instances", "total time", "avg", "med", "min", "max", "operation"});
+        case NsysTable::CopyTimes:
+        case NsysTable::CopySizes:
+            return readSums(table, {columns.has("count") ? "count" : "operations", "total time", "avg", "med", "min",
+                                    "max", "operation"});
+        default:
+            break;
+        }
+    }
+
+    const std::string& cell(int64_t column) const {
+        static const std::string none;
+        const auto& row = rows.row();
+        return column < 0 || column >= static_cast<int64_t>(row.size()) ? none : row[static_cast<size_t>(column)];
+    }
+    static std::optional<double> number(std::string_view text) {
+        const auto value = localNumber(text);
+        return value ? std::optional(value->dotDecimal) : std::nullopt;
+    }
+    static std::optional<int64_t> integer(std::string_view text) {
+        const auto value = number(text);
+        return value && std::fabs(*value) < mostLaunches ? std::optional(std::llround(*value)) : std::nullopt;
+    }
+
+    /// What one of the cell is in s or bytes: its own unit counts, then its column's, then the table's. Unset, and said
+    /// in a warning, where none is told or it is of something else.
+    std::optional<double> factorOf(int64_t column, std::string_view ofCell, Unit::Dimension dimension) {
+        std::string_view text = ofCell.empty() ? std::string_view(columns.unit(column)) : ofCell;
+        if (text.empty() && dimension == Unit::Dimension::Time)
+            text = tableUnit.empty() ? std::string_view(rows.timeUnit()) : std::string_view(tableUnit);
+        if (text.empty()) {
+            withoutUnit.insert(columns.title(column));
+            return {};
+        }
+        const auto unit = unitOf(text);
+        if (unit && unit->dimension == dimension)
+            return unit->factor;
+        if (strangeUnits.size() < 4)
+            strangeUnits.insert(fmt::format("{} in \"{}\"", columns.title(column), shortened(validUtf8(text), 40)));
+        return {};
+    }
+    /// A time or duration in ns. Exact: times since the start of a session reach 2^53.
+    std::optional<int64_t> time(int64_t column) {
+        const NsysCell text = nsysCellOf(cell(column));
+        if (column < 0 || text.number.empty())
+            return {};
+        const auto factor = factorOf(column, text.unit, Unit::Dimension::Time);
+        if (!factor)
+            return {};
+        const auto exact = scaledInteger(text.number, static_cast<int>(std::lround(std::log10(*factor * 1e9))));
+        const auto value = exact ? std::optional(static_cast<double>(*exact)) : number(text.number);
+        if (!value || std::fabs(exact ? *value : *value * *factor * 1e9) >= longest)
+            return {};
+        return exact ? *exact : std::llround(*value * *factor * 1e9);
+    }
+    std::optional<double> nanoseconds(int64_t column) {
+        const NsysCell text = nsysCellOf(cell(column));
+        const auto value = column < 0 ? std::nullopt : number(text.number);
+        const auto factor = value ? factorOf(column, text.unit, Unit::Dimension::Time) : std::nullopt;
+        return factor ? std::optional(*value * *factor * 1e9) : std::nullopt;
+    }
+    std::optional<double> bytes(int64_t column) {
+        const NsysCell text = nsysCellOf(cell(column));
+        const auto value = column < 0 ? std::nullopt : number(text.number);
+        const auto factor = value ? factorOf(column, text.unit, Unit::Dimension::Bytes) : std::nullopt;
+        if (!factor || *value < 0)
+            return {};
+        if (*factor > 1 && *value > 0 && text.unit.empty())
+            roundedUnit = columns.unit(column);
+        return *value * *factor;
+    }
+    /// Of a column that a table is worth nothing without.
+    void demandTime(int64_t column) const {
+        if (column < 0 || columns.unit(column).empty())
+            return;
+        const auto unit = unitOf(columns.unit(column));
+        if (!unit || unit->dimension != Unit::Dimension::Time)
+            throw InputError(fmt::format("{} has {} in \"{}\", expected a unit of time", where, columns.title(column),
+                                         shortened(validUtf8(columns.unit(column)), 40)));
+    }
+
+    void leaveOut() {
+        if (strange++ == 0)
+            firstStrange = rows.line();
+    }
+
+    struct TraceColumns {
+        std::string_view start, duration, name;
+    };
+    void readTrace(NsysEntries& table, const TraceColumns& named) {
+        const int64_t start = columns.find(named.start), duration = columns.find(named.duration),
+                      name = columns.find(named.name);
+        const int64_t grid[] = {columns.find("grdx"), columns.find("grdy"), columns.find("grdz")};
+        const int64_t block[] = {columns.find("blkx"), columns.find("blky"), columns.find("blkz")};
+        const int64_t gridText = columns.find("gridxyz"), blockText = columns.find("blockxyz"),
+                      registers = columns.find("reg/trd"), fixed = columns.find("stcsmem"),
+                      dynamic = columns.find("dymsmem"), size = columns.find("bytes"),
+                      stream = columns.has("strm") ? columns.find("strm") : columns.find("stream"),
+                      device = columns.has("device") ? columns.find("device") : columns.find("devid");
+        demandTime(duration);
+        while (rows.next()) {
+            if (!rows.fits() || !number(nsysCellOf(cell(duration)).number)) {
+                leaveOut();
+                continue;
+            }
+            KernelRecord record;
+            record.name = names.index(cell(name));
+            record.kind = kindOf(cell(name));
+            record.start = time(start).value_or(KernelRecord::unknown);
+            const auto lasts = time(duration);
+            if (lasts && *lasts < 0) {
+                leaveOut();
+                continue;
+            }
+            record.duration = lasts.value_or(KernelRecord::unknown);
+            record.grid = extentOf(cell(gridText));
+            record.block = extentOf(cell(blockText));
+            for (size_t axis = 0; axis < 3; ++axis) {
+                if (grid[axis] >= 0)
+                    record.grid[axis] = extentFrom(integer(cell(grid[axis])).value_or(0));
+                if (block[axis] >= 0)
+                    record.block[axis] = extentFrom(integer(cell(block[axis])).value_or(0));
+            }
+            if (const auto count = integer(cell(registers)); count && *count >= 0 && *count < 1 << 20)
+                record.registers = static_cast<int32_t>(*count);
+            const auto a = bytes(fixed), b = bytes(dynamic);
+            const bool whole = (a || fixed < 0) && (b || dynamic < 0) && (a || b);
+            if (const double sum = a.value_or(0) + b.value_or(0); whole && sum < 1e15)
+                record.sharedBytes = std::llround(sum);
+            record.bytes = bytes(size).value_or(-1);
+            takeDevice(record, cell(device));
+            record.stream = integer(cell(stream)).value_or(-1);
+            table.records.push_back(record);
+        }
+    }
+
+    /// "NVIDIA A100-SXM4-80GB (0)" names a device and numbers it; "0" only numbers it.
+    void takeDevice(KernelRecord& record, const std::string& text) {
+        if (text != lastDevice) {
+            lastDevice = text;
+            lastIndex = 0;
+            const size_t open = text.rfind(" (");
+            const bool numbered = open != text.npos && text.ends_with(')');
+            const auto index =
+                plainInteger(numbered ? std::string_view(text).substr(open + 2, text.size() - open - 3) : text);
+            std::string gpu = index ? text.substr(0, numbered ? open : 0) : text;
+            if (index && *index >= 0 && *index < 4096)
+                lastIndex = static_cast<int32_t>(*index);
+            gpu = validUtf8(gpu);
+            if (profile.gpu.empty())
+                profile.gpu = gpu;
+            otherGpus = otherGpus || (profile.gpu != gpu && !gpu.empty());
+        }
+        record.device = lastIndex;
+    }
+
+    struct SumColumns {
+        std::string_view count, total, mean, median, least, most, name;
+    };
+    void readSums(NsysEntries& table, const SumColumns& named) {
+        const int64_t count = columns.find(named.count), total = named.total.empty() ? -1 : columns.find(named.total),
+                      mean = columns.find(named.mean), median = columns.find(named.median),
+                      least = columns.find(named.least), most = columns.find(named.most),
+                      name = columns.find(named.name), category = columns.find("category"),
+                      grid = columns.find("gridxyz"), block = columns.find("blockxyz");
+        const bool sizes = table.kind == NsysTable::CopySizes;
+        const int64_t size = sizes ? columns.find("total") : -1;
+        demandTime(total);
+        if (!sizes) // nsys prints all times of such a table in one unit
+            for (const int64_t column : {total, mean, least, most, median})
+                if (column >= 0 && tableUnit.empty())
+                    tableUnit = columns.unit(column);
+        while (rows.next()) {
+            const auto launches = number(cell(count));
+            if (!rows.fits() || !launches || *launches < 1 || *launches > mostLaunches) {
+                leaveOut();
+                continue;
+            }
+            KernelTotals totals;
+            const std::string of = lowerCase(cell(category));
+            const bool kernel = category < 0 ? table.kind == NsysTable::KernelSums || table.kind == NsysTable::ExecSums
+                                             : of.find("kernel") != of.npos;
+            if (category >= 0 && !kernel && of.find("mem") == of.npos) {
+                others.insert("calls of the CPU");
+                continue;
+            }
+            totals.kind = kernel                                           ? KernelRecord::Kind::Kernel
+                          : kindOf(cell(name)) == KernelRecord::Kind::Fill ? KernelRecord::Kind::Fill
+                                                                           : KernelRecord::Kind::Copy;
+            totals.name = names.index(cell(name));
+            totals.grid = extentOf(cell(grid));
+            totals.block = extentOf(cell(block));
+            totals.launches = std::llround(*launches);
+            if (sizes) {
+                totals.bytes = bytes(size).value_or(-1);
+            } else {
+                totals.mean = nanoseconds(mean);
+                totals.median = nanoseconds(median);
+                totals.minimum = nanoseconds(least);
+                totals.maximum = nanoseconds(most);
+                totals.total = time(total);
+                if (!totals.total && totals.mean && *totals.mean * *launches < longest)
+                    totals.total = std::llround(*totals.mean * *launches);
+                if (totals.total && *totals.total < 0) {
+                    leaveOut();
+                    continue;
+                }
+                if (totals.total && !totals.mean)
+                    totals.mean = static_cast<double>(*totals.total) / *launches;
+            }
+            table.totals.push_back(totals);
+        }
+    }
+
+    [[noreturn]] void refuse() const {
+        std::string why = others.empty() ? "" : fmt::format(" but {}", fmt::join(others, ", "));
+        if (strange)
+            why += fmt::format(" ({} did not fit, the first is line {})", counted(strange, "row"), firstStrange);
+        std::string said;
+        for (const std::string& sentence : words.reasons())
+            said.append(". ").append(sentence, 0, sentence.size() - 1);
+        throw InputError(fmt::format("{}: holds no GPU kernel{}, expected cuda_gpu_trace or cuda_gpu_kern_sum of nsys "
+                                     "stats --format csv{}",
+                                     reading.name, why, said));
+    }
+
+    void warn() {
+        auto& warnings = profile.warnings;
+        for (const std::string& error : words.errors())
+            warnings.push_back(error);
+        if (!others.empty())
+            warnings.push_back(fmt::format("Left out, since no GPU kernel is in them: {}.", fmt::join(others, ", ")));
+        if (!withoutUnit.empty())
+            warnings.push_back(fmt::format("{} {} no unit and {} not shown.", fmt::join(withoutUnit, ", "),
+                                           withoutUnit.size() == 1 ? "has" : "have",
+                                           withoutUnit.size() == 1 ? "is" : "are"));
+        if (!strangeUnits.empty())
+            warnings.push_back(
+                fmt::format("Not shown, since the unit is not known: {}.", fmt::join(strangeUnits, ", ")));
+        if (!roundedUnit.empty())
+            warnings.push_back(fmt::format("Sizes in this file are rounded to three decimals of {}; --format "
+                                           "csv:mem=B keeps them whole.",
+                                           roundedUnit));
+        if (strange)
+            warnings.push_back(fmt::format(
+                "{} left out, the first is line {}.",
+                counted(strange, "line does not fit the table and is", "lines do not fit the table and are"),
+                firstStrange));
+        if (otherGpus)
+            warnings.push_back("The file holds several kinds of GPU; the first is named.");
+    }
+
+    NsysRows& rows;
+    const ProfilerWords& words;
+    const Reading& reading;
+    Profile profile;
+    Names names;
+    NsysColumns columns;
+    std::vector<NsysEntries> tables;
+    std::string where, tableUnit, lastDevice, roundedUnit;
+    std::set<std::string> others, withoutUnit, strangeUnits;
+    int32_t lastIndex = 0;
+    bool otherGpus = false;
+    int64_t strange = 0, firstStrange = 0;
+};
+
+} // namespace
+
+Profile readNsysStats(NsysRows& rows, const ProfilerWords& words, const Reading& reading) {
+    return Reader(rows, words, reading).read();
+}
+
+} // namespace warplight::profiles

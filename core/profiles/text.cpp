@@ -1,0 +1,90 @@
+#include "core/profiles/text.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace warplight::profiles {
+namespace {
+
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+/// Bytes of the character that begins here, after the Unicode standard's table 3-7; 0 where none does.
+size_t lengthAt(std::string_view text) {
+    const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+    const unsigned first = byte(0), second = byte(1);
+    if (first < 0x80)
+        return 1;
+    const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+    if (first < 0xC2 || first > 0xF4 || length > text.size() ||
+        !std::all_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(length), continues))
+        return 0;
+    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+        (first == 0xF4 && second > 0x8F))
+        return 0;
+    return length;
+}
+
+size_t charactersOf(std::string_view text) {
+    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
+}
+
+/// Where the character begins that has this many before it.
+size_t placeOf(std::string_view text, size_t characters) {
+    size_t at = 0;
+    for (; at < text.size(); ++at)
+        if (!continues(text[at]) && characters-- == 0)
+            break;
+    return at;
+}
+
+} // namespace
+
+std::string validUtf8(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    while (!text.empty()) {
+        const size_t length = lengthAt(text);
+        result += length ? text.substr(0, length) : "\xEF\xBF\xBD";
+        text.remove_prefix(std::max<size_t>(length, 1));
+    }
+    return result;
+}
+
+std::string shortened(std::string_view text, size_t longest) {
+    if (charactersOf(text) <= longest)
+        return std::string(text);
+    return std::string(text.substr(0, placeOf(text, longest - 1))) + "…";
+}
+
+std::string withoutMiddle(std::string_view text, size_t longest) {
+    const size_t all = charactersOf(text);
+    if (all <= longest)
+        return std::string(text);
+    const size_t half = (longest - 1) / 2;
+    return std::string(text.substr(0, placeOf(text, longest - 1 - half))) + "…" +
+           std::string(text.substr(placeOf(text, all - half)));
+}
+
+std::string counted(int64_t count, std::string_view one, std::string_view many) {
+    if (count == 1)
+        return fmt::format("1 {}", one);
+    return many.empty() ? fmt::format("{} {}s", count, one) : fmt::format("{} {}", count, many);
+}
+
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view blanks = " \t\r\n";
+    const size_t from = text.find_first_not_of(blanks);
+    if (from == text.npos)
+        return {};
+    return text.substr(from, text.find_last_not_of(blanks) - from + 1);
+}
+
+std::string lowerCase(std::string_view text) {
+    std::string result(text);
+    for (char& c : result)
+        if (c >= 'A' && c <= 'Z')
+            c = static_cast<char>(c + ('a' - 'A'));
+    return result;
+}
+
+} // namespace warplight::profiles

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace warplight::profiles {
+
+/// The same text with U+FFFD in place of each byte that is no UTF-8: what is shown, stored and sent is always text.
+std::string validUtf8(std::string_view text);
+
+/// At most `longest` characters of UTF-8, the rest of it told by "…" at the end.
+std::string shortened(std::string_view text, size_t longest);
+/// The same with the middle left out: names differ at their ends.
+std::string withoutMiddle(std::string_view text, size_t longest);
+
+/// "1 launch", "2 launches": the plural is `one` with an s, or `many`.
+std::string counted(int64_t count, std::string_view one, std::string_view many = {});
+
+std::string_view trimmed(std::string_view text); ///< without blanks, tabs and line ends around it
+std::string lowerCase(std::string_view text);    ///< of ASCII; other bytes stay
+
+} // namespace warplight::profiles

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "gpu/virtual/counters.h"
+#include "gpu/virtual/program.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace warplight::vgpu {
+
+struct Warp;
+
+/// Memory that a warp has read, in order, and what it saw there.
+class Reads {
+  public:
+    void clear();
+    bool empty() const { return places.empty(); }
+    size_t size() const { return places.size(); }
+    /// Adds what the active lanes are about to read or update with an operation.
+    void add(const Warp& w, const Op* op);
+    void add(const std::byte* at, uint32_t bytes, bool global);
+    void dropFrom(size_t first);
+    /// Whether memory still is as it was seen, from the given read on.
+    bool stillThere(size_t first = 0) const;
+    bool anyGlobal() const;
+    bool operator==(const Reads&) const = default;
+
+  private:
+    struct Place {
+        const std::byte* at;
+        uint32_t bytes, value; ///< where in `values`
+        bool global;
+        bool operator==(const Place&) const = default;
+    };
+    std::vector<Place> places;
+    std::vector<std::byte> values;
+};
+
+/// Why a warp waits, and for what. It goes on when what it has read changes.
+struct Wait {
+    enum class Kind : uint8_t {
+        Politely, ///< an mbarrier says that it is not complete: others first
+        MayEnd,   ///< its loop reads the same again and changes nothing, but counts, or looks at the clock
+        Forever   ///< all of its state is as it was one pass before
+    };
+    Kind kind = Kind::Forever;
+    bool clock = false; ///< the loop looks at it
+    Reads reads;
+    const Op* head = nullptr;   ///< of the loop
+    const Op* at = nullptr;     ///< the last operation that read
+    LaunchCounts passes;        ///< of a loop that may end: they count if nothing else ends it
+    std::vector<uint32_t> sectors;
+};
+
+/// Lets a warp run from a loop's head until it is there again, and looks whether it only waits: then its state becomes
+/// Waiting, and the passes are not counted. Returns whether it does.
+bool watch(Warp& w);
+
+/// What waits at `op` lets the others go first; `op` has not happened then.
+void waitPolitely(Warp& w, const Op* op, Reads reads);
+
+} // namespace warplight::vgpu

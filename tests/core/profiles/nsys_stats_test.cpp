@@ -1,0 +1,314 @@
+// Reports of nsys stats: which of them tell of GPU work, and what comes of several.
+#include "core/profiles/csv_reader.h"
+#include "core/profiles/nsys_tables.h"
+#include "tests/core/profiles/profile_texts.h"
+
+#include <QTest>
+
+using namespace warplight;
+using namespace warplight::profiles;
+using namespace warplight::test;
+
+namespace {
+
+const std::string kernSum = "Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name\n";
+const std::string gpuTrace =
+    "Start (ns),Duration (ns),CorrId,GrdX,GrdY,GrdZ,BlkX,BlkY,BlkZ,Reg/Trd,StcSMem (MB),DymSMem "
+    "(MB),Bytes (MB),Throughput (MB/s),SrcMemKd,DstMemKd,Device,Ctx,GreenCtx,Strm,Name\n";
+
+std::string processing(const std::string& recording, const std::string& report) {
+    return "\nProcessing [" + recording + "] with [/opt/nsight/reports/" + report + ".py]... \n";
+}
+
+} // namespace
+
+class NsysStatsTest : public QObject {
+    Q_OBJECT
+  private slots:
+    void tablesAreToldByTheirColumns_data() {
+        QTest::addColumn<int>("kind");
+        const auto row = [](const char* columns, NsysTable kind) { QTest::newRow(columns) << static_cast<int>(kind); };
+        using enum NsysTable;
+        row(gpuTrace.c_str(), GpuTrace);
+        row("Start(nsec),Duration(nsec),CorrId,GrdX,GrdY,GrdZ,BlkX,BlkY,BlkZ,Reg/Trd,StcSMem,DymSMem,Bytes,Thru(MB/s),"
+            "SrcMemKd,DstMemKd,Device,Ctx,Strm,Name",
+            GpuTrace);
+        row("Start (ns),Duration (ns),CorrId,Name", GpuTrace);
+        row("API Start (ns),API Dur (ns),Queue Start (ns),Queue Dur (ns),Kernel Start (ns),Kernel Dur (ns),Total Dur "
+            "(ns),"
+            "PID,TID,DevId,API Function,GridXYZ,BlockXYZ,Kernel Name",
+            ExecTrace);
+        row("PID,TID,DevId,Count,QCount,TAvg (ns),TMed (ns),TMin (ns),TMax (ns),TStdDev (ns),AAvg (ns),AMed (ns),AMin "
+            "(ns),AMax (ns),AStdDev (ns),QAvg (ns),QMed (ns),QMin (ns),QMax (ns),QStdDev (ns),KAvg (ns),KMed (ns),KMin "
+            "(ns),KMax (ns),KStdDev (ns),API Name,Kernel Name",
+            ExecSums);
+        row(kernSum.c_str(), KernelSums);
+        row("Time(%),Total Time (ns),Instances,Average,Minimum,Maximum,Name", KernelSums);
+        row("Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),GridXYZ,BlockXYZ,Name",
+            KernelSums);
+        row("Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Category,Operation",
+            CategorySums);
+        row("Time (%),Total Time (ns),Count,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Operation", CopyTimes);
+        row("Time(%),Total Time (ns),Operations,Average,Minimum,Maximum,Operation", CopyTimes);
+        row("Total (MB),Count,Avg (MB),Med (MB),Min (MB),Max (MB),StdDev (MB),Operation", CopySizes);
+        // The CPU's, and ranges.
+        row("Time (%),Total Time (ns),Num Calls,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name", Other);
+        row("Time(%),Total Time,Calls,Average,Minimum,Maximum,Name", Other);
+        row("Start (ns),Duration (ns),Name,Result,CorrID,Pid,Tid,T-Pri,Thread Name", Other);
+        row("Start (ns),Duration (ns),Name,CorrID,Pid,Tid", Other);
+        row("Start (ns),End (ns),Duration (ns),DurChild (ns),DurNonChild "
+            "(ns),Name,PID,TID,Lvl,NumChild,RangeId,ParentId,"
+            "RangeStack,NameTree",
+            Other);
+        row("Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Style,Range", Other);
+        row("Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Source,Name", Other);
+        row("Start (ns),End (ns),Duration (ns),Event,Pid,Tid,Tag,Rank,PeerRank,RootRank,Size (MB)", Other);
+        row("Name,Projected Start (ns),Projected Duration (ns),Orig Start (ns),Orig Duration "
+            "(ns),Style,PID,TID,NumGPUOps,"
+            "Lvl,NumChild,RangeId,ParentId,RangeStack",
+            Other);
+        row("Range,Style,Total Proj Time (ns),Total Range Time (ns),Range Instances,Proj Avg (ns),Proj Med (ns),Total "
+            "GPU "
+            "Ops",
+            Other);
+        row("NVTX Range,Style,PID,TID,NVTX Inst,Kern Inst,Total Time (ns),Avg (ns),Kernel Name", Other);
+        row("Start (ns),Duration (ns),Name,Event Class,Context,CorrID,Pid,Tid,T-Pri,Thread Name", Other);
+        row("Time (%),Total Time (ns),Num Calls,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Event Type,Name",
+            Other);
+        row("step,loss,time,name", None);
+    }
+    void tablesAreToldByTheirColumns() {
+        QFETCH(int, kind);
+        std::string columns = QTest::currentDataTag();
+        while (columns.ends_with('\n'))
+            columns.pop_back();
+        QCOMPARE(static_cast<int>(nsysTableOf(splitLine(columns, ','))), kind);
+        // An index that pandas put in front changes nothing.
+        QCOMPARE(static_cast<int>(nsysTableOf(splitLine("," + columns, ','))), kind);
+    }
+
+    void aReportOfTheCpuWithColumnsOfKernelsIsToldByItsName() {
+        const std::string rows = kernSum + "100.0,600000,3,200000.0,190000.0,180000,230000,21602.5,omp_parallel\n";
+        QVERIFY(holds(refusalOf(processing("x.sqlite", "openmp_sum") + rows),
+                      "holds no GPU kernel but openmp_sum, expected cuda_gpu_trace"));
+        QCOMPARE(summaryOf(readText(processing("x.sqlite", "cuda_gpu_kern_sum") + rows), "omp_parallel").launches,
+                 int64_t{3});
+        QCOMPARE(reportNamed(" ** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):"), std::string("cuda_gpu_kern_sum"));
+        QCOMPARE(reportNamed("=== REPORT: gpukernsum ==="), std::string("gpukernsum"));
+        QCOMPARE(reportNamed("Processing [x.sqlite] with [C:\\nsys\\reports\\osrt_sum.py]..."),
+                 std::string("osrt_sum"));
+        QCOMPARE(reportNamed("step (1) of 2:"), std::string());
+    }
+
+    void filesOfTheCpuAloneAreRefused() {
+        QVERIFY(holds(refusalOfData("nsys_api_trace.csv"), "holds no GPU kernel but cuda_api_trace, expected"));
+        QVERIFY(holds(refusalOfData("nsys_mpi_event_sum.csv"), "holds no GPU kernel but calls of MPI, expected"));
+        QVERIFY(holds(refusalOf("Start (ns),End (ns),Duration (ns),DurChild (ns),DurNonChild (ns),Name,PID,TID,Lvl,"
+                                "NumChild,RangeId,ParentId,RangeStack,NameTree\n"
+                                "1,9,8,4,4,train_step,1,1,0,1,1,,:1,train_step\n"),
+                      "holds no GPU kernel but ranges, expected"));
+        QVERIFY(holds(refusalOf(gpuTrace), "holds no GPU kernel, expected"));
+        QVERIFY(holds(refusalOf(processing("x.sqlite", "cuda_gpu_kern_sum") +
+                                "SKIPPED: x.sqlite does not contain CUDA kernel data.\n"),
+                      "The profiler says: x.sqlite does not contain CUDA kernel data"));
+    }
+
+    void tablesOfTheCpuTakeNothingFromKernels() {
+        const Profile trace = readData("nsys_api_and_gpu_trace.csv");
+        QCOMPARE(trace.records.size(), size_t{1});
+        QCOMPARE(summaryOf(trace, "gemm_kernel").total, int64_t{40000});
+        QCOMPARE(overlapOf(trace).busy, int64_t{40000});
+        QCOMPARE(overlapOf(trace).span, int64_t{40000});
+        QVERIFY(warns(trace, "Left out, since no GPU kernel is in them: cuda_api_trace."));
+        const Profile sums = readData("nsys_kern_sum_and_api_trace.csv");
+        QVERIFY(sums.records.empty());
+        QCOMPARE(summaryOf(sums, "flash").launches, int64_t{3});
+        QCOMPARE(summaryOf(sums, "flash").total, int64_t{600000});
+        QCOMPARE(*summaryOf(sums, "flash").median, 190000.0);
+    }
+
+    void sumsAndTracesAreJoinedAndCountedOnce() {
+        // gemm is in both, flash in the sums alone; a second table of sums adds nothing, a second recording does.
+        const std::string trace = gpuTrace + "15000,40000,1,148,1,1,256,1,1,36,0.000,0.214,,,,,H100 (0),1,,7,"
+                                             "void gemm<float>(float*)\n";
+        const std::string sums = kernSum + "60.0,600000,3,200000.0,190000.0,180000,230000,21602.5,flash\n"
+                                           "4.0,40000,1,40000.0,40000.0,40000,40000,0.0,void gemm<float>(float*)\n";
+        const std::string short_ = kernSum + "4.0,40000,1,40000.0,40000.0,40000,40000,0.0,gemm\n";
+        for (const std::string& text :
+             {processing("x.sqlite", "cuda_gpu_kern_sum") + sums + processing("x.sqlite", "cuda_gpu_trace") + trace,
+              processing("x.sqlite", "cuda_gpu_trace") + trace + processing("x.sqlite", "cuda_gpu_kern_sum") + sums,
+              trace + sums /* no line between */, sums + "\n" + trace + "\n" + short_}) {
+            const Profile profile = readText(text);
+            QCOMPARE(summariseKernels(profile).size(), size_t{2});
+            QCOMPARE(summaryOf(profile, "flash").total, int64_t{600000});
+            QCOMPARE(summaryOf(profile, "void gemm<float>(float*)").launches, int64_t{1});
+            QCOMPARE(profile.records.size(), size_t{1});
+        }
+        const Profile two = readText(processing("a.sqlite", "cuda_gpu_kern_sum") + sums +
+                                     processing("b.sqlite", "cuda_gpu_kern_sum") + sums);
+        QCOMPARE(summaryOf(two, "flash").launches, int64_t{6});
+        QCOMPARE(*summaryOf(two, "flash").mean, 200000.0);
+        const Profile twice = readText(processing("a.sqlite", "cuda_gpu_kern_sum") + sums +
+                                       processing("a.sqlite", "cuda_gpu_kern_sum") + sums);
+        QCOMPARE(summaryOf(twice, "flash").launches, int64_t{3});
+    }
+
+    void categoriesPartGpuAndCpu() {
+        const std::string head =
+            "Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Category,Operation\n";
+        const Profile profile =
+            readText(head + "90.0,900000,9,100000.0,100000.0,90000,110000,7071.1,CUDA_API,cudaLaunchKernel\n"
+                            "6.0,60000,3,20000.0,19000.0,18000,23000,2160.2,CUDA_KERNEL,flash\n"
+                            "4.0,40000,4,10000.0,10000.0,9000,11000,707.1,MEMORY_OPER,[CUDA memcpy Host-to-Device]\n"
+                            "0.1,1000,1,1000.0,1000.0,1000,1000,0.0,MEMORY_OPER,[CUDA memset]\n");
+        QCOMPARE(summariseKernels(profile).size(), size_t{1});
+        QCOMPARE(*summaryOf(profile, "flash").share, 1.0);
+        QCOMPARE(summariseCopies(profile).size(), size_t{2});
+        QCOMPARE(summaryOf(profile, "[CUDA memcpy Host-to-Device]").launches, int64_t{4});
+        QCOMPARE(static_cast<int>(summaryOf(profile, "[CUDA memset]").kind),
+                 static_cast<int>(KernelRecord::Kind::Fill));
+        QVERIFY(warns(profile, "calls of the CPU"));
+        QVERIFY(holds(refusalOf(head + "90.0,900000,9,1.0,1.0,9,1,7.1,CUDA_API,cudaLaunchKernel\n"), "no GPU kernel"));
+        QCOMPARE(summaryOf(readData("nsys_gpu_sum.csv"), "flash").total, int64_t{600000});
+    }
+
+    void copiesHaveTimesAndBytes() {
+        const Profile profile =
+            readText(processing("x.sqlite", "cuda_gpu_mem_time_sum") +
+                     "Time (%),Total Time (ns),Count,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Operation\n"
+                     "60.0,2000000,5,400000.0,400000.0,400000,400000,0.0,[CUDA memcpy Host-to-Device]\n" +
+                     processing("x.sqlite", "cuda_gpu_mem_size_sum") +
+                     "Total (MB),Count,Avg (MB),Med (MB),Min (MB),Max (MB),StdDev (MB),Operation\n"
+                     "20.000,5,4.000,4.000,4.000,4.000,0.000,[CUDA memcpy Host-to-Device]\n"
+                     "1.000,2,0.500,0.500,0.500,0.500,0.000,[CUDA memset]\n");
+        const KernelSummary copy = summaryOf(profile, "[CUDA memcpy Host-to-Device]");
+        QCOMPARE(copy.launches, int64_t{5});
+        QCOMPARE(copy.bytes, 20e6);
+        QCOMPARE(*copy.bandwidth.value(), 20e6 / 2e-3);
+        const KernelSummary fill = summaryOf(profile, "[CUDA memset]"); // its times are not told
+        QCOMPARE(fill.bytes, 1e6);
+        QVERIFY(!fill.mean && !fill.bandwidth.value() && !fill.share);
+    }
+
+    void executionReportsTellOfKernels() {
+        const Profile trace =
+            readText("API Start (ns),API Dur (ns),Queue Start (ns),Queue Dur (ns),Kernel Start (ns),Kernel Dur "
+                     "(ns),Total Dur (ns),"
+                     "PID,TID,DevId,API Function,GridXYZ,BlockXYZ,Kernel Name\n"
+                     "100,5000,5100,900,6000,250,6150,1,2,3,cudaLaunchKernel,  32    4    1, 256    1    1,flash\n");
+        QCOMPARE(trace.records.size(), size_t{1});
+        QCOMPARE(trace.records[0].start, int64_t{6000});
+        QCOMPARE(trace.records[0].duration, int64_t{250});
+        QCOMPARE(trace.records[0].device, 3);
+        QCOMPARE(trace.records[0].grid, (Extent{32, 4, 1}));
+        const Profile sums =
+            readText("PID,TID,DevId,Count,QCount,TAvg (ns),TMed (ns),TMin (ns),TMax (ns),TStdDev (ns),AAvg "
+                     "(ns),KAvg (ns),KMed (ns),KMin (ns),KMax (ns),KStdDev (ns),API Name,Kernel Name\n"
+                     "1,2,0,4,,9000.0,9000.0,9000,9000,0.0,5000.0,250.0,240.0,200,320,1.0,cudaLaunch,k\n");
+        QCOMPARE(summaryOf(sums, "k").total, int64_t{1000});
+        QCOMPARE(*summaryOf(sums, "k").maximum, 320.0);
+    }
+
+    void everyFormatOfStatsIsReadOrNamed() {
+        const Profile column = readData("nsys_column.txt");
+        QCOMPARE(summaryOf(column, "void flash_fwd<(int)128>(P)").total, int64_t{600000});
+        QCOMPARE(*summaryOf(column, "gemm").median, 100000.0);
+        const Profile window = readData("nsys_window.csv"); // units stand in its cells
+        QCOMPARE(summaryOf(window, "flash").total, int64_t{600000});
+        QCOMPARE(*summaryOf(window, "flash").minimum, 180000.0);
+        QVERIFY(window.warnings.empty());
+        const Profile tabs =
+            readText("Time\tTotal Time\tInstances\tAvg\tMed\tMin\tMax\tStdDev\tName\n"
+                     "100.0%\t1.250 ms\t2\t625.000 µs\t625.000 µs\t600.000 µs\t650.000 µs\t1 ns\tf<a, b>\n");
+        QCOMPARE(summaryOf(tabs, "f<a, b>").total, int64_t{1250000});
+        const Profile bars = readText("+----------+-----------------+-----------+------+\n"
+                                      "| Time (%) | Total Time (ns) | Instances | Name |\n"
+                                      "+==========+=================+===========+======+\n"
+                                      "|    100.0 |         600,000 |         3 | ядро |\n"
+                                      "+----------+-----------------+-----------+------+\n");
+        QCOMPARE(summaryOf(bars, "ядро").total, int64_t{600000});
+        QVERIFY(
+            holds(refusalOf("[\n  {\"Time (%)\": 100.0, \"Total Time (ns)\": 6, \"Instances\": 3, \"Name\": \"k\"}\n]"),
+                  "is the JSON of nsys stats, expected --format csv"));
+    }
+
+    void columnFormatOfSeveralReportsIsCutWhereItsRulersSay() {
+        const Profile profile = readText("Processing [x.sqlite] with [/opt/nsight/reports/cuda_api_sum.py]... \n\n"
+                                         " ** CUDA API Summary (cuda_api_sum):\n\n"
+                                         " Time (%)  Total Time (ns)  Num Calls  Avg (ns)        Name      \n"
+                                         " --------  ---------------  ---------  --------  ----------------\n"
+                                         "    100.0          900,000          9  100,000.0 cudaLaunchKernel\n\n"
+                                         "Processing [x.sqlite] with [/opt/nsight/reports/cuda_gpu_trace.py]... \n\n"
+                                         " ** CUDA GPU Trace (cuda_gpu_trace):\n\n"
+                                         " Start (ns)  Duration (ns)  CorrId  GrdX  GrdY  GrdZ  BlkX  BlkY  BlkZ  "
+                                         "Reg/Trd  StcSMem (MB)  DymSMem (MB)  "
+                                         "Bytes (MB)  Strm             Name            \n"
+                                         " ----------  -------------  ------  ----  ----  ----  ----  ----  ----  "
+                                         "-------  ------------  ------------  "
+                                         "----------  ----  ---------------------------\n"
+                                         "  1,000,000          2,500      11     8     4     1   256     1     1       "
+                                         "32         0.000         0.016  "
+                                         "               7  ядро, void f(int, int)     \n"
+                                         "  1,010,000            500      12                                           "
+                                         "                                "
+                                         "     4.000     7  [CUDA memcpy Host-to-Device]\n");
+        QCOMPARE(profile.records.size(), size_t{2});
+        QCOMPARE(profile.records[0].start, int64_t{1000000});
+        QCOMPARE(profile.records[0].grid, (Extent{8, 4, 1}));
+        QCOMPARE(profile.records[0].sharedBytes, int64_t{16000});
+        QCOMPARE(profile.nameOf(profile.records[0]), std::string_view("ядро, void f(int, int)"));
+        QCOMPARE(profile.records[1].bytes, 4e6);
+        QCOMPARE(static_cast<int>(profile.records[1].kind), static_cast<int>(KernelRecord::Kind::Copy));
+    }
+
+    void aColumnWithoutAUnitCostsItselfAlone() {
+        const Profile trace = readData("nsys_gpu_trace_2020.csv");
+        QCOMPARE(trace.records.size(), size_t{1});
+        QCOMPARE(trace.records[0].start, int64_t{1234567891});
+        QCOMPARE(trace.records[0].duration, int64_t{30});
+        QCOMPARE(trace.records[0].sharedBytes, int64_t{-1});
+        QVERIFY(warns(trace, "have no unit and are not shown"));
+        // Without a start a launch is on no timeline, without a duration in no sum.
+        const Profile starts = readText("Start,Duration (ns),CorrId,Strm,Name\n5,30,1,7,gemm\n");
+        QCOMPARE(starts.records[0].duration, int64_t{30});
+        QVERIFY(!starts.records[0].timed());
+        QVERIFY(warns(starts, "Start has no unit and is not shown"));
+        const Profile durations = readText("Start (ns),Duration,CorrId,Strm,Name\n5,30,1,7,gemm\n");
+        QVERIFY(!durations.records[0].lasts());
+        QCOMPARE(summaryOf(durations, "gemm").launches, int64_t{1});
+        // nsys prints all times of sums in one unit, 2019 in the one of the title.
+        const Profile sums =
+            readText("Time(%),Total Time (us),Instances,Average,Minimum,Maximum,Name\n1,6,3,2,1,3,k\n");
+        QCOMPARE(*summaryOf(sums, "k").minimum, 1000.0);
+        const Profile mean = readText("Time(%),Total Time,Instances,Avg (us),Name\n1,6,3,2,k\n");
+        QCOMPARE(summaryOf(mean, "k").total, int64_t{6000});
+        const Profile titled = readText("CUDA Kernel Statistics (nanoseconds)\n\n"
+                                        "Time(%)      Total Time   Instances         Average         Minimum  Name\n"
+                                        "-------  --------------  ----------  --------------  --------------  ----\n"
+                                        "  100.0             600           3           200.0             180  gemm\n");
+        QCOMPARE(summaryOf(titled, "gemm").total, int64_t{600});
+        const Profile bare = readText("Time(%),Total Time,Instances,Average,Minimum,Maximum,Name\n1,6,3,2,1,3,k\n");
+        QCOMPARE(summaryOf(bare, "k").launches, int64_t{3});
+        QVERIFY(!summaryOf(bare, "k").mean);
+        QVERIFY(holds(refusalOf("Time(%),Total Time (miles),Instances,Name\n1,6,3,k\n"),
+                      "has Total Time in \"miles\", expected a unit of time"));
+    }
+
+    void namesWithCommasNeedNoQuotes() {
+        const Profile sums = readData("nsys_unquoted.csv");
+        QCOMPARE(summaryOf(sums, "void matmul_kernel<float>(float*,float*,float*,int)").total, int64_t{1250000});
+        QCOMPARE(*summaryOf(sums, "vectorAdd").share, 306.0 / 1556);
+        QVERIFY(sums.warnings.empty());
+        const Profile first = readText("Name,Start (ns),Duration (ns),CorrId\nvoid f<a, b>(int, int),5,30,1\n");
+        QCOMPARE(summaryOf(first, "void f<a, b>(int, int)").total, int64_t{30});
+    }
+
+    void rowsThatDoNotFitAreCounted() {
+        const Profile profile = readText(kernSum + "100.0,600000,3,200000.0,190000.0,180000,230000,21602.5,flash\n"
+                                                   "12,13\n");
+        QVERIFY(warns(profile, "1 line does not fit the table and is left out, the first is line 3."));
+    }
+};
+
+QTEST_GUILESS_MAIN(NsysStatsTest)
+#include "nsys_stats_test.moc"
