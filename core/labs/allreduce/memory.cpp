@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <sys/resource.h>
+#include <thread>
 
 namespace warplight::labs {
 namespace {
@@ -56,7 +57,11 @@ int64_t runAddressSpace(const CollectiveJob& job) {
     constexpr int64_t usual = 8 << 20, most = int64_t{1} << 30;
     rlimit stack{};
     const bool isLimited = getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur != RLIM_INFINITY;
-    return job.ranks * (isLimited ? std::min(static_cast<int64_t>(stack.rlim_cur), most) : usual);
+    const int64_t stacks = job.ranks * (isLimited ? std::min(static_cast<int64_t>(stack.rlim_cur), most) : usual);
+    // glibc reserves 64 MiB for what each thread allocates, for at most eight threads a core.
+    constexpr int64_t arena = 64 << 20;
+    const int64_t arenas = std::min<int64_t>(job.ranks, 8 * std::max(1u, std::thread::hardware_concurrency()));
+    return stacks + arenas * arena;
 }
 
 } // namespace warplight::labs

@@ -16,7 +16,7 @@ int64_t runBytes(const CollectiveJob& job, bool keepsLog = false);
 /// Besides, what a simulated run of so many ranks holds.
 int64_t simulationBytes(int64_t ranks);
 
-/// What has to be reserved besides: stacks of the ranks' threads.
+/// What has to be reserved besides: the stacks of the ranks' threads and what they allocate from.
 int64_t runAddressSpace(const CollectiveJob& job);
 
 } // namespace warplight::labs

@@ -179,6 +179,20 @@ class CommandLineTest : public QObject {
         QVERIFY2(exitCode == 0 || said.contains("ulimit -v"), said.constData());
     }
 
+    void underALimitOfAddressSpaceThreadsAreCounted() {
+#if defined(__SANITIZE_ADDRESS__)
+        QSKIP("The sanitizer itself reserves more.");
+#endif
+        QProcess process;
+        process.start("/bin/sh",
+                      {"-c", QString("ulimit -v 400000 && exec '%1' run allreduce.links").arg(WARPLIGHT_CLI)});
+        QVERIFY(process.waitForFinished(60'000));
+        const QByteArray said = process.readAllStandardError();
+        QCOMPARE(process.exitCode(), 2);
+        QVERIFY2(said.contains("of address space") && said.contains("choose less of ranks or elements"),
+                 said.constData());
+    }
+
     void underALimitOfAddressSpaceARunIsRefusedWithTheSettingToLower() {
 #if defined(__SANITIZE_ADDRESS__)
         QSKIP("The sanitizer itself reserves more.");
