@@ -13,9 +13,10 @@ using ptx::Space;
 void FunctionDecoder::matrix() {
     std::string name;
     for (const std::string& m : now->modifiers)
-        if (m != "sync" && m != "aligned" && m != "kind::f8f6f4")
+        if (m != "sync" && m != "aligned" && m != "kind::f8f6f4" && m != "satfinite")
             name += (name.empty() ? "" : ".") + m;
-    const MatrixOperation operation = matrixOperation(name);
+    const MatrixOperation operation =
+        hasModifier("satfinite") ? saturatingMatrixOperation(name) : matrixOperation(name);
     if (!operation.run)
         refuse("the virtual GPU does not know this matrix product");
     const int expected[] = {operation.dRows, operation.aRows, operation.bRows, operation.cRows};

@@ -31,6 +31,9 @@ void completePattern(Pattern& p, uint64_t base, int bytes);
 void checkWritten(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes);
 void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind);
 
+/// The bytes of a cp.async that was waited for: now the warp has written them.
+void finishCopy(const Warp& w, uint32_t at, int bytes);
+
 /// Addresses that lie in several spaces or allocations: each lane is looked up by itself. `offsets` is filled, relative
 /// to the null pointer.
 Place locateEachLane(Warp& w, const Op* op, const uint64_t* address, int bytes, AccessKind kind, int64_t* offsets);
@@ -58,12 +61,14 @@ inline void countBuffer(BufferCount& b, const Pattern& p, uint64_t bytes, Access
 }
 
 /// The sectors of an access, for the cache model: (sector << 2 | kind), 32-byte sectors from the start of the memory.
+/// The first of a request is marked.
 inline void recordSectors(Worker& worker, const Pattern& p, uint64_t base, AccessKind kind) {
     if (!worker.sectorStream)
         return;
     const auto first = static_cast<uint32_t>((base + static_cast<uint64_t>(p.least) - globalWindow) >> 5);
     for (uint32_t i = 0; i < p.sectors; ++i)
-        worker.sectorStream->push_back((first + p.sectorAt[i]) << 2 | static_cast<uint32_t>(kind));
+        worker.sectorStream->push_back((first + p.sectorAt[i]) << 2 | static_cast<uint32_t>(kind) |
+                                       (i == 0 ? requestBegins : 0));
 }
 
 /// Counts and checks an access to global memory and says where it lies; `p` fits the addresses.
@@ -81,6 +86,7 @@ inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_
     ++count.requests;
     count.bytes += moved;
     count.sectors += p.sectors;
+    count.lines += p.lines[(base + static_cast<uint64_t>(p.least)) >> 5 & 3];
     count.ideal += p.ideal;
     countBuffer(worker.counts.buffers[static_cast<size_t>(index)], p, moved, kind);
     recordSectors(worker, p, base, kind);

@@ -351,6 +351,8 @@ const Op* waitAsync(Warp& w, const Op* op) {
                         std::memcpy(to, copy.data[i], 16);
                     else
                         std::memcpy(to, copy.data[i], copy.bytes);
+                    if (w.block->launch->checks)
+                        finishCopy(w, copy.to[i], copy.bytes);
                 }
     // Emptied groups go to the end, with the memory that they hold.
     for (size_t group = 0; group < done; ++group)

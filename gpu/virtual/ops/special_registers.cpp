@@ -41,6 +41,13 @@ SpecialRegister specialByName(const std::string& name) {
                                                    {"%globaltimer_hi", R::GlobalTimerHi},
                                                    {"%dynamic_smem_size", R::DynamicShared},
                                                    {"%total_smem_size", R::TotalShared},
+                                                   {"%aggr_smem_size", R::TotalShared},
+                                                   // Nothing of shared memory is kept for the system.
+                                                   {"%reserved_smem_offset_begin", R::Zero},
+                                                   {"%reserved_smem_offset_end", R::Zero},
+                                                   {"%reserved_smem_offset_cap", R::Zero},
+                                                   {"%reserved_smem_offset_0", R::Zero},
+                                                   {"%reserved_smem_offset_1", R::Zero},
                                                    // A block is a cluster of its own.
                                                    {"%cluster_ctaid.x", R::Zero},
                                                    {"%cluster_ctaid.y", R::Zero},
