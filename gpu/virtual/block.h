@@ -47,10 +47,11 @@ struct Pattern {
     uint32_t mask = 0;
     uint32_t low = 0; ///< of the base address: what sectors and banks depend on
     uint32_t sectors = 0, wavefronts = 0, ideal = 0, idealWavefronts = 0;
-    uint8_t lines[4] = {};               ///< by where in its line of four sectors the lowest one lies
-    int64_t least = 0, most = 0;         ///< delta
-    alignas(64) int64_t delta[warpSize]; ///< to the first active lane's address; 0 for inactive lanes
-    uint32_t sectorAt[2 * warpSize];     ///< relative to the lowest sector, in ascending order
+    uint8_t lines[4] = {};                  ///< by where in its line of four sectors the lowest one lies
+    int64_t least = 0, most = 0;            ///< delta
+    alignas(64) int64_t delta[warpSize];    ///< to the first active lane's address; 0 for inactive lanes
+    alignas(64) uint32_t delta32[warpSize]; ///< the same, for addresses of 32 bits
+    uint32_t sectorAt[2 * warpSize];        ///< relative to the lowest sector, in ascending order
 };
 
 /// What one thread of the machine carries from block to block.

@@ -75,7 +75,7 @@ struct Warp {
 
     void setMask(uint32_t lanes) {
         mask = lanes;
-        active = static_cast<uint32_t>(std::popcount(lanes));
+        active = lanes == fullMask ? warpSize : static_cast<uint32_t>(std::popcount(lanes)); // a call on the baseline
     }
 };
 

@@ -54,7 +54,7 @@ void FunctionDecoder::instruction(const Instruction& i) {
         loadOrStoreMatrix(i.opcode == "ldmatrix");
     } else if (i.opcode == "movmatrix") {
         const Row a = sourceOfBytes(operand(1), 4), dst = target(operand(0), {'b', 32});
-        Op& op = emit(&moveMatrix, OpClass::Matrix);
+        Op& op = emit(moveMatrixHandler(), OpClass::Matrix);
         op.a = a;
         op.dst = dst;
     } else if (i.opcode == "createpolicy") {

@@ -47,7 +47,8 @@ void FunctionDecoder::loadOrStoreMatrix(bool loads) {
     std::vector<Row> rows;
     for (const Operand& part : parts)
         rows.push_back(loads ? registerRow(part) : sourceOfBytes(part, 4));
-    Op& op = emitList(loads ? &loadMatrix : &storeMatrix, OpClass::Matrix, rows, loads ? rows.size() : 0);
+    Op& op =
+        emitList(loads ? loadMatrixHandler() : storeMatrixHandler(), OpClass::Matrix, rows, loads ? rows.size() : 0);
     op.a = at.row;
     op.imm = at.offset;
     op.bytes = static_cast<uint8_t>(at.bytes);

@@ -73,6 +73,7 @@ void completePattern(Pattern& p, uint64_t base, int bytes) {
     bool uniform = true, consecutive = true;
     p.misaligned = false;
     for (int i = 0; i < warpSize; ++i) {
+        p.delta32[i] = static_cast<uint32_t>(p.delta[i]);
         if (!has(p.mask, i))
             continue;
         p.least = std::min(p.least, p.delta[i]);

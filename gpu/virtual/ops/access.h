@@ -71,15 +71,19 @@ inline void recordSectors(Worker& worker, const Pattern& p, uint64_t base, Acces
                                        (i == 0 ? requestBegins : 0));
 }
 
-/// Counts and checks an access to global memory and says where it lies; `p` fits the addresses.
-inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
-                          AccessKind kind, int64_t* offsets) {
-    if (p.misaligned)
-        faultMisaligned(w, op, address, bytes);
+/// The allocation that holds all of an access; -1: none does.
+inline int allocationOf(const Warp& w, const Pattern& p, uint64_t base, int bytes) {
+    return w.block->launch->memory->find(base + static_cast<uint64_t>(p.least), p.most - p.least + bytes);
+}
+inline bool insideShared(const Warp& w, const Pattern& p, uint64_t base, int bytes) {
+    return base + static_cast<uint64_t>(p.most) + static_cast<uint64_t>(bytes) <= w.block->shared.size() &&
+           static_cast<int64_t>(base) + p.least >= 0;
+}
+
+/// Counts an aligned access to the allocation `index` and says where it lies; `p` fits the addresses.
+inline Place placeGlobal(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind,
+                         int index) {
     const GlobalMemory& memory = *w.block->launch->memory;
-    const int index = memory.find(base + static_cast<uint64_t>(p.least), p.most - p.least + bytes);
-    if (index < 0)
-        return locateEachLane(w, op, address, bytes, kind, offsets);
     Worker& worker = *w.block->worker;
     const uint64_t moved = static_cast<uint64_t>(w.active) * static_cast<uint64_t>(bytes);
     AccessCount& count = worker.counts.accesses[op->access];
@@ -103,14 +107,19 @@ inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_
     return {memory.host(base), p.delta, p.kind};
 }
 
-inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
-                          AccessKind kind) {
+/// Counts and checks an access to global memory and says where it lies; `p` fits the addresses.
+inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
+                          AccessKind kind, int64_t* offsets) {
     if (p.misaligned)
         faultMisaligned(w, op, address, bytes);
+    const int index = allocationOf(w, p, base, bytes);
+    return index < 0 ? locateEachLane(w, op, address, bytes, kind, offsets)
+                     : placeGlobal(w, op, p, base, bytes, kind, index);
+}
+
+/// Counts an aligned access to shared memory that is inside it.
+inline Place placeShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind) {
     Block& block = *w.block;
-    if (base + static_cast<uint64_t>(p.most) + static_cast<uint64_t>(bytes) > block.shared.size() ||
-        static_cast<int64_t>(base) + p.least < 0)
-        faultOutOfBounds(w, op, address, bytes, kind);
     AccessCount& count = block.worker->counts.accesses[op->access];
     ++count.requests;
     count.bytes += static_cast<uint64_t>(w.active) * static_cast<uint64_t>(bytes);
@@ -121,6 +130,15 @@ inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_
     if (block.launch->checks)
         checkShared(w, op, p, base, bytes, kind);
     return {block.shared.data() + base, p.delta, p.kind};
+}
+
+inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
+                          AccessKind kind) {
+    if (p.misaligned)
+        faultMisaligned(w, op, address, bytes);
+    if (!insideShared(w, p, base, bytes))
+        faultOutOfBounds(w, op, address, bytes, kind);
+    return placeShared(w, op, p, base, bytes, kind);
 }
 
 /// Local memory is interleaved on the GPU: lanes at the same offset lie in consecutive words.

@@ -23,8 +23,8 @@ MatrixOperation saturatingMatrixOperation(const std::string& name);
 
 /// ldmatrix and stmatrix: a is the address (imm its offset, `bytes` its width), `count` matrices of 8×8 16-bit elements
 /// in the rows from `detail` on; negated: transposed.
-const Op* loadMatrix(Warp& w, const Op* op);
-const Op* storeMatrix(Warp& w, const Op* op);
-const Op* moveMatrix(Warp& w, const Op* op); ///< movmatrix.trans
+Handler loadMatrixHandler();
+Handler storeMatrixHandler();
+Handler moveMatrixHandler(); ///< movmatrix.trans
 
 } // namespace warplight::vgpu
