@@ -210,7 +210,9 @@ class Reader {
                       registers = columns.find("reg/trd"), fixed = columns.find("stcsmem"),
                       dynamic = columns.find("dymsmem"), size = columns.find("bytes"),
                       stream = columns.has("strm") ? columns.find("strm") : columns.find("stream"),
-                      device = columns.has("device") ? columns.find("device") : columns.find("devid");
+                      device = columns.has("device")  ? columns.find("device")
+                               : columns.has("devid") ? columns.find("devid")
+                                                      : columns.find("gpu"); // of the window's list of events
         demandTime(duration);
         while (rows.next()) {
             if (!rows.fits() || !number(nsysCellOf(cell(duration)).number)) {
