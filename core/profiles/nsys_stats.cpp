@@ -82,6 +82,7 @@ class Reader {
         columns = NsysColumns(rows.header());
         where = fmt::format("{}: the table in line {}", reading.name, rows.line());
         tableUnit.clear();
+        factors.assign(columns.size(), std::nullopt);
         if (rows.kind() == NsysTable::Other) {
             others.insert(wordsOf(rows, columns));
             while (rows.next()) {
@@ -121,13 +122,23 @@ class Reader {
         return value ? std::optional(value->dotDecimal) : std::nullopt;
     }
     static std::optional<int64_t> integer(std::string_view text) {
-        const auto value = number(text);
+        if (const auto plain = plainInteger(text))
+            return plain;
+        const auto value = number(text); // with commas between thousands
         return value && std::fabs(*value) < mostLaunches ? std::optional(std::llround(*value)) : std::nullopt;
     }
 
     /// What one of the cell is in s or bytes: its own unit counts, then its column's, then the table's. Unset, and said
     /// in a warning, where none is told or it is of something else.
     std::optional<double> factorOf(int64_t column, std::string_view ofCell, Unit::Dimension dimension) {
+        if (!ofCell.empty())
+            return factorOfUnit(column, ofCell, dimension);
+        auto& known = factors[static_cast<size_t>(column)]; // rows come by the million
+        if (!known)
+            known = factorOfUnit(column, {}, dimension);
+        return *known;
+    }
+    std::optional<double> factorOfUnit(int64_t column, std::string_view ofCell, Unit::Dimension dimension) {
         std::string_view text = ofCell.empty() ? std::string_view(columns.unit(column)) : ofCell;
         if (text.empty() && dimension == Unit::Dimension::Time)
             text = tableUnit.empty() ? std::string_view(rows.timeUnit()) : std::string_view(tableUnit);
@@ -199,7 +210,9 @@ class Reader {
                       registers = columns.find("reg/trd"), fixed = columns.find("stcsmem"),
                       dynamic = columns.find("dymsmem"), size = columns.find("bytes"),
                       stream = columns.has("strm") ? columns.find("strm") : columns.find("stream"),
-                      device = columns.has("device") ? columns.find("device") : columns.find("devid");
+                      device = columns.has("device")  ? columns.find("device")
+                               : columns.has("devid") ? columns.find("devid")
+                                                      : columns.find("gpu"); // of the window's list of events
         demandTime(duration);
         while (rows.next()) {
             if (!rows.fits() || !number(nsysCellOf(cell(duration)).number)) {
@@ -359,6 +372,7 @@ class Reader {
     Profile profile;
     Names names;
     NsysColumns columns;
+    std::vector<std::optional<std::optional<double>>> factors; ///< of the columns' units, once they were asked for
     std::vector<NsysEntries> tables;
     std::string where, tableUnit, lastDevice, roundedUnit;
     std::set<std::string> others, withoutUnit, strangeUnits;

@@ -54,7 +54,8 @@ void ProfilerWords::hear(std::string_view line) {
             sentence.append(" ").append(help);
         keep(said, std::move(sentence));
     } else if (const auto warning = behind(line, {"==WARNING==", "SKIPPED:"}); warning && !warning->empty()) {
-        keep(skipped, "The profiler says: " + sentenceOf(*warning));
+        if (!line.starts_with("SKIPPED:") || has(*warning, "CUDA")) // nsys names each subject that was not recorded
+            keep(skipped, "The profiler says: " + sentenceOf(*warning));
     }
 }
 

@@ -83,6 +83,7 @@ class KernelSummaryTest : public QObject {
         row("bmm_E4m3_E2m1_Fp32_t128x8x512u2_s3_TN", "bmm_E4m3_E2m1_Fp32_t128x8x512u2_s3_TN",
             KernelClass::MatrixProduct);
         row("triton_tem_fused_addmm_3", "triton_tem_fused_addmm_3", KernelClass::MatrixProduct);
+        row("void run<cutlass::gemm::Traits<64>>(int)", "run", KernelClass::MatrixProduct);
         row("commit_tokens", "commit_tokens", KernelClass::Other);
         // Copies into the cache of keys and values, and what only has flash in its namespace.
         row("void vllm::reshape_and_cache_flash_kernel<__nv_bfloat16, unsigned char>(int)",
