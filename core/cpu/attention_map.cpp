@@ -6,6 +6,7 @@
 #include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
 #include "core/error.h"
+#include "core/tensor/pieces.h"
 
 #include <algorithm>
 #include <array>
@@ -178,13 +179,16 @@ void mapSummary(const MapProblem& p, std::span<const float> lse, int64_t cell, i
     summary.cell = cell;
     summary.rows = (p.queryLen + cell - 1) / cell;
     summary.cols = (p.keyLen + cell - 1) / cell;
-    summary.maxPooled.assign(static_cast<size_t>(summary.rows * summary.cols), 0.0f);
-    summary.meanPooled.assign(summary.maxPooled.size(), 0.0f);
+    for (auto* pooled : {&summary.maxPooled, &summary.meanPooled}) { // gigabytes of a million tokens
+        pooled->clear();
+        growTo(*pooled, static_cast<size_t>(summary.rows * summary.cols), cancel);
+    }
     summary.sinkShare.assign(static_cast<size_t>(p.queryLen), 0.0f);
     summary.span95.assign(static_cast<size_t>(p.queryLen), 0);
     const int64_t bands = std::min(bandCount, summary.rows);
-    std::vector<std::vector<double>> mass(static_cast<size_t>(bands),
-                                          std::vector<double>(static_cast<size_t>(p.keyLen)));
+    std::vector<std::vector<double>> mass(static_cast<size_t>(bands));
+    for (std::vector<double>& band : mass)
+        growTo(band, static_cast<size_t>(p.keyLen), cancel);
     std::mutex mutex;
 
     const auto pooledRow = [&](int64_t pooled, std::vector<double>& bandMass) {

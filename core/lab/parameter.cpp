@@ -16,6 +16,8 @@ namespace {
 
 /// More points than anyone waits for; stops "1:1000000000:+1" from eating the memory.
 constexpr size_t maximumSweepLength = 4096;
+/// A path that the system takes (PATH_MAX), and the name of a tensor behind it.
+constexpr size_t longestFileName = 4096 + 1024;
 
 std::vector<std::string> pieces(const std::string& text, char separator) {
     std::vector<std::string> found;
@@ -354,8 +356,9 @@ void checkValue(const Parameter& parameter, const Value& value) {
     case Parameter::Type::Choice:
         checkOption(parameter, expect(static_cast<std::string*>(nullptr)));
         break;
-    case Parameter::Type::File: // the system would read it up to the zero
-        if (const auto& file = expect(static_cast<std::string*>(nullptr)); file.find('\0') != std::string::npos)
+    case Parameter::Type::File: // the system would read it up to a zero
+        if (const auto& file = expect(static_cast<std::string*>(nullptr));
+            file.size() > longestFileName || file.find('\0') != std::string::npos)
             refuse(parameter, file);
         break;
     case Parameter::Type::Text:
