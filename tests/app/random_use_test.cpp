@@ -8,9 +8,12 @@
 
 #include <QApplication>
 #include <QDesktopServices>
+#include <QDir>
 #include <QSignalSpy>
+#include <QTemporaryDir>
 #include <QTest>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -29,19 +32,27 @@ namespace {
 
 Journal* theJournal = nullptr;
 const Sandbox* theSandbox = nullptr;
+constexpr std::array schemes{"http", "https", "file", "mailto"};
+QtMessageHandler before = nullptr;
+
+/// The offscreen plugin tells for every window what it cannot do.
+void withoutThePlugin(QtMsgType type, const QMessageLogContext& context, const QString& text) {
+    if (!text.startsWith("This plugin does not support"))
+        before(type, context, text);
+}
 
 } // namespace
 
 class RandomUseTest : public QObject {
     Q_OBJECT
 
-    /// Takes links that lead out of the program.
   public slots:
-    void ignore(const QUrl&) {}
+    void ignore(const QUrl&) {} ///< links that lead out of the program
 
   private slots:
     void initTestCase() {
-        for (const char* scheme : {"http", "https", "file", "mailto"})
+        before = qInstallMessageHandler(withoutThePlugin);
+        for (const char* scheme : schemes)
             QDesktopServices::setUrlHandler(scheme, this, "ignore");
         QApplication::setAttribute(Qt::AA_DontUseNativeDialogs);
     }
@@ -60,6 +71,11 @@ class RandomUseTest : public QObject {
         QVERIFY2(user.faults().isEmpty(), qPrintable('\n' + user.faults().join('\n')));
     }
 
+    void cleanupTestCase() {
+        for (const char* scheme : schemes)
+            QDesktopServices::unsetUrlHandler(scheme);
+    }
+
     void theWindowIsOfUseAfterwards() {
         MainWindow window({WARPLIGHT_CLI, "serve"});
         window.show();
@@ -76,10 +92,12 @@ class RandomUseTest : public QObject {
 
 namespace {
 
+QString folder;
+
 uint64_t numberOf(const char* text) { return std::strtoull(text, nullptr, 10); }
 
 int useTheWindow(Journal& journal, int argc, char** argv) {
-    const Sandbox sandbox;
+    const Sandbox sandbox(folder);
     if (!sandbox.writesAreConfined())
         std::puts("This kernel has no Landlock: only file dialogs are kept inside the temporary folder.");
     theJournal = &journal;
@@ -101,6 +119,10 @@ int useTheWindow(Journal& journal, int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
+    const QTemporaryDir temporary(QDir::tempPath() + "/random-use-XXXXXX");
+    if (!temporary.isValid())
+        qFatal("%s", qPrintable(temporary.errorString()));
+    folder = temporary.path();
     Journal& journal = sharedJournal();
     if (const char* seed = std::getenv("WARPLIGHT_RANDOM_SEED"))
         journal.seed = numberOf(seed);

@@ -56,10 +56,8 @@ bool confineWritesTo(const QString& folder) {
 
 } // namespace
 
-Sandbox::Sandbox() : root(QDir::tempPath() + "/random-use-XXXXXX") {
-    if (!root.isValid())
-        throw std::runtime_error(root.errorString().toStdString());
-    const QDir here(root.path());
+Sandbox::Sandbox(const QString& folder) : root(folder) {
+    const QDir& here = root;
     for (const char* folder : {"files", "home", "config", "cache", "data", "state", "run", "tmp"})
         here.mkpath(folder);
     const auto set = [&](const char* name, const char* folder) { qputenv(name, here.filePath(folder).toLocal8Bit()); };

@@ -2,16 +2,15 @@
 
 #include <QDir>
 #include <QString>
-#include <QTemporaryDir>
 
 namespace warplight::app {
 
 /// A folder that a random user cannot leave: home, temporary and working folder are in it, and where the kernel has
 /// Landlock, neither this process nor the engines that it starts can write anywhere else. To be made before the
-/// application object.
+/// application object. The folder is made and removed by a process that is not confined.
 class Sandbox {
   public:
-    Sandbox();
+    explicit Sandbox(const QString& folder);
     /// Sessions, tensors, profiles and kernels to open and drop; broken ones, a FIFO and links to devices too.
     const QStringList& files() const { return names; }
     QString newFile(const QString& name) const { return root.filePath("files/" + name); }
@@ -24,7 +23,7 @@ class Sandbox {
     void copy(const QString& from);
     void write(const QString& name, const QByteArray& content);
 
-    QTemporaryDir root;
+    QDir root;
     QStringList names;
     bool confined = false;
 };
