@@ -14,8 +14,11 @@
 #include <QTest>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <execinfo.h>
+#include <unistd.h>
 #include <vector>
 
 using namespace warplight;
@@ -94,6 +97,16 @@ namespace {
 
 QString folder;
 
+#ifndef __SANITIZE_ADDRESS__
+/// Where the program was when it was ended: names of functions, offsets for addr2line.
+void printStack(int signal) {
+    std::array<void*, 64> frames{};
+    ::backtrace_symbols_fd(frames.data(), ::backtrace(frames.data(), frames.size()), STDERR_FILENO);
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+}
+#endif
+
 uint64_t numberOf(const char* text) { return std::strtoull(text, nullptr, 10); }
 
 int useTheWindow(Journal& journal, int argc, char** argv) {
@@ -105,6 +118,10 @@ int useTheWindow(Journal& journal, int argc, char** argv) {
     qputenv("QTEST_FUNCTION_TIMEOUT", "2000000000"); // the watchdog looks at single events instead
     if (qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM"))
         qputenv("QT_QPA_PLATFORM", "offscreen");
+#ifndef __SANITIZE_ADDRESS__ // its own report is better
+    for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
+        std::signal(signal, printStack);
+#endif
 #ifdef __SANITIZE_ADDRESS__
     qputenv("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=8:log_path=engine-asan"); // of engines
 #endif

@@ -141,6 +141,8 @@ Event fileEvent(Dice& dice, Room& room) {
         QStringList sessions = files.filter(".warplight");
         sessions << room.sandbox.newFile("mine.warplight");
         event.then([session = dice.of(sessions), &room] {
+            if (QApplication::activeModalWidget()) // it would be in the way
+                return;
             room.hands.say("open " + session);
             room.window->openSession(session);
         });
@@ -148,6 +150,8 @@ Event fileEvent(Dice& dice, Room& room) {
     }
     case Save:
         event.then([&room] {
+            if (QApplication::activeModalWidget())
+                return;
             room.hands.say("save the session");
             room.window->saveSession(room.sandbox.newFile("mine.warplight"));
         });
@@ -155,6 +159,8 @@ Event fileEvent(Dice& dice, Room& room) {
     case Export: {
         constexpr std::array targets{"report.html", "report.pdf", "report", "no/such/folder/report.html"};
         event.then([target = dice.of(targets), &room] {
+            if (QApplication::activeModalWidget())
+                return;
             room.hands.say(QString("export %1").arg(target));
             room.window->exportReport(room.sandbox.newFile(target));
         });
