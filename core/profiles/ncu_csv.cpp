@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 namespace warplight::profiles {
 namespace {

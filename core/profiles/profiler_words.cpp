@@ -3,7 +3,9 @@
 #include "core/profiles/text.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
+#include <utility>
 
 namespace warplight::profiles {
 namespace {

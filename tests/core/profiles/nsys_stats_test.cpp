@@ -56,6 +56,7 @@ class NsysStatsTest : public QObject {
         row("Time(%),Total Time,Calls,Average,Minimum,Maximum,Name", Other);
         row("Start (ns),Duration (ns),Name,Result,CorrID,Pid,Tid,T-Pri,Thread Name", Other);
         row("Start (ns),Duration (ns),Name,CorrID,Pid,Tid", Other);
+        row("Start (ns),Duration (ns),Name,Result,CorrId", Other);
         row("Start (ns),End (ns),Duration (ns),DurChild (ns),DurNonChild "
             "(ns),Name,PID,TID,Lvl,NumChild,RangeId,ParentId,"
             "RangeStack,NameTree",
