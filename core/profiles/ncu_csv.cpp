@@ -5,6 +5,7 @@
 #include "core/profiles/ncu_values.h"
 #include "core/profiles/profiler_metrics.h"
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <algorithm>
 #include <cmath>
@@ -257,7 +258,7 @@ class Reader {
                         "as bytes, as --print-units base prints them.");
             }
             if (profile.gpu.empty())
-                profile.gpu = validUtf8(cell(gpuColumn));
+                profile.gpu = asUtf8(cell(gpuColumn));
             profile.records.push_back(launch());
             for (const auto& [column, metric] : columns)
                 take(profile.records.size() - 1, metric, units[static_cast<size_t>(column)], cell(column));
@@ -309,7 +310,7 @@ class Reader {
             totals.figures = keep(metrics[i].figures(), totals.launches);
         }
         if (profile.gpu.empty() && !capability.empty())
-            profile.gpu = "compute capability " + validUtf8(capability);
+            profile.gpu = "compute capability " + asUtf8(capability);
         warn(untimed, all);
     }
 

@@ -1,6 +1,7 @@
 #include "core/profiles/ncu_values.h"
 
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <fmt/format.h>
 
@@ -11,7 +12,7 @@ void NcuValues::take(size_t launch, const MetricName& metric, std::string_view u
     const auto number = localNumber(text);
     if (!number) {
         if (!text.empty() && text != "n/a" && text != "N/A" && text != "nan" && text != "no data" && badValues++ == 0)
-            firstBad = fmt::format("\"{}\" in line {}", shortened(validUtf8(text), 40), line);
+            firstBad = fmt::format("\"{}\" in line {}", shortened(asUtf8(text), 40), line);
         return;
     }
     point.add(number->says);
@@ -26,7 +27,7 @@ void NcuValues::take(size_t launch, const MetricName& metric, std::string_view u
         factor = unit->factor; // some derived metrics leave the cycle out
     } else {
         if (unknownUnits.size() < 4)
-            unknownUnits.insert(shortened(validUtf8(unitText), 40));
+            unknownUnits.insert(shortened(asUtf8(unitText), 40));
         return;
     }
     waiting.push_back({launch, metric, *number, factor, of});

@@ -5,6 +5,7 @@
 #include "core/profiles/nsys_join.h"
 #include "core/profiles/profiler_metrics.h"
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <algorithm>
 #include <cmath>
@@ -150,7 +151,7 @@ class Reader {
         if (unit && unit->dimension == dimension)
             return unit->factor;
         if (strangeUnits.size() < 4)
-            strangeUnits.insert(fmt::format("{} in \"{}\"", columns.title(column), shortened(validUtf8(text), 40)));
+            strangeUnits.insert(fmt::format("{} in \"{}\"", columns.title(column), shortened(asUtf8(text), 40)));
         return {};
     }
     /// A time or duration in ns. Exact: times since the start of a session reach 2^53.
@@ -190,7 +191,7 @@ class Reader {
         const auto unit = unitOf(columns.unit(column));
         if (!unit || unit->dimension != Unit::Dimension::Time)
             throw InputError(fmt::format("{} has {} in \"{}\", expected a unit of time", where, columns.title(column),
-                                         shortened(validUtf8(columns.unit(column)), 40)));
+                                         shortened(asUtf8(columns.unit(column)), 40)));
     }
 
     void leaveOut() {
@@ -262,7 +263,7 @@ class Reader {
             std::string gpu = index ? text.substr(0, numbered ? open : 0) : text;
             if (index && *index >= 0 && *index < 4096)
                 lastIndex = static_cast<int32_t>(*index);
-            gpu = validUtf8(gpu);
+            gpu = asUtf8(gpu);
             if (profile.gpu.empty())
                 profile.gpu = gpu;
             otherGpus = otherGpus || (profile.gpu != gpu && !gpu.empty());

@@ -1,6 +1,7 @@
 #include "core/profiles/profiler_words.h"
 
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <algorithm>
 #include <initializer_list>
@@ -39,7 +40,7 @@ void keep(std::vector<std::string>& list, std::string sentence) {
 }
 
 std::string sentenceOf(std::string_view words) {
-    std::string sentence = shortened(validUtf8(words), longestSentence);
+    std::string sentence = shortened(asUtf8(words), longestSentence);
     if (!sentence.ends_with('.') && !sentence.ends_with('!'))
         sentence += '.';
     return sentence;

@@ -2,6 +2,7 @@
 #include "core/profiles/kernel_names.h"
 #include "core/profiles/kernel_summary.h"
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <QTest>
 
@@ -134,10 +135,10 @@ class KernelSummaryTest : public QObject {
     }
 
     void bytesThatAreNoTextAreShownAsSuch() {
-        QCOMPARE(validUtf8("a\xFF\xFEz"), std::string("a\xEF\xBF\xBD\xEF\xBF\xBDz"));
-        QCOMPARE(validUtf8("\xED\xA0\x80"), std::string("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")); // a surrogate
-        QCOMPARE(validUtf8("\xC3"), std::string("\xEF\xBF\xBD"));                                 // cut
-        QCOMPARE(validUtf8("я€😀"), std::string("я€😀"));
+        QCOMPARE(asUtf8("a\xFF\xFEz"), std::string("a\xEF\xBF\xBD\xEF\xBF\xBDz"));
+        QCOMPARE(asUtf8("\xED\xA0\x80"), std::string("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")); // a surrogate
+        QCOMPARE(asUtf8("\xC3"), std::string("\xEF\xBF\xBD"));                                 // cut
+        QCOMPARE(asUtf8("я€😀"), std::string("я€😀"));
         Profile profile;
         Names names(profile.names);
         QCOMPARE(shortName(profile.names.at(names.index("void flash_fwd_\xFF\xFEkernel<64>(int)"))),
