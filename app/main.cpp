@@ -5,13 +5,17 @@
 
 #include <QApplication>
 #include <QCommandLineParser>
+#include <QDir>
 #include <QElapsedTimer>
+#include <QFileInfo>
 #include <QProcess>
 #include <QSettings>
 #include <QTimer>
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <string>
 
 using namespace warplight;
 using namespace warplight::app;
@@ -19,31 +23,137 @@ using namespace warplight::app;
 namespace {
 
 constexpr int settleTime = 400; // ms from the end of a run until its last frame is painted
+constexpr int badUse = 2;       // exit code
+constexpr int leastSide = 200, mostSide = 16384;
 
 /// The system's choice where it tells: a dark window colour.
 bool systemIsDark() { return QApplication::palette().color(QPalette::Window).lightness() < 128; }
 
-/// Ends the program with a sentence for a page or a setting that is not there.
-void openPage(MainWindow& window, const QString& page, const QStringList& settings) {
-    try {
-        lab::Link link{{}, page.toStdString(), {}};
-        const auto& all = window.engine().experiments();
-        const auto known = std::find_if(all.begin(), all.end(), [&](const auto& d) { return d.id == link.experiment; });
-        if (known == all.end())
-            throw InputError("--page " + link.experiment + ": there is no such page; warplight-cli list names them");
-        for (const QString& setting : settings) {
-            const std::string name = setting.section('=', 0, 0).toStdString();
-            const auto& parameters = known->parameters;
-            if (std::none_of(parameters.begin(), parameters.end(), [&](const auto& p) { return p.id == name; }))
-                throw InputError("--set " + setting.toStdString() + ": " + link.experiment + " has no setting '" +
-                                 name + "'; warplight-cli describe names them");
-            link.settings[name] = setting.section('=', 1).toStdString();
-        }
-        window.follow(link);
-    } catch (const InputError& error) {
-        std::fprintf(stderr, "%s\n", error.what());
-        QTimer::singleShot(0, [] { QApplication::exit(2); });
+/// What somebody gave, as far as a sentence can repeat it.
+QString echo(const QString& given) {
+    constexpr qsizetype longest = 200;
+    return given.size() > longest ? given.left(longest) + "…" : given;
+}
+
+int refuse(const QString& sentence) {
+    std::fprintf(stderr, "warplight: %s\n", qPrintable(sentence));
+    return badUse;
+}
+
+/// The command line. What is wrong in it is told before anything needs a display.
+struct Options {
+    QCommandLineParser parser;
+    const QCommandLineOption engine{
+        "engine", QObject::tr("The engine's command line, for example \"ssh box warplight-cli serve\""), "command"};
+    const QCommandLineOption page{"page", QObject::tr("The page to begin with, for example attention.tiles"),
+                                  "experiment"};
+    const QCommandLineOption device{"device", QObject::tr("Where to run, for example vgpu"), "device"};
+    const QCommandLineOption set{"set", QObject::tr("A setting of that page, for example seqLen=64; may be repeated"),
+                                 "name=value"};
+    const QCommandLineOption theme{"theme", "light | dark", "theme"};
+    const QCommandLineOption size{"size", QObject::tr("Of the window, for example 1280x800"), "size", "1440x900"};
+    const QCommandLineOption screenshot{
+        "screenshot", QObject::tr("Save a picture of the window after the first run, and end"), "file.png"};
+    const QCommandLineOption timing{"startup-time", QObject::tr("Print the time to the first paint, and end")};
+
+    Options() {
+        parser.setSingleDashWordOptionMode(QCommandLineParser::ParseAsLongOptions); // -platform is Qt's
+        parser.setApplicationDescription(QObject::tr("A desktop lab for attention kernels"));
+        parser.addHelpOption();
+        parser.addVersionOption();
+        parser.addPositionalArgument(
+            "files", QObject::tr("Sessions (.warplight) or tensors (.npy, .npz, .safetensors) to open"), "[files]");
+        parser.addOptions({engine, page, device, set, theme, size, screenshot, timing});
     }
+
+    QStringList command() const {
+        return parser.isSet(engine) ? QProcess::splitCommand(parser.value(engine))
+                                    : QStringList{QCoreApplication::applicationDirPath() + "/warplight-cli", "serve"};
+    }
+    /// Empty where it is none.
+    QSize windowSize() const {
+        const QStringList sides = parser.value(size).split('x');
+        const int width = sides.value(0).toInt(), height = sides.value(1).toInt();
+        const bool fits = sides.size() == 2 && std::clamp(width, leastSide, mostSide) == width &&
+                          std::clamp(height, leastSide, mostSide) == height;
+        return fits ? QSize(width, height) : QSize();
+    }
+    /// Why the program cannot begin with these values; empty: it can.
+    QString mistake() const {
+        if (command().isEmpty())
+            return QObject::tr("--engine: is empty, expected a command line such as \"ssh box warplight-cli serve\"");
+        if (parser.isSet(theme) && parser.value(theme) != "light" && parser.value(theme) != "dark")
+            return QObject::tr("--theme: expected light or dark, not \"%1\"").arg(echo(parser.value(theme)));
+        if (windowSize().isEmpty())
+            return QObject::tr("--size: expected width x height in pixels, each from %1 to %2, as 1280x800, not \"%3\"")
+                .arg(leastSide)
+                .arg(mostSide)
+                .arg(echo(parser.value(size)));
+        for (const QString& setting : parser.values(set)) {
+            if (setting.indexOf('=') < 1)
+                return QObject::tr("--set: expected name=value, not \"%1\"").arg(echo(setting));
+            if (!parser.isSet(page))
+                return QObject::tr("--set %1: expected --page as well, the page that the setting belongs to")
+                    .arg(echo(setting));
+        }
+        if (const QFileInfo picture(parser.value(screenshot));
+            parser.isSet(screenshot) && (!picture.absoluteDir().exists() || picture.isDir()))
+            return QObject::tr("--screenshot %1: cannot be written, expected a file in a folder that is there")
+                .arg(echo(parser.value(screenshot)));
+        return {};
+    }
+};
+
+/// Throws InputError for a device, a page or a setting that is not there.
+void begin(MainWindow& window, const Options& options) {
+    if (const QString wanted = options.parser.value(options.device); options.parser.isSet(options.device)) {
+        QStringList known;
+        for (const lab::DeviceInfo& info : window.engine().devices())
+            if (info.available)
+                known << QString::fromStdString(info.id);
+        if (!known.contains(wanted))
+            throw InputError(QObject::tr("--device: expected one of %1, not \"%2\"")
+                                 .arg(known.join(", "), echo(wanted))
+                                 .toStdString());
+        window.chooseDevice(wanted);
+    }
+    if (!options.parser.isSet(options.page))
+        return;
+    const QString page = options.parser.value(options.page);
+    lab::Link link{{}, page.toStdString(), {}};
+    const auto& all = window.engine().experiments();
+    const auto known = std::find_if(all.begin(), all.end(), [&](const auto& d) { return d.id == link.experiment; });
+    if (known == all.end())
+        throw InputError(QObject::tr("--page %1: there is no such page; warplight-cli list names them")
+                             .arg(echo(page))
+                             .toStdString());
+    if (const QString device = options.parser.value(options.device);
+        !device.isEmpty() && !lab::runsOn(*known, device.toStdString()))
+        throw InputError(QObject::tr("--device %1: the page %2 does not run on it").arg(device, page).toStdString());
+    for (const QString& setting : options.parser.values(options.set)) {
+        const std::string name = setting.section('=', 0, 0).toStdString();
+        const auto& parameters = known->parameters;
+        if (std::none_of(parameters.begin(), parameters.end(), [&](const auto& p) { return p.id == name; }))
+            throw InputError(QObject::tr("--set %1: %2 has no such setting; warplight-cli describe names them")
+                                 .arg(echo(setting), page)
+                                 .toStdString());
+        link.settings[name] = setting.section('=', 1).toStdString();
+    }
+    window.follow(link);
+}
+
+/// Help, version and mistakes, which need no display. The exit code, or nothing when the window is to open.
+std::optional<int> settledWithoutDisplay(int argc, char** argv) {
+    QCoreApplication application(argc, argv);
+    Options options;
+    options.parser.parse(QCoreApplication::arguments()); // options that are not known may be Qt's own
+    if (options.parser.isSet("help"))
+        options.parser.showHelp();
+    if (options.parser.isSet("version"))
+        options.parser.showVersion();
+    if (const QString mistake = options.mistake(); !mistake.isEmpty())
+        return refuse(mistake);
+    return std::nullopt;
 }
 
 } // namespace
@@ -54,68 +164,60 @@ int main(int argc, char** argv) {
     const bool report = argc > 1 && QByteArrayView(argv[1]) == "report";
     if (report && qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM")) // needs no display
         qputenv("QT_QPA_PLATFORM", "offscreen");
+    QCoreApplication::setApplicationName("warplight");
+    QCoreApplication::setOrganizationName("warplight");
+    QCoreApplication::setApplicationVersion(WARPLIGHT_VERSION);
+    if (const auto code = report ? std::nullopt : settledWithoutDisplay(argc, argv))
+        return *code;
     QApplication application(argc, argv);
-    QApplication::setApplicationName("warplight");
-    QApplication::setOrganizationName("warplight");
-    QApplication::setApplicationVersion(WARPLIGHT_VERSION);
     if (report) {
         loadFonts();
         return reportMain(QApplication::arguments().mid(1));
     }
-    QCommandLineParser parser;
-    parser.setApplicationDescription(QObject::tr("A desktop lab for attention kernels"));
-    parser.addHelpOption();
-    parser.addVersionOption();
-    parser.addPositionalArgument(
-        "files", QObject::tr("Sessions (.warplight) or tensors (.npy, .npz, .safetensors) to open"), "[files]");
-    const QCommandLineOption engine(
-        "engine", QObject::tr("The engine's command line, for example \"ssh box warplight-cli serve\""), "command");
-    const QCommandLineOption page("page", QObject::tr("The page to begin with, for example attention.tiles"),
-                                  "experiment");
-    const QCommandLineOption device("device", QObject::tr("Where to run, for example vgpu"), "device");
-    const QCommandLineOption set("set", QObject::tr("A setting of that page, for example seqLen=64; may be repeated"),
-                                 "name=value");
-    const QCommandLineOption theme("theme", "light | dark", "theme");
-    const QCommandLineOption size("size", QObject::tr("Of the window, for example 1280x800"), "size", "1440x900");
-    const QCommandLineOption screenshot(
-        "screenshot", QObject::tr("Save a picture of the window after the first run, and end"), "file.png");
-    const QCommandLineOption timing("startup-time", QObject::tr("Print the time to the first paint, and end"));
-    parser.addOptions({engine, page, device, set, theme, size, screenshot, timing});
-    parser.process(application);
+    Options options;
+    const QCommandLineParser& parser = options.parser;
+    if (!options.parser.parse(QApplication::arguments()))
+        return refuse(parser.errorText());
 
     loadFonts();
-    const QString wanted = parser.isSet(theme) ? parser.value(theme) : QSettings().value("theme").toString();
+    const QString wanted =
+        parser.isSet(options.theme) ? parser.value(options.theme) : QSettings().value("theme").toString();
     Theme::setCurrent(wanted.isEmpty()   ? (systemIsDark() ? Theme::darkTheme() : Theme::lightTheme())
                       : wanted == "dark" ? Theme::darkTheme()
                                          : Theme::lightTheme());
 
-    const QStringList command = parser.isSet(engine)
-                                    ? QProcess::splitCommand(parser.value(engine))
-                                    : QStringList{QApplication::applicationDirPath() + "/warplight-cli", "serve"};
-    MainWindow window(command);
+    MainWindow window(options.command());
     if (wanted.isEmpty())
         window.followSystemTheme();
-    const QStringList sides = parser.value(size).split('x');
-    window.resize(sides.value(0).toInt(), sides.value(1).toInt());
-    QObject::connect(&window.engine(), &EngineClient::ready, &window, [&] {
-        if (parser.isSet(device))
-            window.chooseDevice(parser.value(device));
-        if (parser.isSet(page))
-            openPage(window, parser.value(page), parser.values(set));
+    window.resize(options.windowSize());
+    const auto obey = [&] {
+        try {
+            begin(window, options);
+        } catch (const InputError& error) {
+            const int code = refuse(QString::fromStdString(error.what()));
+            return QTimer::singleShot(0, [code] { QApplication::exit(code); });
+        }
         if (!parser.positionalArguments().isEmpty())
             window.openFiles(parser.positionalArguments());
-        if (parser.isSet(screenshot) && window.currentRun() && window.currentRun()->ended())
+        if (parser.isSet(options.screenshot) && window.currentRun() && window.currentRun()->ended())
             window.runNow(); // a picture shows this machine, not the example
-    });
-    if (parser.isSet(screenshot))
+    };
+    // Once: an engine that takes the place of one that died must not jump to pages and open files again.
+    QObject::connect(&window.engine(), &EngineClient::ready, &window, obey, Qt::SingleShotConnection);
+    if (parser.isSet(options.screenshot))
         QObject::connect(&window, &MainWindow::runEnded, &window, [&] {
-            const QString shown = parser.isSet(page) ? parser.value(page) : window.currentExperiment();
+            const QString shown = parser.isSet(options.page) ? parser.value(options.page) : window.currentExperiment();
             if (window.currentExperiment() == shown)
-                QTimer::singleShot(settleTime, &window,
-                                   [&] { QApplication::exit(window.grab().save(parser.value(screenshot)) ? 0 : 1); });
+                QTimer::singleShot(settleTime, &window, [&] {
+                    const QString file = parser.value(options.screenshot);
+                    const bool saved = window.grab().save(file);
+                    QApplication::exit(saved ? 0 : 1);
+                    if (!saved)
+                        refuse(QObject::tr("%1: the picture could not be written").arg(file));
+                });
         });
     window.show();
-    if (parser.isSet(timing))
+    if (parser.isSet(options.timing))
         QTimer::singleShot(0, &window, [&] {
             window.repaint();
             std::printf("%lld ms\n", static_cast<long long>(sinceStart.elapsed()));

@@ -140,6 +140,7 @@ struct Finding {
     std::string kind, message;
     int line = 0, sourceLine = 0;
     uint64_t count = 1;
+    bool note = false; ///< worth knowing, nothing is wrong
 };
 
 /// What a launch did. On the virtual GPU everything but `hostSeconds` is counted and repeatable to the bit.

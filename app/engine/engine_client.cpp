@@ -37,6 +37,7 @@ struct EngineClient::Private {
     std::set<lab::RunId> going, answered; ///< runs begun and not ended; runs this engine process knows
     QElapsedTimer alive;
     int quickDeaths = 0;
+    qint64 silence = 0; ///< ms
 
     void send(nlohmann::json message) {
         QMetaObject::invokeMethod(worker, [worker = worker, message = std::move(message)] { worker->send(message); });
@@ -77,7 +78,7 @@ EngineClient::EngineClient(QStringList commandLine, QObject* parent) : QObject(p
                     d->devices.push_back({device.at("id").get<std::string>(), device.at("title").get<std::string>(),
                                           device.at("detail").get<std::string>(), device.at("available").get<bool>()});
                 d->machine = lab::machineFromJson(message.at("machine"));
-                enter(State::Ready);
+                enter(d->going.empty() ? State::Ready : State::Running);
                 emit ready();
             } else if (type == "checked") {
                 Checked result;
@@ -106,22 +107,31 @@ EngineClient::EngineClient(QStringList commandLine, QObject* parent) : QObject(p
             emit lost(tr("The engine sent an answer that cannot be read (%1).").arg(error.what()));
         }
     });
-    connect(d->worker, &EngineWorker::lost, this, [this, enter](const QString& sentence) {
+    connect(d->worker, &EngineWorker::silent, this, [this](qint64 milliseconds) {
+        d->silence = milliseconds;
+        emit stateChanged(d->state);
+    });
+    connect(d->worker, &EngineWorker::lost, this, [this, enter](const QString& sentence, bool wanted) {
         enter(State::Lost);
+        const auto outcome = wanted ? lab::RunEnded::Outcome::Cancelled : lab::RunEnded::Outcome::Failed;
         std::vector<lab::Frame> ends;
         for (const lab::RunId run : d->going)
-            ends.push_back(lab::RunEnded{run, lab::RunEnded::Outcome::Failed, sentence.toStdString(), 0});
+            ends.push_back(lab::RunEnded{run, outcome, sentence.toStdString(), 0});
         d->going.clear();
         d->answered.clear();
+        d->quickDeaths = wanted || (d->alive.isValid() && d->alive.elapsed() > quickDeath) ? 0 : d->quickDeaths + 1;
+        d->alive.invalidate();
+        const bool again = d->quickDeaths < mostQuickDeaths;
+        emit lost(again ? tr("%1 What had come is kept; a new engine has been started.").arg(sentence)
+                        : tr("%1 It had been started %2 times within seconds: Run tries again.")
+                              .arg(sentence)
+                              .arg(mostQuickDeaths));
         if (!ends.empty())
             emit frames(ends);
-        emit lost(sentence);
-        d->quickDeaths = d->alive.isValid() && d->alive.elapsed() > quickDeath ? 0 : d->quickDeaths + 1;
-        d->alive.invalidate();
-        if (d->quickDeaths < mostQuickDeaths)
+        if (again)
             start();
         else
-            d->quickDeaths = 0; // stays lost until somebody starts it again
+            d->quickDeaths = 0;
     });
     d->thread.start();
 }
@@ -138,7 +148,14 @@ void EngineClient::start() {
     QMetaObject::invokeMethod(d->worker, &EngineWorker::start);
 }
 
+void EngineClient::replace() {
+    QMetaObject::invokeMethod(d->worker,
+                              [worker = d->worker] { worker->end(tr("The engine did not answer and was ended.")); });
+}
+
 EngineClient::State EngineClient::state() const { return d->state; }
+double EngineClient::silence() const { return static_cast<double>(d->silence) / 1000; }
+bool EngineClient::isGoing(lab::RunId run) const { return d->going.contains(run); }
 qint64 EngineClient::processId() const { return d->processId; }
 const std::vector<lab::Description>& EngineClient::experiments() const { return d->experiments; }
 const std::vector<lab::DeviceInfo>& EngineClient::devices() const { return d->devices; }

@@ -32,6 +32,11 @@ class EngineClient : public QObject {
 
     void start();
     State state() const;
+    /// Seconds for which the engine, or the run in it, has given no sign of life; 0 while it answers. It may be busy,
+    /// it may hang: at the hang timeout it is ended and replaced.
+    double silence() const;
+    /// Ends the engine now and starts another; its runs end as cancelled.
+    void replace();
     qint64 processId() const;
 
     const std::vector<lab::Description>& experiments() const; ///< empty until ready()
@@ -40,6 +45,7 @@ class EngineClient : public QObject {
 
     /// Starts a run; frames of it arrive through frames(). Returns its id at once.
     lab::RunId run(const QString& experiment, const std::map<std::string, lab::Value>& settings, const QString& device);
+    bool isGoing(lab::RunId run) const; ///< asked for and not ended
     void cancel(lab::RunId run);
     /// Asks whether settings are right and how long they would take; answered by checked() with the same ticket.
     quint64 check(const QString& experiment, const std::map<std::string, lab::Value>& settings);
@@ -61,8 +67,9 @@ class EngineClient : public QObject {
     void frames(const std::vector<warplight::lab::Frame>& batch);
     void checked(quint64 ticket, const warplight::app::EngineClient::Checked& result);
     void probed(warplight::lab::RunId run, const QString& figure, qint64 row, qint64 col, const QStringList& lines);
-    /// The engine died or hung: why, in a sentence a user can act on. Runs that were going on have ended as failed
-    /// (a RunEnded frame was delivered for each). A new engine is already being started.
+    /// The engine died or hung: why, in a sentence a user can act on. Runs that were going on end as failed
+    /// (a RunEnded frame follows for each). A new engine is already being started, unless the sentence says that
+    /// this has been tried too often.
     void lost(const QString& sentence);
 
   private:

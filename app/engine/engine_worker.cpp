@@ -5,12 +5,15 @@
 
 #include <QtEndian>
 
+#include <utility>
+
 namespace warplight::app {
 namespace {
 
 constexpr int screenFrame = 16;    // ms
 constexpr int watchInterval = 500; // ms between two looks at the engine
 constexpr int farewell = 1500;     // ms an engine gets to end by itself
+constexpr int remarkable = 2000;   // ms of silence that the user is told of
 constexpr quint32 longestMessage = 256u << 20;
 
 } // namespace
@@ -26,6 +29,7 @@ void EngineWorker::start() {
         connect(watchTimer, &QTimer::timeout, this, &EngineWorker::watch);
     }
     buffer.clear();
+    greeted = false;
     process = new QProcess(this);
     connect(process, &QProcess::readyReadStandardOutput, this, &EngineWorker::readOutput);
     connect(process, &QProcess::started, this, [this] { emit started(process->processId()); });
@@ -37,7 +41,7 @@ void EngineWorker::start() {
         readOutput();
         const QString said = QString::fromLocal8Bit(process->readAllStandardError()).trimmed().section('\n', -1);
         lose(status == QProcess::CrashExit
-                 ? tr("The engine crashed. What had been received is kept; a new engine has been started.")
+                 ? tr("The engine crashed.")
                  : tr("The engine ended (exit code %1%2).").arg(code).arg(said.isEmpty() ? QString() : ": " + said));
     });
     lastSign.start();
@@ -69,9 +73,12 @@ void EngineWorker::readOutput() {
             if (buffer.size() - at - 4 < static_cast<qsizetype>(length))
                 break;
             take(lab::fromCbor(std::as_bytes(std::span(buffer.constData() + at + 4, length))));
+            if (!process) // that message was its end
+                return;
             at += 4 + static_cast<qsizetype>(length);
         }
         buffer.remove(0, at);
+        lastSign.start(); // what took us time was not its silence
     } catch (const std::exception& error) {
         lose(tr("The engine sent something that is no message (%1).").arg(error.what()));
     }
@@ -80,10 +87,13 @@ void EngineWorker::readOutput() {
 void EngineWorker::take(const nlohmann::json& message) {
     const std::string type = message.is_object() ? message.value("type", "") : "";
     if (type == "pong") {
-        if (message.value("stalledSeconds", 0.0) * 1000 > hangTimeout)
-            lose(tr("The run hung: it had not answered for %1 s. The engine was ended and a new one started.")
-                     .arg(hangTimeout / 1000.0));
+        const auto stalled = static_cast<qint64>(message.value("stalledSeconds", 0.0) * 1000);
+        if (stalled > hangTimeout)
+            lose(tr("The run hung: it had not answered for %1 s, and its engine was ended.").arg(hangTimeout / 1000.0));
+        else
+            tellSilence(stalled);
     } else if (type == "hello" || type == "checked" || type == "failed" || type == "probed" || type == "selected") {
+        greeted = true;
         flush(); // what came before must arrive before
         emit answered(message);
     } else {
@@ -102,13 +112,28 @@ void EngineWorker::flush() {
 }
 
 void EngineWorker::watch() {
-    if (lastSign.elapsed() > hangTimeout)
-        lose(tr("The engine had not answered for %1 s. It was ended and a new one started.").arg(hangTimeout / 1000.0));
-    else
-        send({{"type", "ping"}, {"id", 0}});
+    if (!process)
+        return;
+    const qint64 silence = lastSign.elapsed();
+    if (silence > hangTimeout)
+        return lose(tr("The engine had not answered for %1 s and was ended.").arg(hangTimeout / 1000.0));
+    if (greeted && silence > remarkable)
+        tellSilence(silence);
+    send({{"type", "ping"}, {"id", 0}});
 }
 
-void EngineWorker::lose(const QString& sentence) {
+void EngineWorker::tellSilence(qint64 milliseconds) {
+    const qint64 worthTelling = milliseconds > remarkable ? milliseconds : 0;
+    if (std::exchange(toldSilence, worthTelling) != worthTelling)
+        emit silent(worthTelling);
+}
+
+void EngineWorker::end(const QString& why) {
+    if (toldSilence > 0) // it may have been replaced since the user asked
+        lose(why, true);
+}
+
+void EngineWorker::lose(const QString& sentence, bool wanted) {
     if (!process)
         return;
     QProcess* gone = process;
@@ -119,7 +144,8 @@ void EngineWorker::lose(const QString& sentence) {
     gone->waitForFinished(farewell);
     gone->deleteLater();
     flush();
-    emit lost(sentence);
+    tellSilence(0);
+    emit lost(sentence, wanted);
 }
 
 void EngineWorker::stop() {
@@ -127,6 +153,8 @@ void EngineWorker::stop() {
         return;
     process->disconnect(this);
     process->closeWriteChannel();
+    if (toldSilence > 0) // it would not hear it
+        process->kill();
     if (!process->waitForFinished(farewell)) {
         process->kill();
         process->waitForFinished(farewell);

@@ -23,6 +23,7 @@ bool matches(const QString& text, const QString& typed) {
 CommandPalette::CommandPalette(QWidget* parent)
     : QDialog(parent), search(new QLineEdit(this)), list(new QListWidget(this)) {
     setWindowTitle(tr("Commands"));
+    setAttribute(Qt::WA_DeleteOnClose);
     resize(480, 360);
     search->setPlaceholderText(tr("Search commands and pages"));
     search->installEventFilter(this);
@@ -54,9 +55,9 @@ void CommandPalette::filter(const QString& typed) {
 
 void CommandPalette::runChosen() {
     const QListWidgetItem* item = list->currentItem();
-    accept();
-    if (item && !item->isHidden()) // after this dialog has closed: the command may open another
+    if (item && !item->isHidden()) // when this dialog has closed: the command may open another
         QTimer::singleShot(0, parent(), commands[static_cast<size_t>(item->data(Qt::UserRole).toInt())]);
+    accept();
 }
 
 bool CommandPalette::eventFilter(QObject* object, QEvent* event) {

@@ -9,7 +9,7 @@ class QListWidget;
 
 namespace warplight::app {
 
-/// Type a part of a command's name, press Enter.
+/// Type a part of a command's name, press Enter. Opened with open(); deletes itself.
 class CommandPalette : public QDialog {
     Q_OBJECT
   public:

@@ -1,20 +1,25 @@
 #include "app/shell/figure_card.h"
 
+#include "app/shell/dialogs.h"
 #include "app/views/theme.h"
 #include "core/formats/atomic_file.h"
 
 #include <QApplication>
 #include <QBuffer>
+#include <QChildEvent>
 #include <QClipboard>
 #include <QContextMenuEvent>
-#include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMenu>
 #include <QMessageBox>
 #include <QSvgGenerator>
+#include <QTimer>
 #include <QToolButton>
 #include <QVBoxLayout>
+
+#include <algorithm>
+#include <exception>
 
 namespace warplight::app {
 namespace {
@@ -44,11 +49,11 @@ lab::Figure headOf(const lab::Figure& figure) {
 
 QString savePicture(const FigureView& view, const QString& title, const QString& file) {
     const QSize size = view.pictureSize() + QSize(2 * pictureMargin, 2 * pictureMargin + titleHeight);
-    QBuffer out;
-    out.open(QIODevice::WriteOnly);
+    QBuffer bytes;
+    bytes.open(QIODevice::WriteOnly);
     if (file.endsWith(".svg", Qt::CaseInsensitive)) {
         QSvgGenerator svg;
-        svg.setOutputDevice(&out);
+        svg.setOutputDevice(&bytes);
         svg.setSize(size);
         svg.setResolution(96); // the pixels that views draw in
         svg.setViewBox(QRect(QPoint(), size));
@@ -62,15 +67,15 @@ QString savePicture(const FigureView& view, const QString& title, const QString&
         QPainter painter(&image);
         paintPicture(painter, view, title, size);
         painter.end();
-        image.save(&out, "PNG");
+        image.save(&bytes, "PNG");
     }
     try {
-        formats::AtomicFile target(file.toStdString());
-        target.stream().write(out.data().constData(), out.data().size());
-        target.commit();
+        formats::AtomicFile out(file.toStdString());
+        out.stream().write(bytes.data().constData(), bytes.data().size());
+        out.commit();
         return {};
     } catch (const std::exception& error) {
-        return QString::fromStdString(error.what());
+        return QString::fromUtf8(error.what());
     }
 }
 
@@ -137,18 +142,19 @@ void FigureCard::resizeEvent(QResizeEvent* event) {
 }
 
 void FigureCard::contextMenuEvent(QContextMenuEvent* event) {
-    QMenu menu(this);
-    menu.addActions(shown->viewActions());
+    auto* menu = new QMenu(this);
+    connect(menu, &QMenu::aboutToHide, menu, &QObject::deleteLater);
+    menu->addActions(shown->viewActions());
     if (shown->canResetZoom())
-        menu.addAction(tr("Show all"), shown, &FigureView::resetZoom);
-    menu.addSeparator();
-    menu.addAction(tr("Copy as image"), this, &FigureCard::copyImage);
-    menu.addAction(tr("Copy numbers as CSV"), this, [this] { emit csvWanted({}); });
-    menu.addAction(tr("Save…"), this, &FigureCard::save);
+        menu->addAction(tr("Show all"), shown, &FigureView::resetZoom);
+    menu->addSeparator();
+    menu->addAction(tr("Copy as image"), this, &FigureCard::copyImage);
+    menu->addAction(tr("Copy numbers as CSV"), this, [this] { emit csvWanted({}); });
+    menu->addAction(tr("Save…"), this, &FigureCard::save);
     if (std::holds_alternative<lab::Timeline>(current.content))
-        menu.addAction(tr("Save as trace…"), this, &FigureCard::askForTrace);
-    menu.addAction(tr("Explain"), this, &FigureCard::explain);
-    menu.exec(event->globalPos());
+        menu->addAction(tr("Save as trace…"), this, &FigureCard::askForTrace);
+    menu->addAction(tr("Explain"), this, &FigureCard::explain);
+    menu->popup(event->globalPos());
 }
 
 void FigureCard::copyImage() {
@@ -162,31 +168,47 @@ void FigureCard::copyImage() {
 }
 
 void FigureCard::save() {
-    const QString file =
-        QFileDialog::getSaveFileName(this, tr("Save figure"), QString::fromStdString(current.id) + ".svg",
-                                     tr("SVG (*.svg);;PNG (*.png);;CSV (*.csv)"));
-    if (file.isEmpty())
-        return;
-    if (file.endsWith(".csv"))
-        emit csvWanted(file);
-    else if (const QString failed = savePicture(*shown, title->text(), file); !failed.isEmpty())
-        QMessageBox::warning(this, tr("Not saved"), failed);
+    askWhereToSave(this, tr("Save figure"), QString::fromStdString(current.id) + ".svg",
+                   tr("SVG (*.svg);;PNG (*.png);;CSV (*.csv)"), [this](const QString& file) {
+                       if (file.endsWith(".csv", Qt::CaseInsensitive))
+                           emit csvWanted(file);
+                       else if (const QString failed = savePicture(*shown, title->text(), file); !failed.isEmpty())
+                           tell(this, tr("Not saved"), failed);
+                   });
 }
 
 void FigureCard::askForTrace() {
-    const QString file = QFileDialog::getSaveFileName(this, tr("Save as trace for Perfetto (ui.perfetto.dev)"),
-                                                      QString::fromStdString(current.id) + ".trace.json.gz",
-                                                      tr("Compressed trace (*.json.gz);;Trace (*.json)"));
-    if (!file.isEmpty())
-        emit traceWanted(file);
+    askWhereToSave(
+        this, tr("Save as trace for Perfetto (ui.perfetto.dev)"), QString::fromStdString(current.id) + ".trace.json.gz",
+        tr("Compressed trace (*.json.gz);;Trace (*.json)"), [this](const QString& file) { emit traceWanted(file); });
 }
 
 void FigureCard::explain() {
-    QMessageBox box(QMessageBox::NoIcon, title->text(), QString(), QMessageBox::Close, this);
-    box.setTextFormat(Qt::MarkdownText);
-    box.setText(current.explain.empty() ? tr("Nothing more is known about this figure.")
-                                        : QString::fromStdString(current.explain));
-    box.exec();
+    QMessageBox* box = makeBox(this, title->text(),
+                               current.explain.empty() ? tr("Nothing more is known about this figure.")
+                                                       : QString::fromStdString(current.explain));
+    box->setTextFormat(Qt::MarkdownText);
+    box->setStandardButtons(QMessageBox::Close);
+    box->open();
+}
+
+void FigureCard::retire() {
+    retired = true;
+    hide();
+    goIfNothingIsOpen();
+}
+
+void FigureCard::childEvent(QChildEvent* event) {
+    QFrame::childEvent(event);
+    if (retired && event->removed())
+        QTimer::singleShot(0, this, &FigureCard::goIfNothingIsOpen); // one window may have opened the next
+}
+
+void FigureCard::goIfNothingIsOpen() {
+    const QObjectList& all = children();
+    if (std::none_of(all.begin(), all.end(),
+                     [](QObject* child) { return child->isWidgetType() && static_cast<QWidget*>(child)->isWindow(); }))
+        deleteLater();
 }
 
 } // namespace warplight::app

@@ -18,16 +18,18 @@ class FigureCard : public QFrame {
     FigureView* view() const { return shown; }
     /// What it is called, where it belongs and of which kind it is; its content is empty: the view has it.
     const lab::Figure& figure() const { return current; }
+    /// The page shows something else now. Goes, but not before the menu or dialog that is open on it has closed.
+    void retire();
 
   signals:
     void enlargeWanted();
-    void csvWanted(const QString& file); ///< save the figure's numbers there, or copy them when no file is named
-
+    void csvWanted(const QString& file);   ///< save the figure's numbers there, or copy them when no file is named
     void traceWanted(const QString& file); ///< save the timeline there, for Perfetto
 
   protected:
     void contextMenuEvent(QContextMenuEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
+    void childEvent(QChildEvent* event) override;
 
   private:
     void copyImage();
@@ -36,11 +38,13 @@ class FigureCard : public QFrame {
     void showHead(); ///< title and subtitle
     void explain();
     void elide(); ///< a subtitle that does not fit ends in an ellipsis
+    void goIfNothingIsOpen();
 
     lab::Figure current;
     uint64_t revision;
     QLabel *title, *subtitle;
     FigureView* shown;
+    bool retired = false;
 };
 
 /// Saves a view as *.svg or *.png, in the light theme. Returns an empty text or why it failed.

@@ -1,45 +1,35 @@
 #include "app/shell/main_window.h"
 
-#include "app/report/report.h"
 #include "app/shell/command_palette.h"
-#include "app/shell/dropped_tensors.h"
+#include "app/shell/page_remark.h"
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
 #include "app/shell/wrapped_text.h"
-#include "app/views/figure_view.h"
 #include "app/views/theme.h"
-#include "core/formats/atomic_file.h"
-#include "core/lab/figure_csv.h"
+#include "core/lab/session.h"
 
 #include <QAction>
 #include <QApplication>
-#include <QClipboard>
 #include <QComboBox>
-#include <QDragEnterEvent>
-#include <QFileDialog>
+#include <QFile>
 #include <QFileInfo>
-#include <QHBoxLayout>
 #include <QLabel>
 #include <QListWidget>
-#include <QMenu>
-#include <QMimeData>
 #include <QProgressBar>
-#include <QPushButton>
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QSettings>
-#include <QVBoxLayout>
 
+#include <algorithm>
 #include <sstream>
+#include <utility>
 
 namespace warplight::app {
 namespace {
 
-constexpr int debounceTime = 250;   // ms after the last change of a setting
-constexpr double cheap = 1.0;       // seconds: what takes less reruns by itself
-constexpr int mostRecent = 8;       // files
-constexpr size_t mostRunsKept = 10; // of a page, besides the one shown and the pinned one
+constexpr int debounceTime = 250; // ms after the last change of a setting
 constexpr double presentationScale = 1.4;
+constexpr qsizetype longestSentence = 1000; // of the banner
 
 QString qt(const std::string& text) { return QString::fromStdString(text); }
 
@@ -55,55 +45,24 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     debounce.setInterval(debounceTime);
     connect(&debounce, &QTimer::timeout, this, &MainWindow::checkNow);
     connect(settings, &SettingsForm::changed, this, &MainWindow::settingsChanged);
+    connect(settings, &SettingsForm::textLeft, this,
+            [this](const QString& page, const std::string& id, const QString& text) {
+                keptSettings[page][id] = text.toStdString();
+                status->setText(tr("The text is kept: it is there again when its page is."));
+            });
     connect(&frameClock, &FrameClock::ticked, this,
             [this](double worst) { frameTime->setText(tr("frame %1 ms").arg(worst, 0, 'f', 1)); });
     connect(&systemTheme, &SystemTheme::preferred, this, [this](bool dark) {
         if (followsSystem && dark != Theme::current().dark)
             Theme::setCurrent(dark ? Theme::darkTheme() : Theme::lightTheme());
     });
-    connect(&client, &EngineClient::ready, this, &MainWindow::engineReady);
-    connect(&client, &EngineClient::frames, this, &MainWindow::takeFrames);
-    connect(&client, &EngineClient::stateChanged, this, &MainWindow::showState);
-    connect(&client, &EngineClient::lost, this, &MainWindow::say);
-    connect(&client, &EngineClient::checked, this, [this](quint64 ticket, const EngineClient::Checked& result) {
-        if (ticket != checkTicket && ticket != adaptTicket)
-            return;
-        const bool adapted = !result.parameters.empty() && settings->adapt(result.parameters, keptSettings[experiment]);
-        if (ticket != checkTicket)
-            return;
-        if (adapted) // what was found wrong may be about fields that have gone
-            return checkNow();
-        checking = false;
-        const bool asked = std::exchange(runsWhenChecked, false);
-        for (const auto& [id, sentence] : result.errors)
-            settings->setError(id, sentence);
-        if (const auto together = result.errors.find(""); together != result.errors.end())
-            say(together->second);
-        if (result.errors.empty() && !settings->hasErrors() && (asked || result.estimatedSeconds < cheap))
-            runNow();
-        else if (result.errors.empty())
-            status->setText(tr("Settings changed: press Run (about %1 s).").arg(result.estimatedSeconds, 0, 'g', 2));
-    });
-    connect(pageView, &PageView::statusText, reading, &QLabel::setText);
-    connectMaps();
-    connect(pageView, &PageView::csvWanted, this, [this](const QString& figure, const QString& file) {
-        const lab::RunRecord* record = currentRun();
-        try {
-            if (file.isEmpty())
-                return QApplication::clipboard()->setText(
-                    qt(lab::figureCsv(*record, *record->figure(figure.toStdString()))));
-            formats::AtomicFile out(file.toStdString());
-            out.stream() << lab::figureCsv(*record, *record->figure(figure.toStdString()));
-            out.commit();
-        } catch (const std::exception& error) {
-            say(error.what());
-        }
-    });
     connect(device, &QComboBox::activated, this, [this] { chosenDevice = device->currentData().toString(); });
     connect(device, &QComboBox::currentIndexChanged, this, [this] {
         settings->setDevice(device->currentData().toString().toStdString());
         emit settings->changed();
     });
+    connectPage();
+    connectEngine();
     client.start();
     showState();
 }
@@ -127,6 +86,12 @@ void MainWindow::engineReady() {
         if (experiment.isEmpty() && navigation->count() > 1)
             navigation->setCurrentRow(1);
     }
+    if (checking) // the engine that was asked has gone
+        checkNow();
+    for (const QString& file : std::exchange(toOpen, {}))
+        takeSession(file);
+    if (std::exchange(runsWhenReady, false))
+        runNow();
     showState();
 }
 
@@ -150,10 +115,15 @@ void MainWindow::chooseDevice(const QString& id) {
         device->setCurrentIndex(index);
 }
 
-void MainWindow::showExperiment(const QString& id) {
+const lab::Description* MainWindow::described(const QString& id) const {
     const auto& all = client.experiments();
-    const auto description = std::find_if(all.begin(), all.end(), [&](const auto& d) { return qt(d.id) == id; });
-    if (description == all.end() || id == experiment)
+    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& d) { return qt(d.id) == id; });
+    return found == all.end() ? nullptr : &*found;
+}
+
+void MainWindow::showExperiment(const QString& id) {
+    const lab::Description* description = described(id);
+    if (!description || id == experiment)
         return;
     if (!experiment.isEmpty())
         keptSettings[experiment] = settings->values();
@@ -163,21 +133,28 @@ void MainWindow::showExperiment(const QString& id) {
         if (navigation->item(row)->data(Qt::UserRole).toString() == id)
             navigation->setCurrentRow(row);
     debounce.stop();
-    checking = runsWhenChecked = false;
-    settings->setParameters(description->parameters);
-    {
-        const QSignalBlocker quiet(settings);
-        for (const auto& [name, value] : keptSettings[id])
-            settings->setValue(name, value);
-    }
+    checking = runsWhenChecked = refused = false;
+    letGo.clear();
+    settings->setParameters(description->parameters, id);
+    restoreSettings();
     about->setMarkdown(QString("**%1**\n\n%2").arg(qt(description->question), qt(description->about)));
     pageView->setDescription(qt(description->title), qt(description->sentence));
-    pageView->setNotice({});
     showPage();
     scroll->verticalScrollBar()->setValue(0);
-    if (!currentRun() && !showExample()) // a first visit shows a finished run, not empty panels
+    if (!runs.newest(id) && !showExample()) // a first visit shows a finished run, not empty panels
         runNow();
     showState();
+}
+
+void MainWindow::restoreSettings() {
+    std::map<std::string, lab::Value> values = settings->values();
+    const QSignalBlocker quiet(settings);
+    for (const auto& [name, value] : keptSettings[experiment]) {
+        settings->setValue(name, value);
+        values[name] = value;
+    }
+    restoring = true;
+    adaptTicket = client.check(experiment, values);
 }
 
 bool MainWindow::showExample() {
@@ -188,18 +165,13 @@ bool MainWindow::showExample() {
     lab::Session session = lab::readSession(stream, file.fileName().toStdString());
     if (session.runs.empty())
         return false;
-    examples.insert(nextOpened);
-    latest[experiment] = nextOpened;
-    const lab::RunRecord& record = runs[nextOpened++] = std::move(session.runs.front());
-    pageView->setNotice(tr("An example, measured on another machine (%1, %2 threads). Run measures this one.")
-                            .arg(qt(record.start().machine.cpu))
-                            .arg(record.start().machine.cores));
+    runs.take(std::move(session.runs.front()), RunStore::Origin::Example);
     showPage();
     return true;
 }
 
 void MainWindow::openWith(const QString& id, const std::map<std::string, lab::Value>& values) {
-    const bool ran = latest.contains(id);
+    const bool ran = runs.newest(id).has_value();
     for (const auto& [name, value] : values)
         keptSettings[id][name] = value;
     if (id == experiment)
@@ -220,162 +192,28 @@ void MainWindow::follow(const lab::Link& link) {
     openWith(qt(link.experiment), values);
 }
 
-void MainWindow::openFiles(const QStringList& files) {
-    QStringList tensors;
-    for (const QString& file : files)
-        if (file.endsWith(".warplight", Qt::CaseInsensitive))
-            openSession(file);
-        else
-            tensors.append(file);
-    if (tensors.isEmpty())
-        return;
-    try {
-        const DroppedTensors dropped = settingsForDropped(tensors, client.experiments(), experiment);
-        openWith(dropped.experiment, dropped.settings);
-    } catch (const std::exception& error) {
-        say(error.what());
-    }
-}
-
-void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
-    if (event->mimeData()->hasUrls())
-        event->acceptProposedAction();
-}
-
-void MainWindow::dropEvent(QDropEvent* event) {
-    QStringList files;
-    for (const QUrl& url : event->mimeData()->urls())
-        if (url.isLocalFile())
-            files.append(url.toLocalFile());
-    openFiles(files);
-}
-
 const lab::RunRecord* MainWindow::currentRun() const {
-    const auto id = latest.find(experiment);
-    const auto record = id == latest.end() ? runs.end() : runs.find(id->second);
-    return record == runs.end() ? nullptr : &record->second;
+    const auto run = runs.newest(experiment);
+    return run ? runs.find(*run) : nullptr;
+}
+
+const lab::RunRecord* MainWindow::shownRun() const {
+    const auto run = runs.shown(experiment);
+    return run ? runs.find(*run) : nullptr;
 }
 
 void MainWindow::showPage() {
-    pageView->showRecord(currentRun());
+    pageView->showRecord(shownRun(), runs.shown(experiment).value_or(0));
     showPinned();
 }
 
 void MainWindow::showPinned() {
-    const auto run = pinned.find(experiment);
-    pageView->setPinned(run == pinned.end() ? nullptr : &runs.at(run->second), tr("pinned"));
-}
-
-void MainWindow::runNow() {
-    if (experiment.isEmpty() || client.state() == EngineClient::State::Lost) {
-        if (client.state() == EngineClient::State::Lost)
-            client.start();
-        checking = runsWhenChecked = false;
-        return;
-    }
-    if (settings->hasErrors()) {
-        status->setText(tr("A setting is wrong: see the red line in the form."));
-        return;
-    }
-    if (debounce.isActive() || checking) { // what changed last may bring other settings along: first the form follows
-        runsWhenChecked = true;
-        if (debounce.isActive())
-            checkNow();
-        return;
-    }
-    banner->hide();
-    pageView->setNotice({});
-    adaptTicket = client.check(experiment, settings->values());
-    latest[experiment] = client.run(experiment, settings->values(), device->currentData().toString());
-    dropOldRuns();
-    showState();
-}
-
-/// A setting turned back and forth runs often: of each page the newest runs are kept, the pinned one in any case.
-void MainWindow::dropOldRuns() {
-    std::vector<lab::RunId> old;
-    for (const auto& [id, record] : runs)
-        if (qt(record.start().experiment) == experiment && record.ended() && latest[experiment] != id &&
-            !(pinned.contains(experiment) && pinned.at(experiment) == id))
-            old.push_back(id);
-    for (size_t i = 0; i + mostRunsKept < old.size(); ++i) {
-        client.forget(old[i]);
-        examples.erase(old[i]);
-        runs.erase(old[i]);
-    }
-}
-
-void MainWindow::stop() {
-    if (const auto run = latest.find(experiment); run != latest.end())
-        client.cancel(run->second);
-}
-
-void MainWindow::takeFrames(const std::vector<lab::Frame>& batch) {
-    bool mine = false, fresh = false, ended = false;
-    std::vector<const lab::TilePut*> tiles;
-    const auto current = latest.find(experiment);
-    for (const lab::Frame& frame : batch) {
-        const lab::RunId id = lab::runOf(frame);
-        try {
-            if (!runs.contains(id) && !std::holds_alternative<lab::RunStarted>(frame)) { // it ended before it began
-                const auto* end = std::get_if<lab::RunEnded>(&frame);
-                if (end && !end->message.empty())
-                    say(qt(end->message));
-                continue;
-            }
-            runs[id].apply(frame);
-        } catch (const std::exception& error) {
-            say(tr("The engine sent something that does not fit: %1").arg(error.what()));
-        }
-        const bool ofPage = current != latest.end() && current->second == id;
-        mine |= ofPage;
-        fresh |= ofPage && std::holds_alternative<lab::RunStarted>(frame);
-        ended |= ofPage && std::holds_alternative<lab::RunEnded>(frame);
-        if (const auto* tile = std::get_if<lab::TilePut>(&frame); tile && ofPage)
-            tiles.push_back(tile);
-    }
-    if (mine) {
-        const lab::RunRecord& record = runs.at(current->second);
-        if (fresh)
-            showPage();
-        else
-            pageView->refresh(record);
-        for (const lab::TilePut* tile : tiles)
-            pageView->addTile(*tile);
-        showPinned();
-    }
-    showState();
-    if (ended)
-        emit runEnded();
-}
-
-/// What a heat map asks of the engine: tiles, values under the pointer, details of a row.
-void MainWindow::connectMaps() {
-    const auto answering = [this](auto&& ask) {
-        if (const auto run = latest.find(experiment); run != latest.end() && client.answersFor(run->second))
-            ask(run->second);
-    };
-    connect(pageView, &PageView::tileWanted, this, [=, this](const QString& figure, int level, qint64 row, qint64 col) {
-        answering([&](lab::RunId run) { client.requestTile(run, figure, level, row, col); });
-    });
-    connect(pageView, &PageView::tilesDropped, this,
-            [=, this](const QString& figure) { answering([&](lab::RunId run) { client.dropTiles(run, figure); }); });
-    connect(pageView, &PageView::probeWanted, this, [=, this](const QString& figure, qint64 row, qint64 col) {
-        answering([&](lab::RunId run) { client.requestProbe(run, figure, row, col); });
-    });
-    connect(pageView, &PageView::selected, this, [=, this](const QString& figure, qint64 row, qint64 col) {
-        answering([&](lab::RunId run) { client.select(run, figure, row, col); });
-    });
-    connect(pageView, &PageView::linkActivated, this, &MainWindow::follow, Qt::QueuedConnection); // the view goes away
-    connect(&client, &EngineClient::probed, this,
-            [this](lab::RunId run, const QString& figure, qint64 row, qint64 col, const QStringList& lines) {
-                FigureView* view = pageView->view(figure.toStdString());
-                if (view && latest.contains(experiment) && latest.at(experiment) == run)
-                    view->setProbe(row, col, lines);
-            });
+    const auto run = runs.pinned(experiment);
+    pageView->setPinned(run ? runs.find(*run) : nullptr, tr("pinned"));
 }
 
 void MainWindow::settingsChanged() {
+    restoring = false; // what somebody sets now counts
     if (settings->hasErrors()) {
         debounce.stop();
         return;
@@ -383,126 +221,63 @@ void MainWindow::settingsChanged() {
     debounce.start();
 }
 
-void MainWindow::checkNow() {
-    debounce.stop();
-    checking = true;
-    checkTicket = client.check(experiment, settings->values());
-}
-
 void MainWindow::showState() {
-    const lab::RunRecord* record = currentRun();
-    const bool running = record && record->running() && client.state() == EngineClient::State::Running;
-    stopAction->setEnabled(running);
-    pinAction->setEnabled(record && record->ended());
-    saveAction->setEnabled(runs.size() > examples.size());
-    exportAction->setEnabled(record && record->ended() && !examples.contains(latest.at(experiment)));
+    const lab::RunRecord *record = currentRun(), *shown = shownRun();
+    const auto newest = runs.newest(experiment);
+    const bool running = newest && client.isGoing(*newest);
+    const bool silent = client.silence() > 0;
+    stopWanted &= running;
+    stopAction->setEnabled(running || silent);
+    pinAction->setEnabled(shown && shown->ended());
+    saveAction->setEnabled(runs.hasOwn());
+    exportAction->setEnabled(shown && shown->ended() && !runs.isExample(*runs.shown(experiment)));
     progress->setVisible(running);
-    if (running) {
+    if (silent && stopWanted) // it has had its time to stop by itself
+        stop();
+    if (silent) {
+        status->setText(tr("The engine is not answering (%1 s). Stop ends it.").arg(client.silence(), 0, 'f', 0));
+    } else if (running && record) {
         progress->setValue(static_cast<int>(1000 * std::max(0.0, record->progress().fraction)));
         status->setText(qt(record->progress().text));
     } else if (client.state() == EngineClient::State::Starting) {
         status->setText(tr("Starting the engine…"));
     } else if (client.state() == EngineClient::State::Lost) {
         status->setText(tr("No engine: Run starts a new one."));
-    } else if (record && record->ended()) {
-        status->setText(record->ended()->outcome == lab::RunEnded::Outcome::Finished
-                            ? tr("Finished in %1").arg(numberText(record->ended()->seconds, "s"))
-                            : tr("Ready"));
+    } else if (running) {
+        status->setText(tr("Waiting for the engine…"));
     } else {
-        status->setText(tr("Ready"));
+        const QString end = record && record->ended() && record->ended()->outcome == lab::RunEnded::Outcome::Finished
+                                ? tr("Finished in %1").arg(numberText(record->ended()->seconds, "s"))
+                                : tr("Ready");
+        status->setText(letGo.isEmpty() ? end : QString("%1 · %2").arg(end, letGo));
     }
+    pageView->setRemark(remark());
+}
+
+QString MainWindow::remark() const {
+    if (experiment.isEmpty())
+        return {};
+    const auto newest = runs.newest(experiment), shown = runs.shown(experiment);
+    PageFacts facts{
+        currentRun(), shownRun(),  newest && client.isGoing(*newest), shown && runs.isExample(*shown), refused,
+        {},           bannerText()};
+    if (facts.shown && (facts.refused || facts.newest != facts.shown))
+        facts.changed = settings->titlesOfOthers(facts.shown->start().settings);
+    return pageRemark(facts);
 }
 
 void MainWindow::say(const QString& sentence) {
-    banner->setText(sentence);
+    banner->setText(sentence.size() > longestSentence ? sentence.left(longestSentence) + "…" : sentence);
     banner->show();
 }
 
 QString MainWindow::bannerText() const { return banner->isHidden() ? QString() : banner->text(); }
 
 void MainWindow::togglePin() {
-    if (pinned.erase(experiment) == 0 && currentRun() && currentRun()->ended())
-        pinned[experiment] = latest.at(experiment);
+    runs.togglePin(experiment);
     showPinned();
-    status->setText(pinned.contains(experiment) ? tr("Pinned: later runs are drawn over this one.")
-                                                : tr("Comparing ended."));
-}
-
-void MainWindow::openSession(const QString& file) {
-    try {
-        lab::Session session = lab::openSession(file.toStdString());
-        QString last;
-        for (lab::RunRecord& record : session.runs) {
-            last = qt(record.start().experiment);
-            latest[last] = nextOpened;
-            runs[nextOpened++] = std::move(record);
-        }
-        if (!session.damage.empty())
-            say(qt(session.damage));
-        if (last == experiment)
-            showPage();
-        else
-            showExperiment(last);
-        if (const lab::RunRecord* run = currentRun()) { // where it ran; without running again
-            const QSignalBlocker quiet(device);
-            chooseDevice(qt(run->start().device));
-            settings->setDevice(run->start().device);
-        }
-        setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
-        addRecent(file);
-    } catch (const std::exception& error) {
-        say(error.what());
-    }
-    showState();
-}
-
-bool MainWindow::saveSession(const QString& file) {
-    try {
-        std::vector<const lab::RunRecord*> ended;
-        for (const auto& [id, record] : runs)
-            if (record.ended() && !examples.contains(id))
-                ended.push_back(&record);
-        lab::saveSession(file.toStdString(), ended);
-        setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
-        addRecent(file);
-        return true;
-    } catch (const std::exception& error) {
-        say(error.what());
-        return false;
-    }
-}
-
-void MainWindow::addRecent(const QString& file) {
-    QStringList recent = QSettings().value("recent").toStringList();
-    const QString path = QFileInfo(file).absoluteFilePath();
-    recent.removeAll(path);
-    recent.prepend(path);
-    QSettings().setValue("recent", QStringList(recent.mid(0, mostRecent)));
-}
-
-/// What was opened or saved last, as far as it is still there.
-void MainWindow::fillOpenMenu(QMenu* menu) {
-    menu->clear();
-    menu->addAction(openAction);
-    menu->addSeparator();
-    for (const QString& file : QSettings().value("recent").toStringList())
-        if (QFileInfo::exists(file))
-            menu->addAction(QFileInfo(file).fileName(), this, [this, file] { openSession(file); })->setToolTip(file);
-}
-
-bool MainWindow::exportReport(const QString& target) {
-    try {
-        std::vector<const lab::RunRecord*> newest; // one run a page: what the window shows
-        for (const auto& [id, run] : latest)
-            if (runs.contains(run) && runs.at(run).ended() && !examples.contains(run))
-                newest.push_back(&runs.at(run));
-        writeReport(newest, target);
-        status->setText(tr("Wrote %1").arg(target));
-        return true;
-    } catch (const std::exception& error) {
-        say(error.what());
-        return false;
-    }
+    status->setText(runs.pinned(experiment) ? tr("Pinned: later runs are drawn over this one.")
+                                            : tr("Comparing ended."));
 }
 
 void MainWindow::followSystemTheme() {
@@ -533,18 +308,18 @@ void MainWindow::togglePresentation() {
 }
 
 void MainWindow::openPalette() {
-    CommandPalette palette(this);
+    auto* palette = new CommandPalette(this);
     for (QAction* action : actions())
         if (action != paletteAction && action->isEnabled())
-            palette.add(action->text(), action->shortcut().toString(QKeySequence::NativeText),
-                        [action] { action->trigger(); });
+            palette->add(action->text(), action->shortcut().toString(QKeySequence::NativeText),
+                         [action] { action->trigger(); });
     for (const QString& file : QSettings().value("recent").toStringList())
         if (QFileInfo::exists(file))
-            palette.add(tr("Open %1").arg(QFileInfo(file).fileName()), {}, [this, file] { openSession(file); });
+            palette->add(tr("Open %1").arg(QFileInfo(file).fileName()), {}, [this, file] { openSession(file); });
     for (const lab::Description& description : client.experiments())
-        palette.add(qt(description.lab + " › " + description.title), {},
-                    [this, id = qt(description.id)] { showExperiment(id); });
-    palette.exec();
+        palette->add(qt(description.lab + " › " + description.title), {},
+                     [this, id = qt(description.id)] { showExperiment(id); });
+    palette->open();
 }
 
 } // namespace warplight::app

@@ -2,14 +2,15 @@
 
 #include "app/engine/engine_client.h"
 #include "app/shell/frame_clock.h"
+#include "app/shell/run_store.h"
 #include "app/shell/system_theme.h"
-#include "core/lab/session.h"
 
 #include <QMainWindow>
 #include <QTimer>
 
 #include <map>
-#include <set>
+#include <string>
+#include <vector>
 
 class QComboBox;
 class QLabel;
@@ -37,7 +38,8 @@ class MainWindow : public QMainWindow {
     PageView& page() { return *pageView; }
     SettingsForm& form() { return *settings; }
     QString currentExperiment() const { return experiment; }
-    const lab::RunRecord* currentRun() const;
+    const lab::RunRecord* currentRun() const; ///< the page's newest; null: none, or it has not begun yet
+    const lab::RunRecord* shownRun() const;   ///< the one whose figures stand on the page; null: none
     QString bannerText() const;
 
     void listDevices(const lab::Description& description);
@@ -71,32 +73,44 @@ class MainWindow : public QMainWindow {
   private:
     void buildActions();
     void buildLayout();
-    void connectMaps();
+    void connectPage();
+    void connectEngine();
     void engineReady();
     void takeFrames(const std::vector<lab::Frame>& batch);
+    void takeChecked(quint64 ticket, const EngineClient::Checked& result);
     void settingsChanged();
     void checkNow();
-    void dropOldRuns();
-    void showPage(); ///< the current run from scratch, and the pinned one over it
+    void restoreSettings(); ///< what is kept for this page into the form, also into fields that come with others
+    void letOldRunsGo();
+    void showPage(); ///< the run to be shown from scratch, and the pinned one over it
     void showPinned();
     void showState();
+    QString remark() const;
     bool showExample(); ///< a finished run that comes with the program; false if there is none for this page
+    void saveNumbers(lab::RunId run, const QString& figure, const QString& file);
+    void saveTrace(lab::RunId run, const QString& figure, const QString& file);
+    const lab::Figure& figureOf(lab::RunId run, const QString& figure) const; ///< throws InputError if it has gone
+    void takeSession(const QString& file);
     void addRecent(const QString& file);
-    void fillOpenMenu(QMenu* menu);
+    void fillOpenMenu();
     void say(const QString& sentence);
+    const lab::Description* described(const QString& id) const; ///< null: no such page
     QPushButton* button(QAction* action, const char* objectName = nullptr);
 
     EngineClient client;
-    std::map<lab::RunId, lab::RunRecord> runs;
-    std::map<QString, lab::RunId> latest, pinned; ///< by experiment
-    std::set<lab::RunId> examples;                ///< runs that came with the program: never saved or exported
-    lab::RunId nextOpened = lab::RunId{1} << 62;  ///< ids of runs from files; the engine's own count from 1
-    std::map<QString, std::map<std::string, lab::Value>> keptSettings;
+    RunStore runs;
+    std::map<QString, std::map<std::string, lab::Value>> keptSettings; ///< by experiment
     QString experiment;
     quint64 checkTicket = 0;      ///< whose answer decides about a rerun
     quint64 adaptTicket = 0;      ///< whose answer only tells the form which settings there are now
     bool checking = false;        ///< the settings have changed, and the answer to checkTicket is still to come
+    bool restoring = false;       ///< the answer to adaptTicket brings fields that keptSettings has values for
     bool runsWhenChecked = false; ///< Run was pressed meanwhile
+    bool runsWhenReady = false;   ///< Run was pressed while there was no engine
+    bool stopWanted = false;      ///< Stop was pressed, the run has not ended yet
+    bool refused = false;         ///< what the form says now could not be run
+    QString letGo;                ///< which runs had to go, until the next run
+    QStringList toOpen;           ///< sessions to open as soon as the engine has told which pages there are
     QTimer debounce;
 
     QListWidget* navigation;
@@ -112,6 +126,7 @@ class MainWindow : public QMainWindow {
     SystemTheme systemTheme;
     bool followsSystem = false;
     QProgressBar* progress;
+    QMenu* openMenu; ///< of sessions: what was opened or saved last
     QAction *runAction, *stopAction, *pinAction, *openAction, *saveAction, *exportAction, *themeAction, *paletteAction,
         *fullScreenAction, *presentAction;
 };

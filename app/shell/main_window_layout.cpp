@@ -1,4 +1,5 @@
 // What stands where in the window, and its commands with their keys.
+#include "app/shell/dialogs.h"
 #include "app/shell/main_window.h"
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
@@ -7,7 +8,6 @@
 
 #include <QAction>
 #include <QComboBox>
-#include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QListWidget>
@@ -39,23 +39,17 @@ void MainWindow::buildActions() {
     pinAction = make(tr("Compare"), QKeySequence("Ctrl+D"), [this] { togglePin(); });
     pinAction->setToolTip(tr("Pin this run: later runs are drawn over it (Ctrl+D)"));
     openAction = make(tr("Open…"), QKeySequence::Open, [this] {
-        if (const QString file =
-                QFileDialog::getOpenFileName(this, tr("Open session"), {}, tr("Sessions (*.warplight)"));
-            !file.isEmpty())
-            openSession(file);
+        askForFile(this, tr("Open session"), tr("Sessions (*.warplight)"),
+                   [this](const QString& file) { openSession(file); });
     });
     saveAction = make(tr("Save…"), QKeySequence::Save, [this] {
-        if (const QString file = QFileDialog::getSaveFileName(this, tr("Save session"), "session.warplight",
-                                                              tr("Sessions (*.warplight)"));
-            !file.isEmpty())
-            saveSession(file);
+        askWhereToSave(this, tr("Save session"), "session.warplight", tr("Sessions (*.warplight)"),
+                       [this](const QString& file) { saveSession(file); });
     });
     exportAction = make(tr("Export…"), QKeySequence("Ctrl+E"), [this] {
-        if (const QString file =
-                QFileDialog::getSaveFileName(this, tr("Export report"), "report.html",
-                                             tr("Web page (*.html);;PDF (*.pdf);;Folder of SVG, PNG, CSV, JSON (*)"));
-            !file.isEmpty())
-            exportReport(file);
+        askWhereToSave(this, tr("Export report"), "report.html",
+                       tr("Web page (*.html);;PDF (*.pdf);;Folder of SVG, PNG, CSV, JSON (*)"),
+                       [this](const QString& target) { exportReport(target); });
     });
     themeAction = make(tr("Light or dark"), QKeySequence("Ctrl+T"), [this] { toggleTheme(); });
     make(tr("Follow the system's theme"), {}, [this] { followSystemTheme(); });
@@ -105,7 +99,7 @@ void MainWindow::buildLayout() {
     barLayout->addWidget(device);
     barLayout->addWidget(button(paletteAction));
     QPushButton* openButton = button(openAction);
-    openButton->disconnect(openAction);
+    openMenu = new QMenu(openButton);
     barLayout->addWidget(openButton);
     besides = {barLayout->itemAt(barLayout->count() - 2)->widget(), openButton};
     for (QAction* action : {saveAction, exportAction, themeAction}) {
@@ -113,9 +107,11 @@ void MainWindow::buildLayout() {
         barLayout->addWidget(besides.back());
     }
     barLayout->addWidget(button(presentAction));
-    auto* openMenu = new QMenu(this);
-    connect(openMenu, &QMenu::aboutToShow, this, [this, openMenu] { fillOpenMenu(openMenu); });
-    openButton->setMenu(openMenu);
+    openButton->disconnect(openAction); // a menu of its own: with setMenu the button would wait in it
+    connect(openButton, &QPushButton::clicked, this, [this, openButton] {
+        fillOpenMenu();
+        openMenu->popup(openButton->mapToGlobal(QPoint(0, openButton->height())));
+    });
 
     navigation = new QListWidget(this);
     navigation->setFixedWidth(navigationWidth);
@@ -138,6 +134,7 @@ void MainWindow::buildLayout() {
     banner = new QLabel(this);
     banner->setObjectName("banner");
     banner->setWordWrap(true);
+    banner->setTextFormat(Qt::PlainText);
     banner->hide();
     auto* middle = new QVBoxLayout;
     middle->setContentsMargins(0, 0, 0, 0);
@@ -179,6 +176,8 @@ void MainWindow::buildLayout() {
     status->setObjectName("muted");
     reading = new QLabel(foot);
     reading->setObjectName("muted");
+    for (QLabel* line : {status, reading})
+        line->setTextFormat(Qt::PlainText);
     footLayout->addWidget(progress);
     footLayout->addWidget(status);
     footLayout->addStretch();

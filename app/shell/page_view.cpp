@@ -2,13 +2,13 @@
 
 #include "app/shell/figure_card.h"
 #include "app/views/theme.h"
-#include "core/lab/timeline_trace.h"
 
 #include <QEvent>
 #include <QGridLayout>
 #include <QLabel>
-#include <QMessageBox>
 #include <QVBoxLayout>
+
+#include <algorithm>
 
 namespace warplight::app {
 namespace {
@@ -39,11 +39,12 @@ PageView::PageView(QWidget* parent)
     setObjectName("page");
     more.setSingleShot(true);
     more.setInterval(screenFrame);
-    connect(&more, &QTimer::timeout, this, [this] { refresh(*shown); });
+    connect(&more, &QTimer::timeout, this, &PageView::refresh);
     title->setFont(textFont(18, QFont::Bold));
     sentence->setObjectName("muted");
     sentence->setWordWrap(true);
     state->setObjectName("banner");
+    state->setTextFormat(Qt::PlainText);
     state->setWordWrap(true);
     auto* head = new QHBoxLayout;
     head->addWidget(title);
@@ -65,30 +66,32 @@ void PageView::setDescription(const QString& titleText, const QString& sentenceT
     sentence->setText(sentenceText);
 }
 
-void PageView::showRecord(const lab::RunRecord* record) {
-    for (FigureCard* card : cards)
-        delete card;
-    for (const auto& [id, metric] : metrics)
-        delete metric;
+void PageView::showRecord(const lab::RunRecord* record, lab::RunId key) {
+    // One of them may be what a press, a drag or a key just now goes to: they go when that event is over.
+    for (FigureCard* card : cards) {
+        disconnect(card->view(), nullptr, this, nullptr); // what is open on it may still want its numbers
+        card->retire();
+    }
+    for (const auto& [id, metric] : metrics) {
+        metric->hide();
+        metric->deleteLater();
+    }
     cards.clear();
     metrics.clear();
     enlarged = nullptr;
     shown = record;
+    shownKey = key;
     more.stop();
-    if (record) {
-        if (!update(*record))
-            more.start();
-        for (const auto& [key, tile] : record->tiles())
+    refresh();
+    if (record)
+        for (const auto& [place, tile] : record->tiles())
             addTile(tile);
-    }
-    showState(record);
 }
 
-void PageView::refresh(const lab::RunRecord& record) {
-    shown = &record;
-    if (!update(record))
+void PageView::refresh() {
+    if (shown && !update(*shown))
         more.start();
-    showState(&record);
+    showState();
 }
 
 bool PageView::update(const lab::RunRecord& record) {
@@ -120,24 +123,20 @@ bool PageView::update(const lab::RunRecord& record) {
     return complete;
 }
 
-void PageView::setNotice(const QString& sentence) {
-    notice = sentence;
-    state->setText(notice);
-    state->setVisible(!notice.isEmpty());
+void PageView::setRemark(const QString& sentences) {
+    remark = sentences;
+    showState();
 }
 
-void PageView::showState(const lab::RunRecord* record) {
-    QString text = notice;
-    if (!record)
-        text = tr("Nothing has run here yet. Press Run (Ctrl+R).");
-    else if (record->ended() && record->ended()->outcome == lab::RunEnded::Outcome::Failed)
-        text = tr("The run failed: %1 What had come is shown. Press Run to try again.")
-                   .arg(QString::fromStdString(record->ended()->message));
-    else if (record->ended() && record->ended()->outcome == lab::RunEnded::Outcome::Cancelled)
-        text = tr("The run was stopped; what had been measured is shown.");
-    for (const lab::Log& log : record ? record->logs() : std::vector<lab::Log>())
-        if (log.level == lab::Log::Level::Warning)
-            text += (text.isEmpty() ? "" : "\n") + QString::fromStdString(log.text);
+/// The remark, and what the run itself warned of.
+void PageView::showState() {
+    QString text = remark;
+    if (shown)
+        for (const lab::Log& log : shown->logs())
+            if (log.level == lab::Log::Level::Warning)
+                text += (text.isEmpty() ? "" : "\n") + QString::fromStdString(log.text);
+    if (text == state->text() && state->isHidden() == text.isEmpty())
+        return;
     state->setText(text);
     state->setVisible(!text.isEmpty());
 }
@@ -152,19 +151,13 @@ void PageView::add(const lab::Figure& figure, uint64_t revision) {
     }
     auto* card = new FigureCard(figure, revision, this);
     const QString id = QString::fromStdString(figure.id);
-    connect(card, &FigureCard::csvWanted, this, [this, id](const QString& file) { emit csvWanted(id, file); });
-    connect(card, &FigureCard::traceWanted, this, [this, card](const QString& file) {
-        const lab::Figure* figure = shown ? shown->figure(card->figure().id) : nullptr;
-        const auto* timeline = figure ? std::get_if<lab::Timeline>(&figure->content) : nullptr;
-        if (!timeline)
-            return;
-        try {
-            lab::saveTimelineTrace(*timeline, file.toStdString());
-        } catch (const std::exception& error) {
-            QMessageBox::warning(this, tr("Not saved"), QString::fromUtf8(error.what()));
-        }
-    });
+    connect(card, &FigureCard::csvWanted, this,
+            [this, id, run = shownKey](const QString& file) { emit csvWanted(run, id, file); });
+    connect(card, &FigureCard::traceWanted, this,
+            [this, id, run = shownKey](const QString& file) { emit traceWanted(run, id, file); });
     connect(card, &FigureCard::enlargeWanted, this, [this, card] {
+        if (std::find(cards.begin(), cards.end(), card) == cards.end())
+            return;
         enlarged = enlarged == card ? nullptr : card;
         arrange();
     });

@@ -23,12 +23,13 @@ class PageView : public QWidget {
     explicit PageView(QWidget* parent = nullptr);
 
     void setDescription(const QString& title, const QString& sentence);
-    /// Shows a run from scratch; null shows the empty state.
-    void showRecord(const lab::RunRecord* record);
-    /// The run has got more: updates what changed and adds what is new.
-    void refresh(const lab::RunRecord& record);
-    void setNotice(const QString& sentence); ///< above the figures, until the next one
+    /// Shows a run from scratch; null shows the empty state. `key` is what its figures name it by in csvWanted.
+    void showRecord(const lab::RunRecord* record, lab::RunId key = 0);
+    /// The run shown has got more: updates what changed and adds what is new.
+    void refresh();
+    void setRemark(const QString& sentences); ///< above the figures: what they are, what became of a newer run
     void setPinned(const lab::RunRecord* record, const QString& name);
+    lab::RunId shownRun() const { return shownKey; }
     FigureView* view(const std::string& figure) const; ///< null if there is none
     void addTile(const lab::TilePut& tile);            ///< of a lazy heat map of this page
 
@@ -38,7 +39,9 @@ class PageView : public QWidget {
     void probeWanted(const QString& figure, qint64 row, qint64 col);
     void selected(const QString& figure, qint64 row, qint64 col);
     void linkActivated(const warplight::lab::Link& link);
-    void csvWanted(const QString& figure, const QString& file);
+    /// Of that run: save the figure's numbers there, or copy them when no file is named.
+    void csvWanted(warplight::lab::RunId run, const QString& figure, const QString& file);
+    void traceWanted(warplight::lab::RunId run, const QString& figure, const QString& file);
     void statusText(const QString& text);
 
   protected:
@@ -51,16 +54,17 @@ class PageView : public QWidget {
     void arrange();
     int arrangeMap();
     int arrangeBelow(FigureCard* main);
-    void showState(const lab::RunRecord* record);
+    void showState();
 
     QLabel *title, *sentence, *state;
     QHBoxLayout* headlines;
     QGridLayout* grid;
     std::map<std::string, FigureView*> metrics;
     std::vector<FigureCard*> cards; ///< in order of appearance
-    QString notice;
+    QString remark;
     const lab::RunRecord* shown = nullptr; ///< outlives its page
-    QTimer more;                           ///< adds a figure a screen frame while a run streams in
+    lab::RunId shownKey = 0;
+    QTimer more; ///< adds a figure a screen frame while a run streams in
     FigureCard* enlarged = nullptr;
     int columns = 0;
 };

@@ -1,12 +1,12 @@
 #include "app/shell/settings_form.h"
 
+#include "app/shell/dialogs.h"
 #include "app/shell/text_editor.h"
 #include "app/views/theme.h"
 #include "core/error.h"
 
 #include <QCheckBox>
 #include <QComboBox>
-#include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
@@ -30,8 +30,13 @@ SettingsForm::SettingsForm(QWidget* parent) : QWidget(parent), layout(new QVBoxL
     layout->setContentsMargins(0, 0, 0, 0);
 }
 
-void SettingsForm::setParameters(const std::vector<lab::Parameter>& parameters) {
-    delete body;
+void SettingsForm::setParameters(const std::vector<lab::Parameter>& parameters, const QString& ofPage) {
+    page = ofPage;
+    fill(parameters);
+}
+
+void SettingsForm::fill(const std::vector<lab::Parameter>& parameters) {
+    delete body; // never from within one of its fields: they tell changed(), and the form follows later
     fields.clear();
     body = new QWidget(this);
     auto* column = new QVBoxLayout(body);
@@ -71,7 +76,7 @@ bool SettingsForm::adapt(const std::vector<lab::Parameter>& parameters, const st
     std::map<std::string, lab::Value> before = values();
     before.insert(kept.begin(), kept.end());
     const QSignalBlocker quiet(this);
-    setParameters(parameters);
+    fill(parameters);
     for (Field& field : fields) {
         const auto known = defaults.find(field.parameter.id);
         const auto value = before.find(field.parameter.id);
@@ -86,11 +91,20 @@ bool SettingsForm::adapt(const std::vector<lab::Parameter>& parameters, const st
                 }
     }
     showWhatMatters();
+    if (const Field* edited = editor ? find(editorId) : nullptr)
+        editor->rebase(qt(std::get<std::string>(edited->read())),
+                       qt(std::get<std::string>(edited->parameter.defaultValue)));
     return true;
 }
 
+SettingsForm::Field* SettingsForm::find(const std::string& id) {
+    const auto found =
+        std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return field.parameter.id == id; });
+    return found == fields.end() ? nullptr : &*found;
+}
+
 void SettingsForm::addField(const lab::Parameter& parameter) {
-    const size_t index = fields.size();
+    const std::string id = parameter.id;
     auto* box = new QWidget(body);
     auto* column = new QVBoxLayout(box);
     column->setContentsMargins(0, 4, 0, 0);
@@ -110,7 +124,7 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
     }
     if (parameter.type == lab::Parameter::Type::Flag) {
         auto* check = new QCheckBox(qt(parameter.title), box);
-        connect(check, &QCheckBox::toggled, this, [this, index] { fieldChanged(index); });
+        connect(check, &QCheckBox::toggled, this, [this, id] { fieldChanged(id); });
         field.read = [check] { return lab::Value(check->isChecked()); };
         field.write = [check](const lab::Value& v) { check->setChecked(std::get<bool>(v)); };
         first = check;
@@ -119,7 +133,7 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
         combo->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed); // the form decides the width
         for (const auto& option : parameter.options)
             combo->addItem(qt(option.title.empty() ? option.id : option.title), qt(option.id));
-        connect(combo, &QComboBox::currentIndexChanged, this, [this, index] { fieldChanged(index); });
+        connect(combo, &QComboBox::currentIndexChanged, this, [this, id] { fieldChanged(id); });
         field.read = [combo] { return lab::Value(combo->currentData().toString().toStdString()); };
         field.write = [combo](const lab::Value& v) {
             combo->setCurrentIndex(combo->findData(qt(std::get<std::string>(v))));
@@ -135,7 +149,7 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
                 chip.fill(Theme::current().series(qt(option.id)));
                 check->setIcon(chip);
             }
-            connect(check, &QCheckBox::toggled, this, [this, index] { fieldChanged(index); });
+            connect(check, &QCheckBox::toggled, this, [this, id] { fieldChanged(id); });
             boxes.push_back(check);
             column->addWidget(check);
         }
@@ -152,12 +166,12 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
                 boxes[i]->setChecked(std::find(chosen.begin(), chosen.end(), options[i].id) != chosen.end());
         };
     } else if (parameter.multiline) {
-        first = textField(parameter, index, field);
+        first = textField(parameter, field);
         first->setParent(box);
     } else { // numbers, sweeps, files and texts are written as on the command line
         auto* edit = new QLineEdit(box);
         edit->setFont(monoFont());
-        connect(edit, &QLineEdit::textEdited, this, [this, index] { fieldChanged(index); });
+        connect(edit, &QLineEdit::textEdited, this, [this, id] { fieldChanged(id); });
         field.read = [edit, parameter] { return lab::parseValue(parameter, edit->text().toStdString()); };
         field.write = [edit, parameter](const lab::Value& v) { edit->setText(qt(lab::valueText(parameter, v))); };
         first = parameter.type == lab::Parameter::Type::File        ? fileField(edit, parameter)
@@ -171,6 +185,7 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
     }
     field.error = new QLabel(box);
     field.error->setObjectName("error");
+    field.error->setTextFormat(Qt::PlainText);
     field.error->setWordWrap(true);
     field.error->hide();
     column->addWidget(field.error);
@@ -180,16 +195,17 @@ void SettingsForm::addField(const lab::Parameter& parameter) {
     fields.back().write(parameter.defaultValue);
 }
 
-void SettingsForm::fieldChanged(size_t index) {
-    if (index >= fields.size())
+void SettingsForm::fieldChanged(const std::string& id) {
+    const Field* field = find(id);
+    if (!field)
         return;
     QString sentence;
     try {
-        lab::checkValue(fields[index].parameter, fields[index].read());
+        lab::checkValue(field->parameter, field->read());
     } catch (const InputError& error) {
         sentence = error.what();
     }
-    setError(qt(fields[index].parameter.id), sentence);
+    setError(qt(id), sentence);
     showWhatMatters();
     emit changed();
 }
@@ -205,18 +221,21 @@ QWidget* SettingsForm::fileField(QLineEdit* edit, const lab::Parameter& paramete
     browse->setAccessibleName(tr("Choose a file for %1").arg(qt(parameter.title)));
     layout->addWidget(browse);
     row->setFocusProxy(edit);
-    connect(browse, &QPushButton::clicked, this, [this, edit, parameter] {
-        const QString file = QFileDialog::getOpenFileName(this, qt(parameter.title), {}, qt(parameter.fileFilter));
-        if (file.isEmpty())
-            return;
-        edit->setText(file);
-        emit edit->textEdited(file);
+    connect(browse, &QPushButton::clicked, this, [this, parameter] {
+        askForFile(this, qt(parameter.title), qt(parameter.fileFilter),
+                   [this, id = parameter.id, from = page](const QString& file) {
+                       const Field* field = find(id);
+                       if (!field || page != from)
+                           return;
+                       field->write(file.toStdString());
+                       fieldChanged(id);
+                   });
     });
     return row;
 }
 
 /// A text of several lines: a button that opens it in a window of its own, and whether it is another than at first.
-QWidget* SettingsForm::textField(const lab::Parameter& parameter, size_t index, Field& field) {
+QWidget* SettingsForm::textField(const lab::Parameter& parameter, Field& field) {
     auto* row = new QWidget;
     auto* line = new QHBoxLayout(row);
     line->setContentsMargins(0, 0, 0, 0);
@@ -227,25 +246,38 @@ QWidget* SettingsForm::textField(const lab::Parameter& parameter, size_t index, 
     line->addWidget(button);
     line->addWidget(state, 1);
     row->setFocusProxy(button);
-    const QString original = qt(std::get<std::string>(parameter.defaultValue));
-    const auto text = std::make_shared<QString>(original);
-    const auto take = [=](const QString& changed) {
-        *text = changed;
-        state->setText(changed == original ? tr("as it came") : tr("edited"));
+    connect(button, &QPushButton::clicked, this, [this, id = parameter.id] { editText(id); });
+    const auto text = std::make_shared<std::string>();
+    field.read = [text] { return lab::Value(*text); };
+    field.write = [=, original = std::get<std::string>(parameter.defaultValue)](const lab::Value& value) {
+        *text = std::get<std::string>(value);
+        state->setText(*text == original ? tr("as it came") : tr("edited"));
     };
-    connect(button, &QPushButton::clicked, this, [=, this] {
-        auto* editor = new TextEditor(qt(parameter.title), *text, original, window());
-        connect(editor, &QDialog::accepted, this, [=, this] {
-            if (editor->text() == *text)
-                return;
-            take(editor->text());
-            fieldChanged(index);
-        });
-        editor->open();
-    });
-    field.read = [text] { return lab::Value(text->toStdString()); };
-    field.write = [take](const lab::Value& v) { take(qt(std::get<std::string>(v))); };
     return row;
+}
+
+void SettingsForm::editText(const std::string& id) {
+    const Field* field = find(id);
+    if (!field || (editor && editor->isVisible()))
+        return;
+    editor = new TextEditor(qt(field->parameter.title), qt(std::get<std::string>(field->read())),
+                            qt(std::get<std::string>(field->parameter.defaultValue)), window());
+    editorId = id;
+    connect(editor, &QDialog::accepted, this, [this, id, from = page, editor = editor.data()] {
+        if (editor->edited())
+            takeText(from, id, editor->text());
+    });
+    editor->open();
+}
+
+void SettingsForm::takeText(const QString& fromPage, const std::string& id, const QString& text) {
+    const Field* field = fromPage == page ? find(id) : nullptr;
+    if (!field) {
+        emit textLeft(fromPage, id, text);
+        return;
+    }
+    field->write(text.toStdString());
+    fieldChanged(id);
 }
 
 /// A slider with the number beside it; each follows the other.
@@ -315,18 +347,39 @@ std::map<std::string, lab::Value> SettingsForm::values() const {
 }
 
 void SettingsForm::setValue(const std::string& id, const lab::Value& value) {
-    for (Field& field : fields)
-        if (field.parameter.id == id && value.index() == field.parameter.defaultValue.index())
-            field.write(value);
+    const Field* field = find(id);
+    if (!field)
+        return;
+    try {
+        const auto* whole = std::get_if<int64_t>(&value); // files and links write 1 for 1.0
+        const lab::Value own =
+            whole && field->parameter.type == lab::Parameter::Type::Real ? static_cast<double>(*whole) : value;
+        lab::checkValue(field->parameter, own);
+        field->write(own);
+        setError(qt(id), {});
+    } catch (const InputError&) {
+        return;
+    }
     showWhatMatters();
 }
 
 void SettingsForm::setError(const QString& id, const QString& sentence) {
-    for (Field& field : fields)
-        if (qt(field.parameter.id) == id) {
-            field.error->setText(sentence);
-            field.error->setVisible(!sentence.isEmpty());
-        }
+    if (const Field* field = find(id.toStdString())) {
+        field->error->setText(sentence);
+        field->error->setVisible(!sentence.isEmpty());
+    }
+}
+
+QStringList SettingsForm::titlesOfOthers(const std::map<std::string, lab::Value>& than) const {
+    QStringList titles;
+    const std::map<std::string, lab::Value> mine = values();
+    for (const Field& field : fields) {
+        const auto own = mine.find(field.parameter.id), other = than.find(field.parameter.id);
+        if (own == mine.end() || other == than.end() || own->second == other->second)
+            continue;
+        titles.insert(field.parameter.multiline ? 0 : titles.size(), qt(field.parameter.title));
+    }
+    return titles;
 }
 
 bool SettingsForm::hasErrors() const {

@@ -1,11 +1,13 @@
 #include "app/shell/text_editor.h"
 
+#include "app/shell/dialogs.h"
 #include "app/views/theme.h"
 
 #include <QAction>
 #include <QDialogButtonBox>
 #include <QFontMetricsF>
 #include <QLabel>
+#include <QMessageBox>
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QTextBlock>
@@ -14,13 +16,14 @@
 namespace warplight::app {
 
 TextEditor::TextEditor(const QString& title, const QString& text, const QString& original, QWidget* parent)
-    : QDialog(parent), edit(new QPlainTextEdit(this)) {
+    : QDialog(parent), edit(new QPlainTextEdit(this)), original(original) {
     setWindowTitle(title);
     setAttribute(Qt::WA_DeleteOnClose);
     edit->setFont(monoFont());
     edit->setLineWrapMode(QPlainTextEdit::NoWrap);
     edit->setTabStopDistance(4 * QFontMetricsF(edit->font()).horizontalAdvance(' '));
     edit->setPlainText(text);
+    given = edit->toPlainText(); // with the editor's line ends
     edit->setAccessibleName(title);
     auto* position = new QLabel(this);
     position->setObjectName("muted");
@@ -36,10 +39,10 @@ TextEditor::TextEditor(const QString& title, const QString& text, const QString&
     QPushButton* back = buttons->addButton(tr("Back to the original"), QDialogButtonBox::ResetRole);
     connect(buttons, &QDialogButtonBox::accepted, this, &QDialog::accept);
     connect(buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
-    connect(back, &QPushButton::clicked, this, [this, original] {
+    connect(back, &QPushButton::clicked, this, [this] {
         QTextCursor all(edit->document()); // so that it can be undone
         all.select(QTextCursor::Document);
-        all.insertText(original);
+        all.insertText(this->original);
     });
     auto* apply = new QAction(this);
     apply->setShortcut(Qt::CTRL | Qt::Key_Return);
@@ -54,5 +57,30 @@ TextEditor::TextEditor(const QString& title, const QString& text, const QString&
 }
 
 QString TextEditor::text() const { return edit->toPlainText(); }
+
+bool TextEditor::edited() const { return text() != given; }
+
+void TextEditor::rebase(const QString& newText, const QString& newOriginal) {
+    original = newOriginal;
+    if (edited())
+        return;
+    edit->setPlainText(newText);
+    given = text();
+}
+
+void TextEditor::reject() {
+    if (!edited())
+        return QDialog::reject();
+    if (findChild<QMessageBox*>()) // asked already
+        return;
+    QMessageBox* box = makeBox(this, windowTitle(), tr("The text was edited. Apply it?"));
+    box->addButton(tr("Keep editing"), QMessageBox::RejectRole); // what Esc does
+    connect(box->addButton(tr("Discard"), QMessageBox::DestructiveRole), &QPushButton::clicked, this,
+            [this] { QDialog::reject(); });
+    QPushButton* apply = box->addButton(tr("Apply"), QMessageBox::AcceptRole);
+    connect(apply, &QPushButton::clicked, this, &QDialog::accept);
+    box->setDefaultButton(apply);
+    box->open();
+}
 
 } // namespace warplight::app

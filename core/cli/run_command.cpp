@@ -80,7 +80,10 @@ json recordJson(const lab::RunRecord& record) {
     json figures = json::array();
     for (const lab::Figure& figure : record.figures())
         figures.push_back(lab::toJson(figure, true));
-    json result{{"run", lab::toJson(lab::Frame(record.start()), true)}, {"figures", figures}};
+    json notes = json::array();
+    for (const lab::Log& log : record.logs())
+        notes.push_back({{"level", log.level == lab::Log::Level::Warning ? "warning" : "info"}, {"text", log.text}});
+    json result{{"run", lab::toJson(lab::Frame(record.start()), true)}, {"figures", figures}, {"notes", notes}};
     if (record.ended())
         result["ended"] = lab::toJson(lab::Frame(*record.ended()), true);
     return result;

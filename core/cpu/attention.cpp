@@ -33,10 +33,10 @@ constexpr std::array<Rung, infos.size()> rungs{referenceAttention, standardAtten
 void check(const AttentionProblem& p) {
     if (p.headDim < 1 || p.headDim > largestHeadDim)
         throw InputError(fmt::format("headDim is {}, expected 1 to {}", p.headDim, largestHeadDim));
-    if (p.batch < 1 || p.queryHeads < 1 || p.keyHeads < 1 || p.queryLen < 1 || p.keyLen < 0)
+    if (p.batch < 0 || p.queryHeads < 1 || p.keyHeads < 1 || p.queryLen < 0 || p.keyLen < 0)
         throw InputError(
-            fmt::format("batch {}, heads {} and {}, lengths {} and {}: expected at least 1 of each (keys 0)", p.batch,
-                        p.queryHeads, p.keyHeads, p.queryLen, p.keyLen));
+            fmt::format("batch {}, heads {} and {}, lengths {} and {}: expected at least 1 head, and none negative",
+                        p.batch, p.queryHeads, p.keyHeads, p.queryLen, p.keyLen));
     if (p.queryHeads % p.keyHeads != 0)
         throw InputError(
             fmt::format("{} query heads cannot share {} key heads: expected a multiple", p.queryHeads, p.keyHeads));
@@ -62,6 +62,8 @@ const ImplementationInfo& info(Implementation implementation) { return infos[sta
 AttentionCost attentionForward(Implementation implementation, const AttentionProblem& problem,
                                const Execution& execution) {
     check(problem);
+    if (headCount(problem) * problem.queryLen == 0)
+        return {}; // nothing is asked for
     return rungs[static_cast<size_t>(implementation)](problem, execution);
 }
 

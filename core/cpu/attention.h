@@ -88,9 +88,11 @@ struct AttentionCost {
     int threadsUsed = 1;
 };
 
-/// Runs one rung. Any headDim from 1 to 512, any lengths from 1 (keyLen may be 0: every row is without keys).
-/// The result does not depend on the number of threads: it is bitwise the same.
-/// Throws InputError for shapes outside that, std::bad_alloc when `standard` cannot hold S, Cancelled.
+/// Runs one rung. Any headDim from 1 to 512, any lengths (keyLen 0: every row is without keys; queryLen or batch 0:
+/// nothing is written). O and lse are NaN where the arithmetic on what a row sees gives NaN, and nowhere else: keys
+/// behind the mask never touch a row, whatever they hold. Scores of -inf are weights of 0; a row of nothing else is one
+/// without keys. The result does not depend on the number of threads: it is bitwise the same. Throws InputError for
+/// shapes outside that, std::bad_alloc when `standard` cannot hold S, Cancelled.
 AttentionCost attentionForward(Implementation implementation, const AttentionProblem& problem,
                                const Execution& execution = {});
 

@@ -66,19 +66,35 @@ class Strip {
             return false;
         kernels().scores(query.data(), rows, p.headDim, keys.block(block), most, s.data(), blockKeys);
         for (int64_t r = 0; r < rows; ++r) {
-            const int64_t seen = std::clamp<int64_t>(std::min(visible(p, row + r), end) - first, 0, most);
-            std::fill(s.begin() + r * blockKeys + seen, s.begin() + (r + 1) * blockKeys, minusInfinity);
+            int64_t& here = seen[static_cast<size_t>(r)];
+            here = std::clamp<int64_t>(std::min(visible(p, row + r), end) - first, 0, most);
+            std::fill(s.begin() + r * blockKeys + here, s.begin() + (r + 1) * blockKeys, minusInfinity);
         }
         return true;
     }
     const float* scores(int64_t r) const { return s.data() + r * blockKeys; }
+
+    /// Row r's weights of the block computed last: the sum of p [blockKeys], and the largest. In a row whose
+    /// log-sum-exp is NaN all is NaN that the row sees, and what it does not see stays 0.
+    float probabilities(int64_t r, float lse, float* probability, float& largest) const {
+        if (!std::isnan(lse))
+            return kernels().probabilitiesBlock(scores(r), static_cast<float>(static_cast<double>(lse) * log2e),
+                                                probability, largest);
+        std::fill_n(probability, blockKeys, 0.0f);
+        std::fill_n(probability, seen[static_cast<size_t>(r)], lse);
+        return largest = seen[static_cast<size_t>(r)] > 0 ? lse : 0;
+    }
 
   private:
     const MapProblem& p;
     int64_t row, rows;
     std::vector<float> query;
     alignas(64) std::array<float, stripRows * blockKeys> s;
+    std::array<int64_t, stripRows> seen{}; ///< keys of the block
 };
+
+/// The larger of two, or NaN if one is.
+float largerOrNan(float a, float b) { return std::isnan(b) ? b : std::max(a, b); }
 
 /// The key where the running sum of P over a row first reaches `share` of the whole.
 int64_t quantileKey(const std::vector<float>& blockSums, double share,
@@ -136,10 +152,8 @@ void mapStatistics(const MapProblem& p, std::span<float> lse, std::span<float> e
                 sum == 0
                     ? minusInfinity
                     : static_cast<float>((static_cast<double>(max[static_cast<size_t>(r)]) + std::log2(sum)) * ln2);
-            entropyBits[i] =
-                sum == 0
-                    ? 0.0f
-                    : static_cast<float>(std::max(0.0, std::log2(sum) - moment / sum)); // H = log2 Σ - Σ p (s - m) / Σ
+            const double bits = std::log2(sum) - moment / sum; // H = log2 Σ - Σ p (s - m) / Σ
+            entropyBits[i] = sum == 0 || bits < 0 ? 0.0f : static_cast<float>(bits);
         }
         if (rowsDone) {
             const std::lock_guard lock(mutex);
@@ -193,9 +207,7 @@ void mapSummary(const MapProblem& p, std::span<const float> lse, int64_t cell, i
                     float largest = 0, sum = 0;
                     const float rowLse = lse[static_cast<size_t>(row + r)];
                     if (rowLse != minusInfinity) {
-                        sum = kernels().probabilitiesBlock(strip.scores(r),
-                                                           static_cast<float>(static_cast<double>(rowLse) * log2e),
-                                                           probabilities.data(), largest);
+                        sum = strip.probabilities(r, rowLse, probabilities.data(), largest);
                         const int64_t here = std::min(blockKeys, p.keyLen - first);
                         for (int64_t j = 0; j < here; ++j)
                             bandMass[static_cast<size_t>(first + j)] +=
@@ -203,21 +215,19 @@ void mapSummary(const MapProblem& p, std::span<const float> lse, int64_t cell, i
                         for (int64_t j = 0; j < std::min(here, sinkKeys - first); ++j)
                             summary.sinkShare[static_cast<size_t>(row + r)] += probabilities[static_cast<size_t>(j)];
                     }
-                    most = std::max(most, largest);
+                    most = largerOrNan(most, largest);
                     blockMass[static_cast<size_t>(column)] += static_cast<double>(sum);
                     blockSums[static_cast<size_t>(r)].push_back(sum);
                 }
             }
             for (int64_t r = 0; r < rows; ++r) {
                 const auto i = static_cast<size_t>(row + r);
-                if (lse[i] == minusInfinity)
+                if (!std::isfinite(lse[i]))
                     continue;
                 const auto block = [&](int64_t b) -> const float* { // computes the one block again
                     float ignored = 0;
                     strip.compute(keys, b);
-                    kernels().probabilitiesBlock(strip.scores(r),
-                                                 static_cast<float>(static_cast<double>(lse[i]) * log2e),
-                                                 probabilities.data(), ignored);
+                    strip.probabilities(r, lse[i], probabilities.data(), ignored);
                     return probabilities.data();
                 };
                 const int64_t low = quantileKey(blockSums[static_cast<size_t>(r)], spanCut, block);
@@ -268,13 +278,11 @@ void mapTile(const MapProblem& p, std::span<const float> lse, int64_t rowBegin, 
                     if (rowLse == minusInfinity)
                         continue;
                     float ignored = 0;
-                    kernels().probabilitiesBlock(strip.scores(r),
-                                                 static_cast<float>(static_cast<double>(rowLse) * log2e),
-                                                 probabilities.data(), ignored);
+                    strip.probabilities(r, rowLse, probabilities.data(), ignored);
                     for (int64_t j = 0; j < std::min(blockKeys, keys.end - keys.begin - block * blockKeys); ++j) {
                         float& pooled = cells[(block * blockKeys + j) / cell];
                         const float value = probabilities[static_cast<size_t>(j)];
-                        pooled = pooling == Pooling::Max ? std::max(pooled, value) : pooled + value;
+                        pooled = pooling == Pooling::Max ? largerOrNan(pooled, value) : pooled + value;
                     }
                 }
         }

@@ -20,7 +20,8 @@ struct MapProblem {
 };
 
 /// One pass over Q Kᵀ: lse[queryLen] and entropyBits[queryLen] (Shannon entropy of each row in bits: from the online
-/// sums Σe^(s-m) and Σe^(s-m)·s, so that no second pass is needed). A row without keys: lse -inf, entropy 0.
+/// sums Σe^(s-m) and Σe^(s-m)·s, so that no second pass is needed). A row without keys: lse -inf, entropy 0; one whose
+/// scores hold a NaN or +inf: both NaN.
 /// `rowsDone` is told how many rows are finished, from one thread at a time.
 void mapStatistics(const MapProblem& problem, std::span<float> lse, std::span<float> entropyBits, int threads,
                    const std::atomic<bool>* cancel, const std::function<void(int64_t)>& rowsDone = {});
@@ -38,7 +39,7 @@ struct MapSummary {
     std::vector<float> massPerKey; ///< [keyLen] Σ over queries of P
     std::vector<float> sinkShare;  ///< [queryLen] Σ of P over the first `sinkKeys` keys
     std::vector<int64_t>
-        span95; ///< [queryLen] length of the key interval left after cutting 2.5 % of the mass off each end
+        span95; ///< [queryLen] length of the key interval left after cutting 2.5 % of the mass off each end; 0 if none
 };
 
 /// Second pass; needs lse of mapStatistics. `rowsDone(pooledRow)` is told each finished row of blocks (any order, one
@@ -52,7 +53,8 @@ int64_t mapBytes(int64_t queryLen, int64_t keyLen, int64_t headDim, int64_t cell
 
 /// Pooled values of one rectangle: out[r, c] = pool of P over the block of cell × cell cells at
 /// (rowBegin + r·cell, colBegin + c·cell). Masked cells are 0; blocks wholly outside the map or wholly masked are NaN.
-/// cell = 1 gives P itself. Cost: 2·headDim FLOPs and one exp per cell of the map under the rectangle.
+/// A block that holds a NaN is NaN as well. cell = 1 gives P itself. Cost: 2·headDim FLOPs and one exp per cell of the
+/// map under the rectangle.
 void mapTile(const MapProblem& problem, std::span<const float> lse, int64_t rowBegin, int64_t colBegin, int64_t rows,
              int64_t cols, int64_t cell, Pooling pooling, std::span<float> out, int threads,
              const std::atomic<bool>* cancel);

@@ -107,6 +107,35 @@ WARPLIGHT_BF16 inline void packValuesBf16(const float* v, int64_t keys, int64_t 
         }
 }
 
+WARPLIGHT_BF16 inline void accumulatePairs(const uint32_t* p, int64_t rows, const uint32_t* v, int64_t vStride,
+                                           int64_t pairs, float* o, int64_t columns) {
+    int64_t c = 0;
+    for (; c + panelKeys <= columns; c += panelKeys)
+        multiplyPairRows<panelVectors, true>(rows, p, blockKeys / 2, v + c, vStride, pairs, o + c, columns, 1);
+    for (; c < columns; c += lanesOf)
+        multiplyPairRows<1, true>(rows, p, blockKeys / 2, v + c, vStride, pairs, o + c, columns, 1);
+}
+
+/// accumulateSeen on pairs. A row may see the even key of a pair alone: it gets a zero for the odd one.
+WARPLIGHT_BF16 inline void accumulatePairsSeen(const uint32_t* p, int64_t rows, const uint32_t* v, int64_t vStride,
+                                               int64_t keys, int64_t firstSeen, float* o, int64_t columns) {
+    constexpr int64_t mostColumns = 512;
+    const int64_t seenByAll = std::clamp<int64_t>(firstSeen / 2, 0, (keys + 1) / 2);
+    accumulatePairs(p, rows, v, vStride, seenByAll, o, columns);
+    for (int64_t pair = seenByAll; 2 * pair < keys; ++pair) {
+        const int64_t half = 2 * pair + 1 - firstSeen; // the row that sees half of the pair; those below see both
+        if (half >= 0 && half < rows) {
+            uint32_t even[mostColumns];
+            for (int64_t c = 0; c < columns; ++c)
+                even[c] = v[pair * vStride + c] & 0xffff;
+            accumulatePairs(p + half * blockKeys / 2 + pair, 1, even, vStride, 1, o + half * columns, columns);
+        }
+        if (half + 1 < rows)
+            accumulatePairs(p + (half + 1) * blockKeys / 2 + pair, rows - half - 1, v + pair * vStride, vStride, 1,
+                            o + (half + 1) * columns, columns);
+    }
+}
+
 /// flashBlock on pairs: scores by vdpbf16ps, softmax in f32, P rounded to bf16 for the product with V.
 WARPLIGHT_BF16 inline void flashBlockBf16(const BlockArgs& args, const RowState& state) {
     HWY_ALIGN float s[stripRows * blockKeys];
@@ -132,14 +161,8 @@ WARPLIGHT_BF16 inline void flashBlockBf16(const BlockArgs& args, const RowState&
                            state.output + row * columns, columns);
             pairsOfRow(scoresOfRow, blockKeys, p + r * blockKeys / 2);
         }
-        float* output = state.output + begin * columns;
-        int64_t c = 0;
-        for (; c + panelKeys <= columns; c += panelKeys)
-            multiplyPairRows<panelVectors, true>(rows, p, blockKeys / 2, values + c, args.valueStride,
-                                                 (visible + 1) / 2, output + c, columns, 1);
-        for (; c < columns; c += lanesOf)
-            multiplyPairRows<1, true>(rows, p, blockKeys / 2, values + c, args.valueStride, (visible + 1) / 2,
-                                      output + c, columns, 1);
+        accumulatePairsSeen(p, rows, values, args.valueStride, visible, args.firstHidden + begin,
+                            state.output + begin * columns, columns);
     }
 }
 

@@ -12,13 +12,32 @@ HWY_BEFORE_NAMESPACE();
 namespace warplight::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// 2^x for x ≤ 127, relative error about 1e-7; -inf and everything whose result is subnormal may give 0.
+/// The larger of both, and x where x is NaN.
+template <class V>
+HWY_INLINE V notBelow(V floor, V x) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+    return hn::Max(floor, x); // x86's max gives its second operand where one is NaN
+#else
+    return hn::IfThenElse(hn::Lt(x, floor), floor, x);
+#endif
+}
+
+/// 2^x for x ≤ 127, relative error about 1e-7; -inf and everything whose result is subnormal may give 0, NaN gives NaN.
 /// x = n + f with n the nearest integer; 2^f by a minimax polynomial of degree 5 on
-/// [-½, ½] whose constant is exactly 1 (relative error 9.2e-8, fitted by iteratively reweighted least squares);
-/// 2^n goes straight into the exponent. Highway's own Exp costs about four times as much.
+/// [-½, ½] whose constant is exactly 1 (relative error 9.2e-8, fitted by iteratively reweighted least squares).
+/// Highway's own Exp costs about four times as much.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V exp2Vector(D d, V x) {
+#if HWY_TARGET == HWY_AVX3
     const V n = hn::Round(x);
+#else
+    // Added to 1.5 · 2^23 + 127, x loses its fraction, and the sum's last bits are n + 127: the exponent of 2^n, and 0
+    // for n = -127.
+    const V magic = hn::Set(d, 12583039.0f);
+    x = notBelow(hn::Set(d, -127.0f), x);
+    const V shifted = hn::Add(x, magic);
+    const V n = hn::Sub(shifted, magic);
+#endif
     const V f = hn::Sub(x, n);
     V p = hn::Set(d, 0.00132647273f);
     p = hn::MulAdd(p, f, hn::Set(d, 0.00967151299f));
@@ -29,11 +48,8 @@ HWY_INLINE V exp2Vector(D d, V x) {
 #if HWY_TARGET == HWY_AVX3
     return V{_mm512_scalef_ps(p.raw, n.raw)};
 #else
-    const hn::RebindToSigned<D> di;
-    const V inRange = hn::Max(n, hn::Set(d, -126.0f)); // also keeps -inf out of the conversion
-    const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(di, inRange));
-    const V scaled = hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
-    return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -126.0f)), scaled);
+    const hn::RebindToSigned<D> di; // a product, since a sum of exponents could turn a NaN into a number
+    return hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 #endif
 }
 

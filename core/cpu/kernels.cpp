@@ -1,13 +1,14 @@
+#include "core/cpu/targets.h" // before any of Highway's
+
 #include "core/cpu/kernels.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/cpu/kernels.cpp"
-// AVX-512, AVX2, SSE4 and the baseline are enough. Newer Highways know better targets than AVX3 (lower bits);
-// bf16-inl.h looks for its instructions itself.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | (HWY_AVX3 - 1))
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 
 #include "core/cpu/bf16-inl.h"
@@ -40,8 +41,8 @@ void flashBlock(const BlockArgs& args, const RowState& state) {
             softmaxInStrip(scoresOfRow, args.lazyThreshold, state.max[row], state.sum + row * lanesOf,
                            state.output + row * state.outputStride, state.outputStride);
         }
-        accumulate(s, blockKeys, rows, args.values, args.valueStride, visible,
-                   state.output + begin * state.outputStride, state.outputStride, state.outputStride);
+        accumulateSeen(s, blockKeys, rows, args.values, args.valueStride, visible, args.firstHidden + begin,
+                       state.output + begin * state.outputStride, state.outputStride, state.outputStride);
     }
 }
 
@@ -55,7 +56,8 @@ void softmaxRow(const float* s, float* p, int64_t count, float& max, float& sum)
     largest = hn::GetLane(hn::MaxOfLanes(d, lanesMax));
     for (int64_t t = j; t < count; ++t)
         largest = std::max(largest, s[t]);
-    const Vector m = hn::Set(d, largest);
+    const float base = largest == minusInfinity ? 0.0f : largest;
+    const Vector m = hn::Set(d, base);
     Vector total = hn::Zero(d);
     for (j = 0; j + lanesOf <= count; j += lanesOf) {
         const Vector e = exp2Vector(d, hn::Sub(hn::LoadU(d, s + j), m));
@@ -64,7 +66,7 @@ void softmaxRow(const float* s, float* p, int64_t count, float& max, float& sum)
     }
     sum = hn::GetLane(hn::SumOfLanes(d, total));
     for (; j < count; ++j)
-        sum += p[j] = std::exp2(s[j] - largest);
+        sum += p[j] = std::exp2(s[j] - base);
     max = largest;
 }
 
@@ -109,9 +111,7 @@ void statisticsBlock(const float* s, float& max, float* sums, float* weighted) {
     Vector largest = hn::LoadU(d, s);
     for (int64_t j = lanesOf; j < blockKeys; j += lanesOf)
         largest = hn::Max(largest, hn::LoadU(d, s + j));
-    const float newMax = std::max(max, hn::GetLane(hn::MaxOfLanes(d, largest)));
-    if (newMax == minusInfinity)
-        return; // no key seen yet
+    const float newMax = std::max(max, hn::GetLane(hn::MaxOfLanes(d, largest))); // a NaN is told by the sums
     Vector total = hn::LoadU(d, sums), moment = hn::LoadU(d, weighted);
     if (newMax > max) {
         // Σ p·(s - max') = f·(Σ p·(s - max) + (max - max')·Σ p) with f = 2^(max - max')
@@ -121,10 +121,10 @@ void statisticsBlock(const float* s, float& max, float* sums, float* weighted) {
         total = hn::Mul(f, total);
         max = newMax;
     }
-    const Vector m = hn::Set(d, max), floor = hn::Set(d, -150.0f);
+    const Vector m = hn::Set(d, max == minusInfinity ? 0.0f : max), floor = hn::Set(d, -150.0f);
     for (int64_t j = 0; j < blockKeys; j += lanesOf) {
         // Below the floor p is 0 and p·(s - max) must be 0 as well, not 0·inf.
-        const Vector below = hn::Max(hn::Sub(hn::LoadU(d, s + j), m), floor);
+        const Vector below = notBelow(floor, hn::Sub(hn::LoadU(d, s + j), m));
         const Vector p = exp2Vector(d, below);
         total = hn::Add(total, p);
         moment = hn::MulAdd(p, below, moment);
@@ -178,7 +178,7 @@ double fmaLoop(int64_t iterations, float* sink) {
 }
 
 const Kernels* table() {
-    static const Kernels kernelsOfTarget{lanesOf,    panelKeys,  packKeys,     scores,          accumulate,
+    static const Kernels kernelsOfTarget{lanesOf,    panelKeys,  packKeys,     scores,          accumulateSeen,
                                          flashBlock, softmaxRow, onlineRow,    statisticsBlock, probabilitiesBlock,
                                          exp2Array,  fmaLoop,    bf16Kernels()};
     return &kernelsOfTarget;

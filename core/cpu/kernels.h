@@ -56,13 +56,14 @@ struct Kernels {
     /// score2 strip: s [rows ≤ stripRows, blockKeys] = q kᵀ for the panels that hold the first `keys` keys.
     void (*scores)(const float* q, int64_t rows, int64_t headDim, const float* panels, int64_t keys, float* s,
                    int64_t sStride);
-    /// o [rows ≤ stripRows, columns] += p [rows, keys] v [keys, columns]; columns a multiple of `lanes`.
+    /// o [rows ≤ stripRows, columns] += p [rows, keys] v [keys, columns]; columns a multiple of `lanes`. Row r sees the
+    /// first firstSeen + r keys only (causal); `keys` or more = all.
     void (*accumulate)(const float* p, int64_t pStride, int64_t rows, const float* v, int64_t vStride, int64_t keys,
-                       float* o, int64_t oStride, int64_t columns);
+                       int64_t firstSeen, float* o, int64_t oStride, int64_t columns);
     /// Scores, online softmax and output of one block, strip by strip: S never leaves the first-level cache.
     void (*flashBlock)(const BlockArgs& args, const RowState& state);
     /// p[j] = 2^(s[j] - max) for count elements; returns the maximum of s and the sum of p. Three passes (safe
-    /// softmax).
+    /// softmax). Weights of -inf are 0, also where all are.
     void (*softmaxRow)(const float* s, float* p, int64_t count, float& max, float& sum);
     /// One query against all its keys, one key at a time (online softmax, 2018): o [headDim] unnormalised.
     void (*onlineRow)(const float* q, const float* k, const float* v, int64_t keys, int64_t headDim, float* o,
@@ -70,7 +71,8 @@ struct Kernels {
     /// One block of scores s [blockKeys] (-inf where masked) into a row's running maximum, sums [lanes] of p = 2^(s -
     /// max) and weighted sums [lanes] of p·(s - max): what log-sum-exp and entropy need.
     void (*statisticsBlock)(const float* s, float& max, float* sums, float* weighted);
-    /// p[j] = 2^(s[j] - shift) for blockKeys scores; returns their sum, and their maximum in `largest`.
+    /// p[j] = 2^(s[j] - shift) for blockKeys scores, none of them NaN; returns their sum, and their maximum in
+    /// `largest`.
     float (*probabilitiesBlock)(const float* s, float shift, float* p, float& largest);
     /// y[i] = 2^x[i], for tests of its error.
     void (*exp2)(const float* x, float* y, int64_t count);

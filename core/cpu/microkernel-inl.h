@@ -95,6 +95,20 @@ inline void accumulate(const float* p, int64_t pStride, int64_t rows, const floa
         multiplyRows<1, true>(rows, p, pStride, v + c, vStride, keys, o + c, oStride);
 }
 
+/// The same for a strip whose row r sees the first firstSeen + r of the keys. What lies behind a row's mask never
+/// touches it: 0 · NaN would.
+inline void accumulateSeen(const float* p, int64_t pStride, int64_t rows, const float* v, int64_t vStride, int64_t keys,
+                           int64_t firstSeen, float* o, int64_t oStride, int64_t columns) {
+    const int64_t seenByAll = std::clamp<int64_t>(firstSeen, 0, keys);
+    accumulate(p, pStride, rows, v, vStride, seenByAll, o, oStride, columns);
+    for (int64_t key = seenByAll; key < keys; ++key) {
+        const int64_t first = key - firstSeen + 1; // the first row that sees it
+        if (first < rows)
+            accumulate(p + first * pStride + key, pStride, rows - first, v + key * vStride, vStride, 1,
+                       o + first * oStride, oStride, columns);
+    }
+}
+
 #if HWY_TARGET != HWY_SCALAR
 /// Four keys times four features at a time: a 4 × 4 transpose in 128-bit registers.
 inline void transposeFour(const float* k, int64_t headDim, float* out) {

@@ -9,8 +9,8 @@
 #include "core/cpu/exp2-inl.h"
 #include "core/cpu/microkernel-inl.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 HWY_BEFORE_NAMESPACE();
@@ -30,7 +30,9 @@ HWY_INLINE void rescaleRow(float newMax, float& max, float* sum, float* output, 
 }
 
 /// Turns one row of scores into probabilities in place. Most rows pay one max and one branch instead of a horizontal
-/// maximum: as long as no score exceeds the maximum in use by more than the threshold, nothing is rescaled.
+/// maximum: as long as no score exceeds the maximum in use by more than the threshold, nothing is rescaled. The maximum
+/// may or may not take notice of a NaN; its weight is NaN and so is the row's sum, which is what counts in the end. The
+/// same goes for a score of +inf, whose weight is 2^(inf - inf).
 HWY_INLINE void softmaxInStrip(float* s, float lazyThreshold, float& max, float* sum, float* output, int64_t columns) {
     const F d;
     Vector largest = hn::LoadU(d, s);
@@ -38,11 +40,7 @@ HWY_INLINE void softmaxInStrip(float* s, float lazyThreshold, float& max, float*
         largest = hn::Max(largest, hn::LoadU(d, s + j));
     if (!hn::AllTrue(d, hn::Le(largest, hn::Set(d, max + lazyThreshold))))
         rescaleRow(std::max(max, hn::GetLane(hn::MaxOfLanes(d, largest))), max, sum, output, columns);
-    else if (max == minusInfinity) { // no key seen yet
-        std::memset(s, 0, blockKeys * sizeof(float));
-        return;
-    }
-    const Vector m = hn::Set(d, max);
+    const Vector m = hn::Set(d, max == minusInfinity ? 0.0f : max); // no key seen yet: 2^-inf = 0
     Vector total = hn::LoadU(d, sum);
     for (int64_t j = 0; j < blockKeys; j += lanesOf) {
         const Vector p = exp2Vector(d, hn::Sub(hn::LoadU(d, s + j), m));

@@ -60,10 +60,6 @@ AttentionCost standardAttention(const AttentionProblem& p, const Execution& exec
             float* out = probabilities + row * stride;
             float max = -std::numeric_limits<float>::infinity(), sum = 0;
             kernel.softmaxRow(s + row * stride, out, keys, max, sum);
-            if (keys == 0 || max == -std::numeric_limits<float>::infinity()) {
-                std::fill_n(out, stride, 0.0f);
-                sum = 0;
-            }
             std::fill(out + keys, out + stride, 0.0f);
             sums[row] = sum;
             if (head.lse)
@@ -76,10 +72,15 @@ AttentionCost standardAttention(const AttentionProblem& p, const Execution& exec
             float* out = perWorker + worker * tileRows * (d + columns);
             std::fill_n(out, rows * columns, 0.0f);
             for (int64_t key = 0; key < p.keyLen; key += blockKeys)
-                for (int64_t r = 0; r < rows; r += stripRows)
-                    kernel.accumulate(probabilities + (begin + r) * stride + key, stride, std::min(stripRows, rows - r),
-                                      (values ? values : head.v) + key * columns, columns,
-                                      std::min(blockKeys, p.keyLen - key), out + r * columns, columns, columns);
+                for (int64_t r = 0; r < rows; r += stripRows) {
+                    const int64_t strip = std::min(stripRows, rows - r), row = begin + r;
+                    const int64_t seen = std::min(blockKeys, visibleKeys(p, row + strip - 1) - key);
+                    if (seen > 0)
+                        kernel.accumulate(probabilities + row * stride + key, stride, strip,
+                                          (values ? values : head.v) + key * columns, columns, seen,
+                                          p.causal ? row + 1 + p.keyLen - p.queryLen - key : seen, out + r * columns,
+                                          columns, columns);
+                }
             for (int64_t r = 0; r < rows; ++r)
                 for (int64_t c = 0; c < d; ++c)
                     head.o[(begin + r) * d + c] = sums[begin + r] == 0 ? 0 : out[r * columns + c] / sums[begin + r];

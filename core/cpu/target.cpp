@@ -1,3 +1,5 @@
+#include "core/cpu/targets.h" // before any of Highway's
+
 #include "core/cpu/attention.h"
 #include "core/error.h"
 
@@ -8,8 +10,7 @@
 namespace warplight::cpu {
 namespace {
 
-/// The targets that kernels.cpp is compiled for.
-constexpr int64_t compiledTargets = HWY_AVX3 | HWY_AVX2 | HWY_SSE4 | HWY_SCALAR;
+constexpr int64_t compiledTargets = HWY_TARGETS;
 
 int64_t restriction = 0;
 

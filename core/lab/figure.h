@@ -36,6 +36,7 @@ struct Curve {
     std::vector<double> x, y;
     std::vector<double> low, high;      ///< dispersion bars, absolute values; empty or one per point
     std::vector<std::string> pointText; ///< shown on hover; empty or one per point
+    std::string device{};               ///< what it was measured on, where that is not the run's device
     bool operator==(const Curve&) const = default;
 };
 

@@ -38,9 +38,9 @@ struct Writer {
                                       heading(series.x.title, series.x.unit), heading(series.y.title, series.y.unit));
         for (const Curve& curve : series.curves)
             for (size_t i = 0; i < curve.x.size(); ++i)
-                csv += fmt::format("{},{},{},{},{},{},{}\n", device, name(curve.provenance), quoted(curve.id),
-                                   number(curve.x[i]), number(curve.y[i]), optionalNumber(curve.low, i),
-                                   optionalNumber(curve.high, i));
+                csv += fmt::format("{},{},{},{},{},{},{}\n", curve.device.empty() ? device : quoted(curve.device),
+                                   name(curve.provenance), quoted(curve.id), number(curve.x[i]), number(curve.y[i]),
+                                   optionalNumber(curve.low, i), optionalNumber(curve.high, i));
         return csv;
     }
 
@@ -161,8 +161,22 @@ struct Writer {
 
 } // namespace
 
+std::string warningComments(const RunRecord& record) {
+    std::string text;
+    for (const Log& log : record.logs()) {
+        if (log.level != Log::Level::Warning)
+            continue;
+        std::string line = log.text;
+        std::replace_if(
+            line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+        text += fmt::format("# Note: {}\n", line);
+    }
+    return text;
+}
+
 std::string figureCsv(const RunRecord& record, const Figure& figure) {
-    return std::visit(Writer{record, figure}, figure.content);
+    const std::string csv = std::visit(Writer{record, figure}, figure.content);
+    return csv.empty() ? csv : warningComments(record) + csv;
 }
 
 } // namespace warplight::lab

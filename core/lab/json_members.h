@@ -86,6 +86,7 @@ void members(auto& v, std::type_identity<Curve>) {
     v.may("low", &Curve::low);
     v.may("high", &Curve::high);
     v.may("pointText", &Curve::pointText);
+    v.may("device", &Curve::device);
 }
 
 void members(auto& v, std::type_identity<Series>) {

@@ -93,7 +93,10 @@ KernelClass classOf(std::string_view kernel) {
         return KernelClass::MatrixProduct; // Cijk_: Tensile, of rocBLAS and hipBLASLt
     if (hasAny(own, {"copy", "catarray", "_fill_"}) || hasAny(all, {"memcpy", "memset", "fillfunctor", "copy_kernel"}))
         return KernelClass::Copy;
-    return KernelClass::Other;
+    // A plain name says nothing; what it is a template of may.
+    if (hasAny(all, {"fmha", "flash_attn", "flashattn", "attention"}))
+        return KernelClass::Attention;
+    return hasAny(all, {"gemm"}) ? KernelClass::MatrixProduct : KernelClass::Other;
 }
 
 std::string_view title(KernelClass kind) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <algorithm>
 #include <array>
@@ -136,7 +137,7 @@ class Names {
     uint32_t index(const std::string& name) {
         const auto [place, fresh] = known.try_emplace(name, static_cast<uint32_t>(names.size()));
         if (fresh)
-            names.push_back(validUtf8(name));
+            names.push_back(asUtf8(name));
         return place->second;
     }
 

@@ -5,6 +5,7 @@
 #include "core/profiles/local_number.h"
 #include "core/profiles/profiler_metrics.h"
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <algorithm>
 #include <cmath>
@@ -120,7 +121,7 @@ class Reader {
             while (json.nextKey(key))
                 if (key == "name" && json.peek() == '"') {
                     json.readString(text);
-                    text = validUtf8(text);
+                    text = asUtf8(text);
                     otherGpus = otherGpus || (!profile.gpu.empty() && profile.gpu != text);
                     if (profile.gpu.empty())
                         profile.gpu = text;
@@ -317,8 +318,8 @@ class Reader {
         record.stream = event.stream.value_or(-1);
         if (event.hasCollective) {
             record.collective = static_cast<int32_t>(profile.collectives.size());
-            event.collective.name = validUtf8(event.collective.name);
-            event.collective.dtype = validUtf8(event.collective.dtype);
+            event.collective.name = asUtf8(event.collective.name);
+            event.collective.dtype = asUtf8(event.collective.dtype);
             profile.collectives.push_back(event.collective);
         }
         if (const Figures figures = event.metrics.figures(); figures != Figures()) {

@@ -2,15 +2,18 @@
 
 #include "core/error.h"
 #include "core/profiles/local_number.h"
+#include "core/profiles/ncu_values.h"
 #include "core/profiles/profiler_metrics.h"
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <set>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
 namespace warplight::profiles {
 namespace {
@@ -57,18 +60,6 @@ std::pair<std::string, std::string> nameAndUnit(const std::string& title) {
             return {title.substr(0, at), title.substr(at + 2, title.size() - at - 3)};
     return {title, ""};
 }
-
-/// Which of a summary's values; a launch has but one.
-enum class Of { Mean, Least, Most };
-
-/// A value that waits until the whole file has told what its decimal point is.
-struct Waiting {
-    size_t launch = 0;
-    MetricName metric;
-    LocalNumber number;
-    double factor = 1;
-    Of of = Of::Mean;
-};
 
 class Reader {
   public:
@@ -169,31 +160,9 @@ class Reader {
         return record;
     }
 
-    void take(size_t launchIndex, const MetricName& metric, std::string_view unitText, const std::string& text,
-              Of of = Of::Mean) {
-        const auto number = localNumber(text);
-        if (!number) {
-            if (!text.empty() && text != "n/a" && text != "N/A" && text != "nan" && text != "no data" &&
-                badValues++ == 0)
-                firstBad = fmt::format("\"{}\" in line {}", shortened(validUtf8(text), 40), reader.line());
-            return;
-        }
-        point.add(number->says);
-        const auto unit = unitOf(unitText);
-        const Unit::Dimension wanted = metric.dimension();
-        double factor = 1;
-        if (unit && unit->dimension == wanted) {
-            factor = unit->factor;
-        } else if (unitText.empty()) { // base units
-            factor = wanted == Unit::Dimension::Time ? 1e-9 : wanted == Unit::Dimension::Share ? 0.01 : 1;
-        } else if (unit && wanted == Unit::Dimension::CountPerCycle && unit->dimension == Unit::Dimension::Count) {
-            factor = unit->factor; // some derived metrics leave the cycle out
-        } else {
-            if (unknownUnits.size() < 4)
-                unknownUnits.insert(shortened(validUtf8(unitText), 40));
-            return;
-        }
-        waiting.push_back({launchIndex, metric, *number, factor, of});
+    void take(size_t launchIndex, const MetricName& metric, std::string_view unit, const std::string& text,
+              NcuValues::Of of = NcuValues::Of::Mean) {
+        values.take(launchIndex, metric, unit, text, of, reader.line());
     }
 
     /// Which launch, or sum of launches, this row belongs to; rows of one may stand anywhere.
@@ -254,8 +223,8 @@ class Reader {
                 continue;
             take(place, *metric, cell(unitColumn), cell(meanColumn));
             if (metric->metric == Metric::Duration) {
-                take(place, *metric, cell(unitColumn), cell(leastColumn), Of::Least);
-                take(place, *metric, cell(unitColumn), cell(mostColumn), Of::Most);
+                take(place, *metric, cell(unitColumn), cell(leastColumn), NcuValues::Of::Least);
+                take(place, *metric, cell(unitColumn), cell(mostColumn), NcuValues::Of::Most);
             }
         }
     }
@@ -289,7 +258,7 @@ class Reader {
                         "as bytes, as --print-units base prints them.");
             }
             if (profile.gpu.empty())
-                profile.gpu = validUtf8(cell(gpuColumn));
+                profile.gpu = asUtf8(cell(gpuColumn));
             profile.records.push_back(launch());
             for (const auto& [column, metric] : columns)
                 take(profile.records.size() - 1, metric, units[static_cast<size_t>(column)], cell(column));
@@ -311,12 +280,9 @@ class Reader {
 
     void resolve() {
         const size_t count = std::max(profile.records.size(), profile.totals.size());
-        std::vector<LaunchMetrics> metrics(count), least(summary ? count : 0), most(summary ? count : 0);
-        for (const Waiting& value : waiting)
-            (value.of == Of::Least  ? least
-             : value.of == Of::Most ? most
-                                    : metrics)[value.launch]
-                .set(value.metric, point.of(value.number) * value.factor);
+        const auto metrics = values.resolve(count, NcuValues::Of::Mean),
+                   least = values.resolve(count, NcuValues::Of::Least),
+                   most = values.resolve(count, NcuValues::Of::Most);
         int64_t untimed = 0, all = static_cast<int64_t>(profile.records.size());
         for (size_t i = 0; i < profile.records.size(); ++i) {
             KernelRecord& record = profile.records[i];
@@ -344,7 +310,7 @@ class Reader {
             totals.figures = keep(metrics[i].figures(), totals.launches);
         }
         if (profile.gpu.empty() && !capability.empty())
-            profile.gpu = "compute capability " + validUtf8(capability);
+            profile.gpu = "compute capability " + asUtf8(capability);
         warn(untimed, all);
     }
 
@@ -361,23 +327,7 @@ class Reader {
             warnings.push_back(fmt::format("Rates leave out {}, whose tensor core instructions are not counted in "
                                            "FLOPs: collect sm__ops_path_tensor_src_*.sum.",
                                            counted(uncountedTensor, "launch", "launches")));
-        if (point.contradicts())
-            warnings.push_back(
-                fmt::format("Numbers disagree on the decimal point; \"{}\" is taken as most of them say: "
-                            "export again with --print-units base.",
-                            point.isComma() ? ',' : '.'));
-        else if (point.unknown())
-            warnings.push_back(
-                "No number tells whether \",\" or \".\" is its decimal point: \"2,848\" is read as 2848 and "
-                "\"2.848\" as 2.848; export with --print-units base to be sure.");
-        if (!unknownUnits.empty())
-            warnings.push_back(fmt::format("Values in \"{}\" are left out, a unit that is not known: export with "
-                                           "--print-units base.",
-                                           *unknownUnits.begin()));
-        if (badValues)
-            warnings.push_back(fmt::format(
-                "{} left out, the first is {}.",
-                counted(badValues, "value is no number and is", "values are no numbers and are"), firstBad));
+        values.warn(warnings);
         if (strange)
             warnings.push_back(fmt::format(
                 "{} left out, the first is line {}.",
@@ -392,15 +342,13 @@ class Reader {
     Profile profile;
     Names names;
     std::vector<std::string> row;
-    std::vector<Waiting> waiting;
-    DecimalPoint point;
-    std::set<std::string> unknownUnits;
-    std::string capability, firstBad;
+    NcuValues values;
+    std::string capability;
     std::unordered_map<std::string, size_t> places;
     std::string lastKey;
     size_t lastPlace = 0;
     bool summary = false;
-    int64_t strange = 0, firstStrange = 0, badValues = 0, runs = 0, uncountedTensor = 0;
+    int64_t strange = 0, firstStrange = 0, runs = 0, uncountedTensor = 0;
     int64_t idColumn, nameColumn, streamColumn, blockColumn, gridColumn, deviceColumn, capabilityColumn, processColumn;
 };
 

@@ -5,6 +5,7 @@
 #include "core/profiles/nsys_join.h"
 #include "core/profiles/profiler_metrics.h"
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <algorithm>
 #include <cmath>
@@ -82,6 +83,7 @@ class Reader {
         columns = NsysColumns(rows.header());
         where = fmt::format("{}: the table in line {}", reading.name, rows.line());
         tableUnit.clear();
+        factors.assign(columns.size(), std::nullopt);
         if (rows.kind() == NsysTable::Other) {
             others.insert(wordsOf(rows, columns));
             while (rows.next()) {
@@ -121,13 +123,23 @@ class Reader {
         return value ? std::optional(value->dotDecimal) : std::nullopt;
     }
     static std::optional<int64_t> integer(std::string_view text) {
-        const auto value = number(text);
+        if (const auto plain = plainInteger(text))
+            return plain;
+        const auto value = number(text); // with commas between thousands
         return value && std::fabs(*value) < mostLaunches ? std::optional(std::llround(*value)) : std::nullopt;
     }
 
     /// What one of the cell is in s or bytes: its own unit counts, then its column's, then the table's. Unset, and said
     /// in a warning, where none is told or it is of something else.
     std::optional<double> factorOf(int64_t column, std::string_view ofCell, Unit::Dimension dimension) {
+        if (!ofCell.empty())
+            return factorOfUnit(column, ofCell, dimension);
+        auto& known = factors[static_cast<size_t>(column)]; // rows come by the million
+        if (!known)
+            known = factorOfUnit(column, {}, dimension);
+        return *known;
+    }
+    std::optional<double> factorOfUnit(int64_t column, std::string_view ofCell, Unit::Dimension dimension) {
         std::string_view text = ofCell.empty() ? std::string_view(columns.unit(column)) : ofCell;
         if (text.empty() && dimension == Unit::Dimension::Time)
             text = tableUnit.empty() ? std::string_view(rows.timeUnit()) : std::string_view(tableUnit);
@@ -139,7 +151,7 @@ class Reader {
         if (unit && unit->dimension == dimension)
             return unit->factor;
         if (strangeUnits.size() < 4)
-            strangeUnits.insert(fmt::format("{} in \"{}\"", columns.title(column), shortened(validUtf8(text), 40)));
+            strangeUnits.insert(fmt::format("{} in \"{}\"", columns.title(column), shortened(asUtf8(text), 40)));
         return {};
     }
     /// A time or duration in ns. Exact: times since the start of a session reach 2^53.
@@ -179,7 +191,7 @@ class Reader {
         const auto unit = unitOf(columns.unit(column));
         if (!unit || unit->dimension != Unit::Dimension::Time)
             throw InputError(fmt::format("{} has {} in \"{}\", expected a unit of time", where, columns.title(column),
-                                         shortened(validUtf8(columns.unit(column)), 40)));
+                                         shortened(asUtf8(columns.unit(column)), 40)));
     }
 
     void leaveOut() {
@@ -199,7 +211,9 @@ class Reader {
                       registers = columns.find("reg/trd"), fixed = columns.find("stcsmem"),
                       dynamic = columns.find("dymsmem"), size = columns.find("bytes"),
                       stream = columns.has("strm") ? columns.find("strm") : columns.find("stream"),
-                      device = columns.has("device") ? columns.find("device") : columns.find("devid");
+                      device = columns.has("device")  ? columns.find("device")
+                               : columns.has("devid") ? columns.find("devid")
+                                                      : columns.find("gpu"); // of the window's list of events
         demandTime(duration);
         while (rows.next()) {
             if (!rows.fits() || !number(nsysCellOf(cell(duration)).number)) {
@@ -249,7 +263,7 @@ class Reader {
             std::string gpu = index ? text.substr(0, numbered ? open : 0) : text;
             if (index && *index >= 0 && *index < 4096)
                 lastIndex = static_cast<int32_t>(*index);
-            gpu = validUtf8(gpu);
+            gpu = asUtf8(gpu);
             if (profile.gpu.empty())
                 profile.gpu = gpu;
             otherGpus = otherGpus || (profile.gpu != gpu && !gpu.empty());
@@ -359,6 +373,7 @@ class Reader {
     Profile profile;
     Names names;
     NsysColumns columns;
+    std::vector<std::optional<std::optional<double>>> factors; ///< of the columns' units, once they were asked for
     std::vector<NsysEntries> tables;
     std::string where, tableUnit, lastDevice, roundedUnit;
     std::set<std::string> others, withoutUnit, strangeUnits;

@@ -1,6 +1,7 @@
 #include "core/profiles/nsys_tables.h"
 
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <algorithm>
 #include <initializer_list>
@@ -55,7 +56,7 @@ NsysColumns::NsysColumns(const std::vector<std::string>& header) {
         if (open == cell.npos || !cell.ends_with(')'))
             open = cell.size();
         Column column;
-        column.title = validUtf8(trimmed(cell.substr(0, open)));
+        column.title = asUtf8(trimmed(cell.substr(0, open)));
         column.name = todaysName(lowerCase(column.title));
         if (open < cell.size())
             column.unit = cell.substr(open + 1, cell.size() - open - 2);

@@ -3,6 +3,7 @@
 #include "core/profiles/profiler_metrics.h"
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>

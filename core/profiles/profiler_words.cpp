@@ -1,9 +1,12 @@
 #include "core/profiles/profiler_words.h"
 
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
+#include <utility>
 
 namespace warplight::profiles {
 namespace {
@@ -37,7 +40,7 @@ void keep(std::vector<std::string>& list, std::string sentence) {
 }
 
 std::string sentenceOf(std::string_view words) {
-    std::string sentence = shortened(validUtf8(words), longestSentence);
+    std::string sentence = shortened(asUtf8(words), longestSentence);
     if (!sentence.ends_with('.') && !sentence.ends_with('!'))
         sentence += '.';
     return sentence;
@@ -54,7 +57,8 @@ void ProfilerWords::hear(std::string_view line) {
             sentence.append(" ").append(help);
         keep(said, std::move(sentence));
     } else if (const auto warning = behind(line, {"==WARNING==", "SKIPPED:"}); warning && !warning->empty()) {
-        keep(skipped, "The profiler says: " + sentenceOf(*warning));
+        if (!line.starts_with("SKIPPED:") || has(*warning, "CUDA")) // nsys names each subject that was not recorded
+            keep(skipped, "The profiler says: " + sentenceOf(*warning));
     }
 }
 

@@ -8,22 +8,6 @@ namespace {
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-/// Bytes of the character that begins here, after the Unicode standard's table 3-7; 0 where none does.
-size_t lengthAt(std::string_view text) {
-    const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    const unsigned first = byte(0), second = byte(1);
-    if (first < 0x80)
-        return 1;
-    const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || length > text.size() ||
-        !std::all_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(length), continues))
-        return 0;
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
-        (first == 0xF4 && second > 0x8F))
-        return 0;
-    return length;
-}
-
 size_t charactersOf(std::string_view text) {
     return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
 }
@@ -38,17 +22,6 @@ size_t placeOf(std::string_view text, size_t characters) {
 }
 
 } // namespace
-
-std::string validUtf8(std::string_view text) {
-    std::string result;
-    result.reserve(text.size());
-    while (!text.empty()) {
-        const size_t length = lengthAt(text);
-        result += length ? text.substr(0, length) : "\xEF\xBF\xBD";
-        text.remove_prefix(std::max<size_t>(length, 1));
-    }
-    return result;
-}
 
 std::string shortened(std::string_view text, size_t longest) {
     if (charactersOf(text) <= longest)

@@ -6,9 +6,6 @@
 
 namespace warplight::profiles {
 
-/// The same text with U+FFFD in place of each byte that is no UTF-8: what is shown, stored and sent is always text.
-std::string validUtf8(std::string_view text);
-
 /// At most `longest` characters of UTF-8, the rest of it told by "…" at the end.
 std::string shortened(std::string_view text, size_t longest);
 /// The same with the middle left out: names differ at their ends.

@@ -4,6 +4,10 @@
 //   q, o [batch, queryHeads, queryLen, headDim]; k, v [batch, keyHeads, keyLen, headDim]; lse [batch, queryHeads, queryLen].
 // Query head h reads key head h / (queryHeads / keyHeads). The causal mask is aligned bottom-right: query i sees key j
 // when j <= i + keyLen - queryLen. A row that sees no key gives o = 0, lse = -inf.
+//
+// o and lse are NaN where IEEE arithmetic on what a row sees says so: fmaxf passes over a NaN, but its weight is NaN and so
+// is the row's sum, which is asked whether it is 0, never whether it is above. What is behind the mask touches no row: its
+// weight of 0 is not multiplied with a value that may be NaN. Scores of -inf are weights of 0, also where all are.
 #pragma once
 
 #include <math_constants.h>
@@ -31,6 +35,11 @@ struct AttentionProblem {
         const int last = row + keyLen - queryLen + 1;
         return last < 0 ? 0 : last < keyLen ? last : keyLen;
     }
+    /// The first query that sees `key`; queryLen or more: none does.
+    __device__ int firstSeeing(int key) const {
+        const int first = key + queryLen - keyLen;
+        return causal && first > 0 ? first : 0;
+    }
 };
 
 /// e^x by the GPU's own base-2 exponential: one multiplication and one MUFU instruction.
@@ -40,6 +49,9 @@ __device__ __forceinline__ float fastExp2(float x) {
     return y;
 }
 constexpr float log2e = 1.4426950408889634f, ln2 = 0.6931471805599453f;
+
+/// What scores are taken against: their maximum, or 0 where all are -inf.
+__device__ __forceinline__ float baseOf(float most) { return most == -CUDART_INF_F ? 0 : most; }
 
 /// The largest, and the sum, over the lanes of a group of `width` consecutive lanes.
 template <int width>

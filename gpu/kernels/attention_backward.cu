@@ -51,7 +51,7 @@ extern "C" __global__ void standard_bwd_scores(AttentionProblem<float> p, Gradie
             score += q[c] * k[c];
             dp += dOut[c] * v[c];
         }
-        weight = expf(score * p.scale - p.lse[at]);
+        weight = expf(score * p.scale - baseOf(p.lse[at]));
         gradient = weight * (dp - g.d[at]);
     }
     probabilities[at * p.keyLen + key] = weight;
@@ -64,8 +64,9 @@ extern "C" __global__ void standard_bwd_queries(AttentionProblem<float> p, Gradi
         return;
     const float* gradient = ds + ((long long)head * p.queryLen + row) * p.keyLen;
     const float* k = p.k + p.keyHead(head) + column;
+    const int visible = p.visible(row);
     float sum = 0;
-    for (int j = 0; j < p.keyLen; ++j)
+    for (int j = 0; j < visible; ++j)
         sum += gradient[j] * k[(long long)j * p.headDim];
     g.dq[p.queryHead(head) + (long long)row * p.headDim + column] = sum * p.scale;
 }
@@ -80,7 +81,7 @@ extern "C" __global__ void standard_bwd_keys(AttentionProblem<float> p, Gradient
     for (int h = 0; h < group; ++h) {
         const int head = batch * p.queryHeads + keyHead * group + h;
         const float *q = p.q + p.queryHead(head) + column, *dOut = g.dOut + p.queryHead(head) + column;
-        for (int row = 0; row < p.queryLen; ++row) {
+        for (int row = p.firstSeeing(key); row < p.queryLen; ++row) {
             const long long at = ((long long)head * p.queryLen + row) * p.keyLen + key;
             dk += ds[at] * q[(long long)row * p.headDim];
             dv += probabilities[at] * dOut[(long long)row * p.headDim];
@@ -112,6 +113,27 @@ __device__ void loadRows(float (&to)[tile][D + 1], const float* from, int first,
     }
 }
 
+/// Adds a tile's share to dQ of query r and to dK and dV of key r. Where not all see all, query r sees the first `keysSeen`
+/// keys of the tile, and key r is seen from query `firstSeeing` on: what is masked touches no gradient.
+template <int D, bool masked>
+__device__ void addGradients(const BackwardShared<D>& s, int r, int lane, int keysSeen, int firstSeeing, float (&dq)[D / part], float (&dk)[D / part], float (&dv)[D / part]) {
+#pragma unroll(masked ? 1 : 4)
+    for (int j = 0; j < tile; ++j) {
+        const float toQuery = s.ds[r][j], toKey = s.ds[j][r], weight = s.weight[j][r];
+        const bool sees = !masked || j < keysSeen, seen = !masked || j >= firstSeeing;
+#pragma unroll
+        for (int i = 0; i < D / part; ++i) {
+            const int c = i * part + lane;
+            if (sees)
+                dq[i] += toQuery * s.k[j][c];
+            if (seen) {
+                dk[i] += toKey * s.q[j][c];
+                dv[i] += weight * s.dOut[j][c];
+            }
+        }
+    }
+}
+
 /// Block (tile of keys, head). dq, dk, dv are zero before.
 template <int D>
 __device__ void flash2Backward(const AttentionProblem<float>& p, const Gradients& g, BackwardShared<D>& s) {
@@ -130,7 +152,7 @@ __device__ void flash2Backward(const AttentionProblem<float>& p, const Gradients
         __syncthreads();
         // Scores of query r against every fourth key.
         const int row = first + r, visible = row < p.queryLen ? p.visible(row) : 0;
-        const float lse = row < p.queryLen ? p.lse[(long long)head * p.queryLen + row] : 0, d = row < p.queryLen ? g.d[(long long)head * p.queryLen + row] : 0;
+        const float lse = row < p.queryLen ? baseOf(p.lse[(long long)head * p.queryLen + row]) : 0, d = row < p.queryLen ? g.d[(long long)head * p.queryLen + row] : 0;
         float score[tile / part] = {}, dp[tile / part] = {};
 #pragma unroll 8
         for (int c = 0; c < D; ++c)
@@ -149,17 +171,10 @@ __device__ void flash2Backward(const AttentionProblem<float>& p, const Gradients
         __syncthreads();
         // dQ of query r, dK and dV of key r.
         float dq[D / part] = {};
-#pragma unroll 4
-        for (int j = 0; j < tile; ++j) {
-            const float toQuery = s.ds[r][j], toKey = s.ds[j][r], weight = s.weight[j][r];
-#pragma unroll
-            for (int i = 0; i < D / part; ++i) {
-                const int c = i * part + lane;
-                dq[i] += toQuery * s.k[j][c];
-                dk[i] += toKey * s.q[j][c];
-                dv[i] += weight * s.dOut[j][c];
-            }
-        }
+        if (firstKey + tile <= p.visible(first) && first + tile <= p.queryLen)
+            addGradients<D, false>(s, r, lane, tile, 0, dq, dk, dv);
+        else
+            addGradients<D, true>(s, r, lane, visible - firstKey, p.firstSeeing(firstKey + r) - first, dq, dk, dv);
         if (row < p.queryLen)
 #pragma unroll
             for (int i = 0; i < D / part; ++i)

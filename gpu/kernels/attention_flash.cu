@@ -50,7 +50,7 @@ extern "C" __global__ void __launch_bounds__(128) flash_decode_split(AttentionPr
         for (int c = 0; c < columns; ++c)
             if (c * 32 + lane < p.headDim)
                 dot += x[c] * k[(long long)j * p.headDim + c * 32 + lane];
-        const float s = groupSum<32>(dot), next = fmaxf(m, s), rescale = fastExp2(m - next), weight = fastExp2(s - next);
+        const float s = groupSum<32>(dot), next = fmaxf(m, s), base = baseOf(next), rescale = fastExp2(m - base), weight = fastExp2(s - base);
         l = l * rescale + weight;
         m = next;
 #pragma unroll
@@ -69,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(128) flash_decode_split(AttentionPr
     float all = -CUDART_INF_F, total = 0;
     for (int w = 0; w < warps; ++w)
         all = fmaxf(all, most[w]);
-    const float base = all == -CUDART_INF_F ? 0 : all;
+    const float base = baseOf(all);
     for (int w = 0; w < warps; ++w)
         total += sum[w] * fastExp2(most[w] - base);
     const long long at = (long long)blockIdx.y * gridDim.x + split;
@@ -91,15 +91,15 @@ extern "C" __global__ void __launch_bounds__(128) flash_decode_combine(Attention
     float most = -CUDART_INF_F, sum = 0;
     for (int i = 0; i < splits; ++i)
         most = fmaxf(most, partMost[row * splits + i]);
-    const float base = most == -CUDART_INF_F ? 0 : most;
+    const float base = baseOf(most);
     for (int i = 0; i < splits; ++i)
         sum += partSum[row * splits + i] * fastExp2(partMost[row * splits + i] - base);
     for (int c = threadIdx.x; c < p.headDim; c += blockDim.x) {
         float o = 0;
         for (int i = 0; i < splits; ++i)
             o += partO[(row * splits + i) * p.headDim + c] * fastExp2(partMost[row * splits + i] - base);
-        p.o[row * p.headDim + c] = sum > 0 ? o / sum : 0;
+        p.o[row * p.headDim + c] = sum == 0 ? 0 : o / sum;
     }
     if (threadIdx.x == 0)
-        p.lse[row] = sum > 0 ? base * ln2 + logf(sum) : -CUDART_INF_F;
+        p.lse[row] = sum == 0 ? -CUDART_INF_F : base * ln2 + logf(sum);
 }

@@ -58,7 +58,7 @@ struct Statistics {
         for (int j = 1; j < scores; ++j)
             tileMost = fmaxf(tileMost, s[j]);
         const float next = fmaxf(most, groupMax<lanesPerRow>(tileMost));
-        const float base = next == -CUDART_INF_F ? 0 : next; // a row that has seen no key yet
+        const float base = baseOf(next);
         const float rescale = fastExp2(most - base);
         float tileSum = 0;
 #pragma unroll
@@ -70,8 +70,8 @@ struct Statistics {
         most = next;
         return rescale;
     }
-    __device__ float logSumExp() const { return sum > 0 ? most * ln2 + logf(sum) : -CUDART_INF_F; }
-    __device__ float inverse() const { return sum > 0 ? 1 / sum : 0; }
+    __device__ float logSumExp() const { return sum == 0 ? -CUDART_INF_F : most * ln2 + logf(sum); }
+    __device__ float normalised(float x) const { return sum == 0 ? 0 : x * (1 / sum); }
 };
 
 /// What a kernel tells of itself tile by tile: nothing, or each row's statistics after each tile of keys.
@@ -89,9 +89,19 @@ struct TileTrace {
     }
 };
 
-/// O[row][4i + part] += Σ_j weight[row][j] · V[j][4i + part]
+/// O[row][4i + part] += Σ_j weight[row][j] · V[j][4i + part] over the keys that the row sees; all rows see `seenByAll`.
 template <int D, int rows, int keys>
-__device__ void accumulate(const float (&weight)[rows][keys + 1], const Tile<D, keys>& v, int row, int part, float (&o)[D / lanesPerRow]) {
+__device__ void accumulate(const float (&weight)[rows][keys + 1], const Tile<D, keys>& v, int row, int part, int seen, int seenByAll, float (&o)[D / lanesPerRow]) {
+    if (seenByAll < keys) {
+#pragma unroll 1
+        for (int j = 0; j < keys && j < seen; ++j) {
+            const float w = weight[row][j];
+#pragma unroll
+            for (int i = 0; i < D / lanesPerRow; ++i)
+                o[i] += w * v.at[j][i * lanesPerRow + part];
+        }
+        return;
+    }
 #pragma unroll 4
     for (int j = 0; j < keys; ++j) {
         const float w = weight[row][j];
@@ -119,7 +129,7 @@ template <int D, int rows, int keys>
 __device__ void fusedTwoPass(const AttentionProblem<float>& p, FlashShared<D, rows, keys>& shared) {
     const int head = blockIdx.y, first = blockIdx.x * rows, row = threadIdx.x / lanesPerRow, part = threadIdx.x % lanesPerRow;
     const float *k = p.k + p.keyHead(head), *v = p.v + p.keyHead(head);
-    const int end = visibleToTile(p, first, rows), visible = first + row < p.queryLen ? p.visible(first + row) : 0;
+    const int end = visibleToTile(p, first, rows), seenByAll = p.visible(first), visible = first + row < p.queryLen ? p.visible(first + row) : 0;
     load<rows * lanesPerRow>(shared.q, p.q + p.queryHead(head), first, p.queryLen, p.headDim);
     Statistics statistics;
     float s[keys / lanesPerRow], o[D / lanesPerRow] = {};
@@ -130,7 +140,7 @@ __device__ void fusedTwoPass(const AttentionProblem<float>& p, FlashShared<D, ro
         scores(shared.q, shared.k, row, part, begin, visible, p.scale, s);
         statistics.take(s);
     }
-    const float base = statistics.sum > 0 ? statistics.most : 0;
+    const float base = baseOf(statistics.most);
     for (int begin = 0; begin < end; begin += keys) {
         __syncthreads();
         load<rows * lanesPerRow>(shared.k, k, begin, p.keyLen, p.headDim);
@@ -141,7 +151,7 @@ __device__ void fusedTwoPass(const AttentionProblem<float>& p, FlashShared<D, ro
         for (int j = 0; j < keys / lanesPerRow; ++j)
             shared.weight[row][j * lanesPerRow + part] = fastExp2(s[j] - base);
         __syncwarp();
-        accumulate(shared.weight, shared.v, row, part, o);
+        accumulate(shared.weight, shared.v, row, part, visible - begin, seenByAll - begin, o);
     }
     if (first + row >= p.queryLen)
         return;
@@ -149,7 +159,7 @@ __device__ void fusedTwoPass(const AttentionProblem<float>& p, FlashShared<D, ro
 #pragma unroll
     for (int i = 0; i < D / lanesPerRow; ++i)
         if (i * lanesPerRow + part < p.headDim)
-            out[i * lanesPerRow + part] = o[i] * statistics.inverse();
+            out[i * lanesPerRow + part] = statistics.normalised(o[i]);
     if (part == 0)
         p.lse[(long long)head * p.queryLen + first + row] = statistics.logSumExp();
 }
@@ -181,10 +191,11 @@ __device__ void flash1(const AttentionProblem<float>& p, float* most, float* sum
 #pragma unroll
                 for (int i = 0; i < D / lanesPerRow; ++i)
                     if (i * lanesPerRow + part < p.headDim)
-                        out[i] = o[(long long)(first + row) * p.headDim + i * lanesPerRow + part] * statistics.sum;
+                        out[i] = o[(long long)(first + row) * p.headDim + i * lanesPerRow + part] * statistics.sum; // NaN stays NaN
             }
             float s[keys / lanesPerRow];
-            scores(shared.q, shared.k, row, part, begin, inside ? p.visible(first + row) : 0, p.scale, s);
+            const int visible = inside ? p.visible(first + row) : 0;
+            scores(shared.q, shared.k, row, part, begin, visible, p.scale, s);
             const float rescale = statistics.take(s);
             if (inside && part == 0)
                 trace.tile(at, begin / keys, statistics, rescale);
@@ -195,12 +206,15 @@ __device__ void flash1(const AttentionProblem<float>& p, float* most, float* sum
 #pragma unroll
             for (int i = 0; i < D / lanesPerRow; ++i)
                 out[i] *= rescale;
-            accumulate(shared.weight, shared.v, row, part, out);
+            accumulate(shared.weight, shared.v, row, part, visible - begin, p.visible(first) - begin, out);
+            // As long as all scores are -inf the sum is 0: then a NaN that a weight of 0 made of a value is kept, for scores
+            // to come, but not beyond the row's last tile.
+            const bool last = begin + keys >= visible;
             if (inside) {
 #pragma unroll
                 for (int i = 0; i < D / lanesPerRow; ++i)
                     if (i * lanesPerRow + part < p.headDim)
-                        o[(long long)(first + row) * p.headDim + i * lanesPerRow + part] = out[i] * statistics.inverse();
+                        o[(long long)(first + row) * p.headDim + i * lanesPerRow + part] = statistics.sum == 0 && !last ? out[i] : statistics.normalised(out[i]);
                 if (part == 0) {
                     most[at] = statistics.most;
                     sum[at] = statistics.sum;
@@ -216,7 +230,7 @@ template <int D, int rows, int keys, class Trace = NoTrace>
 __device__ void flash2(const AttentionProblem<float>& p, FlashShared<D, rows, keys>& shared, Trace trace = {}) {
     const int head = blockIdx.y, first = blockIdx.x * rows, row = threadIdx.x / lanesPerRow, part = threadIdx.x % lanesPerRow;
     const float *k = p.k + p.keyHead(head), *v = p.v + p.keyHead(head);
-    const int end = visibleToTile(p, first, rows), visible = first + row < p.queryLen ? p.visible(first + row) : 0;
+    const int end = visibleToTile(p, first, rows), seenByAll = p.visible(first), visible = first + row < p.queryLen ? p.visible(first + row) : 0;
     load<rows * lanesPerRow>(shared.q, p.q + p.queryHead(head), first, p.queryLen, p.headDim);
     Statistics statistics;
     float s[keys / lanesPerRow], o[D / lanesPerRow] = {};
@@ -236,7 +250,7 @@ __device__ void flash2(const AttentionProblem<float>& p, FlashShared<D, rows, ke
 #pragma unroll
         for (int i = 0; i < D / lanesPerRow; ++i)
             o[i] *= rescale;
-        accumulate(shared.weight, shared.v, row, part, o);
+        accumulate(shared.weight, shared.v, row, part, visible - begin, seenByAll - begin, o);
     }
     if (first + row >= p.queryLen)
         return;
@@ -244,7 +258,7 @@ __device__ void flash2(const AttentionProblem<float>& p, FlashShared<D, rows, ke
 #pragma unroll
     for (int i = 0; i < D / lanesPerRow; ++i)
         if (i * lanesPerRow + part < p.headDim)
-            out[i * lanesPerRow + part] = o[i] * statistics.inverse();
+            out[i * lanesPerRow + part] = statistics.normalised(o[i]);
     if (part == 0)
         p.lse[(long long)head * p.queryLen + first + row] = statistics.logSumExp();
 }

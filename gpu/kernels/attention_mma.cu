@@ -26,6 +26,25 @@ __device__ void loadTile(unsigned to, const T* from, int first, int length, int 
     }
 }
 
+/// Whether a tile of values holds an infinity or a NaN. Every warp looks at all of it.
+template <class T, int D, int count>
+__device__ bool anyNonFinite(const unsigned char* tile) {
+    // Added to a number without its sign, one in the exponent's last place carries into the sign where all of it is ones.
+    constexpr unsigned one = exponentOne<T>;
+    unsigned carry = 0;
+#pragma unroll 2
+    for (int i = threadIdx.x % 32; i < count * D / 8; i += 32) {
+        const uint4 x = reinterpret_cast<const uint4*>(tile)[i];
+        carry |= ((x.x & 0x7fff7fff) + one) | ((x.y & 0x7fff7fff) + one) | ((x.z & 0x7fff7fff) + one) | ((x.w & 0x7fff7fff) + one);
+    }
+    return __any_sync(0xffffffffu, (carry & 0x80008000) != 0);
+}
+
+/// Of two neighbouring keys, the values of those before `seen`.
+__device__ __forceinline__ unsigned seenOf(unsigned pair, int key, int seen) {
+    return key + 1 < seen ? pair : key < seen ? pair & 0xffff : 0;
+}
+
 template <class T, int D>
 __device__ void flash2Mma(const AttentionProblem<T>& p, unsigned char* shared) {
     constexpr int keys = keysPerTile<D>, keyTiles = keys / 8, steps = D / 16, columnTiles = D / 8;
@@ -101,7 +120,7 @@ __device__ void flash2Mma(const AttentionProblem<T>& p, unsigned char* shared) {
             for (int n = 0; n < keyTiles; ++n)
                 tileMost = fmaxf(tileMost, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
             const float next = fmaxf(most[half], groupMax<4>(tileMost));
-            const float base = next == -CUDART_INF_F ? 0 : next * scale2;
+            const float base = baseOf(next) * scale2;
             const float rescale = fastExp2(most[half] * scale2 - base);
             most[half] = next;
             float tileSum = 0;
@@ -120,8 +139,38 @@ __device__ void flash2Mma(const AttentionProblem<T>& p, unsigned char* shared) {
             }
         }
 
+        // A product of tiles has no mask: where some row does not see all keys, a weight of 0 times a NaN would reach it. Then
+        // each of the warp's rows has a product of its own, with nothing behind its mask.
+        const bool rowByRow = begin + keys > seenByAll && anyNonFinite<T, D, keys>(shared + (v - q));
+#pragma unroll 1
+        for (int own = 0; rowByRow && own < 16; ++own) {
+            const int ownRow = first + warp * 16 + own, seen = (ownRow < p.queryLen ? p.visible(ownRow) : 0) - begin;
+            // The same in all lanes, but told by one: addresses of all the loads, kept over the rows, would cost registers.
+            const unsigned values = __shfl_sync(0xffffffffu, v, own);
 #pragma unroll
-        for (int step = 0; step < keyTiles / 2; ++step) {
+            for (int step = 0; step < keyTiles / 2; ++step) {
+                const unsigned a[4] = {pack<T>(s[2 * step][0], s[2 * step][1]), pack<T>(s[2 * step][2], s[2 * step][3]),
+                                       pack<T>(s[2 * step + 1][0], s[2 * step + 1][1]), pack<T>(s[2 * step + 1][2], s[2 * step + 1][3])};
+#pragma unroll
+                for (int n = 0; n < columnTiles; n += 2) {
+                    unsigned b[4];
+                    loadTransposed(b, values + Swizzle<D>::at(step * 16 + vRow, n + vChunk));
+#pragma unroll
+                    for (int i = 0; i < 4; ++i)
+                        b[i] = seenOf(b[i], step * 16 + i % 2 * 8 + 2 * t, seen);
+#pragma unroll
+                    for (int i = 0; i < 2; ++i) {
+                        float c[4] = {o[n + i][0], o[n + i][1], o[n + i][2], o[n + i][3]};
+                        multiplyAdd<T>(c, a, b[2 * i], b[2 * i + 1]);
+#pragma unroll
+                        for (int e = 0; e < 4; ++e)
+                            o[n + i][e] = g + e / 2 * 8 == own ? c[e] : o[n + i][e];
+                    }
+                }
+            }
+        }
+#pragma unroll
+        for (int step = 0; step < keyTiles / 2 && !rowByRow; ++step) {
             const unsigned a[4] = {pack<T>(s[2 * step][0], s[2 * step][1]), pack<T>(s[2 * step][2], s[2 * step][3]),
                                    pack<T>(s[2 * step + 1][0], s[2 * step + 1][1]), pack<T>(s[2 * step + 1][2], s[2 * step + 1][3])};
 #pragma unroll
@@ -140,13 +189,13 @@ __device__ void flash2Mma(const AttentionProblem<T>& p, unsigned char* shared) {
     // O goes through the warp's own rows of Q's place, so that it is written in whole chunks.
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-        const float total = groupSum<4>(sum[half]), inverse = total > 0 ? 1 / total : 0;
+        const float total = groupSum<4>(sum[half]), inverse = 1 / total;
         const int local = warp * 16 + g + 8 * half;
 #pragma unroll
         for (int n = 0; n < columnTiles; ++n)
-            *reinterpret_cast<unsigned*>(shared + Swizzle<D>::at(local, n) + 4 * t) = pack<T>(o[n][2 * half] * inverse, o[n][2 * half + 1] * inverse);
+            *reinterpret_cast<unsigned*>(shared + Swizzle<D>::at(local, n) + 4 * t) = total == 0 ? 0 : pack<T>(o[n][2 * half] * inverse, o[n][2 * half + 1] * inverse);
         if (t == 0 && row + 8 * half < p.queryLen)
-            p.lse[(long long)head * p.queryLen + row + 8 * half] = total > 0 ? most[half] * p.scale + logf(total) : -CUDART_INF_F;
+            p.lse[(long long)head * p.queryLen + row + 8 * half] = total == 0 ? -CUDART_INF_F : most[half] * p.scale + logf(total);
     }
     __syncwarp();
     T* out = p.o + p.queryHead(head);

@@ -11,6 +11,15 @@ namespace {
 constexpr int tile = 32, rowsPerThread = 4; // 32 × 32 results by 32 × 8 threads
 }
 
+namespace {
+
+/// 0 instead of the NaN that a row without any weight may have made of its values.
+__device__ float outputOf(float sum, const AttentionProblem<float>& p, int head, int row) {
+    return isnan(sum) && p.lse[(long long)head * p.queryLen + row] == -CUDART_INF_F ? 0 : sum;
+}
+
+} // namespace
+
 // ---- naive
 
 extern "C" __global__ void naive_scores(AttentionProblem<float> p, float* s) {
@@ -38,11 +47,11 @@ extern "C" __global__ void naive_softmax(AttentionProblem<float> p, const float*
     float most = -CUDART_INF_F;
     for (int j = 0; j < p.keyLen; ++j)
         most = fmaxf(most, s[begin + j]);
-    const float base = most == -CUDART_INF_F ? 0 : most;
+    const float base = baseOf(most);
     float sum = 0;
     for (int j = 0; j < p.keyLen; ++j)
         sum += expf(s[begin + j] - base);
-    const float inverse = sum > 0 ? 1 / sum : 0;
+    const float inverse = sum == 0 ? 0 : 1 / sum;
     for (int j = 0; j < p.keyLen; ++j)
         probabilities[begin + j] = expf(s[begin + j] - base) * inverse;
     p.lse[(long long)head * p.queryLen + row] = base + logf(sum);
@@ -54,10 +63,11 @@ extern "C" __global__ void naive_output(AttentionProblem<float> p, const float* 
         return;
     const float* weight = probabilities + ((long long)head * p.queryLen + row) * p.keyLen;
     const float* v = p.v + p.keyHead(head) + column;
+    const int visible = p.visible(row);
     float sum = 0;
-    for (int j = 0; j < p.keyLen; ++j)
+    for (int j = 0; j < visible; ++j)
         sum += weight[j] * v[(long long)j * p.headDim];
-    p.o[p.queryHead(head) + (long long)row * p.headDim + column] = sum;
+    p.o[p.queryHead(head) + (long long)row * p.headDim + column] = outputOf(sum, p, head, row);
 }
 
 // ---- tiled
@@ -100,12 +110,12 @@ extern "C" __global__ void tiled_softmax(AttentionProblem<float> p, const float*
     for (int j = lane; j < p.keyLen; j += 32)
         most = fmaxf(most, s[begin + j]);
     most = groupMax<32>(most);
-    const float base = most == -CUDART_INF_F ? 0 : most;
+    const float base = baseOf(most);
     float sum = 0;
     for (int j = lane; j < p.keyLen; j += 32)
         sum += expf(s[begin + j] - base);
     sum = groupSum<32>(sum);
-    const float inverse = sum > 0 ? 1 / sum : 0;
+    const float inverse = sum == 0 ? 0 : 1 / sum;
     for (int j = lane; j < p.keyLen; j += 32)
         probabilities[begin + j] = expf(s[begin + j] - base) * inverse;
     if (lane == 0)
@@ -116,6 +126,7 @@ extern "C" __global__ void tiled_output(AttentionProblem<float> p, const float* 
     __shared__ float weight[tile][tile + 1], v[tile][tile];
     const int head = blockIdx.z, firstRow = blockIdx.y * tile, firstColumn = blockIdx.x * tile, x = threadIdx.x;
     const float* vHead = p.v + p.keyHead(head);
+    const int seenByAll = p.visible(firstRow);
     float sum[rowsPerThread] = {};
     for (int begin = 0; begin < p.keyLen; begin += tile) {
         for (int r = threadIdx.y; r < tile; r += blockDim.y) {
@@ -125,10 +136,19 @@ extern "C" __global__ void tiled_output(AttentionProblem<float> p, const float* 
             v[r][x] = key ? vHead[(long long)(begin + r) * p.headDim + firstColumn + x] : 0;
         }
         __syncthreads();
-        for (int j = 0; j < tile; ++j)
+        if (begin + tile <= seenByAll) {
+            for (int j = 0; j < tile; ++j)
 #pragma unroll
-            for (int i = 0; i < rowsPerThread; ++i)
-                sum[i] += weight[threadIdx.y + i * 8][j] * v[j][x];
+                for (int i = 0; i < rowsPerThread; ++i)
+                    sum[i] += weight[threadIdx.y + i * 8][j] * v[j][x];
+        } else {
+#pragma unroll
+            for (int i = 0; i < rowsPerThread; ++i) {
+                const int seen = p.visible(firstRow + threadIdx.y + i * 8) - begin;
+                for (int j = 0; j < tile && j < seen; ++j)
+                    sum[i] += weight[threadIdx.y + i * 8][j] * v[j][x];
+            }
+        }
         __syncthreads();
     }
     const int column = firstColumn + x;
@@ -136,6 +156,6 @@ extern "C" __global__ void tiled_output(AttentionProblem<float> p, const float* 
     for (int i = 0; i < rowsPerThread; ++i) {
         const int row = firstRow + threadIdx.y + i * 8;
         if (row < p.queryLen && column < p.headDim)
-            p.o[p.queryHead(head) + (long long)row * p.headDim + column] = sum[i];
+            p.o[p.queryHead(head) + (long long)row * p.headDim + column] = outputOf(sum[i], p, head, row);
     }
 }

@@ -57,12 +57,12 @@ extern "C" __global__ void softmax_online(const float* x, float* y, int n) {
     const long long row = (long long)blockIdx.x * n;
     float most = -CUDART_INF_F, sum = 0;
     for (int i = threadIdx.x; i < n; i += blockDim.x) {
-        const float value = x[row + i], next = fmaxf(most, value);
-        sum = sum * fastExp2((most - next) * log2e) + fastExp2((value - next) * log2e);
+        const float value = x[row + i], next = fmaxf(most, value), base = baseOf(next);
+        sum = sum * fastExp2((most - base) * log2e) + fastExp2((value - base) * log2e);
         most = next;
     }
     const float all = reduce.max(most);
-    const float inverse = 1 / reduce.sum(most == -CUDART_INF_F ? 0 : sum * fastExp2((most - all) * log2e));
+    const float inverse = 1 / reduce.sum(sum * fastExp2((most - baseOf(all)) * log2e));
     for (int i = threadIdx.x; i < n; i += blockDim.x)
         y[row + i] = fastExp2((x[row + i] - all) * log2e) * inverse;
 }
@@ -97,17 +97,17 @@ __device__ void attentionRow(const float* s, T* p, float* lse, int queryLen, int
     p += row * keyLen;
     float most = -CUDART_INF_F, sum = 0;
     for (int i = threadIdx.x; i < visible; i += blockDim.x) {
-        const float value = s[i], next = fmaxf(most, value);
-        sum = sum * fastExp2((most - next) * log2e) + fastExp2((value - next) * log2e);
+        const float value = s[i], next = fmaxf(most, value), base = baseOf(next);
+        sum = sum * fastExp2((most - base) * log2e) + fastExp2((value - base) * log2e);
         most = next;
     }
-    const float all = reduce.max(most);
-    sum = reduce.sum(most == -CUDART_INF_F ? 0 : sum * fastExp2((most - all) * log2e));
-    const float inverse = sum > 0 ? 1 / sum : 0;
+    const float all = baseOf(reduce.max(most));
+    sum = reduce.sum(sum * fastExp2((most - all) * log2e));
+    const float inverse = sum == 0 ? 0 : 1 / sum;
     for (int i = threadIdx.x; i < keyLen; i += blockDim.x)
         p[i] = rounded<T>(i < visible ? fastExp2((s[i] - all) * log2e) * inverse : 0);
     if (threadIdx.x == 0)
-        lse[row] = sum > 0 ? all + logf(sum) : -CUDART_INF_F;
+        lse[row] = sum == 0 ? -CUDART_INF_F : all + logf(sum);
 }
 
 } // namespace

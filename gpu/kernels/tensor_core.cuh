@@ -54,6 +54,14 @@ __device__ __forceinline__ void multiplyAdd<__nv_bfloat16>(float (&c)[4], const 
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/// One in the last place of the exponent of both numbers of a register.
+template <class T>
+constexpr unsigned exponentOne = 0;
+template <>
+constexpr unsigned exponentOne<__half> = 0x04000400;
+template <>
+constexpr unsigned exponentOne<__nv_bfloat16> = 0x00800080;
+
 /// Two numbers rounded into one register, `low` in the lower half.
 template <class T>
 __device__ __forceinline__ unsigned pack(float low, float high);

@@ -407,7 +407,7 @@ int64_t deviceBytes(AttentionRung rung, const AttentionShape& s, NumberFormat fo
 }
 
 void checkShape(const AttentionShape& s) {
-    if (s.batch < 1 || s.keyHeads < 1 || s.queryHeads < 1 || s.queryHeads % s.keyHeads != 0)
+    if (s.batch < 0 || s.keyHeads < 1 || s.queryHeads < 1 || s.queryHeads % s.keyHeads != 0)
         throw InputError(
             fmt::format("attention: {} query heads must be a multiple of {} key heads", s.queryHeads, s.keyHeads));
     if (s.headDim < 1 || s.headDim > 256)

@@ -51,11 +51,11 @@ TensorTraffic standard(const Counts& n, bool tiled) {
         t["K"] = {n.keys * n.d * times(n.queries), 0};
         t["P"] = {scores * times(n.d), scores};
         t["V"] = {n.keys * n.d * times(n.queries), 0};
-    } else { // every thread reads what its own result needs; masked scores need nothing
+    } else { // every thread reads what its own result needs; masked ones need nothing
         t["Q"] = {n.pairs * n.d, 0};
         t["K"] = {n.pairs * n.d, 0};
-        t["P"] = {scores * n.d, scores};
-        t["V"] = {scores * n.d, 0};
+        t["P"] = {n.pairs * n.d, scores};
+        t["V"] = {n.pairs * n.d, 0};
     }
     return t;
 }

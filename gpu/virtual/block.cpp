@@ -12,18 +12,18 @@
 namespace warplight::vgpu {
 namespace {
 
-constexpr int64_t turn = 2048;           ///< backward branches before the next warp runs
+constexpr int64_t turn = 2048; ///< backward branches before the next warp runs
 
 Dim3 position(uint64_t number, const Dim3& extent) {
     return {static_cast<uint32_t>(number % extent.x), static_cast<uint32_t>(number / extent.x % extent.y),
             static_cast<uint32_t>(number / extent.x / extent.y)};
 }
 
-constexpr int64_t firstStride = 16;      ///< backward branches until a loop is looked at for the first time
-constexpr int32_t longestPause = 31;     ///< passes over a polling loop without a look at it
-constexpr int64_t firstStretch = 64;     ///< passes that a loop gets when nobody else can go on, at first
-constexpr int64_t mostFutile = 1 << 21;  ///< passes in vain until it counts as a deadlock
-constexpr uint64_t firstIdle = 1024;     ///< clocks that pass when all look at the clock, at first
+constexpr int64_t firstStride = 16;       ///< backward branches until a loop is looked at for the first time
+constexpr int32_t longestPause = 31;      ///< passes over a polling loop without a look at it
+constexpr int64_t firstStretch = 64;      ///< passes that a loop gets when nobody else can go on, at first
+constexpr int64_t mostFutile = 1 << 21;   ///< passes in vain until it counts as a deadlock
+constexpr uint64_t firstIdle = 1024;      ///< clocks that pass when all look at the clock, at first
 constexpr uint64_t mostIdle = 1ull << 42; ///< three quarters of an hour
 
 void execute(Warp& w, std::vector<OpCount>& counts, const Op* first) {
@@ -47,7 +47,7 @@ void combine(LaunchCounts& a, const LaunchCounts& b, F f) {
     a.accesses.resize(std::max(a.accesses.size(), b.accesses.size()));
     for (size_t i = 0; i < b.accesses.size(); ++i)
         for (uint64_t AccessCount::*part : {&AccessCount::requests, &AccessCount::bytes, &AccessCount::sectors,
-                                            &AccessCount::wavefronts, &AccessCount::ideal})
+                                            &AccessCount::lines, &AccessCount::wavefronts, &AccessCount::ideal})
             f(a.accesses[i].*part, b.accesses[i].*part);
     a.buffers.resize(std::max(a.buffers.size(), b.buffers.size()));
     for (size_t i = 0; i < b.buffers.size(); ++i)
@@ -102,6 +102,8 @@ void Block::start(Warp& w, int index) {
     w.join = nullptr;
     w.stride = firstStride;
     w.watched = w.insists = false;
+    w.fenced.clear();
+    w.seen.clear();
     w.pollLoops.assign(program->pollLoops, {});
     w.stack.clear();
     w.frames.clear();
@@ -113,8 +115,8 @@ void Block::start(Warp& w, int index) {
 }
 
 uint64_t Block::elapsedClocks() const {
-    const uint64_t worked = worker->watching ? blockClocks(*launch, worker->total(), before)
-                                             : blockClocks(*launch, worker->counts, before);
+    const uint64_t worked =
+        worker->watching ? blockClocks(*launch, worker->total(), before) : blockClocks(*launch, worker->counts, before);
     return worked + idleClocks;
 }
 
@@ -157,20 +159,30 @@ void Block::begin(const Launch& l, Worker& wk, uint64_t n) {
             clocks[i][i] = 1;
         barrierClocks.clear();
         marks.assign(static_cast<size_t>(l.sharedBytes), {});
+        doubleWrites.clear();
     }
     for (size_t i = 0; i < count; ++i)
         start(warps[i], static_cast<int>(i));
     idleClocks = 0;
+    together = {};
+    told.reset();
     output.clear();
     sectors.clear();
+    turns.clear();
     leftAt = {};
 }
 
+void Block::noteTurn(uint32_t warp, bool opened) {
+    if (worker->sectorStream)
+        turns.push_back({sectors.size(), warp, (turns.empty() ? 0 : turns.back().phase) + opened});
+}
+
 void Block::takeTurn(Warp& w) {
+    noteTurn(static_cast<uint32_t>(w.index), false);
     for (int64_t spent = 0; spent < turn;) {
         const int64_t stride = w.budget = w.stride;
         execute(w, worker->counts.ops, program->ops.data());
-        if (w.state != WarpState::Ready)
+        if (w.state != WarpState::Ready || together.released)
             return;
         spent += stride; // it is back at the head of a loop
         PollLoop* loop = w.pollLoop >= 0 ? &w.pollLoops[static_cast<size_t>(w.pollLoop)] : nullptr;
@@ -191,8 +203,16 @@ void Block::release(Warp& w, bool changed) {
     w.insists = !changed;
     if (changed) {
         worker->futile = 0;
+        told.reset();
         w.stride = firstStride;
     }
+}
+
+/// Nothing has ended the wait: its passes were work.
+void Block::countPasses(const Wait& wait) {
+    worker->counts.add(wait.passes);
+    if (worker->sectorStream)
+        worker->sectorStream->insert(worker->sectorStream->end(), wait.sectors.begin(), wait.sectors.end());
 }
 
 /// Nobody can go on: those who wait like this look again, or run on for a while.
@@ -209,9 +229,7 @@ bool Block::letWaitingTry(Wait::Kind kind) {
             clock = true;
             continue;
         }
-        worker->counts.add(w.wait.passes);
-        if (worker->sectorStream)
-            worker->sectorStream->insert(worker->sectorStream->end(), w.wait.sectors.begin(), w.wait.sectors.end());
+        countPasses(w.wait);
         // A stretch that grows without anything having happened.
         w.stride = std::max(firstStretch, worker->futile / 4);
         worker->futile += w.stride;
@@ -223,22 +241,42 @@ bool Block::letWaitingTry(Wait::Kind kind) {
     return any;
 }
 
+/// The same for a block whose warps wait together.
+void Block::letBlockTry() {
+    Wait& wait = together.wait;
+    together.parked = false;
+    if (wait.clock) {
+        idleClocks += std::max(firstIdle, idleClocks);
+        return;
+    }
+    countPasses(wait);
+    together.left = static_cast<int>(std::max<int64_t>(firstStretch, worker->futile / 4));
+    worker->futile += together.left;
+}
+
 bool Block::waitsForBlocks() const {
+    if (together.parked)
+        return together.wait.reads.anyGlobal();
     return std::any_of(warps.begin(), warps.end(),
                        [](const Warp& w) { return w.state == WarpState::Waiting && w.wait.reads.anyGlobal(); });
 }
 
 bool Block::mayGoOn() const {
+    if (together.parked)
+        return !together.wait.reads.stillThere();
     return std::any_of(warps.begin(), warps.end(), [](const Warp& w) {
         return w.state == WarpState::Ready || (w.state == WarpState::Waiting && !w.wait.reads.stillThere());
     });
 }
 
 bool Block::mayInsist() const {
-    return worker->futile < mostFutile && idleClocks < mostIdle &&
-           std::any_of(warps.begin(), warps.end(), [](const Warp& w) {
-               return w.state == WarpState::Waiting && w.wait.kind == Wait::Kind::MayEnd;
-           });
+    if (worker->futile >= mostFutile || idleClocks >= mostIdle)
+        return false;
+    if (together.parked)
+        return together.wait.kind == Wait::Kind::MayEnd;
+    return std::any_of(warps.begin(), warps.end(), [](const Warp& w) {
+        return w.state == WarpState::Waiting && w.wait.kind == Wait::Kind::MayEnd;
+    });
 }
 
 bool Block::goOn(Worker& by, bool insist) {
@@ -254,40 +292,61 @@ bool Block::goOn(Worker& by, bool insist) {
     }
     std::swap(worker->output, output);
     worker->sectorStream = launch->gpu ? &sectors : nullptr;
+    const auto leave = [&](bool ended) {
+        if (!ended && (program->usesClock || !phaseBefore.ops.empty()))
+            leftAt = worker->counts;
+        std::swap(worker->output, output);
+        return ended;
+    };
     for (;;) {
         if (launch->cancel && launch->cancel->load(std::memory_order_relaxed))
             throw Cancelled();
-        bool progress = false;
-        size_t ended = 0;
-        for (Warp& w : warps) {
-            if (w.state == WarpState::Waiting && !w.wait.reads.stillThere())
-                release(w, true);
-            if (w.state == WarpState::Ready) {
-                takeTurn(w);
-                progress = true;
+        if (together.parked && !together.wait.reads.stillThere()) {
+            together.parked = false;
+            worker->futile = 0;
+        }
+        if (!together.parked) {
+            if (runWarps())
+                continue;
+            if (std::all_of(warps.begin(), warps.end(), [](const Warp& w) { return w.state == WarpState::Ended; })) {
+                settleDoubleWrites();
+                endPhase();
+                return leave(true);
             }
-            ended += w.state == WarpState::Ended;
+            if (letWaitingTry(Wait::Kind::Politely))
+                continue;
         }
-        if (ended == warps.size()) {
-            endPhase();
-            std::swap(worker->output, output);
-            return true;
-        }
-        if (progress || letWaitingTry(Wait::Kind::Politely))
-            continue;
         const bool outside = waitsForBlocks();
         if ((!outside || insist) && mayInsist()) {
-            letWaitingTry(Wait::Kind::MayEnd);
+            if (together.parked)
+                letBlockTry();
+            else
+                letWaitingTry(Wait::Kind::MayEnd);
             insist = false;
-            continue;
+        } else if (outside) {
+            return leave(false);
+        } else if (!letLanesAhead()) {
+            stuck("all other threads have ended or wait as well");
         }
-        if (!outside)
-            stuck();
-        if (program->usesClock || !phaseBefore.ops.empty())
-            leftAt = worker->counts;
-        std::swap(worker->output, output);
-        return false;
     }
+}
+
+/// Gives each warp that can go on a turn. False: none can.
+bool Block::runWarps() {
+    bool any = false;
+    for (Warp& w : warps) {
+        if (w.state == WarpState::Waiting && !w.wait.reads.stillThere())
+            release(w, true);
+        if (w.state != WarpState::Ready)
+            continue;
+        takeTurn(w);
+        any = true;
+        if (together.released) {
+            watchTogether(*this);
+            return true;
+        }
+    }
+    return any;
 }
 
 Finding Block::describe(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what) const {
@@ -307,7 +366,7 @@ Finding Block::describe(const Warp& w, const Op* op, int lane, const std::string
     return f;
 }
 
-void Block::report(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what) {
+void Block::report(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what, bool note) {
     const int line = program->instructions[program->origins[op->index].instruction].line;
     for (Finding& known : worker->findings)
         if (known.line == line && known.kind == kind) {
@@ -315,26 +374,61 @@ void Block::report(const Warp& w, const Op* op, int lane, const std::string& kin
             return;
         }
     worker->findings.push_back(describe(w, op, lane, kind, what));
+    worker->findings.back().note = note;
+}
+
+void Block::settleDoubleWrites() {
+    for (const DoubleWrite& d : doubleWrites) {
+        const Warp& w = warps[static_cast<size_t>(d.warp)];
+        if (shared[d.at] == d.before)
+            report(w, d.op, d.lane, "same value",
+                   fmt::format("byte {} of shared memory is written by warp {} too, with no barrier between, but both "
+                               "write the same,",
+                               d.at, d.other),
+                   true);
+        else
+            report(w, d.op, d.lane, "race",
+                   fmt::format("byte {} of shared memory is written while warp {} writes it, with no barrier between,",
+                               d.at, d.other));
+    }
+    doubleWrites.clear();
 }
 
 void Block::fault(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what) const {
     throw KernelFault(describe(w, op, lane, kind, what));
 }
 
-void Block::deadlock(const std::string& because) const {
-    for (const Warp& w : warps)
-        if (w.state == WarpState::Waiting) {
-            const Op* at = w.wait.at ? w.wait.at : w.wait.head;
-            fault(w, at, std::countr_zero(w.mask), "deadlock",
-                  w.wait.at ? fmt::format("a wait that nothing can end: {}", because)
-                            : std::string("a loop that changes nothing and reads nothing never ends"));
-        }
-    stuck();
+std::optional<Finding> Block::deadlock(const std::string& because) const {
+    for (const Warp& w : warps) {
+        const Wait& wait = together.parked ? together.wait : w.wait;
+        if (w.state != WarpState::Waiting && !(together.parked && w.state != WarpState::Ended))
+            continue;
+        const Op* at = wait.at ? wait.at : wait.head;
+        return describe(w, at, std::countr_zero(w.mask), "deadlock",
+                        wait.at ? "a wait that nothing can end (" + because + ")"
+                                : "a loop that changes nothing and reads nothing never ends");
+    }
+    return {};
 }
 
-void Block::stuck() const {
-    if (std::any_of(warps.begin(), warps.end(), [](const Warp& w) { return w.state == WarpState::Waiting; }))
-        deadlock("all other threads have ended or wait as well");
+bool Block::letLanesAhead() {
+    const std::optional<Finding> before = told ? told : deadlock("all other threads have ended or wait as well");
+    bool any = false;
+    for (Warp& w : warps)
+        if (w.state == WarpState::Waiting && vgpu::letLanesAhead(w)) {
+            w.state = WarpState::Ready;
+            any = true;
+        }
+    if (any)
+        told = before;
+    return any;
+}
+
+void Block::stuck(const std::string& because) {
+    if (!told)
+        told = deadlock(because);
+    if (told)
+        throw KernelFault(*told);
     for (const Warp& w : warps)
         if (w.state == WarpState::AtBarrier) {
             const int lane = std::countr_zero(w.mask);

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 
 namespace warplight::vgpu {
@@ -28,6 +29,7 @@ struct Finding {
     ptx::SourceLine source;
     uint64_t block = 0;
     uint64_t count = 1; ///< how often, at this instruction
+    bool note = false;  ///< nothing is wrong
 };
 
 /// Stops the kernel.
@@ -45,17 +47,19 @@ struct Pattern {
     uint32_t mask = 0;
     uint32_t low = 0; ///< of the base address: what sectors and banks depend on
     uint32_t sectors = 0, wavefronts = 0, ideal = 0, idealWavefronts = 0;
-    int64_t least = 0, most = 0;         ///< delta
-    alignas(64) int64_t delta[warpSize]; ///< to the first active lane's address; 0 for inactive lanes
-    uint32_t sectorAt[2 * warpSize];     ///< relative to the lowest sector, in ascending order
+    uint8_t lines[4] = {};                  ///< by where in its line of four sectors the lowest one lies
+    int64_t least = 0, most = 0;            ///< delta
+    alignas(64) int64_t delta[warpSize];    ///< to the first active lane's address; 0 for inactive lanes
+    alignas(64) uint32_t delta32[warpSize]; ///< the same, for addresses of 32 bits
+    uint32_t sectorAt[2 * warpSize];        ///< relative to the lowest sector, in ascending order
 };
 
 /// What one thread of the machine carries from block to block.
 struct Worker {
     LaunchCounts counts;
-    LaunchCounts aside;    ///< while a warp is watched: what counts unless it only waits
-    bool watching = false; ///< `counts` and `aside` are exchanged then
-    int64_t futile = 0;    ///< passes that ended nobody's wait, when nobody could do anything else
+    LaunchCounts aside;            ///< while a warp is watched: what counts unless it only waits
+    bool watching = false;         ///< `counts` and `aside` are exchanged then
+    int64_t futile = 0;            ///< passes that ended nobody's wait, when nobody could do anything else
     std::vector<Pattern> patterns; ///< by memory operation and by where in a sector the first address lies
     std::vector<Finding> findings;
     std::vector<uint32_t>* sectorStream = nullptr; ///< of the running block, for the cache model
@@ -93,7 +97,18 @@ struct SharedMark {
     uint32_t writeClock = 0, readClock = 0;
     uint32_t readers = 0; ///< warps that read it at `readClock` of their own since it was written, by bit
     int16_t writer = -1;  ///< a warp
-    uint16_t written = 0;
+    bool written = false;
+    bool strongWrite = false, strongReads = false; ///< the write, and all reads since it, are volatile or ordered
+    uint32_t copy = 0; ///< of a cp.async that nobody has waited for: its operation's index, plus 1
+};
+
+/// A byte that two warps have written with no barrier between. A race, unless both wrote the same.
+struct DoubleWrite {
+    int warp = 0, lane = 0;
+    const Op* op = nullptr;
+    uint64_t at = 0;
+    int16_t other = -1;
+    std::byte before{};
 };
 
 struct Block {
@@ -115,11 +130,18 @@ struct Block {
     std::vector<std::vector<uint32_t>> clocks;
     std::map<uint64_t, std::vector<uint32_t>> barrierClocks; ///< of mbarriers, by their place in shared memory
     std::vector<SharedMark> marks;
+    std::vector<DoubleWrite> doubleWrites; ///< of the last operation: its values are not there yet
+    void settleDoubleWrites();
 
-    LaunchCounts leftAt;      ///< of this worker when the block began to wait for others
-    uint64_t idleClocks = 0;  ///< that pass while nobody can do anything but look at the clock
-    std::string output;       ///< printf, while the block waits
+    LaunchCounts leftAt; ///< of this worker when the block began to wait for others
+    WaitTogether together;
+    std::optional<Finding> told;   ///< the deadlock before some lanes went ahead
+    uint64_t idleClocks = 0;       ///< that pass while nobody can do anything but look at the clock
+    std::string output;            ///< printf, while the block waits
     std::vector<uint32_t> sectors; ///< for the cache model
+    std::vector<WarpTurn> turns;   ///< whose they are
+    /// From here on sectors are those of the warp; `opened`: a barrier has opened.
+    void noteTurn(uint32_t warp, bool opened);
 
     /// Clocks that the time model gives what the block has done so far.
     uint64_t elapsedClocks() const;
@@ -133,11 +155,15 @@ struct Block {
     bool mayGoOn() const;
     /// Whether a warp waits in a loop that may end by itself.
     bool mayInsist() const;
-    /// Nothing can end the wait of the first warp that has one.
-    [[noreturn]] void deadlock(const std::string& because) const;
+    /// Nothing else can end a wait: lanes that have come further than those of their warp that wait go on without them.
+    /// False: there are none.
+    bool letLanesAhead();
+    /// Nothing at all can end a wait.
+    [[noreturn]] void stuck(const std::string& because);
 
     /// Adds a finding for the lane of a warp at an operation.
-    void report(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what);
+    void report(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what,
+                bool note = false);
     [[noreturn]] void fault(const Warp& w, const Op* op, int lane, const std::string& kind,
                             const std::string& what) const;
 
@@ -146,9 +172,12 @@ struct Block {
     void start(Warp& w, int index);
     void takeTurn(Warp& w);
     void release(Warp& w, bool changed);
+    bool runWarps();
     bool waitsForBlocks() const;
+    void letBlockTry();
+    void countPasses(const Wait& wait);
     bool letWaitingTry(Wait::Kind kind);
-    [[noreturn]] void stuck() const;
+    std::optional<Finding> deadlock(const std::string& because) const;
 };
 
 /// Ends the current path and takes up the innermost waiting one; null when the warp has ended.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace warplight::vgpu {
 namespace {
@@ -14,6 +15,42 @@ constexpr int64_t leastL1 = 8 * 1024;
 enum Kind : uint32_t { Read, Write, Atomic }; // as AccessKind
 
 } // namespace
+
+std::vector<uint32_t> warpsInTurn(const std::vector<uint32_t>& sectors, const std::vector<WarpTurn>& turns) {
+    std::vector<uint32_t> result;
+    result.reserve(sectors.size());
+    const auto beginOf = [&](size_t t) {
+        return t < turns.size() ? std::min(turns[t].begin, sectors.size()) : sectors.size();
+    };
+    struct Pieces { // of a warp
+        std::vector<std::pair<size_t, size_t>> left;
+        size_t at = 0;
+    };
+    std::vector<Pieces> warps;
+    for (size_t first = 0, last = 0; first < turns.size(); first = last) {
+        warps.clear();
+        for (; last < turns.size() && turns[last].phase == turns[first].phase; ++last) {
+            if (warps.size() <= turns[last].warp)
+                warps.resize(turns[last].warp + 1);
+            if (beginOf(last) < beginOf(last + 1))
+                warps[turns[last].warp].left.emplace_back(beginOf(last), beginOf(last + 1));
+        }
+        for (bool more = true; more;) {
+            more = false;
+            for (Pieces& warp : warps) {
+                if (warp.at == warp.left.size())
+                    continue;
+                more = true;
+                auto& [begin, end] = warp.left[warp.at];
+                do
+                    result.push_back(sectors[begin++] & ~requestBegins);
+                while (begin < end && !(sectors[begin] & requestBegins));
+                warp.at += begin == end;
+            }
+        }
+    }
+    return result;
+}
 
 SectoredCache::SectoredCache(int64_t bytes, int w)
     : sets(std::max<size_t>(1, static_cast<size_t>(bytes) / lineBytes / static_cast<size_t>(w))),

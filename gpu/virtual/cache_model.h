@@ -9,6 +9,19 @@
 
 namespace warplight::vgpu {
 
+/// In a block's stream of sectors: bit 31 marks the first of a request (16 GiB are 2^29 sectors of 2 more bits).
+constexpr uint32_t requestBegins = 0x80000000u;
+
+/// From where in that stream on sectors are those of a warp, and how often the block's barriers had opened by then.
+struct WarpTurn {
+    size_t begin = 0;
+    uint32_t warp = 0, phase = 0;
+};
+
+/// The stream as it would be if the warps took turns: between two barriers a request of each, as schedulers do it.
+/// Marks are gone.
+std::vector<uint32_t> warpsInTurn(const std::vector<uint32_t>& sectors, const std::vector<WarpTurn>& turns);
+
 /// What goes through the modelled caches, in sectors of 32 bytes.
 struct CacheCounts {
     uint64_t l1Reads = 0, l1Hits = 0; ///< loads

@@ -14,12 +14,13 @@ struct OpCount {
     uint64_t warps = 0, threads = 0;
 };
 
-/// What a memory operation moved. A request is one warp-wide access; a sector is 32 bytes of global memory; a wavefront
-/// is one pass of the shared memory's 32 banks.
+/// What a memory operation moved. A request is one warp-wide access; a sector is 32 bytes of global memory, four make
+/// a line; a wavefront is one pass of the shared memory's 32 banks.
 struct AccessCount {
     uint64_t requests = 0;
     uint64_t bytes = 0;      ///< asked for by threads
     uint64_t sectors = 0;    ///< global and local
+    uint64_t lines = 0;      ///< of 128 bytes, global and local: each is one look-up in the L1
     uint64_t wavefronts = 0; ///< shared
     uint64_t ideal = 0;      ///< sectors or wavefronts if lanes had been consecutive
 };

@@ -14,20 +14,27 @@ constexpr int64_t kib = 1024, mib = 1024 * kib;
 // L2 bandwidths are not in data sheets: measured by others (Chips and Cheese; Jia et al., arXiv 1903.07486 for Turing),
 // rounded, in bytes a clock.
 constexpr GpuProfile profiles[] = {
-    {"T4", "Tesla T4", 40, 1.590e9, 96 * kib, 64 * kib, 4 * mib, 1280, 320e9, 64, 2, 64, 1024, 1024, 16, 75,
-     "NVIDIA T4 data sheet (2019); Turing white paper WP-09183: 65 TFLOP/s f16 tensor"},
-    {"A100", "A100 SXM4 40 GB", 108, 1.410e9, 192 * kib, 164 * kib, 40 * mib, 5120, 1555e9, 64, 32, 64, 2048, 2048, 32,
-     80, "NVIDIA A100 white paper (2020): 19.5 TFLOP/s f32, 312 TFLOP/s f16 tensor, L2 5,120 bytes a clock"},
-    {"H100", "H100 SXM5", 132, 1.830e9, 256 * kib, 228 * kib, 50 * mib, 5632, 3352e9, 128, 64, 64, 4096, 2048, 32, 90,
-     "NVIDIA H100 white paper and data sheet (2023): 989 TFLOP/s f16 tensor at 1.83 GHz"},
-    {"L4", "L4", 58, 2.040e9, 128 * kib, 100 * kib, 48 * mib, 2048, 300e9, 128, 2, 64, 1024, 1536, 24, 89,
+    {"T4", "Tesla T4", 40, 1.590e9, 96 * kib, 64 * kib, 4 * mib, 1280, 320e9, 64, 2, 64, 16, 64, 1024, 1024, 16, 75,
+     "NVIDIA T4 data sheet (2019); Turing white paper WP-09183: 65 TFLOP/s f16 tensor, 16 load/store units"},
+    {"A100", "A100 SXM4 40 GB", 108, 1.410e9, 192 * kib, 164 * kib, 40 * mib, 5120, 1555e9, 64, 32, 64, 32, 128, 2048,
+     2048, 32, 80,
+     "NVIDIA A100 white paper (2020): 19.5 TFLOP/s f32, 312 TFLOP/s f16 tensor, L2 5,120 bytes a clock, 32 load/store "
+     "units"},
+    {"H100", "H100 SXM5", 132, 1.830e9, 256 * kib, 228 * kib, 50 * mib, 5632, 3352e9, 128, 64, 64, 32, 128, 4096, 2048,
+     32, 90, "NVIDIA H100 white paper and data sheet (2023): 989 TFLOP/s f16 tensor at 1.83 GHz, 32 load/store units"},
+    {"L4", "L4", 58, 2.040e9, 128 * kib, 100 * kib, 48 * mib, 2048, 300e9, 128, 2, 64, 16, 128, 1024, 1536, 24, 89,
      "NVIDIA L4 data sheet (2023): 30.3 TFLOP/s f32, 121 TFLOP/s f16 tensor; Ada white paper"},
-    {"RTX3090", "GeForce RTX 3090", 82, 1.695e9, 128 * kib, 100 * kib, 6 * mib, 2560, 936e9, 128, 2, 64, 512, 1536, 16,
-     86, "NVIDIA Ampere GA102 white paper (2021): 35.6 TFLOP/s f32, 71 TFLOP/s f16 tensor with f32 sums"},
-    {"RTX4090", "GeForce RTX 4090", 128, 2.520e9, 128 * kib, 100 * kib, 72 * mib, 4096, 1008e9, 128, 2, 64, 512, 1536,
-     24, 89, "NVIDIA Ada white paper (2022): 82.6 TFLOP/s f32, 165.2 TFLOP/s f16 tensor with f32 sums"},
-    {"B200", "B200", 148, 1.850e9, 256 * kib, 228 * kib, 126 * mib, 10240, 8000e9, 128, 64, 64, 8192, 2048, 32, 100,
-     "NVIDIA Blackwell data sheet (2024): 2,250 TFLOP/s f16 tensor dense, 8 TB/s"}};
+    {"A6000", "RTX A6000", 84, 1.800e9, 128 * kib, 100 * kib, 6 * mib, 2560, 768e9, 128, 2, 64, 16, 128, 1024, 1536, 16,
+     86, "NVIDIA RTX A6000 data sheet (2020): 38.7 TFLOP/s f32, 768 GB/s; GA102 white paper"},
+    {"RTX3090", "GeForce RTX 3090", 82, 1.695e9, 128 * kib, 100 * kib, 6 * mib, 2560, 936e9, 128, 2, 64, 16, 128, 512,
+     1536, 16, 86,
+     "NVIDIA Ampere GA102 white paper (2021): 35.6 TFLOP/s f32, 71 TFLOP/s f16 tensor with f32 sums, 16 load/store "
+     "units, shared memory 128 bytes a clock"},
+    {"RTX4090", "GeForce RTX 4090", 128, 2.520e9, 128 * kib, 100 * kib, 72 * mib, 4096, 1008e9, 128, 2, 64, 16, 128,
+     512, 1536, 24, 89,
+     "NVIDIA Ada white paper (2022): 82.6 TFLOP/s f32, 165.2 TFLOP/s f16 tensor with f32 sums, 16 load/store units"},
+    {"B200", "B200", 148, 1.850e9, 256 * kib, 228 * kib, 126 * mib, 10240, 8000e9, 128, 64, 64, 32, 128, 8192, 2048, 32,
+     100, "NVIDIA Blackwell data sheet (2024): 2,250 TFLOP/s f16 tensor dense, 8 TB/s; load/store units as an H100's"}};
 
 std::string simple(std::string_view text) { // letters and digits only, in lower case
     std::string result;

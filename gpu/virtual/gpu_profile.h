@@ -20,6 +20,8 @@ struct GpuProfile {
     double l2BytesPerClock; ///< of the whole GPU
     double dramBytesPerSecond;
     int fp32Lanes, fp64Lanes, integerLanes; ///< of a multiprocessor: operations a clock
+    int loadLanes;                          ///< of a multiprocessor: its load/store units, addresses a clock
+    int l1BytesPerClock;                    ///< of a multiprocessor, L1 and shared memory together
     double tensorFlopsPerClock;             ///< of a multiprocessor: f16 with f32 sums, dense
     int maxThreads, maxBlocks;              ///< of a multiprocessor
     int architecture;                       ///< 80: sm_80

@@ -98,10 +98,13 @@ class Grid {
                 insisted = at->first;
                 return take(at, true);
             }
+            at = std::find_if(waiting.begin(), waiting.end(), [](const auto& o) { return o.second->letLanesAhead(); });
+            if (at != waiting.end())
+                return take(at, false);
             try {
-                waiting.begin()->second->deadlock(
+                waiting.begin()->second->stuck(
                     begun < blocks
-                        ? fmt::format("{} of {} blocks have begun, all wait, and a {} holds no more at one time", begun,
+                        ? fmt::format("{} of {} blocks have begun, all wait, and no more fit on {} at one time", begun,
                                       blocks, timedGpu(launch).name)
                         : "all other blocks have ended or wait as well");
             } catch (const KernelFault&) {
@@ -120,7 +123,7 @@ class Grid {
 
     void finish(Worker& worker, Block& block) {
         if (caches) {
-            std::vector<uint32_t> missed = caches->filter(block.sectors, worker.caches);
+            std::vector<uint32_t> missed = caches->filter(warpsInTurn(block.sectors, block.turns), worker.caches);
             const std::scoped_lock lock(mutex);
             caches->add(block.number, std::move(missed));
         }

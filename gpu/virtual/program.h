@@ -102,6 +102,7 @@ struct OpOrigin {
     uint8_t addressBytes = 8;            ///< of a lane's address
     uint8_t bytes = 0;                   ///< a lane reads or updates
     bool polls = false;                  ///< such reads are there to see what other threads do
+    bool strong = false;                 ///< volatile, relaxed, acquire or release: no race with others like it
 };
 
 struct Parameter {
@@ -164,8 +165,8 @@ struct Program {
     int64_t sharedBytes = 0; ///< static
     int64_t sharedAlign = 16;
     int maxThreads = 1024;
-    int registersPerThread = 0;  ///< 32-bit, live at one time: what the virtual GPU itself needs
-    bool ordered = false;        ///< results or counts depend on the order of its blocks: atomics, polling
+    int registersPerThread = 0; ///< 32-bit, live at one time: what the virtual GPU itself needs
+    bool ordered = false;       ///< results or counts depend on the order of its blocks: atomics, polling
     bool usesClock = false;
 
     struct Instruction {

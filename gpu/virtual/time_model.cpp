@@ -16,7 +16,12 @@ constexpr double dramEfficiency =
 constexpr double parallelism = 3;
 
 constexpr std::string_view latencyPart = "latency";
-constexpr double memoryLatency = 320; ///< clocks, of what goes past the L1
+/// Clocks until a load has what lies in the L1, in the L2, behind it (Abdelkhalik et al., arXiv 2208.11174; Jia et
+/// al.).
+constexpr double l1Latency = 33, l2Latency = 200, memoryLatency = 320;
+/// Between the L2 and a multiprocessor: bytes a clock (Jia et al., arXiv 1804.06826).
+constexpr double l2PortBytes = 64;
+constexpr double sectorBytes = 32, wavefrontBytes = 128;
 
 /// Clocks until a result can be used (Jia et al., arXiv 1804.06826 and 1903.07486; Abdelkhalik et al., arXiv
 /// 2208.11174).
@@ -46,18 +51,20 @@ double latency(OpClass kind) {
 
 /// What a multiprocessor has to do, by its parts.
 struct Work {
-    double issued = 0, fp32 = 0, fp64 = 0, integer = 0, special = 0, tensor = 0, wavefronts = 0, waiting = 0;
+    double issued = 0, fp32 = 0, fp64 = 0, integer = 0, special = 0, tensor = 0, waiting = 0;
+    double l1 = 0;               ///< clocks of L1 and shared memory
     double waitingForMemory = 0; ///< of `waiting`
+    double loads = 0;            ///< warp instructions that wait for what the L1 may have
 
-    Work operator-(const Work& o) const { // exact: all are multiples of a half
+    Work operator-(const Work& o) const {
         Work w = *this;
         for (double Work::*part : {&Work::issued, &Work::fp32, &Work::fp64, &Work::integer, &Work::special,
-                                   &Work::tensor, &Work::wavefronts, &Work::waiting, &Work::waitingForMemory})
+                                   &Work::tensor, &Work::l1, &Work::waiting, &Work::waitingForMemory, &Work::loads})
             w.*part -= o.*part;
         return w;
     }
 
-    Work(const Program& program, const LaunchCounts& counts) {
+    Work(const Program& program, const LaunchCounts& counts, const GpuProfile& gpu) {
         for (size_t i = 0; i < program.ops.size(); ++i) {
             const OpClass kind = program.origins[i].kind;
             // Moves between registers and parameters are the compiler's: they are gone in machine code.
@@ -72,9 +79,33 @@ struct Work {
             integer += kind == OpClass::Integer || kind == OpClass::Compare || kind == OpClass::Convert ? warps : 0;
             special += kind == OpClass::Special ? warps : 0;
             tensor += kind == OpClass::Tensor ? warps * program.origins[i].flops : 0;
+            const bool reads = program.origins[i].touch == Touch::Reads || kind == OpClass::AsyncCopy;
+            loads += latency(kind) == memoryLatency && reads ? warps : 0;
         }
         for (const AccessCount& a : counts.accesses)
-            wavefronts += static_cast<double>(std::max(a.wavefronts, a.requests));
+            l1 += l1Clocks(a, gpu);
+    }
+
+    /// Global memory: each line is looked up, each lane's address worked out, each sector moved; the longest counts.
+    /// Shared memory: a pass over the banks moves 128 bytes.
+    static double l1Clocks(const AccessCount& a, const GpuProfile& gpu) {
+        const auto requests = static_cast<double>(a.requests), bytes = static_cast<double>(a.sectors) * sectorBytes;
+        const double global =
+            std::max({static_cast<double>(a.lines), requests * warpSize / gpu.loadLanes, bytes / gpu.l1BytesPerClock});
+        const double shared = static_cast<double>(a.wavefronts) * wavefrontBytes / gpu.l1BytesPerClock;
+        return a.lines > 0 ? global : std::max(shared, requests);
+    }
+
+    /// With what the caches made of its loads.
+    void hit(const CacheCounts& caches) {
+        const auto share = [](uint64_t hits, uint64_t reads) {
+            return reads ? static_cast<double>(hits) / static_cast<double>(reads) : 0;
+        };
+        const double l1Share = share(caches.l1Hits, caches.l1Reads), l2Share = share(caches.l2Hits, caches.l2Reads);
+        const double average =
+            l1Share * l1Latency + (1 - l1Share) * (l2Share * l2Latency + (1 - l2Share) * memoryLatency);
+        waiting -= loads * (memoryLatency - average);
+        waitingForMemory -= loads * (memoryLatency - average);
     }
 
     /// Clocks that one multiprocessor would need for it, by part, if it held so many warps at a time.
@@ -85,7 +116,7 @@ struct Work {
                 {"integer", integer * warpSize / gpu.integerLanes},
                 {"special functions", special * warpSize / specialLanes},
                 {"tensor cores", tensor / gpu.tensorFlopsPerClock},
-                {"L1 and shared memory", wavefronts},
+                {"L1 and shared memory", l1},
                 {latencyPart, waiting / (warpsHeld * parallelism)}};
     }
 };
@@ -103,15 +134,16 @@ const GpuProfile& timedGpu(const Launch& launch) { return launch.gpu ? *launch.g
 
 uint64_t blockClocks(const Launch& launch, const LaunchCounts& now, const LaunchCounts& before) {
     const double warps = std::ceil(static_cast<double>(launch.block.count()) / warpSize);
-    const Work done = Work(*launch.program, now) - Work(*launch.program, before);
-    return static_cast<uint64_t>(longest(done.clocks(timedGpu(launch), warps)));
+    const GpuProfile& gpu = timedGpu(launch);
+    const Work done = Work(*launch.program, now, gpu) - Work(*launch.program, before, gpu);
+    return static_cast<uint64_t>(longest(done.clocks(gpu, warps)));
 }
 
 gpu::BlockPhase phaseOf(const Launch& launch, const LaunchCounts& now, const LaunchCounts& before) {
-    const Work done = Work(*launch.program, now) - Work(*launch.program, before);
+    const GpuProfile& gpu = timedGpu(launch);
+    const Work done = Work(*launch.program, now, gpu) - Work(*launch.program, before, gpu);
     gpu::BlockPhase phase;
-    for (const auto& [name, clocks] :
-         done.clocks(timedGpu(launch), std::ceil(static_cast<double>(launch.block.count()) / warpSize)))
+    for (const auto& [name, clocks] : done.clocks(gpu, std::ceil(static_cast<double>(launch.block.count()) / warpSize)))
         if (name == latencyPart) {
             phase.waitingClocks = clocks;
         } else if (clocks > phase.busyClocks || phase.kind.empty()) {
@@ -132,7 +164,8 @@ ModelledTime modelTime(const GpuProfile& gpu, const Launch& launch, const Launch
     const Program& program = *launch.program;
     ModelledTime model;
     model.occupancy = occupancy(gpu, static_cast<int64_t>(launch.block.count()), launch.registers, launch.sharedBytes);
-    const Work work(program, counts);
+    Work work(program, counts, gpu);
+    work.hit(caches);
     // Multiprocessors that have work; the last wave of blocks may leave some idle.
     const double blocks = static_cast<double>(launch.grid.count()), held = std::max(model.occupancy.blocks, 1);
     const double full = gpu.multiprocessors, busy = std::min(blocks, full);
@@ -142,8 +175,8 @@ ModelledTime modelTime(const GpuProfile& gpu, const Launch& launch, const Launch
         std::min(held, std::ceil(blocks / full)) * std::ceil(static_cast<double>(launch.block.count()) / warpSize);
     for (const auto& [name, needed] : work.clocks(gpu, warpsHeld))
         model.parts[std::string(name)] = needed / clocks;
-    model.parts["L2"] =
-        32 * static_cast<double>(caches.l2Reads + caches.l2Writes) / (gpu.l2BytesPerClock * gpu.clockHz);
+    const double l2Bytes = sectorBytes * static_cast<double>(caches.l2Reads + caches.l2Writes);
+    model.parts["L2"] = l2Bytes / (std::min(gpu.l2BytesPerClock, l2PortBytes * busy) * gpu.clockHz);
     model.parts["DRAM"] =
         32 * static_cast<double>(caches.dramReads + caches.dramWrites) / (gpu.dramBytesPerSecond * dramEfficiency);
     for (const auto& [name, seconds] : model.parts)

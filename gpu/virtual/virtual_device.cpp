@@ -21,7 +21,7 @@ std::string typeName(const Parameter& p) {
     return fmt::format("{}{}", p.type.kind, p.type.bits);
 }
 
-gpu::Finding shown(const Finding& f) { return {f.kind, f.message, f.line, f.source.line, f.count}; }
+gpu::Finding shown(const Finding& f) { return {f.kind, f.message, f.line, f.source.line, f.count, f.note}; }
 
 class VirtualKernel final : public gpu::Kernel {
   public:

@@ -4,6 +4,7 @@
 #include "gpu/virtual/waiting.h"
 
 #include "gpu/virtual/block.h"
+#include "gpu/virtual/ops/control.h"
 
 #include <algorithm>
 #include <cstring>
@@ -22,7 +23,7 @@ struct WarpStateCopy {
     std::vector<Path> stack;
     std::vector<Frame> frames;
     uint32_t mask = 0, exited = 0;
-    const Op* join = nullptr;
+    const Op *join = nullptr, *pc = nullptr;
 
     static size_t registerBytes(const Warp& w) {
         return w.frameAt + w.block->program->functions[w.function].frameBytes;
@@ -37,50 +38,146 @@ struct WarpStateCopy {
         mask = w.mask;
         exited = w.exited;
         join = w.join;
+        pc = w.pc;
     }
     bool sameWay(const Warp& w) const {
-        return mask == w.mask && exited == w.exited && join == w.join && stack == w.stack && frames == w.frames;
+        return pc == w.pc && mask == w.mask && exited == w.exited && join == w.join && stack == w.stack &&
+               frames == w.frames;
     }
     bool sameValues(const Warp& w) const {
-        return registers.size() == registerBytes(w) && std::equal(registers.begin(), registers.end(), w.registers.begin()) &&
+        return registers.size() == registerBytes(w) &&
+               std::equal(registers.begin(), registers.end(), w.registers.begin()) &&
                std::equal(local.begin(), local.end(), w.local);
     }
 };
 
 enum class Pass { Back, Works, Unclear };
 
+/// Executes the warp's next operation and keeps what it reads. False: it changes something, or the warp cannot go on.
+bool step(Warp& w, Wait& wait) {
+    const Op* const op = w.pc;
+    const OpOrigin& origin = w.block->program->origins[op->index];
+    const bool memory = origin.touch == Touch::Reads || origin.touch == Touch::Updates;
+    const size_t before = wait.reads.size();
+    if (memory)
+        wait.reads.add(w, op);
+    wait.clock = wait.clock || origin.touch == Touch::Clock;
+    OpCount& count = w.block->worker->counts.ops[op->index];
+    ++count.warps;
+    count.threads += w.active;
+    if (const Op* next = op->run(w, op))
+        w.pc = next;
+    else if (w.state != WarpState::Ready)
+        return false;
+    if (memory && !wait.reads.stillThere(before))
+        return false;
+    if (memory && (origin.touch == Touch::Reads || origin.polls))
+        wait.at = op;
+    else
+        wait.reads.dropFrom(before);
+    return true;
+}
+
 /// Runs from `head` until the warp is back there, or does more than wait.
 Pass runPass(Warp& w, const Op* head, Wait& wait) {
-    const Program& program = *w.block->program;
-    std::vector<OpCount>& counts = w.block->worker->counts.ops;
     const size_t depth = w.frames.size();
-    const Op*& op = w.pc;
-    for (int step = 0; step < longestPass && wait.reads.size() <= mostReads; ++step) {
-        const OpOrigin& origin = program.origins[op->index];
-        if (origin.touch == Touch::Changes)
+    for (int steps = 0; steps < longestPass && wait.reads.size() <= mostReads; ++steps) {
+        if (w.block->program->origins[w.pc->index].touch == Touch::Changes) {
+            w.block->together.wanted = w.block->together.wanted || w.pc->run == &barrier;
             return Pass::Works;
-        const bool memory = origin.touch == Touch::Reads || origin.touch == Touch::Updates;
-        const size_t before = wait.reads.size();
-        if (memory)
-            wait.reads.add(w, op);
-        wait.clock = wait.clock || origin.touch == Touch::Clock;
-        ++counts[op->index].warps;
-        counts[op->index].threads += w.active;
-        const Op* const at = op;
-        if (const Op* next = op->run(w, op))
-            op = next;
-        else if (w.state != WarpState::Ready)
+        }
+        if (!step(w, wait))
             return Pass::Works;
-        if (memory && !wait.reads.stillThere(before))
-            return Pass::Works;
-        if (memory && (origin.touch == Touch::Reads || origin.polls))
-            wait.at = at;
-        else
-            wait.reads.dropFrom(before);
-        if (op == head && w.frames.size() == depth)
+        if (w.pc == head && w.frames.size() == depth)
             return Pass::Back;
     }
     return Pass::Unclear;
+}
+
+/// Runs all warps from where the block's barrier has opened until it opens again.
+Pass runPass(Block& block, Wait& wait) {
+    WaitTogether& together = block.together;
+    const Op* const from = together.barrier;
+    together.released = false;
+    int steps = 0;
+    while (!together.released) {
+        bool any = false;
+        for (Warp& w : block.warps) {
+            while (w.state == WarpState::Ready && !together.released) {
+                any = true;
+                const bool changes = block.program->origins[w.pc->index].touch == Touch::Changes;
+                const bool atBarrier = w.pc->run == &barrier;
+                if ((changes && !atBarrier) || (!step(w, wait) && w.state != WarpState::AtBarrier))
+                    return Pass::Works;
+                if (++steps > longestPass * static_cast<int>(block.warps.size()) || wait.reads.size() > mostReads)
+                    return Pass::Unclear;
+            }
+        }
+        if (!any)
+            return Pass::Works;
+    }
+    return together.barrier == from ? Pass::Back : Pass::Unclear;
+}
+
+/// What happens while this lives is counted aside.
+class Aside {
+  public:
+    explicit Aside(Worker& w) : worker(w), firstSector(w.sectorStream ? w.sectorStream->size() : 0) {
+        std::swap(worker.counts, worker.aside);
+        worker.watching = true;
+    }
+    ~Aside() {
+        if (worker.watching)
+            end();
+        worker.counts.add(worker.aside);
+        worker.aside.clear();
+    }
+    /// It is part of a wait, and counts only if nothing else ends that.
+    void keepIn(Wait& wait) {
+        end();
+        wait.passes = wait.kind == Wait::Kind::MayEnd && !wait.clock ? worker.aside : LaunchCounts();
+        worker.aside.clear();
+        wait.sectors.clear();
+        if (!worker.sectorStream)
+            return;
+        const auto from = worker.sectorStream->begin() + static_cast<std::ptrdiff_t>(firstSector);
+        wait.sectors.assign(from, worker.sectorStream->end());
+        worker.sectorStream->resize(firstSector);
+    }
+
+  private:
+    void end() {
+        std::swap(worker.counts, worker.aside);
+        worker.watching = false;
+    }
+    Worker& worker;
+    size_t firstSector;
+};
+
+/// Two passes at most: the first says whether all is as before it, the second whether it has read the same.
+template <class Run, class Same, class Take>
+bool waits(Worker& worker, Wait& wait, Run run, Same same, Take take) {
+    Reads first;
+    take();
+    for (int pass = 0; pass < 2; ++pass) {
+        wait.reads.clear();
+        wait.clock = false;
+        wait.at = nullptr;
+        const Pass passed = run();
+        const auto [way, values] = passed == Pass::Back ? same() : std::pair(false, false);
+        if (passed == Pass::Works || (passed == Pass::Back && !way))
+            worker.futile = 0; // not in vain
+        if (!way)
+            return false;
+        wait.kind = values && !wait.clock ? Wait::Kind::Forever : Wait::Kind::MayEnd;
+        if (wait.kind == Wait::Kind::Forever || (pass == 1 && wait.reads == first))
+            return true;
+        if (wait.reads.empty())
+            return false;
+        first = wait.reads;
+        take();
+    }
+    return false;
 }
 
 } // namespace
@@ -130,9 +227,8 @@ void Reads::dropFrom(size_t first) {
 }
 
 bool Reads::stillThere(size_t first) const {
-    return std::all_of(places.begin() + static_cast<std::ptrdiff_t>(first), places.end(), [&](const Place& p) {
-        return std::memcmp(p.at, values.data() + p.value, p.bytes) == 0;
-    });
+    return std::all_of(places.begin() + static_cast<std::ptrdiff_t>(first), places.end(),
+                       [&](const Place& p) { return std::memcmp(p.at, values.data() + p.value, p.bytes) == 0; });
 }
 
 bool Reads::anyGlobal() const {
@@ -141,57 +237,71 @@ bool Reads::anyGlobal() const {
 
 bool watch(Warp& w) {
     thread_local WarpStateCopy before;
-    Worker& worker = *w.block->worker;
     const Op* const head = w.pc;
-    const size_t sectors = worker.sectorStream ? worker.sectorStream->size() : 0;
     w.budget = std::numeric_limits<int64_t>::max();
     w.watched = true;
-    std::swap(worker.counts, worker.aside);
-    worker.watching = true;
-    Wait& wait = w.wait;
-    Reads first;
-    bool waits = false;
-    before.take(w);
-    for (int pass = 0; pass < 2 && !waits; ++pass) {
-        wait.reads.clear();
-        wait.clock = false;
-        wait.at = nullptr;
-        const Pass passed = runPass(w, head, wait);
-        if (passed == Pass::Works || (passed == Pass::Back && !before.sameWay(w)))
-            worker.futile = 0;
-        if (passed != Pass::Back || !before.sameWay(w))
-            break;
-        if (!wait.clock && before.sameValues(w)) {
-            wait.kind = Wait::Kind::Forever;
-            waits = true;
-        } else if (wait.reads.empty()) {
-            break;
-        } else if (pass == 1 && wait.reads == first) {
-            wait.kind = Wait::Kind::MayEnd;
-            waits = true;
-        } else {
-            first = wait.reads;
-            before.take(w);
-        }
-    }
-    std::swap(worker.counts, worker.aside);
-    worker.watching = false;
+    Aside aside(*w.block->worker);
+    const bool only = waits(
+        *w.block->worker, w.wait, [&] { return runPass(w, head, w.wait); },
+        [&] { return std::pair(before.sameWay(w), before.sameValues(w)); }, [&] { before.take(w); });
     w.watched = false;
-    if (waits) {
+    if (only) {
         w.state = WarpState::Waiting;
-        wait.head = head;
-        wait.passes = wait.kind == Wait::Kind::MayEnd && !wait.clock ? worker.aside : LaunchCounts();
-        wait.sectors.clear();
-        if (worker.sectorStream) {
-            const auto from = worker.sectorStream->begin() + static_cast<std::ptrdiff_t>(sectors);
-            wait.sectors.assign(from, worker.sectorStream->end());
-            worker.sectorStream->resize(sectors);
-        }
-    } else {
-        worker.counts.add(worker.aside);
+        w.wait.head = head;
+        aside.keepIn(w.wait);
     }
-    worker.aside.clear();
-    return waits;
+    return only;
+}
+
+void watchTogether(Block& block) {
+    constexpr int longestPause = 31;
+    WaitTogether& together = block.together;
+    std::vector<WarpStateCopy> before(block.warps.size());
+    for (Warp& w : block.warps) {
+        w.budget = std::numeric_limits<int64_t>::max();
+        w.watched = true;
+    }
+    const auto all = [&](auto holds) {
+        for (size_t i = 0; i < before.size(); ++i)
+            if (!holds(before[i], block.warps[i]))
+                return false;
+        return true;
+    };
+    const auto same = [&] {
+        return std::pair(all([](const auto& copy, const Warp& w) { return copy.sameWay(w); }),
+                         all([](const auto& copy, const Warp& w) { return copy.sameValues(w); }));
+    };
+    const auto take = [&] {
+        all([](WarpStateCopy& copy, const Warp& w) {
+            copy.take(w);
+            return true;
+        });
+    };
+    Aside aside(*block.worker);
+    together.parked = waits(
+        *block.worker, together.wait, [&] { return runPass(block, together.wait); }, same, take);
+    for (Warp& w : block.warps)
+        w.watched = false;
+    together.released = together.wanted = false;
+    together.left = together.pause = together.parked ? 0 : std::min(2 * together.pause + 1, longestPause);
+    if (together.parked)
+        aside.keepIn(together.wait);
+}
+
+/// A path that waits stands above what the other lanes of the warp are to do: the other side of a branch, or what is
+/// behind the place where they wait for it.
+bool letLanesAhead(Warp& w) {
+    if (w.stack.empty() || w.stack.back().call >= 0)
+        return false;
+    const Path next = w.stack.back();
+    const uint32_t others = next.mask & ~w.mask & ~w.exited;
+    if (others == 0)
+        return false;
+    w.stack.back() = {w.pc, w.mask, next.join};
+    w.setMask(others);
+    w.pc = next.pc;
+    w.join = next.join;
+    return true;
 }
 
 void waitPolitely(Warp& w, const Op* op, Reads reads) {

@@ -8,6 +8,7 @@
 
 namespace warplight::vgpu {
 
+struct Block;
 struct Warp;
 
 /// Memory that a warp has read, in order, and what it saw there.
@@ -46,15 +47,32 @@ struct Wait {
     Kind kind = Kind::Forever;
     bool clock = false; ///< the loop looks at it
     Reads reads;
-    const Op* head = nullptr;   ///< of the loop
-    const Op* at = nullptr;     ///< the last operation that read
-    LaunchCounts passes;        ///< of a loop that may end: they count if nothing else ends it
+    const Op* head = nullptr; ///< of the loop
+    const Op* at = nullptr;   ///< the last operation that read
+    LaunchCounts passes;      ///< of a loop that may end: they count if nothing else ends it
     std::vector<uint32_t> sectors;
+};
+
+/// A block whose warps wait together: a loop around a barrier. It is looked at from one release of the barrier to the
+/// next.
+struct WaitTogether {
+    bool wanted = false;   ///< a polling loop has come to a barrier
+    bool released = false; ///< the barrier has opened since; all warps of the block are behind it
+    bool parked = false;
+    const Op* barrier = nullptr; ///< that opened last
+    int pause = 0, left = 0;     ///< releases until the next look
+    Wait wait;
 };
 
 /// Lets a warp run from a loop's head until it is there again, and looks whether it only waits: then its state becomes
 /// Waiting, and the passes are not counted. Returns whether it does.
 bool watch(Warp& w);
+
+/// The same for a block whose barrier has just opened, until it opens again: Block::together is parked then.
+void watchTogether(Block& block);
+
+/// A path of the warp that waits lets other lanes of the warp go ahead, as GPUs since Volta do. False: there are none.
+bool letLanesAhead(Warp& w);
 
 /// What waits at `op` lets the others go first; `op` has not happened then.
 void waitPolitely(Warp& w, const Op* op, Reads reads);

@@ -62,7 +62,8 @@ struct Warp {
     bool insists = false;     ///< nobody else can go on: what it waits for is looked at and found missing
     std::vector<PollLoop> pollLoops;
     Wait wait;
-    std::vector<Path> stack;  ///< waiting paths, the innermost last
+    std::vector<uint32_t> fenced, seen; ///< clocks: of its last fence; of what it has read and no fence followed yet
+    std::vector<Path> stack;            ///< waiting paths, the innermost last
     Bytes registers;
     uint32_t frameAt = 0, localAt = 0, function = 0;
     std::vector<Frame> frames;
@@ -74,7 +75,7 @@ struct Warp {
 
     void setMask(uint32_t lanes) {
         mask = lanes;
-        active = static_cast<uint32_t>(std::popcount(lanes));
+        active = lanes == fullMask ? warpSize : static_cast<uint32_t>(std::popcount(lanes)); // a call on the baseline
     }
 };
 

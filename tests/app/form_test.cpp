@@ -5,6 +5,7 @@
 
 #include <QLabel>
 #include <QLineEdit>
+#include <QMessageBox>
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QSignalSpy>
@@ -116,7 +117,8 @@ class FormTest : public QObject {
         QVERIFY(editor && editor->isVisible());
         QApplication::setActiveWindow(editor);
         auto* text = editor->findChild<QPlainTextEdit*>();
-        text->setPlainText("trap;");
+        text->selectAll();
+        QTest::keyClicks(text, "trap;");
         QTest::keyClick(text, Qt::Key_Return, Qt::ControlModifier);
         QCOMPARE(changed.count(), 1);
         QCOMPARE(std::get<std::string>(form.values().at("code")), std::string("trap;"));
@@ -134,9 +136,61 @@ class FormTest : public QObject {
         QCOMPARE(editor->text(), QString("trap;"));
         button(*editor, "Back to the original")->click();
         QCOMPARE(editor->text(), QString("ret;"));
-        QTest::keyClick(editor, Qt::Key_Escape); // thrown away
+        QTest::keyClick(editor, Qt::Key_Escape);
+        QTRY_VERIFY(editor->findChild<QMessageBox*>()); // asked, not dropped
+        QVERIFY(editor->isVisible());
+        button(*editor->findChild<QMessageBox*>(), "Keep editing")->click();
+        QTRY_VERIFY(!editor->findChild<QMessageBox*>());
+        QCOMPARE(editor->text(), QString("ret;"));
+        QTest::keyClick(editor, Qt::Key_Escape);
+        QTRY_VERIFY(editor->findChild<QMessageBox*>());
+        button(*editor->findChild<QMessageBox*>(), "Discard")->click();
+        QVERIFY(!editor->isVisible());
         QCOMPARE(std::get<std::string>(form.values().at("code")), std::string("trap;"));
         QCOMPARE(changed.count(), 1);
+    }
+
+    void aTextIsAppliedToAFormThatWasRebuiltMeanwhile() {
+        SettingsForm form;
+        form.show();
+        form.setParameters({grid, block, source("ret;")}, "page");
+        button(form, "Edit…")->click();
+        auto* editor = form.findChild<TextEditor*>();
+        auto* text = editor->findChild<QPlainTextEdit*>();
+        text->selectAll();
+        QTest::keyClicks(text, "trap;");
+        form.adapt({source("exit;"), from}, {}); // fewer fields, another kernel
+        QCOMPARE(editor->text(), QString("trap;"));
+        editor->accept();
+        QCOMPARE(std::get<std::string>(form.values().at("code")), std::string("trap;"));
+    }
+
+    void aTextWhoseFieldHasGoneIsHandedToItsPage() {
+        SettingsForm form;
+        form.show();
+        form.setParameters({source("ret;")}, "page");
+        button(form, "Edit…")->click();
+        auto* editor = form.findChild<TextEditor*>();
+        QTest::keyClicks(editor->findChild<QPlainTextEdit*>(), "trap;");
+        QSignalSpy left(&form, &SettingsForm::textLeft);
+        form.setParameters({grid, source("of another page")}, "other");
+        editor->accept();
+        QCOMPARE(left.count(), 1);
+        QCOMPARE(left[0][0].toString(), QString("page"));
+        QCOMPARE(left[0][2].toString(), QString("trap;ret;"));
+        QCOMPARE(std::get<std::string>(form.values().at("code")), std::string("of another page"));
+    }
+
+    void anEditorShowsTheTextThatTheFormHasNow() {
+        SettingsForm form;
+        form.show();
+        form.setParameters({source("ret;")});
+        button(form, "Edit…")->click();
+        auto* editor = form.findChild<TextEditor*>();
+        form.adapt({source("exit;")}, {}); // the next example's code comes while the window opens
+        QCOMPARE(editor->text(), QString("exit;"));
+        button(*editor, "Back to the original")->click();
+        QCOMPARE(editor->text(), QString("exit;"));
     }
 };
 

@@ -8,6 +8,7 @@
 #include "app/views/source_view.h"
 #include "app/views/theme.h"
 #include "app/views/timeline_view.h"
+#include "core/lab/session.h"
 
 #include <QComboBox>
 #include <QDropEvent>

@@ -14,6 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             profiles::classOf(name);
         }
         profiles::summariseKernels(profile);
+        profiles::summariseCopies(profile);
+        profiles::summariseCollectives(profile);
         profiles::overlapOf(profile);
     } catch (const InputError&) {
     }

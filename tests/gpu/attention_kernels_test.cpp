@@ -1,4 +1,5 @@
 // Every GPU kernel of attention against double precision, on the virtual GPU with every check on.
+#include "each_target.h"
 #include "gpu/error.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/gpu/attention_table.h"
@@ -11,7 +12,12 @@ class AttentionKernelsTest : public QObject {
     std::unique_ptr<gpu::KernelLibrary> library;
 
   private slots:
-    void initTestCase() {
+    void initTestCase_data() { test::addTargets(); }
+    void cleanupTestCase() { vgpu::useTarget(""); }
+
+    void init() {
+        test::useTargetOfRow();
+        library.reset();
         device = vgpu::makeVirtualDevice();
         library = std::make_unique<gpu::KernelLibrary>(*device);
     }

@@ -4,7 +4,7 @@
 #include "gpu/ops/attention_backward.h"
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
-#include "tests/core/cpu/problem.h"
+#include "tests/core/cpu/nonfinite.h"
 
 #include <QTest>
 
@@ -50,8 +50,8 @@ struct TrueGradients {
                 }
                 for (double& w : weight)
                     sum += w = std::exp(w - most);
-                for (int64_t j = 0; j < keys; ++j)
-                    rowSum += (weight[at(j)] /= sum) * dp[at(j)];
+                for (int64_t j = 0; j < keys; ++j) // weights of -inf are 0, also where all are
+                    rowSum += (weight[at(j)] /= sum == 0 ? 1 : sum) * dp[at(j)];
                 for (int64_t j = 0; j < keys; ++j) {
                     const double ds = weight[at(j)] * (dp[at(j)] - rowSum) * double(s.scale),
                                  size =
@@ -149,6 +149,45 @@ class BackwardKernelsTest : public QObject {
         compare("dQ", g.dq, truth.dq, truth.sizeQ);
         compare("dK", g.dk, truth.dk, truth.sizeK);
         compare("dV", g.dv, truth.dv, truth.sizeV);
+    }
+
+    void nothingThatIsNoNumberIsHidden_data() {
+        QTest::addColumn<int>("rung");
+        QTest::addColumn<int>("shape");
+        QTest::addColumn<int>("situation");
+        QTest::addColumn<bool>("causal");
+        for (const gpu::BackwardRung rung : {gpu::BackwardRung::Standard, gpu::BackwardRung::Flash2})
+            for (const int s : {1, 2, 3, 5})
+                for (int i = 0; i < static_cast<int>(std::size(situations)); ++i)
+                    for (const bool causal : {false, true})
+                        QTest::addRow("%s, shape %d, %s%s", std::string(gpu::name(rung)).c_str(), s, situations[i].name,
+                                      causal ? ", causal" : "")
+                            << static_cast<int>(rung) << s << i << causal;
+    }
+    void nothingThatIsNoNumberIsHidden() { // NaN in the gradients exactly where the chain rule says so
+        QFETCH(int, rung);
+        QFETCH(int, shape);
+        QFETCH(int, situation);
+        QFETCH(bool, causal);
+        const Shape& s = shapes[shape];
+        OwnedProblem p({s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, 0, causal});
+        situations[situation].poison(p);
+        const std::vector<float> dOut = wave(static_cast<int>(p.q.size()), 0.37f);
+        const gpu::AttentionShape asked{s.batch,  s.queryHeads, s.keyHeads,    s.queryLen,
+                                        s.keyLen, s.headDim,    p.shape.scale, causal};
+        const gpu::AttentionRun forward =
+            gpu::attentionForward(library, gpu::AttentionRung::Flash2, asked, p.q.data(), p.k.data(), p.v.data());
+        const gpu::AttentionGradients g =
+            gpu::attentionBackward(library, static_cast<gpu::BackwardRung>(rung), asked, p.q.data(), p.k.data(),
+                                   p.v.data(), forward.o.data(), forward.lse.data(), dOut.data());
+        const TrueGradients truth(p, dOut);
+        const auto sizes = [](const std::vector<double>& size) {
+            return [&](size_t i) { return std::isfinite(size[i]) ? size[i] * 0x1p-24 * 64 + 1e-30 : 1e-4; };
+        };
+        for (const std::string& different : {differences("dQ", g.dq.data(), truth.dq, sizes(truth.sizeQ)),
+                                             differences("dK", g.dk.data(), truth.dk, sizes(truth.sizeK)),
+                                             differences("dV", g.dv.data(), truth.dv, sizes(truth.sizeV))})
+            QVERIFY2(different.empty(), different.c_str());
     }
 
     void softmax() {

@@ -1,4 +1,5 @@
 // Bytes of registers: prmt in all its modes, against the table of the PTX manual (9.7.9.7), and registers of 128 bits.
+#include "each_target.h"
 #include "ptx_builder.h"
 
 #include "gpu/error.h"
@@ -59,6 +60,10 @@ class BytesTest : public QObject {
     }
 
   private slots:
+    void initTestCase_data() { test::addTargets(); }
+    void init() { test::useTargetOfRow(); }
+    void cleanupTestCase() { vgpu::useTarget(""); }
+
     void permutationsByModeFollowTheManual() {
         for (const Mode& mode : modes)
             for (uint32_t selector = 0; selector < 4; ++selector) {

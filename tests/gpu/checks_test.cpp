@@ -1,4 +1,5 @@
 // Kernels that are wrong on purpose: each is found, and said where. And counters against what a hand counts.
+#include "each_target.h"
 #include "gpu/error.h"
 #include "gpu/virtual/virtual_device.h"
 
@@ -58,6 +59,10 @@ class ChecksTest : public QObject {
 #define VERIFY_CONTAINS(text, part) QVERIFY2(QString::fromStdString(text).contains(part), (text).c_str())
 
   private slots:
+    void initTestCase_data() { test::addTargets(); }
+    void init() { test::useTargetOfRow(); }
+    void cleanupTestCase() { vgpu::useTarget(""); }
+
     void aReaderAmongSeveralThatWritesIsARace() {
         // Both warps read word t % 32; then warp 0 writes it while warp 1 may still read.
         const std::string read = "and.b32 %x, %t, 31;\nshl.b32 %x, %x, 2;\nmov.u32 %y, s;\nadd.u32 %x, %x, %y;\n"

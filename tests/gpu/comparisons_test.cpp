@@ -1,5 +1,6 @@
 // Comparisons of 16-bit numbers and their pairs, and what else gives a predicate: all 65,536 numbers of each format,
 // against the definition in real numbers.
+#include "each_target.h"
 #include "ptx_builder.h"
 
 #include "gpu/error.h"
@@ -149,6 +150,10 @@ class ComparisonsTest : public QObject {
     }
 
   private slots:
+    void initTestCase_data() { test::addTargets(); }
+    void init() { test::useTargetOfRow(); }
+    void cleanupTestCase() { vgpu::useTarget(""); }
+
     void everyRelationOfPairsOfAllNumbers() {
         for (const Format& f : formats) {
             std::string body = "mov.b32 %d, 0;\n";

@@ -1,5 +1,6 @@
 // Single instructions, bit for bit, against the host's IEEE arithmetic (its rounding mode set), 128-bit integers and
 // the bits of the standard library. 61 lanes: one full warp, one with a mask.
+#include "each_target.h"
 #include "ptx_builder.h"
 
 #include "gpu/error.h"
@@ -138,6 +139,10 @@ class InstructionsTest : public QObject {
     }
 
   private slots:
+    void initTestCase_data() { test::addTargets(); }
+    void init() { test::useTargetOfRow(); }
+    void cleanupTestCase() { vgpu::useTarget(""); }
+
     void integers() {
         const auto s = [](uint32_t x) { return static_cast<int64_t>(static_cast<int32_t>(x)); };
         words32("add.s32 %d, %a, %b;", [](auto a, auto b, auto) { return a + b; });

@@ -1,4 +1,5 @@
 // PTX that Triton and clang wrote, against plain C++.
+#include "each_target.h"
 #include "gpu/number/half.h"
 #include "gpu/virtual/virtual_device.h"
 
@@ -71,6 +72,10 @@ class OtherCompilersTest : public QObject {
     }
 
   private slots:
+    void initTestCase_data() { test::addTargets(); }
+    void init() { test::useTargetOfRow(); }
+    void cleanupTestCase() { vgpu::useTarget(""); }
+
     void tritonSoftmax() {
         const int rows = 3, n = 900;
         const auto x = wave(rows * n, 0.7f);

@@ -1,4 +1,5 @@
 // Whole programs, compiled by nvcc, against what C++ computes: divergence, calls, warp exchange, atomics, printf.
+#include "each_target.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <QFile>
@@ -45,7 +46,12 @@ class ProgramsTest : public QObject {
     }
 
   private slots:
-    void initTestCase() {
+    void initTestCase_data() { test::addTargets(); }
+    void cleanupTestCase() { vgpu::useTarget(""); }
+
+    void init() {
+        test::useTargetOfRow();
+        module.reset();
         device = vgpu::makeVirtualDevice();
         QFile file(WARPLIGHT_TEST_DATA "/data/ptx/programs.ptx");
         QVERIFY(file.open(QIODevice::ReadOnly));

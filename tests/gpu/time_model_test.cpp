@@ -3,7 +3,12 @@
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
 
+#include <QFile>
 #include <QTest>
+
+#include <cmath>
+#include <string>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::gpu;
@@ -58,6 +63,92 @@ class TimeModelTest : public QObject {
         QVERIFY(one == two);
         for (const uint64_t clock : one.first)
             QCOMPARE(clock, one.first[0]);
+    }
+
+    /// The first lessons of every course: products of matrices, each step in its place, and about as far from the one
+    /// before as others measured on an RTX A6000 at 4,096 (S. Boehm, "How to Optimize a CUDA Matmul Kernel for
+    /// cuBLAS-like Performance", 2022: 309, 1987, 2980, 8475, 15972 and 18237 GFLOP/s).
+    void aLadderOfMatrixProductsComesOutInOrder() {
+        struct Rung {
+            const char* kernel;
+            uint32_t tile;
+            Extent block;
+            double measured; ///< GFLOP/s
+        };
+        const Rung rungs[] = {{"naive", 32, {32, 32}, 309},        {"coalesced", 32, {32, 32}, 1987},
+                              {"sharedTiles", 32, {32, 32}, 2980}, {"registers1d", 64, {512}, 8475},
+                              {"registers2d", 128, {256}, 15972},  {"vectorised", 128, {256}, 18237}};
+        QFile file(WARPLIGHT_TEST_DATA "/data/ptx/matmul_ladder.ptx");
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        const auto module = device->load(file.readAll().toStdString(), "matmul_ladder.ptx");
+        constexpr uint32_t rows = 2688, columns = 512; // 84 blocks of 128 × 128: each multiprocessor has one
+        constexpr int inner = 64;
+        std::vector<float> a(rows * inner), b(inner * columns), expected(rows * columns), c(rows * columns);
+        for (size_t i = 0; i < a.size(); ++i)
+            a[i] = static_cast<float>(i % 7) - 3;
+        for (size_t i = 0; i < b.size(); ++i)
+            b[i] = static_cast<float>(i % 5) - 2;
+        for (size_t row = 0; row < rows; ++row)
+            for (size_t k = 0; k < inner; ++k)
+                for (size_t column = 0; column < columns; ++column)
+                    expected[row * columns + column] += a[row * inner + k] * b[k * columns + column];
+        Buffer da(*device, rows * inner * 4, "A"), db(*device, inner * columns * 4, "B"),
+            dc(*device, rows * columns * 4, "C");
+        da.upload(a.data());
+        db.upload(b.data());
+        double before = 0, measuredBefore = 0;
+        for (const Rung& rung : rungs) {
+            LaunchConfig config;
+            config.grid = {columns / rung.tile, rows / rung.tile};
+            config.block = rung.block;
+            config.gpu = "A6000";
+            const LaunchStats stats = module->kernel(rung.kernel)
+                                          .launch(config, std::vector<Argument>{da.address(), db.address(),
+                                                                                dc.address(), int(columns), inner});
+            dc.download(c.data());
+            QVERIFY2(c == expected, rung.kernel);
+            // Without the launch, which 4,096 hides.
+            const double part = stats.modelled->parts.at(stats.modelled->limit);
+            const double rate = 2e-9 * rows * columns * inner / part;
+            qInfo("%-12s %8.0f GFLOP/s modelled, %6.0f measured, limited by %s", rung.kernel, rate, rung.measured,
+                  stats.modelled->limit.c_str());
+            QVERIFY2(rate > before, rung.kernel);
+            QVERIFY2(rate > rung.measured / 2 && rate < rung.measured * 2, rung.kernel);
+            if (before > 0) {
+                const double step = rate / before / (rung.measured / measuredBefore);
+                QVERIFY2(step > 0.5 && step < 2, rung.kernel);
+            }
+            before = rate;
+            measuredBefore = rung.measured;
+        }
+    }
+
+    /// 32 lines a request against one, all in the L1: one look-up a clock for each line.
+    void aRequestCostsItsLines() {
+        const auto run = [&](const std::string& shift) {
+            const std::string text =
+                ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 x)\n{\n.reg .b64 %a, "
+                "%o;\n"
+                ".reg .b32 %t, %v, %s, %i;\n.reg .pred %p;\nld.param.u64 %a, [x];\nmov.u32 %t, %tid.x;\n" +
+                shift +
+                "cvt.u64.u32 %o, %t;\nadd.s64 %a, %a, %o;\nmov.u32 %i, 0;\nL: ld.global.u32 %v, [%a];\nadd.u32 %s, %s, "
+                "%v;\nadd.u32 %i, %i, 1;\nsetp.lt.u32 %p, %i, 512;\n@%p bra L;\nst.global.u32 [%a], %s;\nret;\n}\n";
+            Buffer x(*device, 4096, "x");
+            x.upload(std::vector<char>(4096).data());
+            LaunchConfig config;
+            config.block = {32};
+            config.gpu = "A100";
+            return *device->load(text, "lines.ptx")
+                        ->kernel("k")
+                        .launch(config, std::vector<Argument>{x.address()})
+                        .modelled;
+        };
+        const Modelled apart = run("shl.b32 %t, %t, 7;\n"), together = run("shl.b32 %t, %t, 2;\n");
+        const char* part = "L1 and shared memory";
+        QVERIFY(std::fabs(apart.parts.at(part) / together.parts.at(part) / 32 - 1) < 0.01);
+        QVERIFY(std::fabs(apart.parts.at(part) * vgpu::gpuProfile("A100").clockHz / (513 * 32) - 1) < 0.01);
+        QCOMPARE(apart.limit, std::string(part));
+        QVERIFY(apart.seconds > 1.5 * together.seconds);
     }
 
     void occupancyTakesTheCompilersRegisters() {

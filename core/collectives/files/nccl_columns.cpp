@@ -8,15 +8,9 @@
 namespace warplight::collectives {
 namespace {
 
-constexpr double microsecond = 1e-6, gigabyte = 1e9;
+using Kind = NcclField::Kind;
 
-std::optional<int64_t> integer(std::string_view text) {
-    int64_t value = 0;
-    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (read.ec != std::errc() || read.ptr != text.data() + text.size())
-        return {};
-    return value;
-}
+constexpr double gigabyte = 1e9;
 
 /// "32KiB", "1GB" (the bench's older versions mean the same 2^30 by it), "512".
 std::optional<int64_t> payload(std::string_view text) {
@@ -56,58 +50,95 @@ std::optional<PrintedNumber> bandwidth(std::string_view text) {
     return number;
 }
 
+/// The number that a cell begins with when a line of somebody else is stuck to it: "0node-7:41:41" is 0.
+std::string_view numberBefore(std::string_view cell) {
+    if (cell.find_first_not_of("0123456789.eE+-") == cell.npos)
+        return {}; // another number, not two texts
+    if (cell.starts_with("N/A"))
+        return cell.substr(0, 3);
+    const size_t digits = std::min(cell.find_first_not_of("0123456789.+-"), cell.size());
+    for (size_t length = digits; length > 0; --length)
+        if (const auto number = cell.substr(0, length);
+            printedNumber(number) && !(length > 1 && number[0] == '0' && number[1] != '.'))
+            return number;
+    return {};
+}
+
+/// A column's name with something stuck to it.
+NcclField fieldBefore(std::string_view word) {
+    for (const std::string_view name : {"#wrong", "wrong", "error", "busbw", "algbw"})
+        if (word.starts_with(name))
+            return ncclFieldOf(name);
+    return {};
+}
+
+/// Punctuation and key=value are what log tools add, no names of columns.
+bool looksLikeAName(std::string_view word) {
+    return word.find_first_of("=:|<>[]{}\"'") == word.npos &&
+           std::any_of(word.begin(), word.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
+}
+
 } // namespace
 
 bool NcclColumns::has(Kind kind) const {
-    return std::any_of(columns.begin(), columns.end(), [&](const Column& c) { return c.kind == kind; });
+    return std::any_of(columns.begin(), columns.end(), [&](const NcclField& c) { return c.kind == kind; });
 }
 
 std::optional<NcclColumns> NcclColumns::of(std::span<const std::string_view> words) {
-    struct Name {
-        std::string_view name;
-        Kind kind;
+    const auto bare = [](std::string_view word) {
+        return word.substr(std::min(word.find_first_not_of('#'), word.size()));
     };
-    constexpr std::array<Name, 21> names{{
-        {"size", Kind::Size},
-        {"bytes", Kind::Size},
-        {"count", Kind::Count},
-        {"N", Kind::Count},
-        {"type", Kind::Type},
-        {"redop", Kind::Redop},
-        {"op", Kind::Redop},
-        {"root", Kind::Root},
-        {"time", Kind::Time},
-        {"cputime", Kind::Time},
-        {"algbw", Kind::Algbw},
-        {"busbw", Kind::Busbw},
-        {"#wrong", Kind::Wrong},
-        {"wrong", Kind::Wrong}, // the # went with those that a log tool took
-        {"error", Kind::Error},
-        {"res", Kind::Error},
-        {"i_min", Kind::Min},
-        {"i_max", Kind::Max},
-        {"i_p99", Kind::P99},
-        {"i_cv%", Kind::Variation},
-        {"timestamp", Kind::Timestamp},
-    }};
-    if (words.size() < 4 || (words[0] != "size" && words[0] != "bytes"))
+    const auto first = std::find_if(words.begin(), words.end(),
+                                    [&](std::string_view w) { return bare(w) == "size" || bare(w) == "bytes"; });
+    if (words.end() - first < 4)
         return {};
     NcclColumns made;
+    for (auto label = words.begin(); label != first; ++label)
+        made.labels += label->find_first_not_of('#') != label->npos;
+    const bool first1 = bare(*first) == "bytes"; // NCCL 1 prints milliseconds and names no unit
+    std::vector<std::string_view> unknown;       // so far behind the last known name
     int half = -1;
-    for (const std::string_view word : words) {
-        const auto found = std::find_if(names.begin(), names.end(), [&](const Name& n) { return n.name == word; });
-        const Kind kind = found == names.end() ? Kind::Unknown : found->kind;
-        if (kind == Kind::Unknown)
-            made.unknownNames.emplace_back(word.substr(0, 40));
-        half += kind == Kind::Time;
-        made.cpuTime = made.cpuTime || word == "cputime";
-        const bool ofRow = kind == Kind::Timestamp || (kind <= Kind::Root && kind != Kind::Unknown);
-        made.columns.push_back({kind, ofRow ? -1 : half});
+    for (auto word = first; word != words.end(); ++word) {
+        NcclField field = word == first ? NcclField{Kind::Size} : ncclFieldOf(*word);
+        const bool stuck = field.kind == Kind::Unknown && (field = fieldBefore(*word)).kind != Kind::Unknown;
+        if (word != first && (field.kind == Kind::Size || (field.kind == Kind::Time && half == 1))) {
+            made.beside = true;
+            break;
+        }
+        if (field.kind == Kind::Unknown) {
+            unknown.push_back(*word);
+            continue;
+        }
+        for (const std::string_view between : unknown) {
+            made.unknownNames.emplace_back(between.substr(0, 40));
+            made.columns.push_back({Kind::Unknown, -1});
+        }
+        unknown.clear();
+        half += field.kind == Kind::Time;
+        field.half = field.measured() ? half : -1;
+        if (first1 && field.kind == Kind::Time)
+            field.unit = 1e-3;
+        made.columns.push_back(field);
+        if (stuck)
+            break;
     }
+    if (!made.beside) // behind the last one nothing is in the way, but somebody may miss it
+        for (const std::string_view name : unknown)
+            if (looksLikeAName(name) && made.unknownNames.size() < 8)
+                made.unknownNames.emplace_back(name.substr(0, 40));
     // Everything else may be missing; without these there is nothing to show.
-    if (half < 0 || half > 1 || !made.has(Kind::Busbw))
+    if (half < 0 || !made.has(Kind::Busbw))
         return {};
+    const bool cpuTime = std::any_of(made.columns.begin(), made.columns.end(), [](const auto& c) { return c.cpuTime; });
+    for (NcclField& column : made.columns)
+        column.cpuTime = cpuTime && column.kind == Kind::Time;
     return made;
+}
+
+NcclColumns NcclColumns::usual() {
+    constexpr std::array<std::string_view, 13> names{"size",  "count",  "type", "redop", "root",  "time",  "algbw",
+                                                     "busbw", "#wrong", "time", "algbw", "busbw", "#wrong"};
+    return *of(names);
 }
 
 std::optional<NcclColumns> NcclColumns::ofMarkdown(std::span<const std::string_view> cells) {
@@ -124,113 +155,80 @@ std::optional<NcclColumns> NcclColumns::ofMarkdown(std::span<const std::string_v
     return made;
 }
 
-size_t NcclColumns::words() const { return columns.size() + (has(Kind::Timestamp) ? 1 : 0); }
+bool NcclColumns::units(std::span<const std::string_view> words) {
+    double time = 0, rate = 0;
+    for (const std::string_view word : words) {
+        const double unit = word.starts_with('(') && word.ends_with(')') ? ncclUnitOf(word) : 0;
+        double& known = unit > 1e3 ? rate : time;
+        if (unit > 0 && known == 0)
+            known = unit;
+    }
+    if (time == 0 && rate == 0)
+        return false;
+    for (NcclField& column : columns) {
+        const bool ofTime = column.kind == Kind::Time || (column.kind >= Kind::Min && column.kind <= Kind::P99);
+        if (ofTime && time > 0)
+            column.unit = time;
+        if ((column.kind == Kind::Algbw || column.kind == Kind::Busbw) && rate > 0)
+            column.unit = rate;
+    }
+    unitsNamed = unitsNamed || time > 0;
+    return true;
+}
 
-std::optional<NcclColumns::Row> NcclColumns::row(std::span<const std::string_view> cells) const {
-    if (cells.size() > words())
-        return {};
-    const size_t missing = words() - cells.size();
-    if (missing == 0)
-        return fill(columns, cells);
+NcclColumns::Fit NcclColumns::fit(std::span<const std::string_view> words) const {
     // What may be blank: an operation or a root that a collective does not have, the half that was not run.
-    for (const bool half : {false, true})
-        for (const int blanks : {1, 2, 3, 0}) { // 1: redop, 2: root
-            std::vector<Column> present;
-            for (const Column& c : columns)
+    Fit best;
+    const bool twoHalves = std::any_of(columns.begin(), columns.end(), [](const NcclField& c) { return c.half == 1; });
+    std::vector<NcclField> present;
+    for (const bool half : {false, true}) {
+        if (half && !twoHalves)
+            break;
+        for (const int blanks : {0, 1, 2, 3}) { // 1: redop, 2: root
+            if ((blanks & 1 && !has(Kind::Redop)) || (blanks & 2 && !has(Kind::Root)))
+                continue;
+            present.clear();
+            for (const NcclField& c : columns)
                 if (!(half && c.half == 0) && !(blanks & 1 && c.kind == Kind::Redop) &&
                     !(blanks & 2 && c.kind == Kind::Root))
                     present.push_back(c);
-            if (columns.size() - present.size() == missing)
-                if (auto filled = fill(present, cells))
-                    return filled;
-        }
-    return {};
-}
-
-std::optional<NcclColumns::Row> NcclColumns::fill(std::span<const Column> present,
-                                                  std::span<const std::string_view> cells) const {
-    Row made;
-    size_t at = 0;
-    for (const Column& column : present) {
-        const std::string_view cell = cells[at];
-        at += column.kind == Kind::Timestamp ? 2 : 1; // date and time of day
-        if (column.kind == Kind::Unknown || column.kind == Kind::Timestamp)
-            continue;
-        if (column.kind == Kind::Type || column.kind == Kind::Redop) {
-            if (printedNumber(cell)) // a number: the cells are those of other columns
-                return {};
-            (column.kind == Kind::Type ? made.row.type : made.row.redop) = cell.substr(0, 40);
-            continue;
-        }
-        if (column.half < 0) {
-            const auto value = integer(cell);
-            if (!value || (*value < 0 && column.kind != Kind::Root) || *value < -1)
-                return {};
-            if (column.kind == Kind::Size)
-                made.row.bytes = *value;
-            else if (column.kind == Kind::Count)
-                made.row.count = *value;
-            else if (*value > 1'000'000'000)
-                return {};
-            else if (*value >= 0)
-                made.row.root = static_cast<int>(*value);
-            continue;
-        }
-        const auto number = printedNumber(cell);
-        if (!number || number->value < 0)
-            return {};
-        auto& slot = column.half == 0 ? made.row.outOfPlace : made.row.inPlace;
-        PrintedTiming& step = column.half == 0 ? made.outOfPlace : made.inPlace;
-        if (!slot)
-            slot.emplace().cpuTime = cpuTime;
-        const auto spread = [&]() -> NcclSpread& { return slot->spread ? *slot->spread : slot->spread.emplace(); };
-        const double value = number->value;
-        switch (column.kind) {
-        case Kind::Time:
-            slot->seconds = value * microsecond, step.seconds = number->halfStep * microsecond;
-            break;
-        case Kind::Algbw:
-            slot->algbw = value * gigabyte, step.algbw = number->halfStep * gigabyte;
-            break;
-        case Kind::Busbw:
-            slot->busbw = value * gigabyte, step.busbw = number->halfStep * gigabyte;
-            break;
-        case Kind::Wrong:
-            if (value >= 0 && value < 9e18)
-                slot->wrong = std::llround(value);
-            break;
-        case Kind::Error:
-            if (!std::isnan(value))
-                slot->error = value;
-            break;
-        case Kind::Min:
-            spread().min = value * microsecond;
-            break;
-        case Kind::Max:
-            spread().max = value * microsecond;
-            break;
-        case Kind::P99:
-            spread().p99 = value * microsecond;
-            break;
-        case Kind::Variation:
-            spread().variation = value * 1e-2;
-            break;
-        default:
-            break;
+            Fit fit = fill(present, words);
+            fit.oneHalf = half && fit.whole;
+            if (fit.whole && fit.printed.consistent())
+                return fit;
+            if (fit.whole ? !best.whole : !best.whole && fit.words > best.words)
+                best = std::move(fit);
         }
     }
-    // A time that is N/A is a half that was not run.
-    if (made.row.outOfPlace && std::isnan(made.row.outOfPlace->seconds))
-        made.row.outOfPlace.reset();
-    if (made.row.inPlace && std::isnan(made.row.inPlace->seconds))
-        made.row.inPlace.reset();
+    return best;
+}
+
+NcclColumns::Fit NcclColumns::fill(std::span<const NcclField> present, std::span<const std::string_view> cells) const {
+    const auto ignored = [](const NcclField& c) { return c.kind == Kind::Unknown || c.kind == Kind::Timestamp; };
+    size_t needed = present.size();
+    while (needed > 0 && ignored(present[needed - 1]))
+        --needed;
+    Fit made;
+    for (size_t i = 0; i < needed; ++i) {
+        if (made.words >= cells.size())
+            return made;
+        const std::string_view cell = cells[made.words];
+        if (!ignored(present[i]) && !made.printed.put(present[i], cell)) {
+            const std::string_view number = i + 1 == needed ? numberBefore(cell) : std::string_view();
+            if (number.empty() || !made.printed.put(present[i], number))
+                return made;
+        }
+        made.words += present[i].kind == Kind::Timestamp ? 2 : 1; // date and time of day
+    }
+    made.whole = true;
+    made.printed.finish();
     return made;
 }
 
-std::optional<NcclColumns::Row> NcclColumns::markdownRow(std::span<const std::string_view> cells) const {
+std::optional<NcclPrintedRow> NcclColumns::markdownRow(std::span<const std::string_view> cells) const {
     if (cells.size() != columns.size())
         return {};
-    Row made;
+    NcclPrintedRow made;
     NcclTiming timing;
     bool blank = false;
     for (size_t i = 0; i < cells.size(); ++i) {

@@ -1,61 +1,55 @@
 #pragma once
 
-#include "core/collectives/files/nccl_facts.h"
+#include "core/collectives/files/nccl_fields.h"
 
+#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace warplight::collectives {
 
 /// The columns of a table of nccl-tests, by their names: versions and options differ in which there are.
 class NcclColumns {
   public:
-    /// Of the words of a line; empty when it is no line of column names.
+    /// Of the words of a line that has them somewhere, whatever a launcher or a log collector put before and behind
+    /// them; empty when it is no line of column names.
     static std::optional<NcclColumns> of(std::span<const std::string_view> words);
     /// Of the cells of a markdown table's first line.
     static std::optional<NcclColumns> ofMarkdown(std::span<const std::string_view> cells);
+    /// As nccl-tests has them since 2.13, for rows whose line of names is lost.
+    static NcclColumns usual();
 
-    struct Row {
-        NcclRow row;
-        PrintedTiming outOfPlace, inPlace;
+    /// How far the words of a line are a row.
+    struct Fit {
+        NcclPrintedRow printed;
+        size_t words = 0;     ///< that fit, from the first on
+        bool whole = false;   ///< the row has all of its cells; what comes behind is somebody else's
+        bool oneHalf = false; ///< whole only if the out-of-place half is blank: may as well be cut behind it
     };
-    /// Empty when the cells do not fit: the line is cut, or something else was printed into it. Blank cells (redop,
-    /// root, the whole out-of-place half) are found by what is there.
-    std::optional<Row> row(std::span<const std::string_view> words) const;
+    /// Blank cells (redop, root, the whole out-of-place half) are found by what is there. The last number may have
+    /// another text stuck to it.
+    Fit fit(std::span<const std::string_view> words) const;
     /// A row of markdown; its times follow from size and bandwidth.
-    std::optional<Row> markdownRow(std::span<const std::string_view> cells) const;
+    std::optional<NcclPrintedRow> markdownRow(std::span<const std::string_view> cells) const;
 
-    size_t words() const; ///< in a full row
+    /// Takes the words of the line below the names, "(B) (elements) (us) (GB/s)"; false when it is none.
+    bool units(std::span<const std::string_view> words);
+    bool namesUnits() const { return unitsNamed; }
+
+    size_t labelWords() const { return labels; } ///< that stand before the names, and so before each row
+    bool tableBeside() const { return beside; }  ///< another table begins in the same line
     const std::vector<std::string>& unknown() const { return unknownNames; }
 
   private:
-    enum class Kind {
-        Size,
-        Count,
-        Type,
-        Redop,
-        Root,
-        Time,
-        Algbw,
-        Busbw,
-        Wrong,
-        Error,
-        Min,
-        Max,
-        P99,
-        Variation,
-        Timestamp,
-        Unknown
-    };
-    struct Column {
-        Kind kind;
-        int half; ///< -1: describes the row; 0: out of place; 1: in place
-    };
-    bool has(Kind kind) const;
-    std::optional<Row> fill(std::span<const Column> present, std::span<const std::string_view> words) const;
+    bool has(NcclField::Kind kind) const;
+    Fit fill(std::span<const NcclField> present, std::span<const std::string_view> words) const;
 
-    std::vector<Column> columns;
+    std::vector<NcclField> columns;
     std::vector<std::string> unknownNames;
-    bool cpuTime = false;
+    size_t labels = 0;
+    bool beside = false, unitsNamed = false;
 };
 
 } // namespace warplight::collectives

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <fmt/format.h>
@@ -32,7 +33,42 @@ bool near(double value, double expected, double step) {
     return std::fabs(value - expected) <= step + slack * std::fabs(expected);
 }
 
+/// Whether the test adds up, and whether it has a root: what the columns redop and root tell.
+bool reduces(NcclTest t) { return t == NcclTest::AllReduce || t == NcclTest::Reduce || t == NcclTest::ReduceScatter; }
+bool isRooted(NcclTest t) {
+    return t == NcclTest::Broadcast || t == NcclTest::Reduce || t == NcclTest::Gather || t == NcclTest::Scatter;
+}
+
+bool hasReduction(const NcclTests& run) {
+    return std::any_of(run.rows.begin(), run.rows.end(),
+                       [](const NcclRow& r) { return !r.redop.empty() && r.redop != "none"; });
+}
+bool hasRoot(const NcclTests& run) {
+    return std::any_of(run.rows.begin(), run.rows.end(), [](const NcclRow& r) { return !!r.root; });
+}
+
 } // namespace
+
+bool isSizeOverTime(int64_t bytes, double seconds, double algbw, const PrintedTiming& steps) {
+    const double expected = static_cast<double>(bytes) / seconds;
+    return near(algbw, expected, steps.algbw + expected * steps.seconds / seconds);
+}
+
+std::string counted(int64_t count, std::string_view what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::string ncclSizeText(int64_t bytes) {
+    constexpr std::array<std::string_view, 5> units{"KiB", "MiB", "GiB", "TiB", "PiB"};
+    std::string text = fmt::format("{} B", bytes);
+    for (const std::string_view unit : units) {
+        if (bytes == 0 || bytes % 1024 != 0)
+            break;
+        bytes /= 1024;
+        text = fmt::format("{} {}", bytes, unit);
+    }
+    return text;
+}
 
 std::string_view nameOf(NcclTest test) {
     return std::find_if(known.begin(), known.end(), [&](const Known& k) { return k.test == test; })->name;
@@ -50,7 +86,15 @@ NcclTest ncclTestOf(std::string_view program) {
         return NcclTest::AllGather;
     if (program == "reduce_scatter_tensor")
         return NcclTest::ReduceScatter;
-    const auto found = std::find_if(known.begin() + 1, known.end(), [&](const Known& k) { return k.name == program; });
+    std::string plain; // rccl-tests and others write "AllReduce"
+    for (const char c : program.substr(0, 64))
+        if (std::isalnum(static_cast<unsigned char>(c)))
+            plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const auto found = std::find_if(known.begin() + 1, known.end(), [&](const Known& k) {
+        std::string name(k.name);
+        std::erase(name, '_');
+        return name == plain;
+    });
     return found == known.end() ? NcclTest::Unknown : found->test;
 }
 
@@ -109,7 +153,10 @@ void RankCount::add(int64_t group, int64_t rank, std::string host, const std::st
         ++repeated;
         return;
     }
-    hosts.insert(std::move(host));
+    if (!host.empty())
+        hosts.insert(std::move(host));
+    if (device.empty()) // its line was cut
+        return;
     const auto same = std::find_if(devices.begin(), devices.end(), [&](const auto& d) { return d.name == device; });
     if (same != devices.end())
         ++same->count;
@@ -118,10 +165,11 @@ void RankCount::add(int64_t group, int64_t rank, std::string host, const std::st
 }
 
 void RankCount::into(NcclTests& run, int64_t ranksEach) const {
-    int64_t first = 0, groups = 0, inGroup = 0;
+    int64_t first = 0, groups = 0, inGroup = 0, highest = 0;
     bool uneven = false;
     for (auto at = seen.begin(); at != seen.end(); ++at) {
         ++inGroup;
+        highest = std::max(highest, at->second);
         if (const auto next = std::next(at); next == seen.end() || next->first != at->first) {
             first = groups++ == 0 ? inGroup : first;
             uneven = uneven || inGroup != first;
@@ -129,18 +177,25 @@ void RankCount::into(NcclTests& run, int64_t ranksEach) const {
         }
     }
     const auto ranksOf = [&](int64_t names) { return static_cast<int>(std::min(names * ranksEach, mostRanks)); };
-    run.ranks = ranksOf(first);
+    // Numbers go on from group to group, or begin anew in each; processes of several ranks count them all.
+    const auto named = static_cast<int64_t>(seen.size());
+    const bool partial = ranksEach == 1 && groups == 1 && highest + 1 > named && highest < mostRanks;
+    run.ranks = partial ? static_cast<int>(highest + 1) : ranksOf(first);
     run.hosts = static_cast<int>(hosts.size());
     for (const NcclTests::Device& device : devices)
         run.devices.push_back({device.name, ranksOf(device.count)});
+    if (partial)
+        run.warnings.push_back(fmt::format("Of its ranks {} named, the highest is rank {}: {} are taken.",
+                                           named == 1 ? "one is" : fmt::format("{} are", named), highest,
+                                           counted(highest + 1, "rank")));
     if (uneven)
         run.warnings.push_back(fmt::format("The {} groups of ranks differ in size; bandwidths are checked with the {} "
-                                           "ranks of the first.",
-                                           groups, run.ranks));
+                                           "of the first.",
+                                           groups, counted(run.ranks, "rank")));
     if (repeated > 0)
-        run.warnings.push_back(fmt::format(
-            "{} ranks are named twice: several runs of one process each, as a build without MPI makes them?",
-            repeated));
+        run.warnings.push_back(fmt::format("{} named twice: several runs of one process each, as a build without MPI "
+                                           "makes them?",
+                                           repeated == 1 ? "1 rank is" : fmt::format("{} ranks are", repeated)));
 }
 
 void BandwidthCheck::add(int64_t bytes, const NcclTiming& timing, const PrintedTiming& steps,
@@ -149,26 +204,92 @@ void BandwidthCheck::add(int64_t bytes, const NcclTiming& timing, const PrintedT
         seen.push_back({bytes, timing.seconds, timing.algbw, timing.busbw, steps, where});
 }
 
+double BandwidthCheck::correctTimeUnit(NcclTests& run) {
+    const auto fitting = [&](double factor) {
+        return std::count_if(seen.begin(), seen.end(), [&](const Seen& s) {
+            PrintedTiming steps = s.steps;
+            steps.seconds *= factor;
+            return isSizeOverTime(s.bytes, s.seconds * factor, s.algbw, steps);
+        });
+    };
+    const auto all = static_cast<std::ptrdiff_t>(seen.size());
+    if (2 * fitting(1) >= all)
+        return 1;
+    for (const double factor : {1e3, 1e6, 1e-3})
+        if (4 * fitting(factor) >= 3 * all) {
+            for (Seen& s : seen)
+                s.seconds *= factor, s.steps.seconds *= factor;
+            for (NcclRow& row : run.rows)
+                for (auto* half : {&row.outOfPlace, &row.inPlace})
+                    if (*half)
+                        (*half)->seconds *= factor;
+            return factor;
+        }
+    return 1;
+}
+
+/// The one number of ranks, from `least` on, that makes every bus bandwidth of its algorithm bandwidth.
+std::optional<int> BandwidthCheck::ranksOf(NcclTest test, int least) const {
+    // factor(n) = k (n - 1) / n: the ratio of the bandwidths and its rounding leave a range of n.
+    const double k = test == NcclTest::AllReduce ? 2 : 1;
+    double from = std::max(least, 2), to = static_cast<double>(mostRanks);
+    for (const Seen& s : seen) {
+        const double low = (s.busbw - s.steps.busbw) / (s.algbw + s.steps.algbw) / k;
+        const double high = (s.busbw + s.steps.busbw) / std::max(s.algbw - s.steps.algbw, 1e-30) / k;
+        from = std::max(from, low < 1 ? 1 / (1 - low) : to + 1);
+        if (high < 1)
+            to = std::min(to, 1 / (1 - high));
+    }
+    const double first = std::ceil(from - 1e-9), last = std::floor(to + 1e-9);
+    return first == last ? std::optional(static_cast<int>(first)) : std::nullopt;
+}
+
+/// Where the file names no rank, or its bandwidths cannot be those of so few.
+void BandwidthCheck::tellRanks(NcclTests& run) const {
+    if (seen.empty() || run.form == NcclTests::Form::Markdown)
+        return;
+    NcclTest test = run.test;
+    if (test == NcclTest::Unknown) {
+        const bool more =
+            std::all_of(seen.begin(), seen.end(), [](const Seen& s) { return s.busbw > 1.005 * s.algbw; });
+        test = hasRoot(run) ? NcclTest::Gather : more ? NcclTest::AllReduce : NcclTest::ReduceScatter;
+        if (hasReduction(run) != reduces(test))
+            test = NcclTest::AllToAll; // or all-gather, with the same factor
+    }
+    const auto one = busFactor(test, 1);
+    const bool tooFew = run.ranks == 1 && one == 0.0 &&
+                        std::any_of(seen.begin(), seen.end(), [](const Seen& s) { return s.busbw > s.steps.busbw; });
+    if (one != 0.0 || !(run.ranks == 0 || tooFew))
+        return;
+    if (const auto ranks = ranksOf(test, 2)) {
+        if (tooFew)
+            run.warnings.push_back(fmt::format("One rank is named, but the bus bandwidths are those of {}, which are "
+                                               "taken.",
+                                               counted(*ranks, "rank")));
+        run.ranks = *ranks;
+        run.ranksFromBandwidths = true;
+    } else if (tooFew) {
+        run.warnings.push_back("One rank is named, but the bus bandwidths are those of more; how many is not known.");
+        run.ranks = 0;
+    }
+}
+
 void BandwidthCheck::into(NcclTests& run) const {
     const auto factorFits = [&](double factor) {
         return std::all_of(seen.begin(), seen.end(), [&](const Seen& s) {
             return near(s.busbw, s.algbw * factor, s.steps.busbw + factor * s.steps.algbw);
         });
     };
+    tellRanks(run);
     if (run.test == NcclTest::Unknown && run.ranks > 1 && !seen.empty()) {
-        const bool reduces = std::any_of(run.rows.begin(), run.rows.end(),
-                                         [](const NcclRow& r) { return !r.redop.empty() && r.redop != "none"; });
-        const bool rooted = std::any_of(run.rows.begin(), run.rows.end(), [](const NcclRow& r) { return !!r.root; });
+        const bool reducing = hasReduction(run), rooted = hasRoot(run);
         // Those that a reduction and a root leave over, told apart by their factor; all-gather and all-to-all, or
         // all-reduce and a plain send between two ranks, are not.
         std::vector<NcclTest> fitting;
         for (const Known& k : known) {
             const NcclTest t = k.test;
-            const bool ofReduction = t == NcclTest::AllReduce || t == NcclTest::Reduce || t == NcclTest::ReduceScatter;
-            const bool ofRoot =
-                t == NcclTest::Broadcast || t == NcclTest::Reduce || t == NcclTest::Gather || t == NcclTest::Scatter;
             const auto factor = busFactor(t, run.ranks);
-            if (factor && ofRoot == rooted && (ofReduction == reduces || (reduces && t == NcclTest::SendRecv)) &&
+            if (factor && isRooted(t) == rooted && (reduces(t) == reducing || (reducing && t == NcclTest::SendRecv)) &&
                 factorFits(*factor))
                 fitting.push_back(t);
         }
@@ -183,12 +304,12 @@ void BandwidthCheck::into(NcclTests& run) const {
     for (const Seen& s : seen) {
         const double size = static_cast<double>(s.bytes), algbw = size / s.seconds;
         const double step = algbw * s.steps.seconds / s.seconds;
-        if (!near(s.algbw, algbw, s.steps.algbw + step) && wrongAlgorithm++ == 0)
+        if (!isSizeOverTime(s.bytes, s.seconds, s.algbw, s.steps) && wrongAlgorithm++ == 0)
             algorithm = fmt::format("{} says {:.4g} GB/s, its size and time make {:.4g}", s.where, s.algbw * 1e-9,
                                     algbw * 1e-9);
         else if (factor && !near(s.busbw, algbw * *factor, s.steps.busbw + step * *factor) && wrongBus++ == 0)
-            bus = fmt::format("{} says {:.4g} GB/s, its time and {} ranks make {:.4g}", s.where, s.busbw * 1e-9,
-                              run.ranks, algbw * *factor * 1e-9);
+            bus = fmt::format("{} says {:.4g} GB/s, its time and {} make {:.4g}", s.where, s.busbw * 1e-9,
+                              counted(run.ranks, "rank"), algbw * *factor * 1e-9);
     }
     if (wrongAlgorithm > 0)
         run.warnings.push_back(fmt::format("The algorithm bandwidth of {} of {} results is not size over time: {}.",

@@ -23,11 +23,12 @@ std::optional<PrintedNumber> printedNumber(std::string_view text);
 /// 22809 is "2.28.9", 2708 is "2.7.8" (NCCL_VERSION_CODE of nccl.h, whose digits changed with 2.9); "" for nonsense.
 std::string ncclVersionText(int64_t code);
 
-/// Counts the ranks that a run names.
+/// Counts the ranks that a run names. Where some are left out of what was pasted, the highest number says how many
+/// there are.
 class RankCount {
   public:
     void add(int64_t group, int64_t rank, std::string host, const std::string& device);
-    bool empty() const { return devices.empty(); }
+    bool empty() const { return seen.empty(); }
     /// Fills in `ranks`, `hosts` and `devices`, with warnings about what does not fit together. `ranksEach`: a name
     /// stands for so many ranks.
     void into(NcclTests& run, int64_t ranksEach) const;
@@ -39,19 +40,36 @@ class RankCount {
     int64_t repeated = 0;
 };
 
+/// Marks the results whose elements are wrong, and warns of them: how many, and which is the first.
+void checkNcclValues(NcclTests& run);
+
+/// "1 rank", "8 ranks".
+std::string counted(int64_t count, std::string_view what);
+/// "64 MiB", "1000 B".
+std::string ncclSizeText(int64_t bytes);
+
 /// How far rounding may have moved a row's numbers, for the comparison of its bandwidths.
 struct PrintedTiming {
     double seconds = 0, algbw = 0, busbw = 0; ///< half steps
 };
 
+/// Whether an algorithm bandwidth is size over time, as far as rounding and averages of several ranks let it be told.
+bool isSizeOverTime(int64_t bytes, double seconds, double algbw, const PrintedTiming& steps);
+
 /// Compares bandwidths with what follows from time, size and ranks; counts what disagrees. One warning a run.
 class BandwidthCheck {
   public:
     void add(int64_t bytes, const NcclTiming& timing, const PrintedTiming& steps, const std::string& where);
-    /// With the run's test and ranks known; guesses the test from the bandwidths where the file does not name it.
+    /// For files that name no unit of time: the rows' times as the bandwidths say them to be, if they agree on one.
+    /// Returns what the times were too small by, 1 in most cases.
+    double correctTimeUnit(NcclTests& run);
+    /// With the run's test and ranks known; where the file does not name them, they are told from the bandwidths.
     void into(NcclTests& run) const;
 
   private:
+    std::optional<int> ranksOf(NcclTest test, int least) const;
+    void tellRanks(NcclTests& run) const;
+
     struct Seen {
         int64_t bytes;
         double seconds, algbw, busbw;

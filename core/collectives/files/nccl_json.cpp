@@ -1,6 +1,7 @@
 #include "core/collectives/files/nccl_text.h"
 #include "core/profiles/json_scanner.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <fmt/format.h>
@@ -39,8 +40,11 @@ class Reader {
         if (const std::string damage = source.damage(); !damage.empty())
             run.warnings.push_back(fmt::format("The file is not whole: {}.", damage));
         if (incomplete > 0)
-            run.warnings.push_back(fmt::format("{} results without a size are left out.", incomplete));
+            run.warnings.push_back(incomplete == 1
+                                       ? "1 result without a size is left out."
+                                       : fmt::format("{} results without a size are left out.", incomplete));
         check.into(run);
+        checkNcclValues(run);
         return std::move(run);
     }
 
@@ -114,14 +118,24 @@ class Reader {
                 if (const auto version = integer())
                     run.version = fmt::format("format {}", *version);
             } else if (key == "nccl_version") {
-                if (const auto code = integer())
-                    run.ncclVersion = ncclVersionText(*code);
+                const std::string said = scalar(); // a code, or "2.29.3"
+                int64_t code = 0;
+                std::from_chars(said.data(), said.data() + said.size(), code);
+                run.ncclVersion = said.find('.') != said.npos ? said.substr(0, 40) : ncclVersionText(code);
             } else if (key == "out_of_bounds") {
-                object(
-                    [&](const std::string& k) { k == "count" ? void(run.outOfBounds = integer()) : json.skipValue(); });
+                object([&](const std::string& k) {
+                    if (k == "count")
+                        run.outOfBounds = integer();
+                    else if (k == "okay")
+                        run.failed = scalar() == "false";
+                    else
+                        json.skipValue();
+                });
             } else if (key == "average_bus_bandwidth") {
                 object([&](const std::string& k) {
-                    if (k != "bandwidth")
+                    if (k == "okay")
+                        run.bandwidthLow = scalar() == "false";
+                    else if (k != "bandwidth")
                         json.skipValue();
                     else if (const auto value = number(); value && value->value >= 0)
                         run.averageBusBandwidth = value->value * gigabyte;
@@ -246,7 +260,8 @@ class Reader {
             }
         });
         if (timed)
-            slot = slot ? NcclTiming{made.seconds, made.cpuTime, made.algbw, made.busbw, made.wrong, {}, slot->spread}
+            slot = slot ? NcclTiming{made.seconds, made.cpuTime, made.algbw,   made.busbw,
+                                     made.wrong,   {},           slot->spread, false}
                         : made;
     }
 

@@ -1,6 +1,7 @@
 #include "core/collectives/files/nccl_tests.h"
 
 #include "core/collectives/files/nccl_facts.h"
+#include "core/collectives/files/nccl_records.h"
 #include "core/collectives/files/nccl_text.h"
 #include "core/error.h"
 
@@ -11,8 +12,38 @@
 namespace warplight::collectives {
 namespace {
 
-/// How far to look for the brace that JSON begins with.
-constexpr size_t startBytes = 4096;
+/// How far to look for what tells which JSON it is.
+constexpr size_t startBytes = 1 << 16;
+
+/// Whether the text begins as the document that nccl-tests -J writes, which is read as a stream: other JSON is looked
+/// for between lines of text.
+bool isOneDocument(std::string_view start) {
+    if (start.starts_with("\xEF\xBB\xBF"))
+        start.remove_prefix(3);
+    const size_t first = start.find_first_not_of(" \t\r\n");
+    if (first == start.npos || start[first] != '{')
+        return false;
+    const NcclJsonText found = readNcclJsonText(start);
+    if (!found.hasResults)
+        return false;
+    // Nothing else begins behind its end, as far as it can be seen.
+    int64_t open = 0;
+    bool quoted = false, escaped = false;
+    for (size_t at = first; at < start.size(); ++at) {
+        const char c = start[at];
+        if (quoted) {
+            quoted = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            ++open;
+        } else if ((c == '}' || c == ']') && --open == 0) {
+            return start.find_first_not_of(" \t\r\n", at + 1) == start.npos;
+        }
+    }
+    return true;
+}
 
 /// At least three digits, and two decimals as nccl-tests has them where they tell something.
 std::string number(double value) {
@@ -51,11 +82,7 @@ std::string half(const std::optional<NcclTiming>& t) {
 
 std::vector<NcclTests> readNcclTestRuns(profiles::ByteSource& source, const profiles::Reading& reading) {
     profiles::PeekSource peeked(source, reading);
-    std::string_view start = peeked.peek(startBytes);
-    if (start.starts_with("\xEF\xBB\xBF"))
-        start.remove_prefix(3);
-    const size_t first = start.find_first_not_of(" \t\r\n");
-    if (first != start.npos && start[first] == '{') {
+    if (isOneDocument(peeked.peek(startBytes))) {
         std::vector<NcclTests> runs;
         runs.push_back(readNcclJson(peeked, reading));
         return runs;

@@ -47,6 +47,7 @@ struct NcclTiming {
     std::optional<int64_t> wrong; ///< elements; unset when they were not checked
     std::optional<double> error;  ///< greatest deviation, which versions before 2.13 wrote in place of `wrong`
     std::optional<NcclSpread> spread;
+    bool valuesWrong = false; ///< elements were checked, and are not what they should be
 };
 
 struct NcclRow {
@@ -64,11 +65,12 @@ struct NcclRow {
 /// One run of nccl-tests, or of PyTorch's counterpart in stas00/ml-engineering (Form::Markdown). Neither the
 /// environment nor the arguments of a run are kept: they may hold secrets.
 struct NcclTests {
-    enum class Form { Text, Json, Markdown } form = Form::Text;
+    enum class Form { Text, Json, Markdown, Csv } form = Form::Text;
     std::string source; ///< the file
     NcclTest test = NcclTest::Unknown;
-    bool testFromBandwidths = false; ///< the file does not name it: told from the ratio of its bandwidths
-    int ranks = 0;                   ///< of one communicator; 0: the file does not say
+    bool testFromBandwidths = false;  ///< the file does not name it: told from the ratio of its bandwidths
+    int ranks = 0;                    ///< of one communicator; 0: the file does not say
+    bool ranksFromBandwidths = false; ///< the file does not name them: told from the ratio of its bandwidths
     int hosts = 0;
     std::string version;     ///< of nccl-tests, "2.17.6"; of the JSON format, "format 3"
     std::string ncclVersion; ///< "2.28.9"
@@ -79,15 +81,19 @@ struct NcclTests {
     std::vector<Device> devices;
     std::vector<NcclRow> rows; ///< in the file's order
     std::optional<int64_t> outOfBounds;
+    bool failed = false;                       ///< the run says FAILED of its values, or "okay": "false"
+    bool bandwidthLow = false;                 ///< the run says FAILED of the average that it was to reach
     std::optional<double> averageBusBandwidth; ///< bytes a second, as the file says
     bool truncated = false;                    ///< the run did not come to its end
     std::vector<std::string> comments;         ///< written before the table; not read
     std::vector<std::string> warnings;         ///< sentences
 };
 
-/// Reads what nccl-tests printed (also through mpirun, srun --label or a log that lost the `#`), its JSON (-J), or a
-/// markdown table; gzip is unpacked. Throws InputError naming the file, the line and what was expected when there is no
-/// table in it. Of several runs in one file the first, with a warning.
+/// Reads what nccl-tests or rccl-tests printed: tables in text, found by their column names and the shape of their
+/// rows, whatever launchers, log collectors and NCCL_DEBUG put before, behind and between; JSON (-J, -Z json, one
+/// object a line, log records that hold text); CSV; a markdown table. gzip is unpacked. Throws InputError naming the
+/// file, the line and what was expected when there is no table in it. Of several runs in one file the first, with a
+/// warning.
 NcclTests readNcclTests(const std::string& file);
 /// All of them.
 std::vector<NcclTests> readNcclTestRuns(const std::string& file);

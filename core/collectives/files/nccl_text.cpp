@@ -1,19 +1,21 @@
 #include "core/collectives/files/nccl_text.h"
 
 #include "core/collectives/files/nccl_columns.h"
+#include "core/collectives/files/nccl_pieces.h"
+#include "core/collectives/files/nccl_run.h"
+#include "core/error.h"
 #include "core/profiles/csv_reader.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::collectives {
 namespace {
 
-/// No line of these has as many words: what comes behind is not looked at.
-constexpr size_t mostWords = 64;
+constexpr size_t mostJson = 64 << 20; ///< bytes of one JSON value between lines of text
+constexpr int mostNested = 3;         ///< log records in log records
 
-bool isDigit(char c) { return c >= '0' && c <= '9'; }
 bool isSpace(char c) { return c == ' ' || c == '\t'; }
 
 std::string_view trimmed(std::string_view text) {
@@ -24,278 +26,392 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
-size_t digits(std::string_view text, size_t at) {
-    const size_t begin = at;
-    while (at < text.size() && isDigit(text[at]))
-        ++at;
-    return at - begin;
-}
-
-/// Without what launchers put before a line: "[1,0]<stdout>:" of mpirun, "0: " of srun --label.
-std::string_view withoutLabel(std::string_view text) {
-    if (text.starts_with('[')) { // newer ones write "[prterun-node-12@1,0]<stdout>:"
-        const size_t close = text.find(']');
-        for (const std::string_view stream : {"]<stdout>:", "]<stderr>:"})
-            if (close != text.npos && text.substr(close).starts_with(stream))
-                return text.substr(close + stream.size());
+/// Whether brackets and quotes that JSON opens are closed again, a line after the other.
+class JsonBalance {
+  public:
+    /// How much of the line belongs to the value.
+    size_t take(std::string_view line) {
+        for (size_t at = 0; at < line.size(); ++at) {
+            const char c = line[at];
+            if (escaped)
+                escaped = false;
+            else if (quoted)
+                escaped = c == '\\', quoted = c != '"';
+            else if (c == '"')
+                quoted = true;
+            else if (c == '{' || c == '[')
+                ++open;
+            else if ((c == '}' || c == ']') && --open == 0)
+                return at + 1;
+        }
+        escaped = false; // a line end is no character of it
+        return line.size();
     }
-    const size_t task = digits(text, 0);
-    if (task > 0 && (text.substr(task) == ":" || text.substr(task).starts_with(": ")))
-        return text.substr(task + 1);
-    return text;
-}
+    bool closed() const { return open == 0; }
 
-void split(std::string_view text, std::vector<std::string_view>& words) {
-    words.clear();
-    for (size_t at = 0; words.size() < mostWords;) {
-        while (at < text.size() && isSpace(text[at]))
-            ++at;
-        const size_t begin = at;
-        while (at < text.size() && !isSpace(text[at]))
-            ++at;
-        if (begin == at)
-            return;
-        words.push_back(text.substr(begin, at - begin));
+  private:
+    int64_t open = 0;
+    bool quoted = false, escaped = false;
+};
+
+/// Where JSON begins in a line, behind whatever label; npos: nowhere.
+size_t jsonBegin(std::string_view line) {
+    for (size_t at = line.find('{'); at != line.npos; at = line.find('{', at + 1)) {
+        const std::string_view rest = trimmed(line.substr(at + 1));
+        if (rest.starts_with('"') || (rest.empty() && trimmed(line.substr(0, at)).empty())) {
+            const size_t list = line.substr(0, at).find_last_not_of(" \t"); // "[{"
+            return list != line.npos && line[list] == '[' ? list : at;
+        }
     }
+    return trimmed(line) == "[" ? line.find('[') : line.npos;
 }
 
-/// "| a | b |": "a", "b".
-void splitMarkdown(std::string_view text, std::vector<std::string_view>& cells) {
-    cells.clear();
-    text.remove_prefix(1);
-    for (size_t bar = text.find('|'); bar != text.npos && cells.size() < mostWords; bar = text.find('|')) {
-        cells.push_back(trimmed(text.substr(0, bar)));
-        text.remove_prefix(bar + 1);
-    }
+/// Whether two lines begin alike but for digits, as a launcher's or a clock's labels do.
+bool samePrefix(std::string_view a, std::string_view b, size_t length) {
+    const auto isDigit = [](char c) { return c >= '0' && c <= '9'; };
+    return a.size() >= length && b.size() >= length &&
+           std::equal(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(length), b.begin(),
+                      [&](char x, char y) { return x == y || (isDigit(x) && isDigit(y)); });
 }
 
-std::optional<int64_t> integer(std::string_view text) {
-    int64_t value = 0;
-    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
-    return read.ec == std::errc() && read.ptr == text.data() + text.size() ? std::optional(value) : std::nullopt;
+/// Whether a line that is parted by tabs has names of several words in its cells; others are read by their words.
+bool needsTabs(std::string_view line) {
+    const std::vector<std::string> cells = profiles::splitLine(line, '\t');
+    return std::any_of(cells.begin(), cells.end(), [](const std::string& cell) {
+        return cell.find(' ') != cell.npos && ncclFieldOf(cell).kind != NcclField::Kind::Unknown;
+    });
 }
 
 class Reader {
   public:
-    Reader(profiles::ByteSource& source, const profiles::Reading& reading)
-        : lines(source, reading.name), name(reading.name) {}
+    Reader(profiles::ByteSource& source, const profiles::Reading& r)
+        : lines(source, r.name), damage(source), reading(r), building(r.name) {
+        building.beforeFinish = [this] {
+            endTable();
+            bench.reset();
+            cellFields.clear();
+            delimiter = 0;
+        };
+    }
 
     std::vector<NcclTests> read() {
         for (std::string text; lines.nextLine(text);)
-            line(trimmed(withoutLabel(trimmed(text))));
-        finish();
-        return std::move(runs);
+            line(plainNcclLine(text), lines.line());
+        if (!json.empty())
+            giveUpJson();
+        building.finish();
+        std::vector<NcclTests> runs = building.take();
+        if (const std::string why = damage.damage(); !why.empty())
+            for (NcclTests& run : runs)
+                run.warnings.push_back(fmt::format("The file is not whole: {}.", why));
+        refuseNone(runs);
+        return runs;
     }
 
   private:
-    void line(std::string_view text) {
-        if (text.starts_with('|')) {
-            markdown(text);
+    void line(const std::string& text, int64_t number) {
+        if (!json.empty()) {
+            goOnWithJson(text);
             return;
         }
-        const bool comment = text.starts_with('#');
-        while (text.starts_with('#') || (comment && !text.empty() && isSpace(text.front())))
-            text.remove_prefix(1);
-        split(text, words);
+        if (const size_t begin = manyLines || nested > 0 ? jsonBegin(text) : jsonOfOneLine(text);
+            begin != text.npos && nested < mostNested) {
+            jsonPrefix = begin;
+            jsonLine = number;
+            balance = {};
+            goOnWithJson(text);
+            if (nested > 0 && !json.empty()) // a text inside a text does not go on in the next
+                giveUpJson();
+            return;
+        }
+        plain(text, number);
+    }
+
+    size_t jsonOfOneLine(std::string_view text) const {
+        const size_t begin = jsonBegin(text);
+        if (begin == text.npos)
+            return begin;
+        JsonBalance one;
+        one.take(text.substr(begin));
+        return one.closed() ? begin : text.npos;
+    }
+
+    void goOnWithJson(const std::string& text) {
+        const bool first = json.empty();
+        const std::string_view part =
+            std::string_view(text).substr(first || samePrefix(text, jsonText, jsonPrefix) ? jsonPrefix : 0);
+        if (first)
+            jsonText = text;
+        const size_t taken = balance.take(part);
+        json.append(part.substr(0, taken)).append("\n");
+        if (balance.closed()) {
+            const std::string whole = std::exchange(json, {});
+            takeJson(whole);
+        } else if (json.size() > mostJson) {
+            giveUpJson();
+        }
+    }
+
+    /// It does not end: the document of a run that died, or no JSON at all.
+    void giveUpJson() {
+        const std::string begun = std::exchange(json, {});
+        if (takeJson(begun, true))
+            return;
+        manyLines = false;
+        const int64_t first = jsonLine;
+        int64_t offset = 0;
+        for (size_t at = 0; at < begun.size(); ++offset) {
+            const size_t end = std::min(begun.find('\n', at), begun.size());
+            plain(begun.substr(at, end - at), first + offset);
+            at = end + 1;
+        }
+    }
+
+    /// Whether there was something in it. What is `cut` counts only if it is a measurement.
+    bool takeJson(const std::string& text, bool cut = false) {
+        NcclJsonText found = readNcclJsonText(text);
+        if (found.hasResults) {
+            building.finish();
+            profiles::TextSource source(text);
+            try {
+                building.add(readNcclJson(source, {reading.name, nullptr, {}}));
+            } catch (const InputError& error) {
+                jsonRefusal = error.what();
+            }
+            return true;
+        }
+        for (size_t i = 0; i < found.records.size(); ++i)
+            building.keep(std::move(found.records[i]), fmt::format("line {}", jsonLine));
+        if (!found.records.empty())
+            return true;
+        if (cut)
+            return false;
+        bool any = false;
+        ++nested;
+        const int64_t number = jsonLine;
+        for (const std::string& all : found.texts)
+            for (size_t at = 0; at < all.size();) {
+                const size_t end = std::min(all.find('\n', at), all.size());
+                line(plainNcclLine(std::string_view(all).substr(at, end - at)), number);
+                at = end + 1;
+                any = true;
+            }
+        --nested;
+        sawJson = true;
+        return any;
+    }
+
+    void plain(const std::string& text, int64_t number) {
+        if (cellsOfTable(text, number))
+            return;
+        splitNcclWords(text, words);
         if (words.empty())
             return;
-        if (columns && !comment && isDigit(text.front())) {
-            row();
+        if (auto found = NcclColumns::of(words)) {
+            endTable();
+            building.begin(NcclTests::Form::Text);
+            beginTable(std::move(*found), number);
             return;
         }
-        facts(text);
-    }
-
-    /// What lines tell that are no rows.
-    void facts(std::string_view text) {
-        const std::string_view first = words[0];
-        const auto word = [&](size_t i) { return i < words.size() ? words[i] : std::string_view(); };
-        const auto last = [&](std::string_view mark) { return trimmed(text.substr(text.find(mark) + mark.size())); };
-        if (const auto found = NcclColumns::of(words)) {
-            begin(NcclTests::Form::Text);
-            columns = found;
-            tableLine = lines.line();
-            if (!columns->unknown().empty())
-                run.warnings.push_back(fmt::format("The column {} in line {} is not known and is left out.",
-                                                   fmt::join(columns->unknown(), ", "), tableLine));
-        } else if (first == "nccl-tests" && word(1) == "version") {
-            begin(NcclTests::Form::Text);
-            run.version = word(2).substr(0, 40);
-            for (const std::string_view w : words)
-                if (w.starts_with("nccl-library="))
-                    if (const auto code = integer(w.substr(13)))
-                        run.ncclVersion = ncclVersionText(*code);
-        } else if (first == "Collective" && word(1) == "test" && word(2) == "starting:") {
-            begin(NcclTests::Form::Text);
-            run.test = ncclTestOf(word(3));
-        } else if (first == "Collective" && word(1) == "test" && word(2) == "concluded:") {
-            concluded = true;
-        } else if (first == "nThread" && word(2) == "nGpus") {
-            begin(NcclTests::Form::Text);
-        } else if (first == "Rank") {
-            rank(text);
-        } else if (text.starts_with("Out of bounds values")) {
-            concluded = true;
-            split(last(":"), words);
-            if (!words.empty())
-                if (const auto count = integer(words[0]))
-                    run.outOfBounds = *count;
-        } else if (text.starts_with("Avg bus bandwidth")) {
-            concluded = true;
-            split(last(":"), words);
-            if (!words.empty())
-                if (const auto value = printedNumber(words[0]); value && value->value >= 0)
-                    run.averageBusBandwidth = value->value * 1e9;
-        } else if (first == "NCCL" && word(1) == "version") {
-            if (run.ncclVersion.empty())
-                run.ncclVersion = word(2).substr(0, std::min<size_t>(word(2).find('+'), 40));
-        } else if (text.starts_with("The average bandwidth")) {
-            bench(text);
-        } else if (const size_t at = text.find("name='"); at != text.npos) { // PyTorch's device properties
-            const std::string_view rest = text.substr(at + 6);
-            benchDevice = rest.substr(0, std::min<size_t>(rest.find('\''), 80));
-            if (run.form == NcclTests::Form::Markdown && !run.rows.empty() && run.devices.empty())
-                run.devices = {{benchDevice, run.ranks}};
-        } else if (run.test == NcclTest::Unknown && run.rows.empty()) {
-            for (const std::string_view w : words) // the command, where a log has it
-                if (run.test == NcclTest::Unknown && w.find("_perf") != w.npos)
-                    run.test = ncclTestOf(w);
-        }
-    }
-
-    /// "Rank  0 Group  0 Pid  6899 on host device  0 [0000:04:00] NVIDIA H100 80GB HBM3"; older: no Group, [0x04].
-    void rank(std::string_view text) {
-        int64_t number = -1, group = 0;
-        std::string_view host;
-        for (size_t i = 0; i + 1 < words.size(); ++i) {
-            const auto value = integer(words[i + 1]);
-            if (words[i] == "Rank" && value && number < 0)
-                number = *value;
-            else if (words[i] == "Group" && value)
-                group = *value;
-            else if (words[i] == "on" && host.empty())
-                host = words[i + 1];
-        }
-        const size_t open = text.find(" ["), close = text.find(']', std::min(open, text.size()));
-        if (number < 0 || host.empty() || close == text.npos)
+        if (columns && text.find('(') != text.npos && columns->units(words))
             return;
-        begin(NcclTests::Form::Text);
-        ranks.add(group, number, std::string(host.substr(0, 256)),
-                  std::string(trimmed(text.substr(close + 1)).substr(0, 80)));
-    }
-
-    /// "The average bandwidth of all_reduce over 4 ranks (5 warmups / 20 trials):"
-    void bench(std::string_view) {
-        begin(NcclTests::Form::Markdown);
-        for (size_t i = 0; i + 1 < words.size(); ++i) {
-            if (words[i] == "of" && run.test == NcclTest::Unknown)
-                run.test = ncclTestOf(words[i + 1]);
-            if (words[i] == "over")
-                if (const auto count = integer(words[i + 1]); count && *count > 0 && *count <= mostRanks)
-                    run.ranks = static_cast<int>(*count);
+        if (!pieces && headless()) {
+            endTable();
+            building.begin(NcclTests::Form::Text);
+            beginTable(NcclColumns::usual(), number);
+            building.run().warnings.push_back("The line of column names is missing: they are taken to be those of "
+                                              "nccl-tests since 2.13.");
         }
+        if (pieces) {
+            rows.clear();
+            pieces->line(text, words, number, rows);
+            keepRows();
+        }
+        building.facts(text, words);
     }
 
-    void markdown(std::string_view text) {
-        splitMarkdown(text, cells);
-        if (const auto found = NcclColumns::ofMarkdown(cells)) {
-            begin(NcclTests::Form::Markdown);
-            run.form = NcclTests::Form::Markdown;
-            columns = found;
-            tableLine = lines.line();
+    /// A row as nccl-tests has them, where no line named its columns.
+    bool headless() const {
+        for (size_t s = 0; s + 13 <= words.size(); ++s)
+            if (words[s].find_first_not_of("0123456789") == std::string_view::npos && words[s].size() > 1) {
+                const auto fit = NcclColumns::usual().fit(std::span(words).subspan(s));
+                return fit.whole && !fit.oneHalf && fit.printed.consistent() && fit.printed.row.outOfPlace &&
+                       fit.printed.row.outOfPlace->algbw > 0 && fit.printed.row.count > 0 &&
+                       !(s > 0 && words[s - 1].ends_with('#'));
+            }
+        return false;
+    }
+
+    void beginTable(NcclColumns found, int64_t number) {
+        columns = std::move(found);
+        pieces.emplace(*columns);
+        NcclTests& run = building.run();
+        building.tableLine = number;
+        if (!columns->unknown().empty())
+            run.warnings.push_back(fmt::format("The column {} in line {} is not known and is left out.",
+                                               fmt::join(columns->unknown(), ", "), number));
+        if (columns->tableBeside())
+            run.warnings.push_back("Another table stands to the right of this one; the left one is read.");
+    }
+
+    void keepRows() {
+        for (NcclPieces::Found& row : rows)
+            building.keep(std::move(row.printed), fmt::format("line {}", row.line));
+    }
+
+    void endTable() {
+        if (!pieces)
             return;
-        }
-        const bool rule = std::all_of(cells.begin(), cells.end(),
-                                      [](std::string_view c) { return c.find_first_not_of("-:") == c.npos; });
-        if (!columns || run.form != NcclTests::Form::Markdown || rule)
-            return;
-        keep(columns->markdownRow(cells));
-    }
-
-    void row() {
-        if (run.form == NcclTests::Form::Text)
-            keep(columns->row(words));
-    }
-
-    void keep(std::optional<NcclColumns::Row> made) {
-        if (!made) {
-            if (broken++ == 0)
-                firstBroken = lines.line();
-            return;
-        }
-        const std::string where = fmt::format("line {}", lines.line());
-        if (made->row.outOfPlace)
-            check.add(made->row.bytes, *made->row.outOfPlace, made->outOfPlace, where);
-        if (made->row.inPlace)
-            check.add(made->row.bytes, *made->row.inPlace, made->inPlace, where);
-        run.rows.push_back(std::move(made->row));
-    }
-
-    /// What comes belongs to a run: the next one, when this one has its rows.
-    void begin(NcclTests::Form form) {
-        if (!run.rows.empty() || concluded)
-            finish();
-        if (!columns)
-            run.form = form;
-    }
-
-    void finish() {
-        if (columns) {
-            run.source = name;
-            if (!ranks.empty())
-                ranks.into(run, 1);
-            if (run.form == NcclTests::Form::Markdown && run.devices.empty() && !benchDevice.empty())
-                run.devices = {{benchDevice, run.ranks}};
-            run.truncated = !concluded && run.form == NcclTests::Form::Text;
-            if (broken > 0)
-                run.warnings.push_back(fmt::format(
-                    "{} of its lines are no whole rows and are left out, the first is line {}.", broken, firstBroken));
-            if (run.truncated)
-                run.warnings.push_back(fmt::format("The run did not come to its end: the table in line {} has no line "
-                                                   "\"Avg bus bandwidth\" after it.",
-                                                   tableLine));
-            check.into(run);
-            if (!run.rows.empty())
-                runs.push_back(std::move(run));
-            else
-                emptyTable = tableLine;
-        }
-        run = {};
-        ranks = {};
-        check = {};
+        rows.clear();
+        pieces->end(rows);
+        keepRows();
+        building.broken(pieces->broken(), pieces->firstBroken());
+        building.unitsNamed = columns->namesUnits();
+        pieces.reset();
         columns.reset();
-        broken = 0;
-        concluded = false;
+    }
+
+    /// Tables whose cells are parted by bars, commas, semicolons or tabs. Whether the line is of one.
+    bool cellsOfTable(const std::string& text, int64_t number) {
+        const std::string_view bare = trimmed(text);
+        const bool bars = bare.starts_with('|') && bare.size() > 1;
+        if (cellFields.empty() && !bench && bare.find("ize") == bare.npos && bare.find("ytes") == bare.npos &&
+            bare.find("payload") == bare.npos)
+            return false;
+        if (bars)
+            cells = profiles::splitLine(bare.substr(1, bare.size() - 1 - bare.ends_with('|')), '|');
+        else if (bare.find_first_of(",;\t") != bare.npos)
+            cells = profiles::splitLine(bare, cellFields.empty() ? profiles::sniffDelimiter(bare) : delimiter);
+        else
+            return false;
+        for (std::string& cell : cells)
+            cell = std::string(trimmed(cell));
+        if (beginCells(bars, bare, number))
+            return true;
+        if (bars != (delimiter == '|'))
+            return false;
+        if (bench)
+            return benchRow(number);
+        if (cellFields.empty())
+            return false;
+        if (cells.size() < cellFields.size()) {
+            const bool cut = cells.size() > 2 && cells[0].find_first_not_of("0123456789") == std::string::npos;
+            if (cut)
+                building.broken(1, number);
+            return cut;
+        }
+        std::vector<NcclCell> named;
+        bool units = true;
+        for (size_t i = 0; i < cellFields.size(); ++i) {
+            named.push_back({cellFields[i], cells[i]});
+            units = units && (cells[i].empty() || cells[i].starts_with('('));
+        }
+        if (units) {
+            for (size_t i = 0; i < cellFields.size(); ++i)
+                cellFields[i].unit = cellFields[i].measured() ? ncclUnitOf(cells[i]) : 0;
+            return true;
+        }
+        if (auto record = ncclRecordOf(named))
+            building.keep(std::move(*record), fmt::format("line {}", number));
+        else if (!cells[0].empty() && cells[0].find_first_not_of("-:") != std::string::npos)
+            building.broken(1, number);
+        return true;
+    }
+
+    bool beginCells(bool bars, std::string_view bare, int64_t number) {
+        if (bars) {
+            std::vector<std::string_view> views(cells.begin(), cells.end());
+            if (auto found = NcclColumns::ofMarkdown(views)) {
+                building.begin(NcclTests::Form::Markdown);
+                bench = std::move(found);
+                delimiter = '|';
+                building.tableLine = number;
+                return true;
+            }
+        }
+        std::vector<NcclField> fields;
+        int half = -1;
+        size_t sizes = 0, busbws = 0, known = 0;
+        for (const std::string& cell : cells) {
+            NcclField field = ncclFieldOf(cell);
+            half += field.kind == NcclField::Kind::Time && field.half < 0;
+            if (field.measured() && field.half < 0 && half == 1)
+                field.half = 1;
+            sizes += field.kind == NcclField::Kind::Size;
+            busbws += field.kind == NcclField::Kind::Busbw;
+            known += field.kind != NcclField::Kind::Unknown;
+            fields.push_back(field);
+        }
+        if (sizes != 1 || busbws == 0 || known < 4)
+            return false;
+        if (!bars && profiles::sniffDelimiter(bare) == '\t' && !needsTabs(bare))
+            return false;
+        building.begin(bars ? NcclTests::Form::Markdown : NcclTests::Form::Csv);
+        building.tableLine = number;
+        bench.reset();
+        cellFields = std::move(fields);
+        delimiter = bars ? '|' : profiles::sniffDelimiter(bare);
+        return true;
+    }
+
+    bool benchRow(int64_t number) {
+        const bool rule = std::all_of(cells.begin(), cells.end(), [](const std::string& c) {
+            return c.find_first_not_of("-:") == std::string::npos;
+        });
+        if (rule)
+            return true;
+        const std::vector<std::string_view> views(cells.begin(), cells.end());
+        if (auto made = bench->markdownRow(views))
+            building.keep(std::move(*made), fmt::format("line {}", number));
+        else
+            building.broken(1, number);
+        return true;
+    }
+
+    void refuseNone(const std::vector<NcclTests>& runs) const {
+        if (!runs.empty())
+            return;
+        if (!jsonRefusal.empty())
+            throw InputError(jsonRefusal);
+        if (building.emptyTable > 0)
+            throw InputError(fmt::format("{}: the table in line {} has no rows, expected one line for each size",
+                                         reading.name, building.emptyTable));
+        if (sawJson)
+            throw InputError(fmt::format("{}: JSON without \"results\", expected what nccl-tests writes with -J, or "
+                                         "objects with size, time and busBw",
+                                         reading.name));
+        throw InputError(fmt::format("{}: holds no table of nccl-tests, expected a line \"#  size  count  type ...\" "
+                                     "with rows below it, JSON that -J wrote, or a table | payload | busbw | algbw |",
+                                     reading.name));
     }
 
     profiles::CsvReader lines;
-    std::string name, benchDevice;
-    std::vector<NcclTests> runs;
-    NcclTests run;
-    RankCount ranks;
-    BandwidthCheck check;
-    std::optional<NcclColumns> columns;
-    std::vector<std::string_view> words, cells;
-    int64_t tableLine = 0, broken = 0, firstBroken = 0;
-    bool concluded = false;
+    profiles::ByteSource& damage;
+    const profiles::Reading& reading;
+    NcclRunBuilder building;
 
-  public:
-    int64_t emptyTable = 0; ///< line of a table without rows; 0: there is none
+    std::optional<NcclColumns> columns;
+    std::optional<NcclPieces> pieces;
+    std::vector<NcclPieces::Found> rows;
+    std::vector<std::string_view> words;
+
+    std::vector<std::string> cells;
+    std::vector<NcclField> cellFields;
+    std::optional<NcclColumns> bench; ///< of the table in markdown that is open
+    char delimiter = 0;
+
+    std::string json, jsonText, jsonRefusal; ///< what is gathered, its first line
+    JsonBalance balance;
+    size_t jsonPrefix = 0;
+    int64_t jsonLine = 0;
+    int nested = 0;
+    bool manyLines = true, sawJson = false; ///< whether JSON may go on over lines
 };
 
 } // namespace
 
 std::vector<NcclTests> readNcclText(profiles::ByteSource& source, const profiles::Reading& reading) {
-    Reader reader(source, reading);
-    std::vector<NcclTests> runs = reader.read();
-    if (runs.empty() && reader.emptyTable > 0)
-        throw InputError(fmt::format("{}: the table in line {} has no rows, expected one line for each size",
-                                     reading.name, reader.emptyTable));
-    if (runs.empty())
-        throw InputError(fmt::format("{}: holds no table of nccl-tests, expected a line \"#  size  count  type ...\" "
-                                     "with rows below it, JSON that -J wrote, or a table | payload | busbw | algbw |",
-                                     reading.name));
-    return runs;
+    return Reader(source, reading).read();
 }
 
 } // namespace warplight::collectives

@@ -3,13 +3,21 @@
 #include "core/collectives/files/nccl_facts.h"
 #include "core/collectives/files/nccl_tests.h"
 
+#include <string>
+#include <string_view>
+
 namespace warplight::collectives {
 
-/// Runs in what nccl-tests printed, and tables in markdown, line by line. No run where there is no table.
+/// Runs in text, line by line: what nccl-tests printed, tables in markdown and CSV, and JSON between lines of others.
+/// Throws InputError where there is none.
 std::vector<NcclTests> readNcclText(profiles::ByteSource& source, const profiles::Reading& reading);
 
 /// Runs in JSON that nccl-tests wrote (-J): one. Keeps what came before a cut. Throws InputError when it is no such
 /// JSON.
 NcclTests readNcclJson(profiles::ByteSource& source, const profiles::Reading& reading);
+
+/// A line without what only terminals see: colours and other control sequences, control characters (also the zeros of
+/// UTF-16), marks without width; no-break spaces become spaces.
+std::string plainNcclLine(std::string_view line);
 
 } // namespace warplight::collectives

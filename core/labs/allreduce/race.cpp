@@ -5,8 +5,8 @@
 #include "core/labs/allreduce/headline.h"
 #include "core/labs/allreduce/measured_point.h"
 #include "core/labs/allreduce/memory.h"
+#include "core/labs/allreduce/nccl_figures.h"
 #include "core/labs/allreduce/regimes.h"
-#include "core/profiles/byte_source.h"
 
 #include <algorithm>
 #include <cmath>
@@ -128,7 +128,8 @@ class CollectiveRace : public Experiment {
         std::sort(sizes.begin(), sizes.end());
         const int ranks = static_cast<int>(settings.integer("ranks"));
         begin(run, ranks);
-        drawFile(settings, run);
+        if (const std::string& file = settings.text("file"); !file.empty())
+            drawNcclFile(run, file);
         std::map<std::string, std::unique_ptr<Carrier>> carriers;
         const std::vector<Runner> runners = runnersOf(settings, run, ranks, carriers);
         if (runners.empty())
@@ -264,43 +265,6 @@ class CollectiveRace : public Experiment {
                                  std::string(ncclTypeName(collectives::elementType(settings.text("dtype")))),
                                  settings.text("reduction"), m.seconds, bytes / m.seconds, factor * bytes / m.seconds,
                                  m.wrong, m.repetitions});
-    }
-
-    /// What a file says, as curves of their own.
-    static void drawFile(const Settings& settings, Run& run) {
-        const std::string& file = settings.text("file");
-        if (file.empty())
-            return;
-        int number = 0;
-        const auto source = profiles::openFile(file);
-        for (const collectives::NcclTests& tests :
-             collectives::readNcclTestRuns(*source, {file, run.cancelToken(), {}})) {
-            for (const std::string& warning : tests.warnings)
-                run.log(warning, Log::Level::Warning);
-            const std::string name = file.substr(file.find_last_of('/') + 1);
-            const std::string label = fmt::format(
-                "{}{}{}", name,
-                tests.test == collectives::NcclTest::AllReduce ? "" : fmt::format(", {}", nameOf(tests.test)),
-                tests.ranks > 0 ? fmt::format(", {} ranks", tests.ranks) : "");
-            for (const char* figure : {"time", "busbw", "algbw"}) {
-                Curve curve;
-                curve.id = curve.colourKey = fmt::format("file {}", number);
-                curve.label = label;
-                for (const collectives::NcclRow& row : tests.rows) {
-                    const collectives::NcclTiming* timing = row.timing();
-                    const double value = !timing          ? NAN
-                                         : *figure == 't' ? timing->seconds
-                                         : *figure == 'b' ? timing->busbw
-                                                          : timing->algbw;
-                    if (row.bytes > 0 && value > 0) {
-                        curve.x.push_back(static_cast<double>(row.bytes));
-                        curve.y.push_back(value);
-                    }
-                }
-                run.appendPoint(figure, curve);
-            }
-            ++number;
-        }
     }
 
     static void conclude(Run& run, const std::vector<Point>& points, const std::vector<Runner>& runners, int ranks,

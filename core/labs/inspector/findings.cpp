@@ -171,12 +171,12 @@ std::vector<Remark> remarks(const Inspection& of, const vgpu::GpuProfile& gpu) {
         return all;
     }
     for (const gpu::Finding& f : of.stats.findings)
-        all.push_back(
-            {Severity::Error, f.count > 1 ? fmt::format("{} ({} times)", f.message, f.count) : f.message, f.line});
+        all.push_back({f.note ? Severity::Note : Severity::Error,
+                       f.count > 1 ? fmt::format("{} ({} times)", f.message, f.count) : f.message, f.line});
     globalAccesses(of, all);
     bankConflicts(of, all);
     wholeLaunch(of, gpu, all);
-    if (of.stats.findings.empty())
+    if (std::all_of(of.stats.findings.begin(), of.stats.findings.end(), [](const auto& f) { return f.note; }))
         all.push_back({Severity::Good,
                        fmt::format("No race, no access out of bounds and no read of unwritten memory in {} block{}.",
                                    of.stats.blocks, of.stats.blocks == 1 ? "" : "s"),

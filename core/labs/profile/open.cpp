@@ -5,6 +5,7 @@
 #include "core/labs/profile/profile_lab.h"
 #include "core/profiles/open_profile.h"
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 #include "gpu/host/memory_budget.h"
 #include "gpu/host/regular_file.h"
 
@@ -45,7 +46,7 @@ const vgpu::GpuProfile* ceilings(const std::string& choice, const std::string& g
 std::string otherEvents(const profiles::Profile& profile) {
     std::vector<std::pair<int64_t, std::string>> list;
     for (const auto& [name, category] : profile.categories)
-        list.emplace_back(category.events, profiles::validUtf8(name));
+        list.emplace_back(category.events, asUtf8(name));
     std::sort(list.rbegin(), list.rend());
     std::string text;
     for (size_t i = 0; i < std::min<size_t>(list.size(), 3); ++i)

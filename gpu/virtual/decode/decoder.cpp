@@ -4,6 +4,7 @@
 #include "gpu/error.h"
 #include "gpu/virtual/memory.h"
 #include "gpu/virtual/ops/builtin.h"
+#include "gpu/virtual/ops/ordering.h"
 
 #include <algorithm>
 #include <cstring>
@@ -268,6 +269,22 @@ void FunctionDecoder::touches(Touch touch, const Address& at, int bytes) {
     origin.addressBytes = static_cast<uint8_t>(at.bytes);
     origin.bytes = static_cast<uint8_t>(bytes);
     origin.polls = now->opcode == "mbarrier" || polls();
+    origin.strong = origin.polls || hasModifier("release");
+}
+
+/// A release orders what is before it, an acquire what is behind; other accesses that threads may see do with a fence.
+void FunctionDecoder::orders(const Address& at, bool before) {
+    const bool both = hasModifier("acq_rel"), alone = both || hasModifier(before ? "release" : "acquire");
+    const bool strong = alone || now->opcode == "atom" || now->opcode == "red" || hasModifier("relaxed") ||
+                        hasModifier("volatile") || hasModifier("acquire") || hasModifier("release");
+    if (!strong || (at.space != ptx::Space::Shared && at.space != ptx::Space::None) || at.row == noRow)
+        return;
+    Op& op = emit(before ? &releaseBefore : &acquireAfter, OpClass::Join);
+    op.a = at.row;
+    op.imm = at.offset;
+    op.bytes = static_cast<uint8_t>(at.bytes);
+    op.detail = alone ? 0 : 1;
+    op.access = at.space == ptx::Space::Shared; // no count: that would be of a list of rows
 }
 
 Op& FunctionDecoder::emitList(Handler run, OpClass kind, const std::vector<Row>& rows, size_t defined) {
@@ -445,7 +462,8 @@ void FunctionDecoder::findPollLoops(uint32_t base) {
             continue;
         const auto at = [](size_t i) { return static_cast<std::ptrdiff_t>(i); };
         const auto first = code.origins.begin() + at(target), last = code.origins.begin() + at(b.op);
-        const bool shared = std::all_of(first, last, [&](const OpOrigin& o) { return !polls(o) || o.space == Space::Shared; });
+        const bool shared =
+            std::all_of(first, last, [&](const OpOrigin& o) { return !polls(o) || o.space == Space::Shared; });
         const bool called = std::any_of(code.ops.begin() + at(target), code.ops.begin() + at(b.op), calls);
         if (!called && std::none_of(first, last, polls))
             continue;

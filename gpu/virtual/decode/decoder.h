@@ -79,6 +79,7 @@ class FunctionDecoder {
     uint32_t accessNumber() { return s.program.accesses++; }
     bool polls() const;
     void touches(Touch touch, const Address& at, int bytes); ///< of the operation emitted last
+    void orders(const Address& at, bool before);             ///< others' accesses, where it has such modifiers
     void findPollLoops(uint32_t base);
 
     // families

@@ -2,6 +2,7 @@
 #include "gpu/virtual/decode/decoder.h"
 #include "gpu/virtual/ops/builtin.h"
 #include "gpu/virtual/ops/mbarrier.h"
+#include "gpu/virtual/ops/ordering.h"
 #include "gpu/virtual/ops/tensor.h"
 
 #include <algorithm>
@@ -45,14 +46,15 @@ void FunctionDecoder::instruction(const Instruction& i) {
                                                 "discard",        "applypriority", "nanosleep", "pmevent",
                                                 "griddepcontrol", "setmaxnreg"};
     if (hints.count(i.opcode)) {
-        emit(&nothing, OpClass::Control);
+        const bool fences = i.opcode == "membar" || (i.opcode == "fence" && !hasModifier("proxy"));
+        emit(fences ? &fence : &nothing, OpClass::Control);
     } else if (i.opcode == "setp" || i.opcode == "set") {
         compare(i.opcode == "setp");
     } else if (i.opcode == "ldmatrix" || i.opcode == "stmatrix") {
         loadOrStoreMatrix(i.opcode == "ldmatrix");
     } else if (i.opcode == "movmatrix") {
         const Row a = sourceOfBytes(operand(1), 4), dst = target(operand(0), {'b', 32});
-        Op& op = emit(&moveMatrix, OpClass::Matrix);
+        Op& op = emit(moveMatrixHandler(), OpClass::Matrix);
         op.a = a;
         op.dst = dst;
     } else if (i.opcode == "createpolicy") {
@@ -94,6 +96,7 @@ void FunctionDecoder::barrierOperation() {
             m.push_back(modifier);
     if (m.size() == 2 && m[0] == "warp" && m[1] == "sync") {
         emit(&warpBarrier, OpClass::Barrier);
+        code.origins.back().touch = Touch::Nothing;
         return;
     }
     if (m.empty() || m[0] == "cluster")
@@ -279,6 +282,7 @@ void FunctionDecoder::barrierObject() {
         Op& op = emit(&barrierObjectPending, OpClass::Barrier);
         op.b = b;
         op.dst = dst;
+        code.origins.back().touch = Touch::Nothing;
         return;
     }
     const bool waits = what == "test_wait" || what == "try_wait";

@@ -13,9 +13,10 @@ using ptx::Space;
 void FunctionDecoder::matrix() {
     std::string name;
     for (const std::string& m : now->modifiers)
-        if (m != "sync" && m != "aligned" && m != "kind::f8f6f4")
+        if (m != "sync" && m != "aligned" && m != "kind::f8f6f4" && m != "satfinite")
             name += (name.empty() ? "" : ".") + m;
-    const MatrixOperation operation = matrixOperation(name);
+    const MatrixOperation operation =
+        hasModifier("satfinite") ? saturatingMatrixOperation(name) : matrixOperation(name);
     if (!operation.run)
         refuse("the virtual GPU does not know this matrix product");
     const int expected[] = {operation.dRows, operation.aRows, operation.bRows, operation.cRows};
@@ -46,7 +47,8 @@ void FunctionDecoder::loadOrStoreMatrix(bool loads) {
     std::vector<Row> rows;
     for (const Operand& part : parts)
         rows.push_back(loads ? registerRow(part) : sourceOfBytes(part, 4));
-    Op& op = emitList(loads ? &loadMatrix : &storeMatrix, OpClass::Matrix, rows, loads ? rows.size() : 0);
+    Op& op =
+        emitList(loads ? loadMatrixHandler() : storeMatrixHandler(), OpClass::Matrix, rows, loads ? rows.size() : 0);
     op.a = at.row;
     op.imm = at.offset;
     op.bytes = static_cast<uint8_t>(at.bytes);

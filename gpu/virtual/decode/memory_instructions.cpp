@@ -169,8 +169,10 @@ void FunctionDecoder::load() {
     op.imm = at.offset;
     op.bytes = static_cast<uint8_t>(bytes);
     op.access = accessNumber();
-    if (kind == OpClass::Global || kind == OpClass::Shared)
+    if (kind == OpClass::Global || kind == OpClass::Shared) {
         touches(Touch::Reads, at, bytes * elements);
+        orders(at, false);
+    }
 }
 
 void FunctionDecoder::store() {
@@ -220,6 +222,7 @@ void FunctionDecoder::store() {
     const OpClass kind = at.space == Space::Shared  ? OpClass::Shared
                          : at.space == Space::Local ? OpClass::Local
                                                     : OpClass::Global;
+    orders(at, true);
     Op& op = emitList(run, kind, rows, 0);
     op.a = at.row;
     op.imm = at.offset;
@@ -248,6 +251,7 @@ void FunctionDecoder::atomic() {
     const Row b = source(operand(first + 1), type),
               c = now->operands.size() > first + 2 ? source(operand(first + 2), type) : noRow;
     const Row dst = returns ? target(operand(0), type) : noRow;
+    orders(at, true);
     Op& op = emit(run, OpClass::Atomic);
     op.dst = dst;
     op.a = at.row;
@@ -256,6 +260,7 @@ void FunctionDecoder::atomic() {
     op.imm = at.offset;
     op.access = accessNumber();
     touches(Touch::Updates, at, type.bits / 8);
+    orders(at, false);
     if (returns)
         finishTarget();
     // The order of blocks shows in what an atomic returns and in sums that round.

@@ -8,6 +8,7 @@ namespace warplight::vgpu {
 namespace {
 
 constexpr int64_t sectorBytes = 32, bankBytes = 4, banks = 32;
+constexpr uint32_t sectorsPerLine = 4, lineBytes = 128;
 
 /// The words that some lanes touch, by bank.
 class Banks {
@@ -72,6 +73,7 @@ void completePattern(Pattern& p, uint64_t base, int bytes) {
     bool uniform = true, consecutive = true;
     p.misaligned = false;
     for (int i = 0; i < warpSize; ++i) {
+        p.delta32[i] = static_cast<uint32_t>(p.delta[i]);
         if (!has(p.mask, i))
             continue;
         p.least = std::min(p.least, p.delta[i]);
@@ -95,6 +97,11 @@ void completePattern(Pattern& p, uint64_t base, int bytes) {
     for (int i = 0; i < count; ++i)
         p.sectorAt[i] = static_cast<uint32_t>(sector[i] - sector[0]);
     p.sectors = static_cast<uint32_t>(count);
+    for (uint32_t first = 0; first < sectorsPerLine; ++first) {
+        p.lines[first] = count > 0;
+        for (int i = 1; i < count; ++i)
+            p.lines[first] += (p.sectorAt[i] + first) / sectorsPerLine != (p.sectorAt[i - 1] + first) / sectorsPerLine;
+    }
     p.wavefronts = wavefronts(p, base, bytes);
     const int lanes = std::popcount(p.mask);
     const auto atLeast = [&](int64_t unit) {
@@ -217,12 +224,27 @@ void remember(SharedMark& mark, int16_t self, const std::vector<uint32_t>& known
     mark.readers = (past ? 0 : mark.readers) | 1u << self;
 }
 
+void reportUnfinishedCopy(Warp& w, const Op* op, int lane, uint64_t at, uint32_t copy) {
+    const Program& program = *w.block->program;
+    const Program::Instruction& i = program.instructions[program.origins[copy].instruction];
+    const bool known = i.source.line > 0 && static_cast<size_t>(i.source.file) < program.files.size();
+    w.block->report(
+        w, op, lane, "unfinished copy",
+        fmt::format(
+            "byte {} of shared memory is read, and nobody has waited for the copy '{}' ({}:{}{}) that fills it,", at,
+            i.text, program.file, i.line,
+            known ? fmt::format(", {}:{}", program.files[static_cast<size_t>(i.source.file)], i.source.line) : ""));
+}
+
 } // namespace
 
 void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind) {
     Block& block = *w.block;
+    block.settleDoubleWrites();
     const auto self = static_cast<int16_t>(w.index);
     const std::vector<uint32_t>& known = block.clocks[static_cast<size_t>(self)];
+    const OpOrigin& origin = block.program->origins[op->index];
+    const bool copies = origin.kind == OpClass::AsyncCopy;
     for (int i = 0; i < warpSize; ++i) {
         if (!has(p.mask, i))
             continue;
@@ -230,35 +252,55 @@ void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int byt
             const uint64_t at = base + static_cast<uint64_t>(p.delta[i] + b);
             SharedMark& mark = block.marks[at];
             const bool wrote = mark.writer >= 0 && mark.writer != self &&
-                               mark.writeClock >= known[static_cast<size_t>(mark.writer)] + 1;
+                               mark.writeClock >= known[static_cast<size_t>(mark.writer)] + 1 &&
+                               !(mark.strongWrite && origin.strong);
             if (kind == AccessKind::Read) {
-                if (!mark.written) {
+                if (!mark.written)
                     block.report(w, op, i, "unwritten memory",
                                  fmt::format("a read of byte {} of shared memory, which nobody has written,", at));
-                    mark.written = 1; // said once
-                }
-                if (wrote)
+                mark.written = true; // said once
+                if (mark.copy != 0)
+                    reportUnfinishedCopy(w, op, i, at, mark.copy - 1);
+                else if (wrote)
                     block.report(
                         w, op, i, "race",
                         fmt::format(
                             "byte {} of shared memory is read while warp {} writes it, with no barrier between,", at,
                             mark.writer));
+                mark.strongReads = origin.strong && (mark.strongReads || mark.readers == 0);
                 remember(mark, self, known);
             } else {
-                const int reader = kind == AccessKind::Write ? racingReader(mark, self, known) : -1;
-                const bool read = reader >= 0;
-                if (kind == AccessKind::Write && (wrote || read))
+                const bool read = kind == AccessKind::Write && !(mark.strongReads && origin.strong) &&
+                                  racingReader(mark, self, known) >= 0;
+                if (kind == AccessKind::Write && wrote && !copies && mark.copy == 0)
+                    block.doubleWrites.push_back({self, i, op, at, mark.writer, block.shared[at]});
+                else if (kind == AccessKind::Write && (wrote || read))
                     block.report(
                         w, op, i, "race",
                         fmt::format("byte {} of shared memory is written while warp {} {} it, with no barrier between,",
-                                    at, wrote ? mark.writer : reader, wrote ? "writes" : "reads"));
+                                    at, wrote ? mark.writer : racingReader(mark, self, known),
+                                    wrote ? "writes" : "reads"));
                 mark.writer = kind == AccessKind::Write ? self : int16_t(-1);
                 mark.writeClock = known[static_cast<size_t>(self)];
+                mark.strongWrite = origin.strong;
                 mark.readers = 0;
                 mark.readClock = 0;
-                mark.written = 1;
+                mark.written = true;
+                mark.copy = copies ? op->index + 1 : 0;
             }
         }
+    }
+}
+
+void finishCopy(const Warp& w, uint32_t at, int bytes) {
+    const auto self = static_cast<size_t>(w.index);
+    for (uint32_t b = at; b < at + static_cast<uint32_t>(bytes); ++b) {
+        SharedMark& mark = w.block->marks[b];
+        if (mark.copy == 0) // overwritten meanwhile
+            continue;
+        mark.copy = 0;
+        mark.writer = static_cast<int16_t>(self);
+        mark.writeClock = w.block->clocks[self][self];
     }
 }
 
@@ -284,6 +326,7 @@ Place locateLocal(Warp& w, const Op* op, const uint64_t* address, int bytes, Acc
     ++count.requests;
     count.bytes += moved;
     count.sectors += uniform ? (moved + sectorBytes - 1) / sectorBytes : w.active;
+    count.lines += uniform ? (moved + lineBytes - 1) / lineBytes : w.active;
     count.ideal += (moved + sectorBytes - 1) / sectorBytes;
     return {w.local, offsets, Pattern::Scattered};
 }
@@ -317,9 +360,10 @@ Place locateEachLane(Warp& w, const Op* op, const uint64_t* address, int bytes, 
             BufferCount& buffer = worker.counts.buffers[static_cast<size_t>(index)];
             countBuffer(buffer, one, static_cast<uint64_t>(bytes), kind);
             count.sectors += 1;
+            count.lines += 1;
             if (worker.sectorStream)
                 worker.sectorStream->push_back(static_cast<uint32_t>((address[i] - globalWindow) >> 5) << 2 |
-                                               static_cast<uint32_t>(kind));
+                                               static_cast<uint32_t>(kind) | requestBegins);
             if (block.launch->checks && kind != AccessKind::Read)
                 memory.markWritten(address[i], bytes);
         } else {

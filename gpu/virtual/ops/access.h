@@ -31,6 +31,9 @@ void completePattern(Pattern& p, uint64_t base, int bytes);
 void checkWritten(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes);
 void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind);
 
+/// The bytes of a cp.async that was waited for: now the warp has written them.
+void finishCopy(const Warp& w, uint32_t at, int bytes);
+
 /// Addresses that lie in several spaces or allocations: each lane is looked up by itself. `offsets` is filled, relative
 /// to the null pointer.
 Place locateEachLane(Warp& w, const Op* op, const uint64_t* address, int bytes, AccessKind kind, int64_t* offsets);
@@ -58,29 +61,36 @@ inline void countBuffer(BufferCount& b, const Pattern& p, uint64_t bytes, Access
 }
 
 /// The sectors of an access, for the cache model: (sector << 2 | kind), 32-byte sectors from the start of the memory.
+/// The first of a request is marked.
 inline void recordSectors(Worker& worker, const Pattern& p, uint64_t base, AccessKind kind) {
     if (!worker.sectorStream)
         return;
     const auto first = static_cast<uint32_t>((base + static_cast<uint64_t>(p.least) - globalWindow) >> 5);
     for (uint32_t i = 0; i < p.sectors; ++i)
-        worker.sectorStream->push_back((first + p.sectorAt[i]) << 2 | static_cast<uint32_t>(kind));
+        worker.sectorStream->push_back((first + p.sectorAt[i]) << 2 | static_cast<uint32_t>(kind) |
+                                       (i == 0 ? requestBegins : 0));
 }
 
-/// Counts and checks an access to global memory and says where it lies; `p` fits the addresses.
-inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
-                          AccessKind kind, int64_t* offsets) {
-    if (p.misaligned)
-        faultMisaligned(w, op, address, bytes);
+/// The allocation that holds all of an access; -1: none does.
+inline int allocationOf(const Warp& w, const Pattern& p, uint64_t base, int bytes) {
+    return w.block->launch->memory->find(base + static_cast<uint64_t>(p.least), p.most - p.least + bytes);
+}
+inline bool insideShared(const Warp& w, const Pattern& p, uint64_t base, int bytes) {
+    return base + static_cast<uint64_t>(p.most) + static_cast<uint64_t>(bytes) <= w.block->shared.size() &&
+           static_cast<int64_t>(base) + p.least >= 0;
+}
+
+/// Counts an aligned access to the allocation `index` and says where it lies; `p` fits the addresses.
+inline Place placeGlobal(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind,
+                         int index) {
     const GlobalMemory& memory = *w.block->launch->memory;
-    const int index = memory.find(base + static_cast<uint64_t>(p.least), p.most - p.least + bytes);
-    if (index < 0)
-        return locateEachLane(w, op, address, bytes, kind, offsets);
     Worker& worker = *w.block->worker;
     const uint64_t moved = static_cast<uint64_t>(w.active) * static_cast<uint64_t>(bytes);
     AccessCount& count = worker.counts.accesses[op->access];
     ++count.requests;
     count.bytes += moved;
     count.sectors += p.sectors;
+    count.lines += p.lines[(base + static_cast<uint64_t>(p.least)) >> 5 & 3];
     count.ideal += p.ideal;
     countBuffer(worker.counts.buffers[static_cast<size_t>(index)], p, moved, kind);
     recordSectors(worker, p, base, kind);
@@ -97,14 +107,19 @@ inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_
     return {memory.host(base), p.delta, p.kind};
 }
 
-inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
-                          AccessKind kind) {
+/// Counts and checks an access to global memory and says where it lies; `p` fits the addresses.
+inline Place locateGlobal(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
+                          AccessKind kind, int64_t* offsets) {
     if (p.misaligned)
         faultMisaligned(w, op, address, bytes);
+    const int index = allocationOf(w, p, base, bytes);
+    return index < 0 ? locateEachLane(w, op, address, bytes, kind, offsets)
+                     : placeGlobal(w, op, p, base, bytes, kind, index);
+}
+
+/// Counts an aligned access to shared memory that is inside it.
+inline Place placeShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int bytes, AccessKind kind) {
     Block& block = *w.block;
-    if (base + static_cast<uint64_t>(p.most) + static_cast<uint64_t>(bytes) > block.shared.size() ||
-        static_cast<int64_t>(base) + p.least < 0)
-        faultOutOfBounds(w, op, address, bytes, kind);
     AccessCount& count = block.worker->counts.accesses[op->access];
     ++count.requests;
     count.bytes += static_cast<uint64_t>(w.active) * static_cast<uint64_t>(bytes);
@@ -115,6 +130,15 @@ inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_
     if (block.launch->checks)
         checkShared(w, op, p, base, bytes, kind);
     return {block.shared.data() + base, p.delta, p.kind};
+}
+
+inline Place locateShared(Warp& w, const Op* op, const Pattern& p, const uint64_t* address, uint64_t base, int bytes,
+                          AccessKind kind) {
+    if (p.misaligned)
+        faultMisaligned(w, op, address, bytes);
+    if (!insideShared(w, p, base, bytes))
+        faultOutOfBounds(w, op, address, bytes, kind);
+    return placeShared(w, op, p, base, bytes, kind);
 }
 
 /// Local memory is interleaved on the GPU: lanes at the same offset lie in consecutive words.

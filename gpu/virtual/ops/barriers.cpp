@@ -10,7 +10,10 @@ namespace warplight::vgpu {
 namespace {
 
 void release(Block& block, size_t number) {
-    block.endPhase();
+    if (!block.worker->watching) // else the phase goes on
+        block.endPhase();
+    if (!block.turns.empty())
+        block.noteTurn(block.turns.back().warp, true);
     Barrier& barrier = block.barriers[number];
     for (Warp& w : block.warps) {
         if (w.state != WarpState::AtBarrier || w.barrier != static_cast<int>(number))
@@ -82,7 +85,14 @@ const Op* barrier(Warp& w, const Op* op) {
     w.barrier = static_cast<int>(number);
     w.waitsAt = op;
     settleBarriers(block);
-    return w.state == WarpState::Ready ? op + 1 : nullptr;
+    if (w.state != WarpState::Ready)
+        return nullptr;
+    WaitTogether& together = block.together;
+    if (!together.wanted || --together.left >= 0)
+        return op + 1;
+    together.released = true;
+    together.barrier = op;
+    return nullptr;
 }
 
 /// Lanes of a warp run in step here, so there is nothing to wait for. A member that has gone another way is an error

@@ -11,10 +11,12 @@
 #include "hwy/highway.h"
 
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 HWY_BEFORE_NAMESPACE();
 namespace warplight::vgpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 /// Lane i of a row. A predicate's row is one mask.
 template <class T>
@@ -30,18 +32,44 @@ struct Source<Predicate> {
     HWY_INLINE bool operator[](int i) const { return mask >> i & 1; }
 };
 
-/// d[i] = F::apply(a[i], …) for the active lanes. With all lanes active there is no test of the mask inside the loop.
-template <class F, class D, class... S, size_t... I>
-HWY_INLINE void applyLanes(Warp& w, const Op* op, std::index_sequence<I...>) {
-    const Row at[] = {op->a, op->b, op->c, op->d};
-    const std::tuple<Source<S>...> sources{Source<S>(w, at[I])...};
-    if constexpr (std::is_same_v<D, Predicate>) {
+/// Bit i: F::apply(a[i], …). Predicates are combined as masks, case by case; other truths are packed bytes first.
+template <class F, class... S, size_t... I>
+HWY_INLINE uint32_t truths(const std::tuple<Source<S>...>& sources, std::index_sequence<I...>) {
+    if constexpr ((std::is_same_v<S, Predicate> && ...)) {
+        uint32_t holds = 0;
+        for (uint32_t values = 0; values < 1u << sizeof...(S); ++values) {
+            const uint32_t lanes = (... & (values >> I & 1 ? std::get<I>(sources).mask : ~std::get<I>(sources).mask));
+            holds |= F::apply((values >> I & 1) != 0 ...) ? lanes : 0;
+        }
+        return holds;
+    } else {
+#if HWY_MAX_BYTES >= 32
+        alignas(64) int8_t truth[warpSize];
+        for (int i = 0; i < warpSize; ++i)
+            truth[i] = static_cast<int8_t>(-static_cast<int>(F::apply(std::get<I>(sources)[i]...)));
+        const hn::FixedTag<int8_t, warpSize> d;
+        uint32_t holds;
+        hn::StoreMaskBits(d, hn::MaskFromVec(hn::Load(d, truth)), reinterpret_cast<uint8_t*>(&holds));
+        return holds;
+#else
         alignas(64) uint32_t bit[warpSize];
         for (int i = 0; i < warpSize; ++i)
             bit[i] = static_cast<uint32_t>(F::apply(std::get<I>(sources)[i]...)) << i;
         uint32_t holds = 0;
         for (int i = 0; i < warpSize; ++i)
             holds |= bit[i];
+        return holds;
+#endif
+    }
+}
+
+/// d[i] = F::apply(a[i], …) for the active lanes. With all lanes active there is no test of the mask inside the loop.
+template <class F, class D, class... S, size_t... I>
+HWY_INLINE void applyLanes(Warp& w, const Op* op, std::index_sequence<I...>) {
+    const Row at[] = {op->a, op->b, op->c, op->d};
+    const std::tuple<Source<S>...> sources{Source<S>(w, at[I])...};
+    if constexpr (std::is_same_v<D, Predicate>) {
+        const uint32_t holds = truths<F, S...>(sources, std::index_sequence<I...>());
         uint32_t* row = out<uint32_t>(w, op->dst);
         *row = (*row & ~w.mask) | (holds & w.mask);
     } else {

@@ -4,6 +4,7 @@
 
 #include "gpu/virtual/block.h"
 #include "gpu/virtual/ops/memory_access.h"
+#include "gpu/virtual/ops/ordering.h"
 
 #include <algorithm>
 #include <cstring>
@@ -61,29 +62,6 @@ void forEachLane(Warp& w, const Op* op, Change change) {
 
 uint64_t countOf(const Warp& w, const Op* op, int lane) { return op->b == noRow ? 1 : in<uint32_t>(w, op->b)[lane]; }
 
-/// What the arriving warp has done is before what those do who see the phase complete.
-void publish(Warp& w, uint64_t at) {
-    Block& block = *w.block;
-    if (block.clocks.empty())
-        return;
-    std::vector<uint32_t>& clock = block.clocks[static_cast<size_t>(w.index)];
-    std::vector<uint32_t>& barrier = block.barrierClocks[at];
-    barrier.resize(clock.size());
-    for (size_t i = 0; i < clock.size(); ++i)
-        barrier[i] = std::max(barrier[i], clock[i]);
-    ++clock[static_cast<size_t>(w.index)];
-}
-
-void observe(Warp& w, uint64_t at) {
-    Block& block = *w.block;
-    if (block.clocks.empty())
-        return;
-    std::vector<uint32_t>& clock = block.clocks[static_cast<size_t>(w.index)];
-    const std::vector<uint32_t>& barrier = block.barrierClocks[at];
-    for (size_t i = 0; i < barrier.size(); ++i)
-        clock[i] = std::max(clock[i], barrier[i]);
-}
-
 void markWritten(Warp& w, uint64_t at) {
     for (size_t i = at; !w.block->marks.empty() && i < at + 8; ++i)
         w.block->marks[i].written = 1;
@@ -97,7 +75,7 @@ const Op* test(Warp& w, const Op* op, Done done) {
     forEachLane(w, op, [&](int lane, State& s, uint64_t at) {
         if (done(lane, s)) {
             holds |= 1u << lane;
-            observe(w, at);
+            observeAt(w, at);
         }
     });
     if (holds == 0 && !w.insists && !w.watched && op->predicate == noRow) {
@@ -129,7 +107,7 @@ const Op* barrierObjectArrive(Warp& w, const Op* op) {
     uint64_t last = UINT64_MAX;
     forEachLane(w, op, [&](int lane, State& s, uint64_t at) {
         if (at != last)
-            publish(w, last = at);
+            publishAt(w, last = at);
         const uint64_t count = countOf(w, op, lane), before = s.word();
         if (count > s.pending)
             w.block->fault(w, op, lane, "barrier",
@@ -150,7 +128,7 @@ const Op* barrierObjectExpect(Warp& w, const Op* op) {
         const uint64_t before = s.word();
         s.bytes += op->detail == 2 ? -bytes : bytes;
         if (op->detail == 3) {
-            publish(w, at);
+            publishAt(w, at);
             if (s.pending == 0)
                 w.block->fault(w, op, lane, "barrier", "an arrival at an mbarrier that waits for none");
             --s.pending;

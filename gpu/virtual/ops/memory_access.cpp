@@ -11,7 +11,7 @@
 #include "gpu/virtual/ops/targets.h"
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 
-#include "hwy/highway.h"
+#include "gpu/virtual/ops/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace warplight::vgpu::HWY_NAMESPACE {
@@ -24,7 +24,7 @@ HWY_INLINE const Pattern& classify(Warp& w, const Op* op, const uint64_t* addres
     base = address[std::countr_zero(w.mask)];
     Pattern& p = patternOf(w, op->access, base, sectors);
     uint64_t difference =
-        (p.mask ^ w.mask) | ((p.low ^ static_cast<uint32_t>(base)) & 3) | (p.kind == Pattern::Unknown);
+        (p.mask ^ w.mask) | ((p.low ^ static_cast<uint32_t>(base)) & (sectors ? 31 : 3)) | (p.kind == Pattern::Unknown);
     if (w.mask == fullMask) {
         for (int i = 0; i < warpSize; ++i)
             difference |= (address[i] - base) ^ static_cast<uint64_t>(p.delta[i]);
@@ -90,20 +90,59 @@ HWY_INLINE Place locate(Warp& w, const Op* op, Access& a, int bytes, AccessKind 
     }
 }
 
-template <class T>
-HWY_INLINE T fetch(const std::byte* from) {
-    T value;
-    std::memcpy(&value, from, sizeof(T));
-    return value;
+/// The usual case: the lanes lie as they did the last time, aligned, in one allocation or in shared memory. Nothing has
+/// to be worked out then. False: not so.
+template <Space space, class A>
+HWY_INLINE bool locateAgain(Warp& w, const Op* op, int bytes, AccessKind kind, Place& place) {
+    const A* address = in<A>(w, op->a);
+    const A first = address[std::countr_zero(w.mask)];
+    uint64_t base = static_cast<A>(first + static_cast<A>(op->imm));
+    const bool generic = space == Space::None;
+    const bool shared = space == Space::Shared || (generic && base >> 32 == sharedWindow >> 32);
+    if (!shared && !(space == Space::Global || (generic && base >= globalWindow)))
+        return false;
+    if (generic && shared)
+        base &= 0xffffffffu;
+    const Pattern& p = patternOf(w, op->access, base, !shared);
+    if (p.mask != w.mask || p.kind == Pattern::Unknown || p.misaligned ||
+        ((p.low ^ static_cast<uint32_t>(base)) & (shared ? 3 : 31)) != 0 || !fits<A>(p, address, first))
+        return false;
+    if (shared) {
+        if (!insideShared(w, p, base, bytes))
+            return false;
+        place = placeShared(w, op, p, base, bytes, kind);
+        return true;
+    }
+    const int index = allocationOf(w, p, base, bytes);
+    if (index < 0)
+        return false;
+    place = placeGlobal(w, op, p, base, bytes, kind, index);
+    return true;
+}
+
+template <Space space, class A>
+HWY_NOINLINE Place locateAnew(Warp& w, const Op* op, Access& a, int bytes, AccessKind kind) {
+    addresses<A>(w, op->a, op->imm, a.address);
+    return locate<space>(w, op, a, bytes, kind);
 }
 
 template <Space space, class A, class Memory, class Register>
 const Op* load(Warp& w, const Op* op) {
     Access a;
-    addresses<A>(w, op->a, op->imm, a.address);
-    const int count = op->count;
-    const Place place = locate<space>(w, op, a, static_cast<int>(sizeof(Memory)) * count, AccessKind::Read);
+    const int count = op->count, bytes = static_cast<int>(sizeof(Memory)) * count;
+    Place place;
+    if (!locateAgain<space, A>(w, op, bytes, AccessKind::Read, place))
+        place = locateAnew<space, A>(w, op, a, bytes, AccessKind::Read);
     const Row* rows = w.block->program->rows.data() + op->detail;
+#if HWY_MAX_BYTES >= 32
+    if constexpr (std::is_same_v<Memory, uint32_t> && std::is_same_v<Register, uint32_t>)
+        if (count == 4 && w.mask == fullMask && std::find(rows, rows + 4, noRow) == rows + 4) {
+            uint32_t* const to[] = {out<uint32_t>(w, rows[0]), out<uint32_t>(w, rows[1]), out<uint32_t>(w, rows[2]),
+                                    out<uint32_t>(w, rows[3])};
+            gatherQuads(place.host, place.offset, to);
+            return op + 1;
+        }
+#endif
     for (int e = 0; e < count; ++e) {
         if (rows[e] == noRow)
             continue;
@@ -121,8 +160,7 @@ const Op* load(Warp& w, const Op* op) {
             for (int i = 0; i < warpSize; ++i)
                 row[i] = static_cast<Register>(fetch<Memory>(from + static_cast<size_t>(i) * sizeof(Memory)));
         } else {
-            for (int i = 0; i < warpSize; ++i)
-                row[i] = static_cast<Register>(fetch<Memory>(from + place.offset[i]));
+            gather<Memory>(from, place.offset, row);
         }
     }
     return op + 1;
@@ -131,25 +169,37 @@ const Op* load(Warp& w, const Op* op) {
 template <Space space, class A, class Memory, class Register>
 const Op* store(Warp& w, const Op* op) {
     Access a;
-    addresses<A>(w, op->a, op->imm, a.address);
-    const int count = op->count;
-    const Place place = locate<space>(w, op, a, static_cast<int>(sizeof(Memory)) * count, AccessKind::Write);
+    const int count = op->count, bytes = static_cast<int>(sizeof(Memory)) * count;
+    Place place;
+    if (!locateAgain<space, A>(w, op, bytes, AccessKind::Write, place))
+        place = locateAnew<space, A>(w, op, a, bytes, AccessKind::Write);
     const Row* rows = w.block->program->rows.data() + op->detail;
+#if HWY_MAX_BYTES >= 32
+    if constexpr (std::is_same_v<Memory, uint32_t> && std::is_same_v<Register, uint32_t>)
+        if (count == 4 && w.mask == fullMask) {
+            const uint32_t* const from[] = {in<uint32_t>(w, rows[0]), in<uint32_t>(w, rows[1]),
+                                            in<uint32_t>(w, rows[2]), in<uint32_t>(w, rows[3])};
+            scatterQuads(from, place.host, place.offset);
+            return op + 1;
+        }
+#endif
     for (int e = 0; e < count; ++e) {
         const Register* row = in<Register>(w, rows[e]);
         std::byte* to = place.host + static_cast<size_t>(e) * sizeof(Memory);
-        if (w.mask == fullMask && place.kind == Pattern::Consecutive && count == 1) {
+        if (w.mask != fullMask) {
+            for (int i = 0; i < warpSize; ++i)
+                if (has(w.mask, i)) {
+                    const auto value = static_cast<Memory>(row[i]);
+                    std::memcpy(to + place.offset[i], &value, sizeof(Memory));
+                }
+        } else if (place.kind == Pattern::Consecutive && count == 1) {
             for (int i = 0; i < warpSize; ++i) {
                 const auto value = static_cast<Memory>(row[i]);
                 std::memcpy(to + static_cast<size_t>(i) * sizeof(Memory), &value, sizeof(Memory));
             }
-            continue;
+        } else {
+            scatter<Register, Memory>(row, to, place.offset);
         }
-        for (int i = 0; i < warpSize; ++i)
-            if (has(w.mask, i)) {
-                const auto value = static_cast<Memory>(row[i]);
-                std::memcpy(to + place.offset[i], &value, sizeof(Memory));
-            }
     }
     return op + 1;
 }
@@ -351,6 +401,8 @@ const Op* waitAsync(Warp& w, const Op* op) {
                         std::memcpy(to, copy.data[i], 16);
                     else
                         std::memcpy(to, copy.data[i], copy.bytes);
+                    if (w.block->launch->checks)
+                        finishCopy(w, copy.to[i], copy.bytes);
                 }
     // Emptied groups go to the end, with the memory that they hold.
     for (size_t group = 0; group < done; ++group)

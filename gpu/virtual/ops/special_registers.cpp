@@ -41,6 +41,13 @@ SpecialRegister specialByName(const std::string& name) {
                                                    {"%globaltimer_hi", R::GlobalTimerHi},
                                                    {"%dynamic_smem_size", R::DynamicShared},
                                                    {"%total_smem_size", R::TotalShared},
+                                                   {"%aggr_smem_size", R::TotalShared},
+                                                   // Nothing of shared memory is kept for the system.
+                                                   {"%reserved_smem_offset_begin", R::Zero},
+                                                   {"%reserved_smem_offset_end", R::Zero},
+                                                   {"%reserved_smem_offset_cap", R::Zero},
+                                                   {"%reserved_smem_offset_0", R::Zero},
+                                                   {"%reserved_smem_offset_1", R::Zero},
                                                    // A block is a cluster of its own.
                                                    {"%cluster_ctaid.x", R::Zero},
                                                    {"%cluster_ctaid.y", R::Zero},
@@ -66,20 +73,16 @@ bool isWide(SpecialRegister r) {
 
 namespace {
 
-uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
+uint64_t nanoseconds(const Block& block) {
+    return static_cast<uint64_t>(static_cast<double>(block.elapsedClocks()) * 1e9 / timedGpu(*block.launch).clockHz);
+}
+
+/// Of a register that is the same for all lanes of a warp.
+uint64_t warpValue(const Warp& w, SpecialRegister r) {
     using R = SpecialRegister;
     const Launch& l = *w.block->launch;
     const int multiprocessors = l.gpu ? l.gpu->multiprocessors : 1;
-    const double clockHz = timedGpu(l).clockHz;
-    const auto thread = static_cast<uint32_t>(w.index * warpSize + lane);
-    const uint32_t bit = 1u << lane;
     switch (r) {
-    case R::TidX:
-        return thread % l.block.x;
-    case R::TidY:
-        return thread / l.block.x % l.block.y;
-    case R::TidZ:
-        return thread / l.block.x / l.block.y;
     case R::NtidX:
         return l.block.x;
     case R::NtidY:
@@ -98,8 +101,6 @@ uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
         return l.grid.y;
     case R::NctaidZ:
         return l.grid.z;
-    case R::LaneId:
-        return static_cast<uint64_t>(lane);
     case R::WarpId:
         return static_cast<uint64_t>(w.index);
     case R::NWarpId:
@@ -108,16 +109,6 @@ uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
         return w.block->number % static_cast<uint64_t>(multiprocessors);
     case R::NSmId:
         return static_cast<uint64_t>(multiprocessors);
-    case R::LaneMaskEq:
-        return bit;
-    case R::LaneMaskLe:
-        return bit | (bit - 1);
-    case R::LaneMaskLt:
-        return bit - 1;
-    case R::LaneMaskGe:
-        return ~(bit - 1);
-    case R::LaneMaskGt:
-        return ~(bit | (bit - 1));
     case R::Clock:
     case R::Clock64:
         return w.block->elapsedClocks();
@@ -125,9 +116,9 @@ uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
         return w.block->elapsedClocks() >> 32;
     case R::GlobalTimer:
     case R::GlobalTimerLo:
-        return static_cast<uint64_t>(static_cast<double>(w.block->elapsedClocks()) * 1e9 / clockHz);
+        return nanoseconds(*w.block);
     case R::GlobalTimerHi:
-        return static_cast<uint64_t>(static_cast<double>(w.block->elapsedClocks()) * 1e9 / clockHz) >> 32;
+        return nanoseconds(*w.block) >> 32;
     case R::DynamicShared:
         return static_cast<uint64_t>(l.dynamicShared);
     case R::TotalShared:
@@ -139,34 +130,81 @@ uint64_t specialValue(const Warp& w, SpecialRegister r, int lane) {
     }
 }
 
+/// Of %tid.x, .y or .z, one after the other: a division for each lane would cost more than most instructions.
+void threadIndices(const Warp& w, SpecialRegister r, uint32_t* value) {
+    const Dim3& extent = w.block->launch->block;
+    const auto first = static_cast<uint32_t>(w.index * warpSize);
+    uint32_t x = first % extent.x, y = first / extent.x % extent.y, z = first / extent.x / extent.y;
+    for (int i = 0; i < warpSize; ++i) {
+        value[i] = r == SpecialRegister::TidX ? x : r == SpecialRegister::TidY ? y : z;
+        if (++x == extent.x) {
+            x = 0;
+            if (++y == extent.y) {
+                y = 0;
+                ++z;
+            }
+        }
+    }
+}
+
+uint32_t laneValue(SpecialRegister r, int lane) {
+    const uint32_t bit = 1u << lane;
+    switch (r) {
+    case SpecialRegister::LaneMaskEq:
+        return bit;
+    case SpecialRegister::LaneMaskLe:
+        return bit | (bit - 1);
+    case SpecialRegister::LaneMaskLt:
+        return bit - 1;
+    case SpecialRegister::LaneMaskGe:
+        return ~(bit - 1);
+    case SpecialRegister::LaneMaskGt:
+        return ~(bit | (bit - 1));
+    default:
+        return static_cast<uint32_t>(lane);
+    }
+}
+
+template <class T, class V>
+void writeActive(const Warp& w, Row row, V valueOf) {
+    T* to = out<T>(w, row);
+    for (int i = 0; i < warpSize; ++i)
+        to[i] = has(w.mask, i) ? static_cast<T>(valueOf(i)) : to[i];
+}
+
 } // namespace
 
 const Op* readSpecial(Warp& w, const Op* op) {
-    const auto r = static_cast<SpecialRegister>(op->imm);
-    const bool perLane =
-        r <= SpecialRegister::TidZ || (r >= SpecialRegister::LaneId && r <= SpecialRegister::LaneMaskGt);
-    uint64_t value = specialValue(w, r, std::countr_zero(w.mask));
-    for (int i = 0; i < warpSize; ++i)
-        if (has(w.mask, i)) {
-            if (perLane)
-                value = specialValue(w, r, i);
-            if (op->bytes == 8)
-                out<uint64_t>(w, op->dst)[i] = value;
-            else
-                out<uint32_t>(w, op->dst)[i] = static_cast<uint32_t>(value);
-        }
+    using R = SpecialRegister;
+    const auto r = static_cast<R>(op->imm);
+    const bool perLane = r <= R::TidZ || r == R::LaneId || (r >= R::LaneMaskEq && r <= R::LaneMaskGt);
+    if (!perLane) {
+        const uint64_t value = warpValue(w, r);
+        if (op->bytes == 8)
+            writeActive<uint64_t>(w, op->dst, [&](int) { return value; });
+        else
+            writeActive<uint32_t>(w, op->dst, [&](int) { return value; });
+        return op + 1;
+    }
+    uint32_t value[warpSize];
+    if (r <= R::TidZ)
+        threadIndices(w, r, value);
+    else
+        for (int i = 0; i < warpSize; ++i)
+            value[i] = laneValue(r, i);
+    if (op->bytes == 8)
+        writeActive<uint64_t>(w, op->dst, [&](int i) { return value[i]; });
+    else
+        writeActive<uint32_t>(w, op->dst, [&](int i) { return value[i]; });
     return op + 1;
 }
 
 const Op* localAddress(Warp& w, const Op* op) {
     const uint64_t offset = w.localAt + static_cast<uint64_t>(op->imm);
-    for (int i = 0; i < warpSize; ++i)
-        if (has(w.mask, i)) {
-            if (op->bytes == 8)
-                out<uint64_t>(w, op->dst)[i] = offset;
-            else
-                out<uint32_t>(w, op->dst)[i] = static_cast<uint32_t>(offset);
-        }
+    if (op->bytes == 8)
+        writeActive<uint64_t>(w, op->dst, [&](int) { return offset; });
+    else
+        writeActive<uint32_t>(w, op->dst, [&](int) { return offset; });
     return op + 1;
 }
 
@@ -176,9 +214,7 @@ template <class T>
 void broadcast(Warp& w, Row row, const std::byte* from) {
     T value;
     std::memcpy(&value, from, sizeof(T));
-    T* to = out<T>(w, row);
-    for (int i = 0; i < warpSize; ++i)
-        to[i] = has(w.mask, i) ? value : to[i];
+    writeActive<T>(w, row, [&](int) { return value; });
 }
 
 } // namespace

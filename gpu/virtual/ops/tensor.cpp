@@ -19,10 +19,10 @@
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 
 #include "gpu/virtual/ops/lanes-inl.h"
+#include "gpu/virtual/ops/tensor-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace warplight::vgpu::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 HWY_INLINE void needsWholeWarp(Warp& w, const Op* op) {
     if (w.mask != fullMask)
@@ -72,38 +72,12 @@ HWY_INLINE Number multiplyAdd(Number a, Number b, Number c) {
         return static_cast<Number>(static_cast<uint32_t>(a) * static_cast<uint32_t>(b) + static_cast<uint32_t>(c));
 }
 
+HWY_INLINE float canonicalNumber(float x) { return canonical(x); }
+HWY_INLINE int32_t canonicalNumber(int32_t x) { return x; }
+
 /// c[16][8] += a[16][k] · b[k][8], k ascending.
 template <int k, class Number>
 HWY_INLINE void multiply(const Number* HWY_RESTRICT a, const Number* HWY_RESTRICT b, Number* HWY_RESTRICT c) {
-#if HWY_MAX_BYTES >= 32
-    if constexpr (std::is_same_v<Number, float>) {
-        const hn::FixedTag<float, 8> d;
-        for (int half = 0; half < 2; ++half) { // eight rows at a time stay in registers
-            const float* rows = a + half * 8 * k;
-            float* sums = c + half * 64;
-            auto s0 = hn::Load(d, sums), s1 = hn::Load(d, sums + 8), s2 = hn::Load(d, sums + 16),
-                 s3 = hn::Load(d, sums + 24);
-            auto s4 = hn::Load(d, sums + 32), s5 = hn::Load(d, sums + 40), s6 = hn::Load(d, sums + 48),
-                 s7 = hn::Load(d, sums + 56);
-            for (int i = 0; i < k; ++i) {
-                const auto x = hn::Load(d, b + i * 8);
-                s0 = hn::MulAdd(hn::Set(d, rows[i]), x, s0);
-                s1 = hn::MulAdd(hn::Set(d, rows[k + i]), x, s1);
-                s2 = hn::MulAdd(hn::Set(d, rows[2 * k + i]), x, s2);
-                s3 = hn::MulAdd(hn::Set(d, rows[3 * k + i]), x, s3);
-                s4 = hn::MulAdd(hn::Set(d, rows[4 * k + i]), x, s4);
-                s5 = hn::MulAdd(hn::Set(d, rows[5 * k + i]), x, s5);
-                s6 = hn::MulAdd(hn::Set(d, rows[6 * k + i]), x, s6);
-                s7 = hn::MulAdd(hn::Set(d, rows[7 * k + i]), x, s7);
-            }
-            hn::Store(s0, d, sums), hn::Store(s1, d, sums + 8), hn::Store(s2, d, sums + 16),
-                hn::Store(s3, d, sums + 24);
-            hn::Store(s4, d, sums + 32), hn::Store(s5, d, sums + 40), hn::Store(s6, d, sums + 48),
-                hn::Store(s7, d, sums + 56);
-        }
-        return;
-    }
-#endif
     for (int row = 0; row < 16; ++row)
         for (int i = 0; i < k; ++i)
             for (int column = 0; column < 8; ++column)
@@ -120,8 +94,98 @@ HWY_INLINE void unpack(const uint32_t* row, typename Element::Number* to, int st
                 to[g * stride + t * each + e] = Element::at(row[4 * g + t], e);
 }
 
+#if HWY_MAX_BYTES >= 32
+
+template <class Element>
+using WidenOf = std::conditional_t<std::is_same_v<Element, HalfElement>, WidenHalf, WidenBfloat>;
+template <class Element>
+constexpr bool isHalf = std::is_same_v<Element, HalfElement> || std::is_same_v<Element, BfloatElement>;
+
+/// The registers of A (or, with rows and columns exchanged, of B), each element to where `place` says.
+template <class Element, int registers, class Place>
+HWY_INLINE void widenEach(const Warp& w, const Row* rows, float* to, Place place) {
+    constexpr int each = Element::perRegister;
+    for (int i = 0; i < registers; ++i) {
+        const uint32_t* row = in<uint32_t>(w, rows[i]);
+        for (int lane = 0; lane < warpSize; ++lane)
+            for (int e = 0; e < each; ++e)
+                to[place(i, lane >> 2, each * (lane & 3) + e)] = Element::at(row[lane], e);
+    }
+}
+
 template <class A, class B, bool halfSums, int aRegisters>
-const Op* multiplyMatrices(Warp& w, const Op* op) {
+const Op* multiplyFloatMatrices(Warp& w, const Op* op) {
+    needsWholeWarp(w, op);
+    constexpr int each = A::perRegister, bRegisters = aRegisters / 2, k = 4 * each * bRegisters;
+    constexpr int sums = halfSums ? 2 : 4;
+    const Row* rows = w.block->program->rows.data() + op->detail;
+    const Row *rowsOfA = rows + sums, *rowsOfB = rowsOfA + aRegisters, *rowsOfC = rowsOfB + bRegisters;
+
+    alignas(64) float b[8 * k];
+    if constexpr (isHalf<B> && bRegisters == 2)
+        widenB<WidenOf<B>>(in<uint16_t>(w, rowsOfB[0]), in<uint16_t>(w, rowsOfB[1]), b);
+    else if constexpr (isHalf<B>)
+        widenB<WidenOf<B>>(in<uint16_t>(w, rowsOfB[0]), b);
+    else
+        widenEach<B, bRegisters>(w, rowsOfB, b,
+                                 [](int i, int g, int element) { return placeOfB(4 * each * i + element, g); });
+
+    alignas(64) float buffer[4][warpSize];
+    const float* c[4];
+    float* d[4];
+    if constexpr (halfSums) { // a register has both the even and the odd columns of eight rows
+        for (int i = 0; i < 2; ++i) {
+            const uint32_t* row = in<uint32_t>(w, rowsOfC[i]);
+            for (int lane = 0; lane < warpSize; ++lane) {
+                buffer[2 * i][lane] = halfToFloat(static_cast<uint16_t>(row[lane]));
+                buffer[2 * i + 1][lane] = halfToFloat(static_cast<uint16_t>(row[lane] >> 16));
+            }
+        }
+        for (int i = 0; i < 4; ++i)
+            c[i] = d[i] = buffer[i];
+    } else {
+        // The first sums are written before the last factors are read: not into a register that holds such.
+        bool apart = true;
+        for (int i = 0; i < 2; ++i)
+            apart = apart && rows[i] != rowsOfA[1] && rows[i] != rowsOfA[aRegisters - 1] && rows[i] != rowsOfC[2] &&
+                    rows[i] != rowsOfC[3];
+        for (int i = 0; i < 4; ++i) {
+            c[i] = in<float>(w, rowsOfC[i]);
+            d[i] = apart ? out<float>(w, rows[i]) : buffer[i];
+        }
+    }
+
+    if constexpr (isHalf<A>) {
+        HalvesOfA<WidenOf<A>> a{};
+        for (int i = 0; i < aRegisters; ++i)
+            a.registers[i] = in<uint16_t>(w, rowsOfA[i]);
+        multiplyFloats<k>(a, b, c, d);
+    } else {
+        alignas(64) float a[16 * k];
+        widenEach<A, aRegisters>(w, rowsOfA, a, [](int i, int g, int element) {
+            return placeOfA<k>(g + 8 * (i & 1), 4 * each * (i >> 1) + element);
+        });
+        multiplyFloats<k>(FloatsOfA<k>{a}, b, c, d);
+    }
+
+    for (int i = 0; i < sums; ++i) {
+        uint32_t* row = out<uint32_t>(w, rows[i]);
+        if constexpr (halfSums) {
+            for (int lane = 0; lane < warpSize; ++lane)
+                row[lane] = floatToHalf(buffer[2 * i][lane]) |
+                            static_cast<uint32_t>(floatToHalf(buffer[2 * i + 1][lane])) << 16;
+        } else if (d[i] == buffer[i]) {
+            std::memcpy(row, buffer[i], sizeof(buffer[i]));
+        }
+    }
+    return op + 1;
+}
+
+#endif
+
+/// One element after the other.
+template <class A, class B, bool halfSums, int aRegisters>
+const Op* multiplyPlainly(Warp& w, const Op* op) {
     needsWholeWarp(w, op);
     using Number = typename A::Number;
     constexpr int each = A::perRegister, bRegisters = aRegisters / 2, k = 4 * each * bRegisters;
@@ -157,73 +221,21 @@ const Op* multiplyMatrices(Warp& w, const Op* op) {
                 row[lane] = floatToHalf(c[(g + 8 * i) * 8 + 2 * t]) |
                             static_cast<uint32_t>(floatToHalf(c[(g + 8 * i) * 8 + 2 * t + 1])) << 16;
             else
-                row[lane] = std::bit_cast<uint32_t>(c[(g + 8 * (i >> 1)) * 8 + 2 * t + (i & 1)]);
+                row[lane] = std::bit_cast<uint32_t>(canonicalNumber(c[(g + 8 * (i >> 1)) * 8 + 2 * t + (i & 1)]));
         }
     }
     return op + 1;
 }
 
+template <class A, class B, bool halfSums, int aRegisters>
+const Op* multiplyMatrices(Warp& w, const Op* op) {
 #if HWY_MAX_BYTES >= 32
-/// 64 consecutive 16-bit elements, eight rows of eight, to f32.
-template <class Element>
-HWY_INLINE void widen(const uint32_t* row, float* to, int stride) {
-    const hn::FixedTag<float, 8> d;
-    for (int g = 0; g < 8; ++g) {
-        if constexpr (std::is_same_v<Element, HalfElement>) {
-            const hn::FixedTag<hwy::float16_t, 8> dh;
-            hn::Store(hn::PromoteTo(d, hn::Load(dh, reinterpret_cast<const hwy::float16_t*>(row + 4 * g))), d,
-                      to + g * stride);
-        } else {
-            const hn::FixedTag<uint16_t, 8> du;
-            const hn::FixedTag<uint32_t, 8> dw;
-            const auto wide = hn::PromoteTo(dw, hn::Load(du, reinterpret_cast<const uint16_t*>(row + 4 * g)));
-            hn::Store(hn::BitCast(d, hn::ShiftLeft<16>(wide)), d, to + g * stride);
-        }
-    }
-}
-
-/// The case that attention lives on, m16n8k16 with f32 sums, with whole registers moved at a time.
-template <class Element>
-const Op* multiplyHalves(Warp& w, const Op* op) {
-    needsWholeWarp(w, op);
-    constexpr int k = 16;
-    alignas(64) float a[16 * k], bt[8 * k], b[k * 8], c[16 * 8];
-    const Row* rows = w.block->program->rows.data() + op->detail;
-    for (int i = 0; i < 4; ++i)
-        widen<Element>(in<uint32_t>(w, rows[4 + i]), a + 8 * (i & 1) * k + 8 * (i >> 1), k);
-    for (int i = 0; i < 2; ++i)
-        widen<Element>(in<uint32_t>(w, rows[8 + i]), bt + 8 * i, k);
-    for (int column = 0; column < 8; ++column)
-        for (int i = 0; i < k; ++i)
-            b[i * 8 + column] = bt[column * k + i];
-    const hn::FixedTag<float, 4> d4;
-    for (int i = 0; i < 4; i += 2) { // two registers hold the even and the odd columns of eight rows
-        const float* even = in<float>(w, rows[10 + i]);
-        const float* odd = in<float>(w, rows[11 + i]);
-        for (int g = 0; g < 8; ++g) {
-            const auto x = hn::Load(d4, even + 4 * g), y = hn::Load(d4, odd + 4 * g);
-            hn::Store(hn::InterleaveLower(d4, x, y), d4, c + (g + 4 * i) * 8);
-            hn::Store(hn::InterleaveUpper(d4, x, y), d4, c + (g + 4 * i) * 8 + 4);
-        }
-    }
-    multiply<k>(a, b, c);
-    for (int i = 0; i < 4; i += 2) {
-        float* even = out<float>(w, rows[i]);
-        float* odd = out<float>(w, rows[i + 1]);
-        for (int g = 0; g < 8; ++g) {
-            const auto low = hn::Load(d4, c + (g + 4 * i) * 8), high = hn::Load(d4, c + (g + 4 * i) * 8 + 4);
-            hn::Store(hn::ConcatEven(d4, high, low), d4, even + 4 * g);
-            hn::Store(hn::ConcatOdd(d4, high, low), d4, odd + 4 * g);
-        }
-    }
-    return op + 1;
-}
-#else
-template <class Element>
-const Op* multiplyHalves(Warp& w, const Op* op) {
-    return multiplyMatrices<Element, Element, false, 4>(w, op);
-}
+    if constexpr (std::is_same_v<typename A::Number, float>)
+        return multiplyFloatMatrices<A, B, halfSums, aRegisters>(w, op);
+    else
 #endif
+        return multiplyPlainly<A, B, halfSums, aRegisters>(w, op);
+}
 
 /// m8n8k4 in f64: lane 4g + t holds A[g][t], B[t][g], C[g][2t], C[g][2t + 1].
 const Op* multiplyDoubles(Warp& w, const Op* op) {
@@ -263,8 +275,6 @@ MatrixOperation findMatrixOperation(const std::string& name) {
         std::map<std::string, MatrixOperation> t;
         addShapes<HalfElement, HalfElement>(t, "f16.f16", "m16n8k16", "m16n8k8");
         addShapes<BfloatElement, BfloatElement>(t, "bf16.bf16", "m16n8k16", "m16n8k8");
-        t["m16n8k16.row.col.f32.f16.f16.f32"].run = &multiplyHalves<HalfElement>;
-        t["m16n8k16.row.col.f32.bf16.bf16.f32"].run = &multiplyHalves<BfloatElement>;
         addShapes<Tf32Element, Tf32Element>(t, "tf32.tf32", "m16n8k8", "m16n8k4");
         t["m16n8k16.row.col.f16.f16.f16.f16"] = {
             &multiplyMatrices<HalfElement, HalfElement, true, 4>, 2, 4, 2, 2, 4, 2 * 16 * 8 * 16};
@@ -291,98 +301,9 @@ MatrixOperation findMatrixOperation(const std::string& name) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include "gpu/virtual/ops/access.h"
-
 namespace warplight::vgpu {
 HWY_EXPORT(findMatrixOperation);
 MatrixOperation matrixOperation(const std::string& name) { return HWY_DYNAMIC_DISPATCH(findMatrixOperation)(name); }
-
-namespace {
-
-/// The rows of the matrices: lane 8·j + r has the address of row r of matrix j.
-Place locateRows(Warp& w, const Op* op, Pattern& p, uint64_t* address, AccessKind kind) {
-    for (int i = 0; i < warpSize; ++i) {
-        const uint64_t base = op->bytes == 8 ? in<uint64_t>(w, op->a)[i] : in<uint32_t>(w, op->a)[i];
-        address[i] = base + static_cast<uint64_t>(op->imm);
-        if (address[i] >> 32 == sharedWindow >> 32)
-            address[i] &= 0xffffffffu;
-    }
-    const uint32_t mask = op->count >= 4 ? fullMask : (1u << (8 * op->count)) - 1;
-    const uint64_t base = address[0];
-    uint64_t difference = (p.mask ^ mask) | ((p.low ^ base) & 15) | (p.kind == Pattern::Unknown);
-    for (int i = 0; i < 8 * op->count; ++i)
-        difference |= (address[i] - base) ^ static_cast<uint64_t>(p.delta[i]);
-    if (difference != 0) {
-        p.mask = mask;
-        p.low = static_cast<uint32_t>(base);
-        for (int i = 0; i < warpSize; ++i)
-            p.delta[i] = has(mask, i) ? static_cast<int64_t>(address[i] - base) : 0;
-        completePattern(p, base, 16);
-    }
-    const uint32_t all = w.mask;
-    w.setMask(mask);
-    const Place place = locateShared(w, op, p, address, base, 16, kind);
-    w.setMask(all);
-    return place;
-}
-
-void wholeWarp(Warp& w, const Op* op) {
-    if (w.mask != fullMask)
-        w.block->fault(w, op, std::countr_zero(w.mask), "divergence",
-                       "a matrix instruction that not all lanes of the warp execute,");
-}
-
-} // namespace
-
-const Op* loadMatrix(Warp& w, const Op* op) {
-    wholeWarp(w, op);
-    uint64_t address[warpSize];
-    const Place place = locateRows(w, op, patternOf(w, op->access, 0, false), address, AccessKind::Read);
-    const Row* rows = w.block->program->rows.data() + op->detail;
-    for (int j = 0; j < op->count; ++j) {
-        auto* row = out<uint16_t>(w, rows[j]); // 8 × 8 elements, row-major
-        for (int r = 0; r < 8; ++r) {
-            const std::byte* from = place.host + place.offset[8 * j + r];
-            if (!op->negated) {
-                std::memcpy(row + 8 * r, from, 16);
-                continue;
-            }
-            uint16_t element[8];
-            std::memcpy(element, from, 16);
-            for (int column = 0; column < 8; ++column)
-                row[8 * column + r] = element[column];
-        }
-    }
-    return op + 1;
-}
-
-const Op* storeMatrix(Warp& w, const Op* op) {
-    wholeWarp(w, op);
-    uint64_t address[warpSize];
-    const Place place = locateRows(w, op, patternOf(w, op->access, 0, false), address, AccessKind::Write);
-    const Row* rows = w.block->program->rows.data() + op->detail;
-    for (int j = 0; j < op->count; ++j) {
-        const auto* row = in<uint16_t>(w, rows[j]);
-        for (int r = 0; r < 8; ++r) {
-            uint16_t element[8];
-            for (int column = 0; column < 8; ++column)
-                element[column] = row[op->negated ? 8 * column + r : 8 * r + column];
-            std::memcpy(place.host + place.offset[8 * j + r], element, 16);
-        }
-    }
-    return op + 1;
-}
-
-const Op* moveMatrix(Warp& w, const Op* op) {
-    wholeWarp(w, op);
-    uint16_t turned[64];
-    const auto* from = in<uint16_t>(w, op->a);
-    for (int r = 0; r < 8; ++r)
-        for (int column = 0; column < 8; ++column)
-            turned[8 * column + r] = from[8 * r + column];
-    std::memcpy(out<uint16_t>(w, op->dst), turned, sizeof(turned));
-    return op + 1;
-}
 
 } // namespace warplight::vgpu
 #endif

@@ -18,11 +18,13 @@ struct MatrixOperation {
 /// (f32; f64 for f64; two's complement for integers), k ascending from the value of C. An f16 accumulator is f32 inside
 /// and rounded once at the end. Hardware adds several products at a time with truncation; see docs/virtual-gpu.md.
 MatrixOperation matrixOperation(const std::string& name);
+/// The same of integers whose sums stay at the ends of 32 bits (.satfinite, which is no part of the name).
+MatrixOperation saturatingMatrixOperation(const std::string& name);
 
 /// ldmatrix and stmatrix: a is the address (imm its offset, `bytes` its width), `count` matrices of 8×8 16-bit elements
 /// in the rows from `detail` on; negated: transposed.
-const Op* loadMatrix(Warp& w, const Op* op);
-const Op* storeMatrix(Warp& w, const Op* op);
-const Op* moveMatrix(Warp& w, const Op* op); ///< movmatrix.trans
+Handler loadMatrixHandler();
+Handler storeMatrixHandler();
+Handler moveMatrixHandler(); ///< movmatrix.trans
 
 } // namespace warplight::vgpu

@@ -86,7 +86,8 @@ class Parser {
     }
 
     void section() {
-        in.word();
+        while (!in.word().empty()) { // a name with dots
+        }
         in.expect('{');
         in.skipTo('}');
     }

@@ -65,7 +65,10 @@ void Scanner::expect(char c) {
 std::string_view Scanner::peekWord() {
     skipBlanks();
     size_t end = at;
+    const bool directive = at < text.size() && text[at] == '.';
     while (end < text.size()) {
+        if (directive && end > at && text[end] == '.') // ".reg.b16 a" needs no blanks
+            break;
         if (isWordCharacter(text[end]))
             ++end;
         else if (text.substr(end, 2) == "::" && end > at)

@@ -7,12 +7,15 @@
 #include <QTest>
 
 #include <cmath>
+#include <functional>
 
 using namespace warplight;
 
 namespace {
 
 const QString oracles = WARPLIGHT_TEST_DATA "/oracles/attention/";
+
+const QString nanFiles = WARPLIGHT_TEST_DATA "/data/attention_nan/";
 
 struct Outcome {
     int exitCode;
@@ -81,6 +84,50 @@ class ComputeTest : public QObject {
         QVERIFY(load(at("o.npy")).shape == load(oracles + file + ":o").shape);
         QVERIFY(largestDifference(load(at("o.npy")), load(oracles + file + ":o")) < 1e-5);
         QVERIFY(largestDifference(load(at("lse.safetensors")), load(oracles + file + ":lse")) < 1e-5);
+    }
+
+    void nanAndInfinityReachTheFiles_data() {
+        QTest::addColumn<QString>("device");
+        QTest::addColumn<QString>("implementation");
+        for (const char* name : {"reference", "standard", "online", "flash", "flash-packed", "flash-bf16"})
+            QTest::newRow(name) << "cpu" << name;
+        for (const char* name : {"naive", "tiled", "fused-2pass", "flash1", "flash2", "flash-decode"})
+            QTest::newRow(name) << "vgpu" << name;
+        QTest::newRow("flash2-mma") << "vgpu"
+                                    << "flash2-mma";
+    }
+    void nanAndInfinityReachTheFiles() { // of which rows, is told by where they stand in the inputs
+        QFETCH(QString, device);
+        QFETCH(QString, implementation);
+        struct {
+            const char *q, *k, *v;
+            bool causal;
+            std::function<bool(int64_t)> rowIsNan;
+        } const cases[] = {
+            {"q_nan_row3", "k", "v", false, [](int64_t row) { return row == 3; }},
+            {"q", "k_nan_last", "v", true, [](int64_t row) { return row == 15; }},
+            {"q", "k_minus_inf", "v", false,
+             [q = load(nanFiles + "q.npy")](int64_t row) { return q.values[static_cast<size_t>(row * 64)] < 0; }},
+            {"q", "k", "v_nan_last", true, [](int64_t row) { return row == 15; }},
+            {"q_5e20", "k_5e20", "v", false, [](int64_t) { return true; }},
+        };
+        for (const auto& c : cases) {
+            const bool overflow = c.q == std::string("q_5e20"), values = c.v == std::string("v_nan_last");
+            if (overflow && implementation == "reference")
+                continue; // has room for such scores
+            const Outcome outcome =
+                compute({"--q", nanFiles + c.q + ".npy", "--k", nanFiles + c.k + ".npy", "--v", nanFiles + c.v + ".npy",
+                         "--device", device, "--implementation", implementation, "--dtype",
+                         implementation == "flash2-mma" ? "bf16" : "f32", c.causal ? "--causal" : "--threads=0", "-o",
+                         at("o.npy"), "--lse", at("lse.npy")});
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+            const tensor::Tensor o = load(at("o.npy")), lse = load(at("lse.npy"));
+            for (int64_t row = 0; row < o.shape[2]; ++row) {
+                QCOMPARE(std::isnan(lse.values[static_cast<size_t>(row)]), c.rowIsNan(row) && !values);
+                for (int64_t i = row * 64; i < (row + 1) * 64; ++i)
+                    QCOMPARE(std::isnan(o.values[static_cast<size_t>(i)]), c.rowIsNan(row));
+            }
+        }
     }
 
     void theOtherLayoutGivesTheSame() {

@@ -1,6 +1,7 @@
 // The streamed map against the whole matrix, which only a test may hold.
 #include "core/cpu/attention_map.h"
 #include "core/error.h"
+#include "nonfinite.h"
 #include "problem.h"
 
 #include <QElapsedTimer>
@@ -137,6 +138,63 @@ class AttentionMapTest : public QObject {
         cpu::mapStatistics(problemOf(owned), lse, entropy, 1, nullptr);
         for (size_t i = 0; i < 300; ++i)
             QVERIFY(std::fabs(static_cast<double>(entropy[i]) - std::log2(static_cast<double>(i + 1))) < 1e-5);
+    }
+
+    void nothingThatIsNoNumberIsHidden_data() {
+        QTest::addColumn<int>("situation");
+        QTest::addColumn<bool>("causal");
+        QTest::addColumn<QString>("target");
+        for (const auto& target : cpu::supportedTargets())
+            for (int i = 0; i < static_cast<int>(std::size(situations)); ++i)
+                for (const bool causal : {false, true})
+                    QTest::addRow("%s, %s%s", target.c_str(), situations[i].name, causal ? ", causal" : "")
+                        << i << causal << QString::fromStdString(target);
+    }
+    void nothingThatIsNoNumberIsHidden() { // rows of NaN stay rows of NaN, and nothing behind the mask changes
+        QFETCH(int, situation);
+        QFETCH(bool, causal);
+        QFETCH(QString, target);
+        cpu::useTarget(target.toStdString());
+        constexpr int64_t queries = 70, keys = 130;
+        OwnedProblem owned({1, 1, 1, queries, keys, 20, 0, causal});
+        situations[situation].poison(owned);
+        const Truth truth(owned);
+        const cpu::MapProblem m = problemOf(owned);
+        std::vector<float> lse(queries), entropy(queries), tile(queries * keys), pooled(2 * 3);
+        cpu::mapStatistics(m, lse, entropy, 2, nullptr);
+        const std::string different = differences("lse", lse.data(), truth.lse, [](size_t) { return 1e-4; });
+        QVERIFY2(different.empty(), different.c_str());
+        cpu::MapSummary summary;
+        cpu::mapSummary(m, lse, 64, 3, summary, 2, nullptr);
+        cpu::mapTile(m, lse, 0, 0, queries, keys, 1, cpu::Pooling::Max, tile, 1, nullptr);
+        std::vector<bool> keyIsNan(keys), cellIsNan(2 * 3);
+        for (int64_t i = 0; i < queries; ++i) {
+            const auto r = static_cast<size_t>(i);
+            const bool isNan = std::isnan(truth.lse[r]);
+            const int64_t seen = causal ? i + 1 + keys - queries : keys;
+            QCOMPARE(std::isnan(entropy[r]), isNan);
+            QCOMPARE(std::isnan(summary.sinkShare[r]), isNan);
+            QVERIFY(!isNan || summary.span95[r] == 0);
+            std::vector<float> row(keys);
+            cpu::mapRow(m, lse[r], i, row);
+            for (int64_t j = 0; j < keys; ++j) {
+                const auto c = static_cast<size_t>(j);
+                QCOMPARE(std::isnan(row[c]), isNan && j < seen);
+                QCOMPARE(std::isnan(tile[r * keys + c]), isNan || j >= seen); // masked cells are drawn as such
+                keyIsNan[c] = keyIsNan[c] || (isNan && j < seen);
+                cellIsNan[r / 64 * 3 + c / 64] = cellIsNan[r / 64 * 3 + c / 64] || (isNan && j < seen);
+            }
+        }
+        for (size_t c = 0; c < keyIsNan.size(); ++c)
+            QCOMPARE(std::isnan(summary.massPerKey[c]), static_cast<bool>(keyIsNan[c]));
+        for (const cpu::Pooling pooling : {cpu::Pooling::Max, cpu::Pooling::Mean}) {
+            cpu::mapTile(m, lse, 0, 0, 2, 3, 64, pooling, pooled, 1, nullptr);
+            for (size_t c = 0; c < cellIsNan.size(); ++c) {
+                QCOMPARE(std::isnan((pooling == cpu::Pooling::Max ? summary.maxPooled : summary.meanPooled)[c]),
+                         static_cast<bool>(cellIsNan[c]));
+                QVERIFY(!cellIsNan[c] || std::isnan(pooled[c]));
+            }
+        }
     }
 
     void bitsDoNotDependOnThreads() {

@@ -2,6 +2,7 @@
 
 #include "core/cpu/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -62,8 +63,9 @@ struct OwnedProblem {
     }
 };
 
-/// O and its log-sum-exp in double precision by brute force, and for each output Σ p·|v|: how large the numbers were
-/// that cancelled into it, the natural unit of rounding errors (as in oneDNN's benchdnn).
+/// O and its log-sum-exp in double precision by brute force, NaN where its IEEE arithmetic says so, and for each output
+/// Σ p·|v|: how large the numbers were that cancelled into it, the natural unit of rounding errors (as in oneDNN's
+/// benchdnn).
 struct Truth {
     std::vector<double> o, magnitude, lse, logitMagnitude;
 
@@ -90,10 +92,11 @@ struct Truth {
                     largestTerm = std::max(largestTerm, terms * std::fabs(static_cast<double>(s.scale)));
                     max = std::max(max, score[static_cast<size_t>(j)]);
                 }
+                const double base = std::isinf(max) && max < 0 ? 0 : max; // weights of -inf are 0, also where all are
                 double sum = 0;
                 std::vector<double> out(static_cast<size_t>(d)), size(static_cast<size_t>(d));
                 for (int64_t j = 0; j < keys; ++j) {
-                    const double w = std::exp(score[static_cast<size_t>(j)] - max);
+                    const double w = std::exp(score[static_cast<size_t>(j)] - base);
                     sum += w;
                     for (int64_t c = 0; c < d; ++c) {
                         out[static_cast<size_t>(c)] += w * static_cast<double>(v[j * d + c]);
@@ -101,10 +104,10 @@ struct Truth {
                     }
                 }
                 for (size_t c = 0; c < static_cast<size_t>(d); ++c) {
-                    o.push_back(keys ? out[c] / sum : 0);
-                    magnitude.push_back(keys ? size[c] / sum : 0);
+                    o.push_back(sum == 0 ? 0 : out[c] / sum);
+                    magnitude.push_back(sum == 0 ? 0 : size[c] / sum);
                 }
-                lse.push_back(keys ? max + std::log(sum) : -std::numeric_limits<double>::infinity());
+                lse.push_back(sum == 0 ? -std::numeric_limits<double>::infinity() : base + std::log(sum));
                 logitMagnitude.push_back(largestTerm);
             }
         }

@@ -342,7 +342,7 @@ class AllreduceLabTest : public QObject {
         auto drawn = small;
         drawn["file"] = path.toStdString();
         const RunRecord both = record("allreduce.race", drawn);
-        const Curve* theirs = curve(content<Series>(both, "busbw"), "file 0");
+        const Curve* theirs = curve(content<Series>(both, "busbw"), "ours.txt, 2 ranks, in place");
         QVERIFY(theirs && theirs->x == (std::vector<double>{64, 65536}));
         QVERIFY(QString::fromStdString(theirs->label).contains("ours.txt"));
         drawn["file"] = folder.filePath("absent.txt").toStdString();

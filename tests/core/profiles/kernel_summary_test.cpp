@@ -2,6 +2,7 @@
 #include "core/profiles/kernel_names.h"
 #include "core/profiles/kernel_summary.h"
 #include "core/profiles/text.h"
+#include "core/text/echo.h"
 
 #include <QTest>
 
@@ -83,6 +84,7 @@ class KernelSummaryTest : public QObject {
         row("bmm_E4m3_E2m1_Fp32_t128x8x512u2_s3_TN", "bmm_E4m3_E2m1_Fp32_t128x8x512u2_s3_TN",
             KernelClass::MatrixProduct);
         row("triton_tem_fused_addmm_3", "triton_tem_fused_addmm_3", KernelClass::MatrixProduct);
+        row("void run<cutlass::gemm::Traits<64>>(int)", "run", KernelClass::MatrixProduct);
         row("commit_tokens", "commit_tokens", KernelClass::Other);
         // Copies into the cache of keys and values, and what only has flash in its namespace.
         row("void vllm::reshape_and_cache_flash_kernel<__nv_bfloat16, unsigned char>(int)",
@@ -133,10 +135,10 @@ class KernelSummaryTest : public QObject {
     }
 
     void bytesThatAreNoTextAreShownAsSuch() {
-        QCOMPARE(validUtf8("a\xFF\xFEz"), std::string("a\xEF\xBF\xBD\xEF\xBF\xBDz"));
-        QCOMPARE(validUtf8("\xED\xA0\x80"), std::string("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")); // a surrogate
-        QCOMPARE(validUtf8("\xC3"), std::string("\xEF\xBF\xBD"));                                 // cut
-        QCOMPARE(validUtf8("я€😀"), std::string("я€😀"));
+        QCOMPARE(asUtf8("a\xFF\xFEz"), std::string("a\xEF\xBF\xBD\xEF\xBF\xBDz"));
+        QCOMPARE(asUtf8("\xED\xA0\x80"), std::string("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")); // a surrogate
+        QCOMPARE(asUtf8("\xC3"), std::string("\xEF\xBF\xBD"));                                 // cut
+        QCOMPARE(asUtf8("я€😀"), std::string("я€😀"));
         Profile profile;
         Names names(profile.names);
         QCOMPARE(shortName(profile.names.at(names.index("void flash_fwd_\xFF\xFEkernel<64>(int)"))),

@@ -56,6 +56,7 @@ class NsysStatsTest : public QObject {
         row("Time(%),Total Time,Calls,Average,Minimum,Maximum,Name", Other);
         row("Start (ns),Duration (ns),Name,Result,CorrID,Pid,Tid,T-Pri,Thread Name", Other);
         row("Start (ns),Duration (ns),Name,CorrID,Pid,Tid", Other);
+        row("Start (ns),Duration (ns),Name,Result,CorrId", Other);
         row("Start (ns),End (ns),Duration (ns),DurChild (ns),DurNonChild "
             "(ns),Name,PID,TID,Lvl,NumChild,RangeId,ParentId,"
             "RangeStack,NameTree",
@@ -108,6 +109,7 @@ class NsysStatsTest : public QObject {
                                 "1,9,8,4,4,train_step,1,1,0,1,1,,:1,train_step\n"),
                       "holds no GPU kernel but ranges, expected"));
         QVERIFY(holds(refusalOf(gpuTrace), "holds no GPU kernel, expected"));
+        QVERIFY(!holds(refusalOf("SKIPPED: x.sqlite does not contain OpenMP event data.\n"), "OpenMP"));
         QVERIFY(holds(refusalOf(processing("x.sqlite", "cuda_gpu_kern_sum") +
                                 "SKIPPED: x.sqlite does not contain CUDA kernel data.\n"),
                       "The profiler says: x.sqlite does not contain CUDA kernel data"));
@@ -221,6 +223,11 @@ class NsysStatsTest : public QObject {
             readText("Time\tTotal Time\tInstances\tAvg\tMed\tMin\tMax\tStdDev\tName\n"
                      "100.0%\t1.250 ms\t2\t625.000 µs\t625.000 µs\t600.000 µs\t650.000 µs\t1 ns\tf<a, b>\n");
         QCOMPARE(summaryOf(tabs, "f<a, b>").total, int64_t{1250000});
+        const Profile events = readText("Name\tStart\tDuration\tTID\tGPU\tContext\tStream\n"
+                                        "gemm(int, int)\t1.5s\t10.240 μs\t-\tGPU 1\tStream 7\t7\n");
+        QCOMPARE(events.records.at(0).start, int64_t{1500000000});
+        QCOMPARE(events.records[0].duration, int64_t{10240});
+        QCOMPARE(events.records[0].stream, int64_t{7});
         const Profile bars = readText("+----------+-----------------+-----------+------+\n"
                                       "| Time (%) | Total Time (ns) | Instances | Name |\n"
                                       "+==========+=================+===========+======+\n"

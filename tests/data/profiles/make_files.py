@@ -3,7 +3,8 @@
 
 The layouts are those that Nsight Compute, Nsight Systems and PyTorch's profiler write; the numbers are made up.
 cpu_real.json.gz is no work of this script: PyTorch 2.15 recorded it on a CPU (two steps of a small attention layer),
-and only its host's name was taken out.
+and only its host's name was taken out. Files that stand in no expected.json were written by hand: shapes in which
+profilers' output also comes, each with its right values in a test.
 usage: make_files.py   (in this folder)
 """
 import collections

@@ -1,0 +1,75 @@
+#include "app/shell/dialogs.h"
+
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QMessageBox>
+#include <QPushButton>
+#include <QRegularExpression>
+
+#include <utility>
+
+namespace warplight::app {
+namespace {
+
+/// "csv" of "CSV (*.csv)"; empty for a filter that takes any name.
+QString suffixOf(const QString& filter) {
+    static const QRegularExpression pattern(R"(\(\*\.([^\s)]+))");
+    return pattern.match(filter).captured(1);
+}
+
+QFileDialog* makeFileDialog(QWidget* owner, const QString& title, const QString& filters) {
+    auto* dialog = new QFileDialog(owner, title, {}, filters);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    return dialog;
+}
+
+} // namespace
+
+void askForFile(QWidget* owner, const QString& title, const QString& filter, TakesFile then) {
+    QFileDialog* dialog = makeFileDialog(owner, title, filter);
+    dialog->setFileMode(QFileDialog::ExistingFile);
+    QObject::connect(dialog, &QFileDialog::fileSelected, owner, std::move(then));
+    dialog->open();
+}
+
+void askWhereToSave(QWidget* owner, const QString& title, const QString& suggestion, const QString& filters,
+                    TakesFile then) {
+    QFileDialog* dialog = makeFileDialog(owner, title, filters);
+    dialog->setAcceptMode(QFileDialog::AcceptSave);
+    dialog->setFileMode(QFileDialog::AnyFile);
+    dialog->setOption(QFileDialog::DontConfirmOverwrite); // Qt's own question would run an event loop of its own
+    dialog->selectFile(suggestion);
+    dialog->setDefaultSuffix(suffixOf(dialog->selectedNameFilter()));
+    QObject::connect(dialog, &QFileDialog::filterSelected, dialog,
+                     [dialog](const QString& filter) { dialog->setDefaultSuffix(suffixOf(filter)); });
+    QObject::connect(dialog, &QFileDialog::fileSelected, owner, [=, then = std::move(then)](const QString& file) {
+        if (!QFileInfo(file).isFile())
+            return then(file);
+        QMessageBox* box = makeBox(owner, title, QObject::tr("%1 exists already. Replace it?").arg(file));
+        QPushButton* replace = box->addButton(QObject::tr("Replace"), QMessageBox::AcceptRole);
+        QPushButton* other = box->addButton(QObject::tr("Another name…"), QMessageBox::RejectRole);
+        box->setStandardButtons(QMessageBox::Cancel);
+        box->setDefaultButton(other);
+        QObject::connect(replace, &QPushButton::clicked, owner, [=] { then(file); });
+        QObject::connect(other, &QPushButton::clicked, owner,
+                         [=] { askWhereToSave(owner, title, file, filters, then); });
+        box->open();
+    });
+    dialog->open();
+}
+
+QMessageBox* makeBox(QWidget* owner, const QString& title, const QString& text) {
+    auto* box = new QMessageBox(QMessageBox::NoIcon, title, text, QMessageBox::NoButton, owner);
+    box->setTextFormat(Qt::PlainText);
+    box->setAttribute(Qt::WA_DeleteOnClose);
+    return box;
+}
+
+void tell(QWidget* owner, const QString& title, const QString& sentence) {
+    QMessageBox* box = makeBox(owner, title, sentence);
+    box->setIcon(QMessageBox::Warning);
+    box->setStandardButtons(QMessageBox::Close);
+    box->open();
+}
+
+} // namespace warplight::app

@@ -1,0 +1,94 @@
+#include "tests/app/random_use/random_user.h"
+
+#include "app/shell/main_window.h"
+
+#include <QApplication>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace warplight::app {
+namespace {
+
+constexpr auto pace = std::chrono::milliseconds(2);   // between two steps
+constexpr uint64_t betweenLooks = 250;                // events
+constexpr uint64_t warmAfter = 1500;                  // events: until then, caches and kept runs fill
+constexpr int64_t growthAllowed = int64_t{600} << 20; // bytes after that, however long it takes
+constexpr qsizetype widgetsAllowed = 4000;            // a page with its dialogs has some hundreds
+
+} // namespace
+
+RandomUser::RandomUser(Journal& journal, const Sandbox& sandbox)
+    : journal(journal),
+      watchdog(journal),
+      hands(journal, sandbox),
+      troubles(journal, watchdog),
+      room{nullptr, hands, troubles, sandbox} {
+    ticks.setInterval(pace);
+    connect(&ticks, &QTimer::timeout, this, &RandomUser::tick);
+}
+
+void RandomUser::sitDownAt(MainWindow& window) {
+    room.window = &window;
+    troubles.accompany(window);
+    watchdog.alive();
+    ticks.start();
+}
+
+/// A timer does not fire again inside its own slot, so steps are posted: what they open may have a loop of its own.
+void RandomUser::tick() {
+    if (std::exchange(stepIsDue, true))
+        return;
+    QMetaObject::invokeMethod(this, &RandomUser::nextStep, Qt::QueuedConnection);
+}
+
+void RandomUser::nextStep() {
+    stepIsDue = false;
+    watchdog.alive();
+    if (!room.window || !room.window->isVisible()) { // closed: the program's loop ends, and another window opens
+        steps.clear();
+        ticks.stop();
+        return;
+    }
+    if (std::chrono::steady_clock::now() < waitsUntil)
+        return;
+    if (steps.empty())
+        return begin();
+    const Step step = std::move(steps.front());
+    steps.pop_front();
+    const auto wait = step();
+    waitsUntil = std::max(waitsUntil, std::chrono::steady_clock::now() + wait);
+}
+
+void RandomUser::begin() {
+    if (done()) {
+        ticks.stop();
+        return QApplication::quit();
+    }
+    const uint64_t number = ++journal.event;
+    troubles.look();
+    Event event = randomEvent(Dice(journal.seed, number), room);
+    journal.say(QString("%1: %2").arg(number).arg(event.text));
+    std::move(event.steps.begin(), event.steps.end(), std::back_inserter(steps));
+    if (number % betweenLooks == 0)
+        lookAtMemory();
+}
+
+void RandomUser::lookAtMemory() {
+    const int64_t bytes = residentBytes();
+    const qsizetype widgets = QApplication::allWidgets().size();
+    std::printf("event %llu: %lld MiB, %lld widgets\n", static_cast<unsigned long long>(journal.event.load()),
+                static_cast<long long>(bytes >> 20), static_cast<long long>(widgets));
+    std::fflush(stdout);
+    if (journal.event <= warmAfter)
+        warm = bytes;
+    else if (bytes > warm + growthAllowed)
+        found << QString("event %1: memory grew from %2 to %3 MiB")
+                     .arg(journal.event.load())
+                     .arg(warm >> 20)
+                     .arg(bytes >> 20);
+    if (widgets > widgetsAllowed)
+        found << QString("event %1: there are %2 widgets").arg(journal.event.load()).arg(widgets);
+}
+
+} // namespace warplight::app

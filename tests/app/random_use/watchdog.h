@@ -1,0 +1,39 @@
+#pragma once
+
+#include "tests/app/random_use/journal.h"
+
+#include <atomic>
+#include <pthread.h>
+#include <thread>
+
+namespace warplight::app {
+
+/// A thread beside the window. It aborts a window that does not come back to its event loop within 5 s, with the
+/// journal, the state and (from the signal that ends it) the stack of the main thread; and it ends engines whose
+/// memory would harm the machine.
+class Watchdog {
+  public:
+    /// To be made on the main thread.
+    explicit Watchdog(Journal& journal);
+    ~Watchdog();
+
+    void alive() { ++beats; } ///< to be said by the window whenever it handles an event
+    /// How often engines were ended since they had grown too large.
+    int enginesEnded() const { return ended; }
+
+  private:
+    void watch();
+    void lookAtMemory();
+
+    Journal& journal;
+    const pthread_t mainThread = pthread_self();
+    std::atomic<uint64_t> beats = 0;
+    std::atomic<bool> ending = false;
+    std::atomic<int> ended = 0;
+    std::thread thread;
+};
+
+/// What this process holds in memory, bytes.
+int64_t residentBytes();
+
+} // namespace warplight::app

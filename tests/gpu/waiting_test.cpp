@@ -1,0 +1,184 @@
+// Waiting is not work: threads that wait for others are parked, neither counted nor timed, and told when nothing can
+// end their wait.
+#include "gpu/virtual/virtual_device.h"
+
+#include <QElapsedTimer>
+#include <QFile>
+#include <QTest>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace warplight;
+using gpu::Argument;
+
+namespace {
+
+constexpr uint64_t fewPasses = 20; ///< over a waiting loop: what is found out too late is counted
+
+} // namespace
+
+class WaitingTest : public QObject {
+    Q_OBJECT
+    std::unique_ptr<gpu::Device> device = vgpu::makeVirtualDevice();
+    std::unique_ptr<gpu::Module> module;
+
+    struct Result {
+        gpu::LaunchStats stats;
+        std::vector<int32_t> y;
+        std::vector<int32_t> flags;
+    };
+    /// Kernels of (flags?, sum?, y, rounds?), by how many buffers and numbers they take.
+    Result run(const char* name, uint32_t blocks, uint32_t threads, int rounds = 1000, int hostThreads = 0) {
+        gpu::Kernel& kernel = module->kernel(name);
+        const size_t buffers =
+            static_cast<size_t>(std::count_if(kernel.info().parameters.begin(), kernel.info().parameters.end(),
+                                              [](const auto& p) { return p.bytes == 8; }));
+        std::vector<gpu::Buffer> held;
+        std::vector<Argument> arguments;
+        const std::vector<int32_t> zero(static_cast<size_t>(blocks) * threads);
+        for (size_t i = 0; i < buffers; ++i) {
+            held.emplace_back(*device, static_cast<int64_t>(zero.size() * sizeof(int32_t)), "buffer");
+            held.back().upload(zero.data());
+            arguments.emplace_back(held.back().address());
+        }
+        if (kernel.info().parameters.size() > buffers)
+            arguments.emplace_back(rounds);
+        gpu::LaunchConfig config;
+        config.grid = {blocks};
+        config.block = {threads};
+        config.gpu = "A100";
+        config.threads = hostThreads;
+        Result result;
+        result.stats = kernel.launch(config, arguments);
+        result.y = result.flags = zero;
+        held.back().download(result.y.data());
+        held.front().download(result.flags.data());
+        return result;
+    }
+    static bool allAre(const std::vector<int32_t>& values, int32_t expected) {
+        return std::all_of(values.begin(), values.end(), [&](int32_t v) { return v == expected; });
+    }
+    QString failure(const char* name, uint32_t blocks, uint32_t threads) {
+        try {
+            run(name, blocks, threads);
+        } catch (const gpu::KernelError& error) {
+            return QString::fromStdString(error.what());
+        }
+        return {};
+    }
+
+  private slots:
+    void initTestCase() {
+        QFile file(WARPLIGHT_TEST_DATA "/data/ptx/waiting.ptx");
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        module = device->load(file.readAll().toStdString(), "waiting.ptx");
+    }
+
+    /// 20 phases of 32 warps. What is left are the instructions of an arrival and a test that finds the phase complete.
+    void barrierObjectsCostWhatTheirInstructionsDo() {
+        const Result objects = run("barrierObjects", 1, 1024), plain = run("plainBarriers", 1, 1024);
+        QCOMPARE(plain.stats.warpInstructions, uint64_t(896));
+        QVERIFY2(objects.stats.warpInstructions < 20 * 32 * 16,
+                 qPrintable(QString::number(objects.stats.warpInstructions)));
+        QVERIFY(objects.stats.modelled->seconds < 2 * plain.stats.modelled->seconds);
+        QVERIFY(objects.stats.findings.empty());
+    }
+
+    void waitingLoopsAreNotCounted_data() {
+        QTest::addColumn<uint64_t>("pass"); // instructions
+        QTest::newRow("volatileShared") << uint64_t(3);
+        QTest::newRow("acquireShared") << uint64_t(3);
+        QTest::newRow("waitShared") << uint64_t(20);
+        QTest::newRow("polledAtomic") << uint64_t(4);
+        QTest::newRow("cachedFlag") << uint64_t(3);
+        QTest::newRow("countedSpin") << uint64_t(4);
+        QTest::newRow("severalFlags") << uint64_t(80);
+    }
+    /// However long the last warp works, the seven others' loops cost the same.
+    void waitingLoopsAreNotCounted() {
+        QFETCH(uint64_t, pass);
+        const Result shorter = run(QTest::currentDataTag(), 1, 256, 1000),
+                     longer = run(QTest::currentDataTag(), 1, 256, 9000);
+        QVERIFY(allAre(shorter.y, 42) && allAre(longer.y, 42));
+        const uint64_t work = run(QTest::currentDataTag(), 1, 32, 1000).stats.warpInstructions;
+        QVERIFY2(shorter.stats.warpInstructions < work + 7 * (fewPasses * pass + 20),
+                 qPrintable(QString("%1 with, %2 without").arg(shorter.stats.warpInstructions).arg(work)));
+        const uint64_t more = run(QTest::currentDataTag(), 1, 32, 9000).stats.warpInstructions;
+        QCOMPARE(longer.stats.warpInstructions - shorter.stats.warpInstructions, more - work);
+    }
+
+    void locksAreTakenInTurn() {
+        const Result blocks = run("lockOfBlocks", 8, 64);
+        QVERIFY(allAre(blocks.y, 42));
+        QCOMPARE(blocks.flags[0], 0);
+        const Result lanes = run("lockOfLanes", 2, 64); // lanes that have the lock get ahead of those that wait for it
+        QCOMPARE(lanes.y[0], 128);
+        QCOMPARE(lanes.flags[0], 0);
+        QVERIFY(lanes.stats.warpInstructions < 4 * 32 * 40);
+    }
+
+    void blocksThatFitMakeProgressTogether_data() {
+        QTest::newRow("waitForLaterBlock");
+        QTest::newRow("acquireLaterBlock");
+        QTest::newRow("semaphore");
+    }
+    void blocksThatFitMakeProgressTogether() {
+        for (const int threads : {1, 4}) {
+            const Result result = run(QTest::currentDataTag(), 40, 64, 0, threads);
+            QVERIFY(allAre(result.y, 42));
+            QVERIFY2(result.stats.warpInstructions < 40 * 2 * 400,
+                     qPrintable(QString::number(result.stats.warpInstructions)));
+            QCOMPARE(result.stats.warpInstructions, run(QTest::currentDataTag(), 40, 64, 0, 1).stats.warpInstructions);
+        }
+    }
+    void blocksThatDoNotFitAreTold() { // an A100 holds four of 512 threads on each of 108 multiprocessors
+        QVERIFY(allAre(run("waitForLaterBlock", 432, 512).y, 42));
+        const QString text = failure("waitForLaterBlock", 433, 512);
+        QVERIFY2(text.startsWith("deadlock: ") && text.contains("432 of 433 blocks have begun"), qPrintable(text));
+        QVERIFY2(text.contains("kernel waitForLaterBlock, block (0, 0, 0)"), qPrintable(text));
+    }
+
+    void whatEndsByItselfIsNoDeadlock() {
+        QCOMPARE(run("timeout", 1, 64).y[0], 1);
+        const Result limited = run("limitedPasses", 1, 64);
+        QCOMPARE(limited.y[0], 1);
+        // A thousand reads by two warps, all counted: nobody ended them.
+        QCOMPARE(limited.stats.instructionsByClass.at("global memory"), uint64_t(2 * 1001));
+    }
+
+    void whatNothingCanEndIsTold_data() {
+        QTest::addColumn<QString>("thread");
+        QTest::addColumn<QString>("at");
+        QTest::newRow("flagNobodySets") << "(0, 0, 0)"
+                                        << "ld.volatile.global.u32";
+        QTest::newRow("sharedFlagNobodySets") << "(32, 0, 0)"
+                                              << "ld.volatile.shared.u32";
+        QTest::newRow("countedForever") << "(0, 0, 0)"
+                                        << "ld.volatile.global.u32";
+        QTest::newRow("missingArrival") << "(0, 0, 0)"
+                                        << "mbarrier.test_wait.shared.b64";
+        QTest::newRow("lockTakenTwice") << "(0, 0, 0)"
+                                        << "atom.global.cas.b32";
+        QTest::newRow("semaphoreNobodySets") << "(0, 0, 0)"
+                                             << "ld.global.acquire.gpu.b32";
+        QTest::newRow("endless") << "(0, 0, 0)"
+                                 << "bra.uni";
+    }
+    void whatNothingCanEndIsTold() {
+        QFETCH(QString, thread);
+        QFETCH(QString, at);
+        const QString text = failure(QTest::currentDataTag(), 1, 64);
+        QVERIFY2(text.startsWith("deadlock: "), qPrintable(text));
+        QVERIFY2(text.contains(QString("kernel %1, block (0, 0, 0), thread %2, at '%3' (waiting.ptx:")
+                                   .arg(QTest::currentDataTag(), thread, at)),
+                 qPrintable(text));
+    }
+};
+
+QTEST_GUILESS_MAIN(WaitingTest)
+#include "waiting_test.moc"
