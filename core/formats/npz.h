@@ -14,6 +14,9 @@ std::vector<std::string> npzNames(const std::string& file);
 /// Throws InputError naming the file and the arrays it has.
 std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name);
 
+/// Only as much of it, from its beginning, as its header says that the header takes: nothing else is unpacked.
+std::vector<std::byte> readNpzHeader(const std::string& file, const std::string& name);
+
 /// Writes an archive of stored members, each the bytes of a .npy under its name; NumPy's np.load opens it. The file
 /// appears whole or not at all. Throws InputError naming the file when it cannot be written.
 void writeNpz(const std::string& file, const std::map<std::string, std::string>& arrays);
