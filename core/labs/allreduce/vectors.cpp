@@ -1,5 +1,6 @@
 #include "core/labs/allreduce/vectors.h"
 
+#include "core/counted.h"
 #include "core/error.h"
 #include "core/tensor/random.h"
 #include "gpu/number/half.h"
@@ -69,9 +70,8 @@ RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, in
             fmt::format("input '{}': expected random, gradients, cancelling or integers", std::string(kind)));
     const int64_t bytes = tensor::bytesPerElement(type);
     if (static_cast<double>(ranks) * static_cast<double>(elements) * static_cast<double>(bytes) > mostBytes)
-        throw InputError(
-            fmt::format("{} ranks of {} elements of {} B are more than the {:.0f} GB that vectors may take", ranks,
-                        elements, bytes, mostBytes / 1e9));
+        throw InputError(fmt::format("{} of {} elements of {} B are more than the {:.0f} GB that vectors may take",
+                                     counted(ranks, "rank"), elements, bytes, mostBytes / 1e9));
     RankVectors vectors(static_cast<size_t>(ranks));
     std::vector<float> numbers(static_cast<size_t>(elements));
     for (int rank = 0; rank < ranks; ++rank) {
