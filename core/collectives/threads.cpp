@@ -218,7 +218,7 @@ class ThreadRun {
 void checkInputs(const std::vector<std::vector<std::byte>>& inputs, int ranks, size_t bytes,
                  const RunOptions& options) {
     if (inputs.size() != static_cast<size_t>(ranks))
-        throw InputError(fmt::format("there are {} vectors, expected one for each of {} ranks", inputs.size(), ranks));
+        throw InputError(fmt::format("there are {} vectors, expected {}, one for each rank", inputs.size(), ranks));
     for (size_t rank = 0; rank < inputs.size(); ++rank)
         if (inputs[rank].size() != bytes)
             throw InputError(

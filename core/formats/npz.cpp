@@ -49,41 +49,88 @@ std::vector<std::string> namesOf(zip_t* archive) {
 
 std::vector<std::string> npzNames(const std::string& file) { return namesOf(openArchive(file).get()); }
 
+namespace {
+
+using Member = std::unique_ptr<zip_file_t, decltype(&zip_fclose)>;
+
+/// The name of the member that is meant, with its ending.
+std::string memberOf(zip_t* archive, const std::string& file, const std::string& name) {
+    const auto names = namesOf(archive);
+    const auto found = name.empty() && names.size() == 1 ? names.begin() : std::find(names.begin(), names.end(), name);
+    if (found != names.end())
+        return *found + std::string(ending);
+    if (names.empty())
+        throw InputError(fmt::format("{}: the archive holds no array, expected members that end in .npy", file));
+    if (name.empty())
+        throw InputError(fmt::format("{}: holds {} arrays, expected a name behind a colon, one of: {}", file,
+                                     names.size(), fmt::join(names, ", ")));
+    throw InputError(fmt::format("{}: no array '{}', expected one of: {}", file, name, fmt::join(names, ", ")));
+}
+
+[[noreturn]] void refusePacking(const std::string& file, const std::string& member) {
+    throw InputError(
+        fmt::format("{}: array '{}' is damaged or packed in a way that is not read, expected stored or deflated", file,
+                    member.substr(0, member.size() - ending.size())));
+}
+
+Member openMember(zip_t* archive, const std::string& file, const std::string& member) {
+    Member in(zip_fopen(archive, member.c_str(), ZIP_FL_ENC_GUESS), zip_fclose);
+    if (!in)
+        refusePacking(file, member);
+    return in;
+}
+
+/// Up to `most` bytes more, with the memory growing with what really comes: a damaged directory must not ask for it.
+void readMore(zip_file_t* in, std::vector<std::byte>& bytes, size_t most, const std::string& file,
+              const std::string& member, const std::atomic<bool>* cancel = nullptr) {
+    constexpr size_t piece = 1 << 20;
+    while (most > 0) {
+        checkCancelled(cancel);
+        const size_t had = bytes.size(), now = std::min(piece, most);
+        bytes.resize(had + now);
+        const zip_int64_t got = zip_fread(in, bytes.data() + had, now);
+        if (got < 0)
+            refusePacking(file, member);
+        bytes.resize(had + static_cast<size_t>(got));
+        most -= static_cast<size_t>(got);
+        if (got == 0)
+            return;
+    }
+}
+
+} // namespace
+
 std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name,
                                      const std::atomic<bool>* cancel) {
     const Archive archive = openArchive(file);
-    const auto names = namesOf(archive.get());
-    const auto found = name.empty() && names.size() == 1 ? names.begin() : std::find(names.begin(), names.end(), name);
-    if (found == names.end())
-        throw InputError(fmt::format("{}: no array '{}', expected one of: {}", file, name, fmt::join(names, ", ")));
-    const std::string member = *found + std::string(ending);
+    const std::string member = memberOf(archive.get(), file, name);
     zip_stat_t status;
     zip_stat_init(&status);
-    const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> in(
-        zip_stat(archive.get(), member.c_str(), ZIP_FL_ENC_GUESS, &status) == 0
-            ? zip_fopen(archive.get(), member.c_str(), ZIP_FL_ENC_GUESS)
-            : nullptr,
-        zip_fclose);
-    // Grows with what really comes: a damaged directory must not ask for memory.
-    requireMemory({static_cast<int64_t>(std::min<zip_uint64_t>(status.size, INT64_MAX)), 0, file + ":" + *found, {}});
+    if (zip_stat(archive.get(), member.c_str(), ZIP_FL_ENC_GUESS, &status) != 0)
+        refusePacking(file, member);
+    requireMemory({static_cast<int64_t>(std::min<zip_uint64_t>(status.size, INT64_MAX)), 0, file + ":" + name, {}});
     std::vector<std::byte> bytes;
-    constexpr size_t piece = 1 << 20;
-    for (zip_int64_t got = in ? 1 : -1; got != 0;) {
-        checkCancelled(cancel);
-        const size_t had = bytes.size();
-        if (got > 0) {
-            bytes.resize(had + piece);
-            got = zip_fread(in.get(), bytes.data() + had, piece);
-        }
-        if (got < 0)
-            throw InputError(fmt::format(
-                "{}: array '{}' is damaged or packed in a way that is not read, expected stored or deflated", file,
-                *found));
-        bytes.resize(had + static_cast<size_t>(got));
-    }
+    readMore(openMember(archive.get(), file, member).get(), bytes, SIZE_MAX, file, member, cancel);
     if (bytes.size() != status.size)
-        throw InputError(
-            fmt::format("{}: array '{}' has {} bytes, expected {}", file, *found, bytes.size(), status.size));
+        throw InputError(fmt::format("{}: array '{}' has {} bytes, expected {}", file,
+                                     member.substr(0, member.size() - ending.size()), bytes.size(), status.size));
+    return bytes;
+}
+
+std::vector<std::byte> readNpzHeader(const std::string& file, const std::string& name) {
+    constexpr size_t versionBytes = 12; // magic, version, and a length of two or four bytes
+    constexpr size_t longestHeader = 1 << 20;
+    const Archive archive = openArchive(file);
+    const std::string member = memberOf(archive.get(), file, name);
+    const Member in = openMember(archive.get(), file, member);
+    std::vector<std::byte> bytes;
+    readMore(in.get(), bytes, versionBytes, file, member);
+    if (bytes.size() < versionBytes)
+        return bytes;
+    const auto byte = [&](size_t i) { return static_cast<size_t>(bytes[i]); };
+    const size_t whole = byte(6) == 1 ? 10 + byte(8) + (byte(9) << 8)
+                                      : versionBytes + byte(8) + (byte(9) << 8) + (byte(10) << 16) + (byte(11) << 24);
+    readMore(in.get(), bytes, std::min(whole, longestHeader) - std::min(whole, versionBytes), file, member);
     return bytes;
 }
 

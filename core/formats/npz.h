@@ -16,6 +16,9 @@ std::vector<std::string> npzNames(const std::string& file);
 std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name,
                                      const std::atomic<bool>* cancel = nullptr);
 
+/// Only as much of it, from its beginning, as its header says that the header takes: nothing else is unpacked.
+std::vector<std::byte> readNpzHeader(const std::string& file, const std::string& name);
+
 /// Writes an archive of stored members, each the bytes of a .npy under its name; NumPy's np.load opens it. The file
 /// appears whole or not at all. Throws as AtomicFile does.
 void writeNpz(const std::string& file, const std::map<std::string, std::string>& arrays);

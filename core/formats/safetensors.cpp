@@ -123,7 +123,11 @@ tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::strin
         std::string names;
         for (const auto& entry : entries)
             names += (names.empty() ? "" : ", ") + entry.name;
-        refuse(where, fmt::format("no tensor '{}', expected one of: {}", name, names));
+        if (names.empty())
+            refuse(where, "the file holds no tensor");
+        refuse(where, name.empty() ? fmt::format("holds {} tensors, expected a name behind a colon, one of: {}",
+                                                 entries.size(), names)
+                                   : fmt::format("no tensor '{}', expected one of: {}", name, names));
     }
     if (!found->dtype)
         refuse(where, fmt::format("tensor '{}' is {}, expected F16, BF16, F32, F64, BOOL or an integer type",

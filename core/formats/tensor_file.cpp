@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/formats/atomic_file.h"
+#include "core/formats/foreign_file.h"
 #include "core/formats/mapped_file.h"
 #include "core/formats/npy.h"
 #include "core/formats/npz.h"
@@ -36,6 +37,11 @@ Spec split(const std::string& spec) {
 
 bool endsWith(const std::string& file, std::string_view ending) { return std::string_view(file).ends_with(ending); }
 
+bool isTensorFile(const std::string& file) {
+    return endsWith(file, ".npy") || endsWith(file, ".npz") || endsWith(file, ".safetensors") ||
+           endsWith(file, shardIndexEnding);
+}
+
 [[noreturn]] void unknownEnding(const std::string& file) {
     throw InputError(
         fmt::format("{}: expected a file that ends in .npy, .npz, .safetensors or .safetensors.index.json", file));
@@ -47,6 +53,17 @@ std::vector<TensorEntry> readable(const std::vector<SafetensorsEntry>& stored) {
         if (entry.dtype)
             entries.push_back({entry.name, *entry.dtype, entry.shape});
     return entries;
+}
+
+TensorEntry npzEntry(const std::string& file, const std::string& name) {
+    const NpyHeader header = readNpyHeader(readNpzHeader(file, name), file + ":" + name);
+    return {name, header.dtype, header.shape};
+}
+
+/// The one array of a .npz that can be read, where a spec names none; empty when there is not exactly one.
+std::string onlyReadable(const std::string& file) {
+    const auto entries = listTensors(file);
+    return entries.size() == 1 ? entries.front().name : "";
 }
 
 std::string beside(const std::string& index, const std::string& shard) {
@@ -61,6 +78,7 @@ std::vector<TensorEntry> listSharded(const std::string& index) {
         files.insert(file);
     std::vector<TensorEntry> entries;
     for (const std::string& file : files) {
+        refuseForeign(beside(index, file));
         const MappedFile mapped(beside(index, file));
         for (TensorEntry& entry : readable(readSafetensorsHeader(mapped.bytes(), beside(index, file))))
             if (const auto named = shards.find(entry.name); named != shards.end() && named->second == file)
@@ -75,6 +93,7 @@ tensor::Tensor loadSharded(const std::string& index, const std::string& name, co
     if (found == shards.end())
         throw InputError(fmt::format("{}: weight_map has no tensor '{}'", index, name));
     const std::string file = beside(index, found->second);
+    refuseForeign(file);
     return readSafetensors(MappedFile(file).bytes(), name, file, cancel);
 }
 
@@ -82,12 +101,15 @@ tensor::Tensor loadSharded(const std::string& index, const std::string& name, co
 
 std::vector<TensorEntry> listTensors(const std::string& file) {
     std::vector<TensorEntry> entries;
+    if (isTensorFile(file))
+        refuseForeign(file);
     if (endsWith(file, ".npz")) {
-        for (const std::string& name : npzNames(file)) {
-            const auto bytes = readNpzMember(file, name);
-            const NpyHeader header = readNpyHeader(bytes, file + ":" + name);
-            entries.push_back({name, header.dtype, header.shape});
-        }
+        for (const std::string& name : npzNames(file))
+            try {
+                entries.push_back(npzEntry(file, name));
+            } catch (const InputError&) {
+                // Nobody asked for it: texts, objects and complex numbers may stand beside.
+            }
         return entries;
     }
     if (endsWith(file, shardIndexEnding))
@@ -104,6 +126,10 @@ std::vector<TensorEntry> listTensors(const std::string& file) {
 
 TensorEntry tensorEntry(const std::string& spec) {
     const auto [file, name] = split(spec);
+    if (endsWith(file, ".npz") && !name.empty()) {
+        refuseForeign(file);
+        return npzEntry(file, name);
+    }
     const auto entries = listTensors(file);
     if (name.empty() && entries.size() == 1)
         return entries.front();
@@ -115,8 +141,10 @@ TensorEntry tensorEntry(const std::string& spec) {
 
 tensor::Tensor loadTensor(const std::string& spec, const std::atomic<bool>* cancel) {
     const auto [file, name] = split(spec);
+    if (isTensorFile(file))
+        refuseForeign(file);
     if (endsWith(file, ".npz"))
-        return readNpy(readNpzMember(file, name, cancel), spec, cancel);
+        return readNpy(readNpzMember(file, name.empty() ? onlyReadable(file) : name, cancel), spec, cancel);
     if (endsWith(file, shardIndexEnding))
         return loadSharded(file, name, cancel);
     if (!endsWith(file, ".npy") && !endsWith(file, ".safetensors"))

@@ -167,6 +167,8 @@ std::string kernelNamed(const std::vector<std::string>& kernels, const std::stri
         if (known.back() == name)
             fitting.push_back(kernel);
     }
+    if (fitting.empty() && known.empty())
+        throw InputError(fmt::format("{}: holds no kernel, expected a __global__ function or an .entry", file));
     if (fitting.empty())
         throw InputError(fmt::format("{}: entry {}: expected one of {}", file, name.empty() ? "is empty" : name,
                                      fmt::join(known, ", ")));

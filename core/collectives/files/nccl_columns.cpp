@@ -95,8 +95,8 @@ std::optional<NcclColumns> NcclColumns::of(std::span<const std::string_view> wor
     NcclColumns made;
     for (auto label = words.begin(); label != first; ++label)
         made.labels += label->find_first_not_of('#') != label->npos;
-    const bool first1 = bare(*first) == "bytes"; // NCCL 1 prints milliseconds and names no unit
-    std::vector<std::string_view> unknown;       // so far behind the last known name
+    const bool nccl1 = bare(*first) == "bytes"; // NCCL 1 prints milliseconds and names no unit
+    std::vector<std::string_view> unknown;      // so far behind the last known name
     int half = -1;
     for (auto word = first; word != words.end(); ++word) {
         NcclField field = word == first ? NcclField{Kind::Size} : ncclFieldOf(*word);
@@ -116,15 +116,18 @@ std::optional<NcclColumns> NcclColumns::of(std::span<const std::string_view> wor
         unknown.clear();
         half += field.kind == Kind::Time;
         field.half = field.measured() ? half : -1;
-        if (first1 && field.kind == Kind::Time)
+        if (nccl1 && field.kind == Kind::Time)
             field.unit = 1e-3;
+        if (nccl1 && field.kind == Kind::Root) // it says 0 also where there is no root
+            field = {};
         made.columns.push_back(field);
         if (stuck)
             break;
     }
-    if (!made.beside) // behind the last one nothing is in the way, but somebody may miss it
+    const bool names = std::all_of(unknown.begin(), unknown.end(), looksLikeAName);
+    if (!made.beside && names) // behind the last one nothing is in the way, but somebody may miss it
         for (const std::string_view name : unknown)
-            if (looksLikeAName(name) && made.unknownNames.size() < 8)
+            if (made.unknownNames.size() < 8)
                 made.unknownNames.emplace_back(name.substr(0, 40));
     // Everything else may be missing; without these there is nothing to show.
     if (half < 0 || !made.has(Kind::Busbw))
@@ -179,10 +182,11 @@ bool NcclColumns::units(std::span<const std::string_view> words) {
 NcclColumns::Fit NcclColumns::fit(std::span<const std::string_view> words) const {
     // What may be blank: an operation or a root that a collective does not have, the half that was not run.
     Fit best;
+    size_t reach = 0;
     const bool twoHalves = std::any_of(columns.begin(), columns.end(), [](const NcclField& c) { return c.half == 1; });
     std::vector<NcclField> present;
     for (const bool half : {false, true}) {
-        if (half && !twoHalves)
+        if (half && (!twoHalves || best.whole)) // with all of its cells a row has both halves
             break;
         for (const int blanks : {0, 1, 2, 3}) { // 1: redop, 2: root
             if ((blanks & 1 && !has(Kind::Redop)) || (blanks & 2 && !has(Kind::Root)))
@@ -194,12 +198,15 @@ NcclColumns::Fit NcclColumns::fit(std::span<const std::string_view> words) const
                     present.push_back(c);
             Fit fit = fill(present, words);
             fit.oneHalf = half && fit.whole;
+            reach = half ? reach : std::max(reach, fit.words);
+            fit.reach = reach;
             if (fit.whole && fit.printed.consistent())
                 return fit;
             if (fit.whole ? !best.whole : !best.whole && fit.words > best.words)
                 best = std::move(fit);
         }
     }
+    best.reach = reach;
     return best;
 }
 

@@ -25,6 +25,7 @@ class NcclColumns {
     struct Fit {
         NcclPrintedRow printed;
         size_t words = 0;     ///< that fit, from the first on
+        size_t reach = 0;     ///< that fit a row with both halves: more than `words` where it is cut in the second
         bool whole = false;   ///< the row has all of its cells; what comes behind is somebody else's
         bool oneHalf = false; ///< whole only if the out-of-place half is blank: may as well be cut behind it
     };

@@ -1,5 +1,7 @@
 #include "core/collectives/files/nccl_facts.h"
 
+#include "core/counted.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -52,10 +54,6 @@ bool hasRoot(const NcclTests& run) {
 bool isSizeOverTime(int64_t bytes, double seconds, double algbw, const PrintedTiming& steps) {
     const double expected = static_cast<double>(bytes) / seconds;
     return near(algbw, expected, steps.algbw + expected * steps.seconds / seconds);
-}
-
-std::string counted(int64_t count, std::string_view what) {
-    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 std::string ncclSizeText(int64_t bytes) {

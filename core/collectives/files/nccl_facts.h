@@ -43,8 +43,6 @@ class RankCount {
 /// Marks the results whose elements are wrong, and warns of them: how many, and which is the first.
 void checkNcclValues(NcclTests& run);
 
-/// "1 rank", "8 ranks".
-std::string counted(int64_t count, std::string_view what);
 /// "64 MiB", "1000 B".
 std::string ncclSizeText(int64_t bytes);
 

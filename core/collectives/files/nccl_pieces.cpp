@@ -63,8 +63,11 @@ void NcclPieces::line(std::string_view text, std::span<const std::string_view> w
     NcclColumns::Fit best;
     std::string_view bestText;
     for (size_t s = 0; s + leastSure <= words.size(); ++s) {
-        if (s > 0 && words[s - 1].ends_with('#')) // put aside by somebody
-            return;
+        if (s > 0 && words[s - 1].ends_with('#')) { // put aside by somebody
+            if (best.words == 0)
+                return;
+            break;
+        }
         const std::string_view size = unlabelled(words[s]);
         if (!allDigits(size) || !allDigits(words[s + 1]) || !isLetter(words[s + 2].front()))
             continue;
@@ -76,14 +79,16 @@ void NcclPieces::line(std::string_view text, std::span<const std::string_view> w
         best = std::move(fit);
         bestText = from(text, size);
     }
-    const bool whole = best.whole && !best.oneHalf;
-    if (whole && (begun.empty() || best.printed.consistent() || !goOn(text, words, rows))) {
-        end(rows);
-        rows.push_back({best.printed, number});
+    if (best.whole && !best.oneHalf) {
+        const size_t had = rows.size();
+        if (!begun.empty() && !best.printed.consistent())
+            goOn(text, words, rows); // it may be the rest of the row before it
+        if (rows.size() == had) {
+            end(rows);
+            rows.push_back({best.printed, number});
+        }
         return;
     }
-    if (whole) // it was the rest of the row before it
-        return;
     if (best.words >= leastSure) {
         std::vector<std::string> before;
         if (!surely)
@@ -117,7 +122,7 @@ void NcclPieces::startWith(std::string_view text, int64_t number, const NcclColu
     begun = {std::string(text.substr(0, longestPiece))};
     begunLine = number;
     surely = true;
-    if (!fit.oneHalf)
+    if (!fit.oneHalf || fit.reach > fit.words) // the second half began as well
         return;
     half = fit.printed;
     // Which half it is shows in the gap: cells of the one that was not run are blank.
@@ -169,7 +174,7 @@ std::optional<NcclPrintedRow> NcclPieces::joined(std::string_view more, std::vec
     std::string text;
     for (const std::string& start : begun) {
         splitNcclWords(start, words);
-        const size_t fitting = columns->fit(words).words;
+        const size_t fitting = columns->fit(words).reach;
         // It may be cut inside the last words that fit, or inside the one that does not.
         const std::string_view last = words[std::min(fitting, words.size() - 1)];
         const std::string_view first = words[fitting > 3 ? fitting - 3 : 0];
@@ -182,8 +187,8 @@ std::optional<NcclPrintedRow> NcclPieces::joined(std::string_view more, std::vec
                 const NcclColumns::Fit fit = columns->fit(together);
                 if (fit.whole && !fit.oneHalf && fit.printed.consistent())
                     return fit.printed;
-                if (fit.words > furthest) {
-                    furthest = fit.words;
+                if (fit.reach > furthest) {
+                    furthest = fit.reach;
                     furthestText = text.substr(0, longestPiece);
                 }
             }

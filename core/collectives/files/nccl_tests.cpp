@@ -6,6 +6,7 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -54,20 +55,20 @@ std::string number(double value) {
     return fmt::format("{:.3g}", value);
 }
 
-/// One word that is no number, whatever a file held there.
+/// One word that begins with a letter, whatever a file held there.
 std::string word(const std::string& text, const char* otherwise) {
-    if (text.empty() || printedNumber(text))
+    if (text.empty() || printedNumber(text) || std::isalpha(static_cast<unsigned char>(text[0])) == 0)
         return otherwise;
     std::string made = text;
     std::replace_if(
-        made.begin(), made.end(), [](unsigned char c) { return c <= ' ' || c == 127; }, '_');
+        made.begin(), made.end(), [](unsigned char c) { return std::isalnum(c) == 0 && c != '_' && c != '-'; }, '_');
     return made;
 }
 
-/// Without line ends.
+/// Without line ends, and without the braces that JSON begins with.
 std::string line(std::string text) {
     std::replace_if(
-        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r' || c == '{'; }, ' ');
     return text;
 }
 

@@ -1,5 +1,7 @@
 #include "core/collectives/files/nccl_facts.h"
 
+#include "core/counted.h"
+
 #include <fmt/format.h>
 
 namespace warplight::collectives {

@@ -2,6 +2,7 @@
 
 #include "core/collectives/gpus/gpus.h"
 #include "core/collectives/processes.h"
+#include "core/counted.h"
 #include "core/error.h"
 #include "core/labs/allreduce/replay.h"
 
@@ -34,8 +35,8 @@ class Simulated : public Carrier {
         const auto result =
             collectives::simulate(*schedule, tensor::bytesPerElement(job.type), job.network, job.disturbances, how);
         if (result.logLeftOut || !result.log)
-            throw InputError(fmt::format("{} messages of {} ranks are more than can be shown one by one",
-                                         result.messages, job.ranks));
+            throw InputError(fmt::format("{} messages of {} are more than can be shown one by one", result.messages,
+                                         counted(job.ranks, "rank")));
         RunOutcome outcome;
         outcome.seconds = {result.seconds};
         outcome.log = *result.log;

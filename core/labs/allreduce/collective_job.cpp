@@ -1,5 +1,6 @@
 #include "core/labs/allreduce/collective_job.h"
 
+#include "core/counted.h"
 #include "core/error.h"
 #include "core/lab/number_text.h"
 
@@ -163,7 +164,8 @@ collectives::Fault faultOf(const lab::Settings& settings, int ranks) {
     fault.step = settings.integer("faultStep");
     fault.slowSeconds = settings.real("slowMs") / 1e3;
     if (fault.kind != Kind::None && fault.rank >= ranks)
-        throw InputError(fmt::format("faultRank {}: there are {} ranks, from 0 to {}", fault.rank, ranks, ranks - 1));
+        throw InputError(fmt::format("faultRank {}: expected a rank from 0 to {}, there {} {}", fault.rank, ranks - 1,
+                                     ranks == 1 ? "is" : "are", counted(ranks, "rank")));
     return fault;
 }
 

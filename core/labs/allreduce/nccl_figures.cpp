@@ -1,5 +1,6 @@
 #include "core/labs/allreduce/nccl_figures.h"
 
+#include "core/counted.h"
 #include "core/profiles/byte_source.h"
 
 #include <algorithm>
@@ -74,10 +75,10 @@ std::string wrongText(const NcclTiming& timing) {
 
 std::string nameOfRun(const NcclTests& tests, const std::string& file) {
     std::string name = file;
-    if (tests.test != collectives::NcclTest::AllReduce)
+    if (tests.test != collectives::NcclTest::AllReduce && tests.test != collectives::NcclTest::Unknown)
         name += fmt::format(", {}", nameOf(tests.test));
     if (tests.ranks > 0)
-        name += fmt::format(", {} rank{}", tests.ranks, tests.ranks == 1 ? "" : "s");
+        name += ", " + counted(tests.ranks, "rank");
     return name;
 }
 
@@ -87,7 +88,7 @@ std::string deviceOf(const NcclTests& tests, const std::string& file) {
     for (const NcclTests::Device& device : tests.devices)
         text += fmt::format("{}{} x {}", text.empty() ? "" : " + ", device.count, device.name);
     if (text.empty() || tests.devices.size() > 4)
-        text = tests.ranks > 0 ? fmt::format("{} rank{}", tests.ranks, tests.ranks == 1 ? "" : "s") : "elsewhere";
+        text = tests.ranks > 0 ? counted(tests.ranks, "rank") : "elsewhere";
     return fmt::format("{} ({})", text, file);
 }
 
@@ -115,7 +116,7 @@ std::vector<Curve> ncclCurves(const NcclTests& tests, const std::string& figure,
                 curve.low.push_back(quantile(sorted, 0.1));
                 curve.high.push_back(quantile(sorted, 0.9));
             }
-            curve.pointText.push_back(fmt::format("{} row{}{}", results.size(), results.size() == 1 ? "" : "s",
+            curve.pointText.push_back(fmt::format("{}{}", counted(static_cast<int64_t>(results.size()), "row"),
                                                   firstWrong ? ", " + wrongText(*firstWrong) : ""));
             if (firstWrong) {
                 wrong.x.push_back(curve.x.back());

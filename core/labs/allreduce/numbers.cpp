@@ -1,4 +1,5 @@
 // The same numbers, summed in another order by every algorithm: error against the exact sum, and whose bits agree.
+#include "core/counted.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/carrier.h"
 #include "core/labs/allreduce/memory.h"
@@ -234,7 +235,7 @@ class Numbers : public Experiment {
         for (const std::string& algorithm : algorithms)
             histogram.sets.push_back(
                 {algorithm, titleOf(algorithm), algorithm, Provenance::Measured, last.at(algorithm).counts});
-        run.put({"spread", "Spread of the errors", fmt::format("{} ranks", ranks),
+        run.put({"spread", "Spread of the errors", counted(ranks, "rank"),
                  "Elements by their error; the outermost bins hold what lies beyond.", Figure::Place::Support,
                  std::move(histogram)});
         const auto metric = [&](const char* id, const char* title, auto&& better) {
@@ -245,8 +246,9 @@ class Numbers : public Experiment {
             Metric m;
             m.value = last.at(found).relative;
             m.format = "{:.2e}";
-            m.caption = fmt::format("{}, {} of all at {} ranks", titleOf(found),
-                                    std::string_view(id) == "least" ? "the least error" : "the greatest", ranks);
+            m.caption = fmt::format("{}, {} of all at {}", titleOf(found),
+                                    std::string_view(id) == "least" ? "the least error" : "the greatest",
+                                    counted(ranks, "rank"));
             run.put({id, title, "", "", Figure::Place::Headline, std::move(m)});
         };
         metric("least", "Least error", std::less<>());

@@ -1,5 +1,6 @@
 // Time, algorithm bandwidth and bus bandwidth against message size, measured point by point.
 #include "core/collectives/files/nccl_tests.h"
+#include "core/counted.h"
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
@@ -209,7 +210,7 @@ class CollectiveRace : public Experiment {
             series.dispersion = "10th to 90th percentile";
             run.put({id, title, std::move(subtitle), explain, place, std::move(series)});
         };
-        put("time", "Time", fmt::format("{} ranks, median with 10 to 90 %", ranks),
+        put("time", "Time", fmt::format("{}, median with 10 to 90 %", counted(ranks, "rank")),
             {"time", "s", Scale::Log10, {}, {}, {}, false},
             "**Measured**: from the first rank's start to the last rank's end, median of the repetitions. Circles "
             "mark where an algorithm's latency ends and its bandwidth begins: n½, where half of the greatest "

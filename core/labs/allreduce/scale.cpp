@@ -1,5 +1,6 @@
 // Time against ranks, on a network that is calculated: this machine's, fitted to a race, or one that is described.
 #include "core/collectives/simulate/fit_network.h"
+#include "core/counted.h"
 #include "core/lab/number_text.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
@@ -100,7 +101,7 @@ class ScalePage : public Experiment {
             for (const std::string& algorithm : algorithms) {
                 run.checkCancelled();
                 run.progress(static_cast<double>(done++) / static_cast<double>(rankCounts.size() * algorithms.size()),
-                             fmt::format("{}, {} ranks", titleOf(algorithm), ranks));
+                             fmt::format("{}, {}", titleOf(algorithm), counted(ranks, "rank")));
                 last[algorithm] = simulatePoint(settings, run, algorithm, static_cast<int>(ranks), network);
             }
         conclude(run, last, rankCounts.back(), network);
@@ -147,7 +148,7 @@ class ScalePage : public Experiment {
             for (const int64_t bytes : sizes)
                 for (const std::string& algorithm : calibrationAlgorithms) {
                     run.checkCancelled();
-                    run.progress(0, fmt::format("Measuring: {}, {} ranks, {}", titleOf(algorithm), ranks,
+                    run.progress(0, fmt::format("Measuring: {}, {}, {}", titleOf(algorithm), counted(ranks, "rank"),
                                                 bytesText(static_cast<double>(bytes))));
                     CollectiveJob job;
                     job.algorithm = algorithm;
@@ -185,7 +186,7 @@ class ScalePage : public Experiment {
             for (const int ranks : calibrationRanks()) {
                 Curve measured, modelled;
                 measured.id = fmt::format("{} {}", algorithm, ranks);
-                measured.label = fmt::format("{}, {} ranks", titleOf(algorithm), ranks);
+                measured.label = fmt::format("{}, {}", titleOf(algorithm), counted(ranks, "rank"));
                 measured.colourKey = measured.id;
                 measured.style = Curve::Style::Points;
                 modelled.id = measured.id + ".fit";
@@ -252,7 +253,8 @@ class ScalePage : public Experiment {
         const auto best = std::min_element(last.begin(), last.end(),
                                            [](const auto& a, const auto& b) { return a.second < b.second; });
         putHeadline(run, "best", "Fastest", best->second, "s",
-                    fmt::format("{}, the fastest at {} ranks; {}", titleOf(best->first), ranks, networkText(network)),
+                    fmt::format("{}, the fastest at {}; {}", titleOf(best->first), counted(ranks, "rank"),
+                                networkText(network)),
                     Provenance::Modelled);
     }
 };

@@ -1,4 +1,5 @@
 // Every message of a real run, played back.
+#include "core/counted.h"
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
@@ -198,9 +199,10 @@ class StepsPage : public Experiment {
         int64_t bytes = 0;
         for (const auto& message : log.messages)
             bytes += message.bytes;
-        putHeadline(run, "time", "Time", log.seconds, "s",
-                    fmt::format("for {} over {} ranks", bytesText(static_cast<double>(r.job.bytes())), r.job.ranks),
-                    times);
+        putHeadline(
+            run, "time", "Time", log.seconds, "s",
+            fmt::format("for {} over {}", bytesText(static_cast<double>(r.job.bytes())), counted(r.job.ranks, "rank")),
+            times);
         putHeadline(run, "bytes", "Bytes sent", static_cast<double>(bytes), "B",
                     fmt::format("in {} messages, {} steps", log.messages.size(), r.replay->steps()),
                     Provenance::Counted);

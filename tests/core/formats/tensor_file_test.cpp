@@ -96,6 +96,51 @@ class TensorFileTest : public QObject {
         }
     }
 
+    void membersThatNobodyAskedForDoNotMatter() { // texts, objects and complex numbers beside the tensors
+        for (const char* file : {"with_str.npz", "with_meta.npz"})
+            for (const char* name : {"q", "k", "v"}) {
+                const std::string spec = path(file) + ":" + name;
+                QCOMPARE(tensorEntry(spec).name, std::string(name));
+                QVERIFY(tensorEntry(spec).shape == loadTensor(spec).shape);
+            }
+        QCOMPARE(listTensors(path("with_str.npz")).size(), size_t{3});
+        QVERIFY_EXCEPTION_THROWN(loadTensor(path("with_str.npz") + ":name"), InputError);
+    }
+
+    void whatStandsUnderATensorsNameIsToldForWhatItIs_data() {
+        QTest::addColumn<QByteArray>("bytes");
+        QTest::addColumn<QString>("says");
+        QTest::newRow("Git LFS") << QByteArray(
+                                        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 4980\n")
+                                 << "a Git LFS pointer to 4980 bytes";
+        QTest::newRow("HTML") << QByteArray("\n<!DOCTYPE html><html><head>") << "an HTML or XML page";
+        QTest::newRow("JSON") << QByteArray("{\"error\":\"Repository not found\"}") << "Repository not found";
+        QTest::newRow("text") << QByteArray("Entry not found") << "Entry not found";
+        QTest::newRow("empty") << QByteArray() << "is empty";
+        QTest::newRow("gzip") << QByteArray("\x1f\x8b\x08\x00", 4) << "packed with gzip";
+    }
+    void whatStandsUnderATensorsNameIsToldForWhatItIs() {
+        QFETCH(QByteArray, bytes);
+        QFETCH(QString, says);
+        QTemporaryDir folder;
+        for (const char* ending : {"npy", "npz", "safetensors"}) {
+            const QString name = folder.filePath(QString("q.") + ending);
+            QFile file(name);
+            QVERIFY(file.open(QIODevice::WriteOnly) && file.write(bytes) == bytes.size());
+            file.close();
+            for (const bool list : {false, true})
+                try {
+                    list ? static_cast<void>(listTensors(name.toStdString()))
+                         : static_cast<void>(loadTensor(name.toStdString() + ":q"));
+                    QFAIL("was read");
+                } catch (const InputError& error) {
+                    const QString what = error.what();
+                    QVERIFY2(what.startsWith(name + ": the file is ") && what.contains(says), error.what());
+                    QVERIFY2(what.endsWith(QString("expected a .%1 file").arg(ending)), error.what());
+                }
+        }
+    }
+
     void truncatedAtEveryByteIsRefused_data() {
         QTest::addColumn<QString>("file");
         for (const char* file :

@@ -2,6 +2,7 @@
 // here.
 #include "core/collectives/files/nccl_tests.h"
 #include "core/error.h"
+#include "core/lab/figure_csv.h"
 #include "core/lab/record.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/measured_point.h"
@@ -347,6 +348,46 @@ class AllreduceLabTest : public QObject {
         QVERIFY(QString::fromStdString(theirs->label).contains("ours.txt"));
         drawn["file"] = folder.filePath("absent.txt").toStdString();
         QVERIFY_EXCEPTION_THROWN(record("allreduce.race", drawn), InputError);
+    }
+
+    RunRecord raceWithFile(const char* file) {
+        return record("allreduce.race", {{"bytes", std::vector<int64_t>{64}},
+                                         {"pointSeconds", 0.001},
+                                         {"library", false},
+                                         {"algorithms", std::vector<std::string>{"ring"}},
+                                         {"file", std::string(WARPLIGHT_TEST_DATA "/data/collectives/") + file}});
+    }
+
+    void operationsTypesRootsAndHalvesAreACurveEach() {
+        const RunRecord run = raceWithFile("ops_types.log");
+        for (const char* operation : {"float sum", "float prod", "float max", "half sum"})
+            for (const char* half : {"", ", in place"}) {
+                const Curve* found =
+                    curve(content<Series>(run, "time"), std::string("ops_types.log, 8 ranks, ") + operation + half);
+                QVERIFY2(found, operation);
+                QCOMPARE(found->x, (std::vector<double>{1024, 65536, 1048576, 67108864}));
+            }
+        QVERIFY(curve(content<Series>(raceWithFile("bcast_rootall.log"), "busbw"),
+                      "bcast_rootall.log, broadcast, 4 ranks, root 3"));
+    }
+
+    void wrongPointsOfAFileAreMarkedAndTold() {
+        const RunRecord run = raceWithFile("wrong_values.log");
+        const Curve* marks = curve(content<Series>(run, "busbw"), "wrong_values.log, 8 ranks: wrong values");
+        QVERIFY(marks && marks->x == (std::vector<double>{1048576, 67108864}));
+        QVERIFY(std::any_of(run.logs().begin(), run.logs().end(), [](const Log& log) {
+            return log.level == Log::Level::Warning && log.text.find("Values are wrong in 4 of 8") != std::string::npos;
+        }));
+    }
+
+    void exportedCurvesNameTheirFileAndKeepItsWarnings() {
+        const RunRecord run = raceWithFile("nanbad.log");
+        const std::string csv = figureCsv(run, *run.figure("busbw"));
+        QVERIFY2(csv.starts_with("# Note: nanbad.log, 8 ranks: 1 of its lines is no whole row"), csv.c_str());
+        QVERIFY2(csv.find("\n8 x NVIDIA H100 80GB HBM3 (nanbad.log),measured,\"nanbad.log, 8 ranks\",1024,") !=
+                     std::string::npos,
+                 csv.c_str());
+        QVERIFY(csv.find("file 0") == std::string::npos);
     }
 
     /// A carrier that spoils one element of the last rank.
