@@ -12,6 +12,7 @@
 namespace warplight::vgpu {
 namespace {
 
+const std::string nobodyElse = "all other threads have ended or wait as well";
 constexpr int64_t turn = 2048; ///< backward branches before the next warp runs
 
 Dim3 position(uint64_t number, const Dim3& extent) {
@@ -36,47 +37,7 @@ void execute(Warp& w, std::vector<OpCount>& counts, const Op* first) {
     }
 }
 
-/// Applies f(ours, theirs) to each count.
-template <class F>
-void combine(LaunchCounts& a, const LaunchCounts& b, F f) {
-    a.ops.resize(std::max(a.ops.size(), b.ops.size()));
-    for (size_t i = 0; i < b.ops.size(); ++i) {
-        f(a.ops[i].warps, b.ops[i].warps);
-        f(a.ops[i].threads, b.ops[i].threads);
-    }
-    a.accesses.resize(std::max(a.accesses.size(), b.accesses.size()));
-    for (size_t i = 0; i < b.accesses.size(); ++i)
-        for (uint64_t AccessCount::*part : {&AccessCount::requests, &AccessCount::bytes, &AccessCount::sectors,
-                                            &AccessCount::lines, &AccessCount::wavefronts, &AccessCount::ideal})
-            f(a.accesses[i].*part, b.accesses[i].*part);
-    a.buffers.resize(std::max(a.buffers.size(), b.buffers.size()));
-    for (size_t i = 0; i < b.buffers.size(); ++i)
-        for (uint64_t BufferCount::*part :
-             {&BufferCount::readRequests, &BufferCount::readBytes, &BufferCount::readSectors,
-              &BufferCount::writeRequests, &BufferCount::writtenBytes, &BufferCount::writtenSectors,
-              &BufferCount::atomicRequests, &BufferCount::atomicBytes})
-            f(a.buffers[i].*part, b.buffers[i].*part);
-    f(a.branches, b.branches);
-    f(a.divergentBranches, b.divergentBranches);
-    f(a.barriers, b.barriers);
-}
-
 } // namespace
-
-void LaunchCounts::add(const LaunchCounts& other) {
-    combine(*this, other, [](uint64_t& a, uint64_t b) { a += b; });
-}
-
-void LaunchCounts::subtract(const LaunchCounts& other) {
-    combine(*this, other, [](uint64_t& a, uint64_t b) { a -= b; });
-}
-
-void LaunchCounts::clear() {
-    std::fill(ops.begin(), ops.end(), OpCount());
-    std::fill(accesses.begin(), accesses.end(), AccessCount());
-    std::fill(buffers.begin(), buffers.end(), BufferCount());
-    branches = divergentBranches = barriers = 0;
-}
 
 LaunchCounts Worker::total() const {
     LaunchCounts all = counts;
@@ -190,7 +151,8 @@ void Block::takeTurn(Warp& w) {
             w.stride = std::min(2 * w.stride, turn);
         const bool waits = watch(w);
         if (loop) {
-            loop->pause = waits ? 0 : std::min(2 * loop->pause + 1, longestPause);
+            // One around a barrier is looked at with the whole block: that has its own pauses.
+            loop->pause = waits || together.wanted ? 0 : std::min(2 * loop->pause + 1, longestPause);
             loop->left = loop->pause;
         }
         if (w.state != WarpState::Ready)
@@ -326,7 +288,7 @@ bool Block::goOn(Worker& by, bool insist) {
         } else if (outside) {
             return leave(false);
         } else if (!letLanesAhead()) {
-            stuck("all other threads have ended or wait as well");
+            stuck(nobodyElse);
         }
     }
 }
@@ -378,9 +340,13 @@ void Block::report(const Warp& w, const Op* op, int lane, const std::string& kin
 }
 
 void Block::settleDoubleWrites() {
-    for (const DoubleWrite& d : doubleWrites) {
+    for (size_t first = 0, last = 0; first < doubleWrites.size(); first = last) { // the bytes of a lane
+        bool same = true;
+        for (; last < doubleWrites.size() && doubleWrites[last].lane == doubleWrites[first].lane; ++last)
+            same = same && shared[doubleWrites[last].at] == doubleWrites[last].before;
+        const DoubleWrite& d = doubleWrites[first];
         const Warp& w = warps[static_cast<size_t>(d.warp)];
-        if (shared[d.at] == d.before)
+        if (same)
             report(w, d.op, d.lane, "same value",
                    fmt::format("byte {} of shared memory is written by warp {} too, with no barrier between, but both "
                                "write the same,",
@@ -412,7 +378,7 @@ std::optional<Finding> Block::deadlock(const std::string& because) const {
 }
 
 bool Block::letLanesAhead() {
-    const std::optional<Finding> before = told ? told : deadlock("all other threads have ended or wait as well");
+    const std::optional<Finding> before = told ? told : deadlock(nobodyElse);
     bool any = false;
     for (Warp& w : warps)
         if (w.state == WarpState::Waiting && vgpu::letLanesAhead(w)) {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 #include <utility>
@@ -98,15 +99,19 @@ class Grid {
                 insisted = at->first;
                 return take(at, true);
             }
+            const std::string because =
+                begun < blocks ? fmt::format("{} of {} blocks have begun, all wait, and no more fit on {} at one time",
+                                             begun, blocks, timedGpu(launch).name)
+                               : "all other blocks have ended or wait as well";
             at = std::find_if(waiting.begin(), waiting.end(), [](const auto& o) { return o.second->letLanesAhead(); });
-            if (at != waiting.end())
+            if (at != waiting.end()) {
+                std::optional<Finding>& told = at->second->told;
+                if (told && told->message.find(because) == std::string::npos)
+                    told->message += "; " + because; // if that is no help
                 return take(at, false);
+            }
             try {
-                waiting.begin()->second->stuck(
-                    begun < blocks
-                        ? fmt::format("{} of {} blocks have begun, all wait, and no more fit on {} at one time", begun,
-                                      blocks, timedGpu(launch).name)
-                        : "all other blocks have ended or wait as well");
+                waiting.begin()->second->stuck(because);
             } catch (const KernelFault&) {
                 fail(waiting.begin()->first);
             }

@@ -224,6 +224,12 @@ void remember(SharedMark& mark, int16_t self, const std::vector<uint32_t>& known
     mark.readers = (past ? 0 : mark.readers) | 1u << self;
 }
 
+bool isVolatile(const Warp& w, const Op* op) {
+    const Program& program = *w.block->program;
+    const std::string& text = program.instructions[program.origins[op->index].instruction].text;
+    return text.find(".volatile") != std::string::npos;
+}
+
 void reportUnfinishedCopy(Warp& w, const Op* op, int lane, uint64_t at, uint32_t copy) {
     const Program& program = *w.block->program;
     const Program::Instruction& i = program.instructions[program.origins[copy].instruction];
@@ -251,9 +257,11 @@ void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int byt
         for (int b = 0; b < bytes; ++b) {
             const uint64_t at = base + static_cast<uint64_t>(p.delta[i] + b);
             SharedMark& mark = block.marks[at];
-            const bool wrote = mark.writer >= 0 && mark.writer != self &&
-                               mark.writeClock >= known[static_cast<size_t>(mark.writer)] + 1 &&
-                               !(mark.strongWrite && origin.strong);
+            const bool unordered = mark.writer >= 0 && mark.writer != self &&
+                                   mark.writeClock >= known[static_cast<size_t>(mark.writer)] + 1;
+            // Two volatile writes do race: which of the values stays is anybody's guess.
+            const bool wrote =
+                unordered && (!mark.strongWrite || !origin.strong || (kind == AccessKind::Write && isVolatile(w, op)));
             if (kind == AccessKind::Read) {
                 if (!mark.written)
                     block.report(w, op, i, "unwritten memory",

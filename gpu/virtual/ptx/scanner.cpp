@@ -65,9 +65,11 @@ void Scanner::expect(char c) {
 std::string_view Scanner::peekWord() {
     skipBlanks();
     size_t end = at;
-    const bool directive = at < text.size() && text[at] == '.';
+    const char first = at < text.size() ? text[at] : '\0';
+    const bool directive = first == '.', number = first >= '0' && first <= '9';
     while (end < text.size()) {
-        if (directive && end > at && text[end] == '.') // ".reg.b16 a" needs no blanks
+        // ".reg.b16 a" and ".align 4.b8" need no blanks.
+        if (end > at && text[end] == '.' && (directive || (number && end + 1 < text.size() && text[end + 1] == 'b')))
             break;
         if (isWordCharacter(text[end]))
             ++end;
