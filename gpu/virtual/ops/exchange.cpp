@@ -7,49 +7,67 @@
 
 namespace warplight::vgpu {
 
-const Op* shuffle(Warp& w, const Op* op) {
+namespace {
+
+/// Where lane i takes its value from by the distance (or number) and the control word that it was given, itself where
+/// that lies outside its segment.
+template <Shuffle kind>
+inline int shuffleSource(int i, uint32_t lane, uint32_t control, bool& inside) {
+    const int clamp = static_cast<int>(control & 31), segment = static_cast<int>(control >> 8 & 31);
+    const int by = static_cast<int>(lane & 31), edge = (i & segment) | (clamp & ~segment);
+    const int from = kind == Shuffle::Up     ? i - by
+                     : kind == Shuffle::Down ? i + by
+                     : kind == Shuffle::Bfly ? i ^ by
+                                             : (i & segment) | (by & ~segment);
+    inside = kind == Shuffle::Up ? from >= edge : from <= edge;
+    return inside ? from & 31 : i;
+}
+
+template <Shuffle kind>
+const Op* shuffleLanes(Warp& w, const Op* op) {
     const uint32_t* value = in<uint32_t>(w, op->a);
     const uint32_t* lane = in<uint32_t>(w, op->b);
     const uint32_t* control = in<uint32_t>(w, op->c);
-    const auto kind = static_cast<Shuffle>(op->imm);
-    uint32_t result[warpSize], valid = 0;
-    for (int i = 0; i < warpSize; ++i) {
-        const int clamp = static_cast<int>(control[i] & 31), segment = static_cast<int>(control[i] >> 8 & 31);
-        const int by = static_cast<int>(lane[i] & 31);
-        const int highest = (i & segment) | (clamp & ~segment), lowest = i & segment;
-        int from = i;
-        bool inside = true;
-        switch (kind) {
-        case Shuffle::Up:
-            from = i - by;
-            inside = from >= highest;
-            break;
-        case Shuffle::Down:
-            from = i + by;
-            inside = from <= highest;
-            break;
-        case Shuffle::Bfly:
-            from = i ^ by;
-            inside = from <= highest;
-            break;
-        case Shuffle::Idx:
-            from = lowest | (by & ~segment);
-            inside = from <= highest;
-            break;
+    alignas(64) uint32_t result[warpSize];
+    uint32_t valid = fullMask;
+    if (kind == Shuffle::Bfly && (op->b & op->c & 1) && (*control & 0x1f1f) == 0x1f) { // constants, the whole warp
+        const uint32_t by = *lane & 31;
+        for (uint32_t i = 0; i < warpSize; ++i)
+            result[i] = value[i ^ by];
+    } else {
+        valid = 0;
+        for (int i = 0; i < warpSize; ++i) {
+            bool inside;
+            result[i] = value[shuffleSource<kind>(i, lane[i], control[i], inside)];
+            valid |= static_cast<uint32_t>(inside) << i;
         }
-        if (!inside)
-            from = i;
-        result[i] = value[from & 31];
-        valid |= static_cast<uint32_t>(inside) << i;
     }
     uint32_t* row = out<uint32_t>(w, op->dst);
-    for (int i = 0; i < warpSize; ++i)
-        row[i] = has(w.mask, i) ? result[i] : row[i];
+    if (w.mask == fullMask)
+        std::memcpy(row, result, sizeof(result));
+    else
+        for (int i = 0; i < warpSize; ++i)
+            row[i] = has(w.mask, i) ? result[i] : row[i];
     if (op->d != noRow) {
         uint32_t* p = out<uint32_t>(w, op->d);
         *p = (*p & ~w.mask) | (valid & w.mask);
     }
     return op + 1;
+}
+
+} // namespace
+
+const Op* shuffle(Warp& w, const Op* op) {
+    switch (static_cast<Shuffle>(op->imm)) {
+    case Shuffle::Up:
+        return shuffleLanes<Shuffle::Up>(w, op);
+    case Shuffle::Down:
+        return shuffleLanes<Shuffle::Down>(w, op);
+    case Shuffle::Bfly:
+        return shuffleLanes<Shuffle::Bfly>(w, op);
+    default:
+        return shuffleLanes<Shuffle::Idx>(w, op);
+    }
 }
 
 const Op* vote(Warp& w, const Op* op) {

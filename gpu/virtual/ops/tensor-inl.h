@@ -132,6 +132,7 @@ HWY_INLINE void addProducts(const float* b, Sum a0, Sum a1, Sum a2, Sum a3, Sum&
 template <int k, class A>
 HWY_INLINE void multiplyFloats(A a, const float* b, const float* const c[4], float* const d[4]) {
     const Sums t;
+#pragma GCC unroll 2
     for (int group = 0; group < rowGroups; group += 4) { // four groups of sums stay in registers
         const auto place = [](int g) { return g % groupsPerHalf * sumLanes; };
         const auto pair = [](int g) { return g / groupsPerHalf * 2; };
