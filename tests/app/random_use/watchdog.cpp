@@ -3,19 +3,20 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace warplight::app {
 namespace {
 
 constexpr auto look = std::chrono::milliseconds(100);
-// The window has 5 s. Looks are counted, not time: on a machine that stands still, the watchdog does as well.
-constexpr int looksAllowed = 50;
+constexpr double patience = 5; // seconds
 constexpr int looksBetweenMemory = 3;
 constexpr int64_t engineMemory = int64_t{3} << 30; // bytes, of the engine and its ranks together
 constexpr int linesOfStatus = 4;                   // name, umask, state, thread group
@@ -33,6 +34,21 @@ int64_t residentBytesOf(const std::string& process) {
     int64_t size = 0, resident = 0;
     in >> size >> resident;
     return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+double seconds(clockid_t clock) {
+    timespec time{};
+    ::clock_gettime(clock, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+/// True while the main thread computes or would like to: R behind the program's name in parentheses.
+bool mainThreadRuns() {
+    std::ifstream in("/proc/self/task/" + std::to_string(::getpid()) + "/stat");
+    std::string line;
+    std::getline(in, line);
+    const size_t end = line.rfind(')');
+    return end != std::string::npos && line.substr(end, 3) == ") R";
 }
 
 /// What a process has started, on any of its threads.
@@ -68,12 +84,18 @@ Watchdog::~Watchdog() {
 
 void Watchdog::watch() {
     uint64_t seen = beats;
-    int silent = 0;
+    clockid_t mainClock{};
+    pthread_getcpuclockid(mainThread, &mainClock);
+    double silent = 0, worked = seconds(mainClock);
     for (int looks = 0; !ending; ++looks) {
         std::this_thread::sleep_for(look);
-        silent = seen == beats ? silent + 1 : 0;
-        seen = beats;
-        if (silent >= looksAllowed) {
+        // What others take from a thread that computes is not its own fault, on a machine that is busy or stands still.
+        const double before = std::exchange(worked, seconds(mainClock));
+        silent += mainThreadRuns() ? worked - before : std::chrono::duration<double>(look).count();
+        const uint64_t now = beats;
+        if (std::exchange(seen, now) != now)
+            silent = 0;
+        if (silent >= patience) {
             journal.tell("the window has not answered for 5 s");
             const std::string task = "/proc/self/task/" + std::to_string(::getpid());
             std::fprintf(stderr, "The main thread:\n%s  waits in %s",

@@ -8,7 +8,8 @@
 
 namespace warplight::app {
 
-/// A thread beside the window. It aborts a window that does not come back to its event loop within 5 s, with the
+/// A thread beside the window. It aborts a window that does not come back to its event loop within 5 s (of waiting
+/// or of its own work), with the
 /// journal, the state and (from the signal that ends it) the stack of the main thread; and it ends engines whose
 /// memory would harm the machine.
 class Watchdog {
