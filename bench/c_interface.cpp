@@ -1,7 +1,9 @@
 // What compare_pytorch.py calls through ctypes.
 #include "core/cpu/attention.h"
+#include "core/cpu/attention_map.h"
 #include "core/cpu/machine.h"
 
+#include <chrono>
 #include <cmath>
 #include <exception>
 
@@ -23,6 +25,29 @@ int64_t warplight_attention(const char* rung, int64_t heads, int64_t seqLen, int
         Execution execution;
         execution.threads = threads;
         return attentionForward(implementationByName(rung), problem, execution).extraBytes;
+    } catch (const std::exception&) {
+        return -1;
+    }
+}
+
+/// Seconds that both passes of the attention map take; q, k [seqLen, headDim], lse and entropy [seqLen].
+double warplight_map_seconds(int64_t seqLen, int64_t headDim, int causal, int threads, const float* q, const float* k,
+                             float* lse, float* entropy) {
+    using namespace warplight::cpu;
+    const MapProblem problem{seqLen, seqLen, headDim, 1.0f / std::sqrt(static_cast<float>(headDim)), causal != 0, q, k};
+    const auto start = std::chrono::steady_clock::now();
+    const auto length = static_cast<size_t>(seqLen);
+    mapStatistics(problem, {lse, length}, {entropy, length}, threads, nullptr);
+    MapSummary summary;
+    mapSummary(problem, {lse, length}, 64, 4, summary, threads, nullptr);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Restricts the kernels to an instruction set; returns 0, or -1 where the machine has no such one.
+int warplight_use_target(const char* name) {
+    try {
+        warplight::cpu::useTarget(name);
+        return 0;
     } catch (const std::exception&) {
         return -1;
     }

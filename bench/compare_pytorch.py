@@ -3,13 +3,20 @@
 
 Both run in turn (A B A B ...) in one process with the same threads on the same tensors; results are compared before
 anything is timed. Needs PyTorch: python3 -m venv v && v/bin/pip install torch numpy, then v/bin/python bench/compare_pytorch.py
-(after ./test or a build of the target warplight_bench; --library names another build).
+(after ./test or a build of the target warplight_bench; --library names another build). --target AVX2 restricts both sides to
+what a machine without AVX-512 would run.
 """
 import argparse
 import ctypes
 import math
+import os
 import statistics
+import sys
 import time
+
+if "AVX2" in " ".join(sys.argv):  # PyTorch's libraries choose their instructions when they are loaded
+    os.environ.update(ATEN_CPU_CAPABILITY="avx2", MKL_ENABLE_INSTRUCTIONS="AVX2", ONEDNN_MAX_CPU_ISA="AVX2",
+                      OPENBLAS_CORETYPE="Haswell")
 
 import torch
 
@@ -60,18 +67,23 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--library", default="build/test/bench/libwarplight_bench.so")
     arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--target", default="", help="AVX2: what a machine without AVX-512 would do, on both sides")
+    arguments.add_argument("--rungs", nargs="+", default=["flash-packed", "flash-bf16"])
     arguments.add_argument("--lengths", type=int, nargs="+", default=[512, 1024, 2048, 4096, 8192, 16384])
     options = arguments.parse_args()
     library = ctypes.CDLL(options.library)
     library.warplight_attention.restype = ctypes.c_int64
     library.warplight_attention.argtypes = ([ctypes.c_char_p] + [ctypes.c_int64] * 3 + [ctypes.c_int] * 2
                                             + [ctypes.c_void_p] * 4)
+    if options.target and library.warplight_use_target(options.target.encode()) < 0:
+        raise SystemExit(f"this machine has no {options.target}")
     library.warplight_fma_peak.restype = ctypes.c_double
     library.warplight_fma_peak.argtypes = [ctypes.c_int, ctypes.c_double]
     torch.set_num_threads(options.threads)
     print(f"PyTorch {torch.__version__}, its kernels use {torch.backends.cpu.get_cpu_capability()}, "
           f"{options.threads} threads; GFLOP/s, useful")
-    for rung, dtype in (("flash-packed", torch.float32), ("flash-bf16", torch.bfloat16)):
+    for rung in options.rungs:
+        dtype = torch.bfloat16 if rung == "flash-bf16" else torch.float32
         ratios = []
         print(f"\n{rung} against PyTorch {dtype}\n{'causal':>6} {'d':>4} {'N':>6} {'ours':>8} {'PyTorch':>8} {'ratio':>6} {'of f32 peak':>11}")
         for causal in (False, True):

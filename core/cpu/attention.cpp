@@ -9,8 +9,6 @@
 namespace warplight::cpu {
 namespace {
 
-constexpr int64_t largestHeadDim = 512;
-
 using Rung = AttentionCost (*)(const AttentionProblem&, const Execution&);
 constexpr std::array<ImplementationInfo, 6> infos{{
     {Implementation::Reference, "reference", "double precision, plain loops",

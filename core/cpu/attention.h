@@ -88,6 +88,8 @@ struct AttentionCost {
     int threadsUsed = 1;
 };
 
+constexpr int64_t largestHeadDim = 512;
+
 /// Runs one rung. Any headDim from 1 to 512, any lengths (keyLen 0: every row is without keys; queryLen or batch 0:
 /// nothing is written). O and lse are NaN where the arithmetic on what a row sees gives NaN, and nowhere else: keys
 /// behind the mask never touch a row, whatever they hold. Scores of -inf are weights of 0; a row of nothing else is one

@@ -74,15 +74,18 @@ class Strip {
     }
     const float* scores(int64_t r) const { return s.data() + r * blockKeys; }
 
-    /// Row r's weights of the block computed last: the sum of p [blockKeys], and the largest. In a row whose
-    /// log-sum-exp is NaN all is NaN that the row sees, and what it does not see stays 0.
-    float probabilities(int64_t r, float lse, float* probability, float& largest) const {
+    /// Row r's weights of the block computed last, p [blockKeys], which are added to ofKey [blockKeys] as well: their
+    /// sum, and the largest. In a row whose log-sum-exp is NaN all is NaN that the row sees, and what it does not see
+    /// stays 0.
+    float probabilities(int64_t r, float lse, float* probability, float* ofKey, float& largest) const {
         if (!std::isnan(lse))
             return kernels().probabilitiesBlock(scores(r), static_cast<float>(static_cast<double>(lse) * log2e),
-                                                probability, largest);
+                                                probability, ofKey, largest);
+        const int64_t keys = seen[static_cast<size_t>(r)];
         std::fill_n(probability, blockKeys, 0.0f);
-        std::fill_n(probability, seen[static_cast<size_t>(r)], lse);
-        return largest = seen[static_cast<size_t>(r)] > 0 ? lse : 0;
+        std::fill_n(probability, keys, lse);
+        std::fill_n(ofKey, keys, lse);
+        return largest = keys > 0 ? lse : 0;
     }
 
   private:
@@ -199,19 +202,19 @@ void mapSummary(const MapProblem& p, std::span<const float> lse, int64_t cell, i
             const int64_t rows = std::min(stripRows, end - row);
             Strip strip(p, row, rows);
             std::vector<std::vector<float>> blockSums(static_cast<size_t>(rows));
-            alignas(64) std::array<float, blockKeys> probabilities;
+            for (auto& sums : blockSums)
+                sums.reserve(static_cast<size_t>(keys.blocks));
+            alignas(64) std::array<float, blockKeys> probabilities, ofKey;
             for (int64_t block = 0; block < keys.blocks && strip.compute(keys, block); ++block) {
+                ofKey.fill(0);
                 const int64_t column = block * blockKeys / cell, first = block * blockKeys;
+                const int64_t here = std::min(blockKeys, p.keyLen - first);
                 float& most = summary.maxPooled[static_cast<size_t>(pooled * summary.cols + column)];
                 for (int64_t r = 0; r < rows; ++r) {
                     float largest = 0, sum = 0;
                     const float rowLse = lse[static_cast<size_t>(row + r)];
                     if (rowLse != minusInfinity) {
-                        sum = strip.probabilities(r, rowLse, probabilities.data(), largest);
-                        const int64_t here = std::min(blockKeys, p.keyLen - first);
-                        for (int64_t j = 0; j < here; ++j)
-                            bandMass[static_cast<size_t>(first + j)] +=
-                                static_cast<double>(probabilities[static_cast<size_t>(j)]);
+                        sum = strip.probabilities(r, rowLse, probabilities.data(), ofKey.data(), largest);
                         for (int64_t j = 0; j < std::min(here, sinkKeys - first); ++j)
                             summary.sinkShare[static_cast<size_t>(row + r)] += probabilities[static_cast<size_t>(j)];
                     }
@@ -219,6 +222,8 @@ void mapSummary(const MapProblem& p, std::span<const float> lse, int64_t cell, i
                     blockMass[static_cast<size_t>(column)] += static_cast<double>(sum);
                     blockSums[static_cast<size_t>(r)].push_back(sum);
                 }
+                for (int64_t j = 0; j < here; ++j) // of the strip's rows
+                    bandMass[static_cast<size_t>(first + j)] += static_cast<double>(ofKey[static_cast<size_t>(j)]);
             }
             for (int64_t r = 0; r < rows; ++r) {
                 const auto i = static_cast<size_t>(row + r);
@@ -227,7 +232,7 @@ void mapSummary(const MapProblem& p, std::span<const float> lse, int64_t cell, i
                 const auto block = [&](int64_t b) -> const float* { // computes the one block again
                     float ignored = 0;
                     strip.compute(keys, b);
-                    strip.probabilities(r, lse[i], probabilities.data(), ignored);
+                    strip.probabilities(r, lse[i], probabilities.data(), ofKey.data(), ignored);
                     return probabilities.data();
                 };
                 const int64_t low = quantileKey(blockSums[static_cast<size_t>(r)], spanCut, block);
@@ -271,14 +276,14 @@ void mapTile(const MapProblem& p, std::span<const float> lse, int64_t rowBegin, 
             checkCancel(cancel);
             const int64_t here = std::min(stripRows, end - row);
             Strip strip(p, row, here);
-            alignas(64) std::array<float, blockKeys> probabilities;
+            alignas(64) std::array<float, blockKeys> probabilities, ofKey{};
             for (int64_t block = 0; block < keys.blocks && strip.compute(keys, block); ++block)
                 for (int64_t r = 0; r < here; ++r) {
                     const float rowLse = lse[static_cast<size_t>(row + r)];
                     if (rowLse == minusInfinity)
                         continue;
                     float ignored = 0;
-                    strip.probabilities(r, rowLse, probabilities.data(), ignored);
+                    strip.probabilities(r, rowLse, probabilities.data(), ofKey.data(), ignored);
                     for (int64_t j = 0; j < std::min(blockKeys, keys.end - keys.begin - block * blockKeys); ++j) {
                         float& pooled = cells[(block * blockKeys + j) / cell];
                         const float value = probabilities[static_cast<size_t>(j)];

@@ -3,6 +3,9 @@
 //
 // `flash` transposes each key block anew for every query tile, so that its memory does not grow with the sequence, and
 // keeps the true running maximum. `flash-packed` transposes K once, rescales lazily, and starts with the heavy tiles.
+// `flash-bf16` is that on inputs rounded to bf16. With AVX-512's bf16 instructions Q, K, V and P are multiplied as bf16
+// and added up in f32 (bf16-inl.h). Elsewhere products are taken in f32, where those of two bf16 numbers are exact:
+// what is lost then is the rounding of Q, K and V alone, which happens while they are packed.
 #include "core/cpu/kernels.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/rungs.h"
@@ -60,12 +63,12 @@ Plan makePlan(const AttentionProblem& p, const Execution& execution, bool packOn
 /// Runs one plan: packs, walks, merges.
 class FlashRun {
   public:
-    FlashRun(const AttentionProblem& problem, const Execution& execution, bool packOnce,
-             const Bf16Kernels* bf16 = nullptr)
+    FlashRun(const AttentionProblem& problem, const Execution& execution, bool packOnce, bool inBf16 = false)
         : p(problem),
           execution(execution),
           kernel(kernels()),
-          bf16(bf16),
+          bf16(inBf16 ? kernel.bf16 : nullptr),
+          rounds(inBf16 && !bf16),
           plan(makePlan(problem, execution, packOnce, kernel.lanes)),
           workers(execution.observer ? 1 : workerCount(execution.threads)),
           lazy(packOnce ? lazyPowers : 0.0f) {
@@ -101,7 +104,7 @@ class FlashRun {
     }
 
   private:
-    bool packsValues() const { return bf16 || plan.padValues; }
+    bool packsValues() const { return bf16 || rounds || plan.padValues; }
     float* packedBlock(int64_t slot) const { return packedKeys + slot * blockKeys * keyWords; }
     float* valueBlock(int64_t slot) const { return packedValues + slot * valueRows * plan.outputStride; }
 
@@ -113,10 +116,19 @@ class FlashRun {
                              reinterpret_cast<uint32_t*>(valueBlock(slot)));
             return;
         }
-        kernel.packKeys(k + begin * p.headDim, keys, p.headDim, packedBlock(slot));
-        for (int64_t j = 0; plan.padValues && j < keys; ++j) {
+        if (rounds) {
+            alignas(64) float rounded[blockKeys * largestHeadDim];
+            kernel.roundToBf16(k + begin * p.headDim, rounded, keys * p.headDim);
+            kernel.packKeys(rounded, keys, p.headDim, packedBlock(slot));
+        } else {
+            kernel.packKeys(k + begin * p.headDim, keys, p.headDim, packedBlock(slot));
+        }
+        for (int64_t j = 0; packsValues() && j < keys; ++j) {
             float* row = valueBlock(slot) + j * plan.outputStride;
-            std::memcpy(row, v + (begin + j) * p.headDim, sizeof(float) * static_cast<size_t>(p.headDim));
+            if (rounds)
+                kernel.roundToBf16(v + (begin + j) * p.headDim, row, p.headDim);
+            else
+                std::memcpy(row, v + (begin + j) * p.headDim, sizeof(float) * static_cast<size_t>(p.headDim));
             std::fill(row + p.headDim, row + plan.outputStride, 0.0f);
         }
     }
@@ -164,8 +176,10 @@ class FlashRun {
         state.max = state.sum + plan.queryTile * kernel.lanes;
         for (int64_t r = 0; bf16 && r < rows; ++r) // exact: the scale comes later
             bf16->packRow(q + r * p.headDim, p.headDim, reinterpret_cast<uint32_t*>(state.query + r * keyWords));
+        if (rounds)
+            kernel.roundToBf16(q, state.query, rows * p.headDim);
         for (int64_t i = 0; !bf16 && i < rows * p.headDim; ++i)
-            state.query[i] = q[i] * scale2();
+            state.query[i] = (rounds ? state.query[i] : q[i]) * scale2();
         std::fill_n(state.output, rows * plan.outputStride, 0.0f);
         std::fill_n(state.sum, rows * kernel.lanes, 0.0f);
         std::fill_n(state.max, rows, minusInfinity);
@@ -286,6 +300,7 @@ class FlashRun {
     const Execution& execution;
     const Kernels& kernel;
     const Bf16Kernels* const bf16; ///< Q, K, V and P as pairs of bf16; null: f32
+    const bool rounds;             ///< Q, K and V to bf16, but multiplied as f32
     const Plan plan;
     const int workers;
     const float lazy;
@@ -310,10 +325,10 @@ AttentionCost flashPackedAttention(const AttentionProblem& problem, const Execut
     return FlashRun(problem, unobserved, true).run();
 }
 
-AttentionCost flashBf16PairsAttention(const AttentionProblem& problem, const Execution& execution) {
+AttentionCost flashBf16Attention(const AttentionProblem& problem, const Execution& execution) {
     Execution unobserved = execution;
     unobserved.observer = nullptr;
-    return FlashRun(problem, unobserved, true, kernels().bf16).run();
+    return FlashRun(problem, unobserved, true, true).run();
 }
 
 } // namespace warplight::cpu

@@ -15,6 +15,7 @@
 #include "core/cpu/exp2-inl.h"
 #include "core/cpu/microkernel-inl.h"
 #include "core/cpu/softmax-inl.h"
+#include "gpu/number/half.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -133,18 +134,35 @@ void statisticsBlock(const float* s, float& max, float* sums, float* weighted) {
     hn::StoreU(moment, d, weighted);
 }
 
-float probabilitiesBlock(const float* s, float shift, float* p, float& largest) {
+float probabilitiesBlock(const float* s, float shift, float* p, float* ofKey, float& largest) {
     const F d;
     const Vector m = hn::Set(d, shift);
     Vector total = hn::Zero(d), most = hn::Zero(d);
     for (int64_t j = 0; j < blockKeys; j += lanesOf) {
         const Vector e = exp2Vector(d, hn::Sub(hn::LoadU(d, s + j), m));
         hn::StoreU(e, d, p + j);
+        hn::StoreU(hn::Add(hn::LoadU(d, ofKey + j), e), d, ofKey + j);
         total = hn::Add(total, e);
         most = hn::Max(most, e);
     }
     largest = hn::GetLane(hn::MaxOfLanes(d, most));
     return hn::GetLane(hn::SumOfLanes(d, total));
+}
+
+void roundToBf16(const float* x, float* y, int64_t count) {
+    const F d;
+    const hn::RebindToUnsigned<F> du;
+    int64_t i = 0;
+    for (; i + lanesOf <= count; i += lanesOf) {
+        const Vector value = hn::LoadU(d, x + i);
+        const auto bits = hn::BitCast(du, value);
+        const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+        const auto up = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff)));
+        const auto rounded = hn::And(up, hn::Set(du, 0xffff0000u));
+        hn::StoreU(hn::IfThenElse(hn::IsNaN(value), value, hn::BitCast(d, rounded)), d, y + i);
+    }
+    for (; i < count; ++i)
+        y[i] = number::bf16ToFloat(number::floatToBf16(x[i]));
 }
 
 void exp2Array(const float* x, float* y, int64_t count) {
@@ -178,9 +196,9 @@ double fmaLoop(int64_t iterations, float* sink) {
 }
 
 const Kernels* table() {
-    static const Kernels kernelsOfTarget{lanesOf,    panelKeys,  packKeys,     scores,          accumulateSeen,
-                                         flashBlock, softmaxRow, onlineRow,    statisticsBlock, probabilitiesBlock,
-                                         exp2Array,  fmaLoop,    bf16Kernels()};
+    static const Kernels kernelsOfTarget{lanesOf,     panelKeys,  packKeys,  scores,          accumulateSeen,
+                                         flashBlock,  softmaxRow, onlineRow, statisticsBlock, probabilitiesBlock,
+                                         roundToBf16, exp2Array,  fmaLoop,   bf16Kernels()};
     return &kernelsOfTarget;
 }
 

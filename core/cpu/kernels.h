@@ -71,9 +71,11 @@ struct Kernels {
     /// One block of scores s [blockKeys] (-inf where masked) into a row's running maximum, sums [lanes] of p = 2^(s -
     /// max) and weighted sums [lanes] of p·(s - max): what log-sum-exp and entropy need.
     void (*statisticsBlock)(const float* s, float& max, float* sums, float* weighted);
-    /// p[j] = 2^(s[j] - shift) for blockKeys scores, none of them NaN; returns their sum, and their maximum in
-    /// `largest`.
-    float (*probabilitiesBlock)(const float* s, float shift, float* p, float& largest);
+    /// p[j] = 2^(s[j] - shift) for blockKeys scores, none of them NaN, also added to ofKey[j]; returns their
+    /// sum, and their maximum in `largest`.
+    float (*probabilitiesBlock)(const float* s, float shift, float* p, float* ofKey, float& largest);
+    /// y[i] = x[i] rounded to bf16, to nearest even; a NaN stays one.
+    void (*roundToBf16)(const float* x, float* y, int64_t count);
     /// y[i] = 2^x[i], for tests of its error.
     void (*exp2)(const float* x, float* y, int64_t count);
     /// Runs `iterations` rounds of independent fused multiply-adds; returns the FLOPs done (kept honest by `sink`).

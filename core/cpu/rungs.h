@@ -12,8 +12,6 @@ AttentionCost standardAttention(const AttentionProblem& problem, const Execution
 AttentionCost onlineAttention(const AttentionProblem& problem, const Execution& execution);
 AttentionCost flashAttention(const AttentionProblem& problem, const Execution& execution);
 AttentionCost flashPackedAttention(const AttentionProblem& problem, const Execution& execution);
-AttentionCost flashBf16PairsAttention(const AttentionProblem& problem,
-                                      const Execution& execution); ///< needs Kernels::bf16
 AttentionCost flashBf16Attention(const AttentionProblem& problem, const Execution& execution);
 
 constexpr double ln2 = 0.69314718055994530942;
