@@ -14,7 +14,17 @@ namespace warplight::lab {
 namespace {
 
 constexpr std::string_view header = "WARPLIGHT 1\n";
+constexpr std::string_view kind = "WARPLIGHT ";
 constexpr uint32_t largestRecord = 256u << 20; ///< as in the protocol
+
+/// The number in the first line of a file, of which `start` has been read.
+std::string formatOf(const std::string& start, std::istream& rest) {
+    std::string number = start.substr(kind.size());
+    constexpr size_t longest = 8;
+    for (int next = rest.get(); number.size() < longest && next >= '0' && next <= '9'; next = rest.get())
+        number.push_back(static_cast<char>(next));
+    return number.substr(0, number.find_first_not_of("0123456789"));
+}
 
 uint32_t checksum(std::span<const std::byte> payload) {
     return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(payload.data()), payload.size()));
@@ -108,12 +118,20 @@ Session openSession(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);
     if (!in)
         throw InputError(fmt::format("{}: cannot be opened, expected a session file (.warplight)", file.string()));
-    return readSession(in, file.string());
+    Session session = readSession(in, file.string());
+    if (session.runs.empty())
+        throw InputError(session.damage.empty() ? fmt::format("{}: is a session without a run", file.string())
+                                                : session.damage);
+    return session;
 }
 
 Session readSession(std::istream& stream, const std::string& nameForMessages) {
     std::string start(header.size(), '\0');
     stream.read(start.data(), static_cast<std::streamsize>(start.size()));
+    if (start != header && start.starts_with(kind) && start[kind.size()] >= '0' && start[kind.size()] <= '9')
+        throw InputError(
+            fmt::format("{}: was written by another version of Warplight (session format {}), expected format 1",
+                        nameForMessages, formatOf(start, stream)));
     if (start != header)
         throw InputError(fmt::format("{}: does not begin with '{}', expected a session file (.warplight)",
                                      nameForMessages, header.substr(0, header.size() - 1)));

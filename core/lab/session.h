@@ -22,7 +22,7 @@ struct Session {
 void saveSession(const std::filesystem::path& file, const std::vector<const RunRecord*>& runs);
 
 /// Reads as far as the file is whole. Throws InputError only when there is nothing to show: no such file, not a
-/// session.
+/// session, one of another format; openSession also for one without a run.
 Session openSession(const std::filesystem::path& file);
 Session readSession(std::istream& stream, const std::string& nameForMessages);
 

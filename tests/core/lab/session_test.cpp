@@ -76,6 +76,30 @@ class SessionTest : public QObject {
         QVERIFY_EXCEPTION_THROWN(read("PK\x03\x04 something else altogether"), InputError);
     }
 
+    void aSessionOfAnotherFormatSaysWhich() {
+        for (const auto& [bytes, number] :
+             {std::pair("WARPLIGHT 2\nand so on", "format 2)"), std::pair("WARPLIGHT 17\nand so on", "format 17)")}) {
+            try {
+                read(bytes);
+                QFAIL("it was read");
+            } catch (const InputError& error) {
+                QVERIFY2(QByteArray(error.what()).contains(number), error.what());
+            }
+        }
+    }
+
+    void aSessionWithoutARunIsSaidToBeOne() {
+        const QTemporaryDir other;
+        const std::string file = other.filePath("empty.warplight").toStdString();
+        saveSession(file, {});
+        try {
+            openSession(file);
+            QFAIL("it was opened");
+        } catch (const InputError& error) {
+            QVERIFY2(QByteArray(error.what()).contains("empty.warplight: is a session without a run"), error.what());
+        }
+    }
+
     void nothingHalfWrittenIsLeft() {
         QVERIFY_EXCEPTION_THROWN(saveSession(path("no/such/folder/x.warplight"), {&run}), InputError);
         QCOMPARE(QDir(folder.path()).entryList(QDir::Files), QStringList{"two.warplight"});
