@@ -48,7 +48,7 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     connect(settings, &SettingsForm::textLeft, this,
             [this](const QString& page, const std::string& id, const QString& text) {
                 keptSettings[page][id] = text.toStdString();
-                status->setText(tr("The text is kept: it is there again when its page is."));
+                status->setText(tr("The text belongs to what was chosen before: it is kept, and there again with it."));
             });
     connect(&frameClock, &FrameClock::ticked, this,
             [this](double worst) { frameTime->setText(tr("frame %1 ms").arg(worst, 0, 'f', 1)); });

@@ -91,10 +91,22 @@ bool SettingsForm::adapt(const std::vector<lab::Parameter>& parameters, const st
                 }
     }
     showWhatMatters();
-    if (const Field* edited = editor ? find(editorId) : nullptr)
-        editor->rebase(qt(std::get<std::string>(edited->read())),
-                       qt(std::get<std::string>(edited->parameter.defaultValue)));
+    if (editor)
+        rebaseEditor();
     return true;
+}
+
+/// What the open window shows follows the form: another example has a text of its own. Edits stay with their field.
+void SettingsForm::rebaseEditor() {
+    const Field* field = find(editorId);
+    if (!field && !editor->edited())
+        for (const Field& other : fields)
+            if (other.parameter.multiline)
+                field = &other;
+    if (!field)
+        return;
+    editorId = field->parameter.id;
+    editor->rebase(qt(std::get<std::string>(field->read())), qt(std::get<std::string>(field->parameter.defaultValue)));
 }
 
 SettingsForm::Field* SettingsForm::find(const std::string& id) {
@@ -263,9 +275,9 @@ void SettingsForm::editText(const std::string& id) {
     editor = new TextEditor(qt(field->parameter.title), qt(std::get<std::string>(field->read())),
                             qt(std::get<std::string>(field->parameter.defaultValue)), window());
     editorId = id;
-    connect(editor, &QDialog::accepted, this, [this, id, from = page, editor = editor.data()] {
+    connect(editor, &QDialog::accepted, this, [this, from = page, editor = editor.data()] {
         if (editor->edited())
-            takeText(from, id, editor->text());
+            takeText(from, editorId, editor->text());
     });
     editor->open();
 }

@@ -63,6 +63,7 @@ class SettingsForm : public QWidget {
     QWidget* textField(const lab::Parameter& parameter, Field& field);
     void editText(const std::string& id);
     void takeText(const QString& fromPage, const std::string& id, const QString& text);
+    void rebaseEditor();
     void showWhatMatters();
     void fieldChanged(const std::string& id);
 

@@ -113,7 +113,10 @@ Session openSession(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);
     if (!in)
         throw InputError(fmt::format("{}: cannot be opened, expected a session file (.warplight)", file.string()));
-    return readSession(in, file.string());
+    Session session = readSession(in, file.string());
+    if (session.runs.empty())
+        throw InputError(session.damage);
+    return session;
 }
 
 Session readSession(std::istream& stream, const std::string& nameForMessages) {

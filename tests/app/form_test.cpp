@@ -181,6 +181,21 @@ class FormTest : public QObject {
         QCOMPARE(std::get<std::string>(form.values().at("code")), std::string("of another page"));
     }
 
+    void anEditorShowsTheNextExamplesTextWhenItsFormComes() {
+        SettingsForm form;
+        form.show();
+        form.setParameters({source("ret;")}, "page");
+        button(form, "Edit…")->click();
+        auto* editor = form.findChild<TextEditor*>();
+        Parameter next = source("exit;");
+        next.id = "next.code";
+        form.adapt({next}, {});
+        QCOMPARE(editor->text(), QString("exit;"));
+        QTest::keyClicks(editor->findChild<QPlainTextEdit*>(), "trap;");
+        editor->accept();
+        QCOMPARE(std::get<std::string>(form.values().at("next.code")), std::string("trap;exit;"));
+    }
+
     void anEditorShowsTheTextThatTheFormHasNow() {
         SettingsForm form;
         form.show();
