@@ -1,6 +1,7 @@
 #include "core/profiles/ncu_values.h"
 
 #include "core/profiles/text.h"
+#include "core/text/counted.h"
 #include "core/text/echo.h"
 
 #include <fmt/format.h>

@@ -5,6 +5,7 @@
 #include "core/profiles/nsys_join.h"
 #include "core/profiles/profiler_metrics.h"
 #include "core/profiles/text.h"
+#include "core/text/counted.h"
 #include "core/text/echo.h"
 
 #include <algorithm>

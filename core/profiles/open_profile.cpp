@@ -8,6 +8,7 @@
 #include "core/profiles/nsys_stats.h"
 #include "core/profiles/profiler_words.h"
 #include "core/profiles/text.h"
+#include "core/text/counted.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -38,12 +38,6 @@ std::string withoutMiddle(std::string_view text, size_t longest) {
            std::string(text.substr(placeOf(text, all - half)));
 }
 
-std::string counted(int64_t count, std::string_view one, std::string_view many) {
-    if (count == 1)
-        return fmt::format("1 {}", one);
-    return many.empty() ? fmt::format("{} {}s", count, one) : fmt::format("{} {}", count, many);
-}
-
 std::string_view trimmed(std::string_view text) {
     constexpr std::string_view blanks = " \t\r\n";
     const size_t from = text.find_first_not_of(blanks);

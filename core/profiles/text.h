@@ -11,9 +11,6 @@ std::string shortened(std::string_view text, size_t longest);
 /// The same with the middle left out: names differ at their ends.
 std::string withoutMiddle(std::string_view text, size_t longest);
 
-/// "1 launch", "2 launches": the plural is `one` with an s, or `many`.
-std::string counted(int64_t count, std::string_view one, std::string_view many = {});
-
 std::string_view trimmed(std::string_view text); ///< without blanks, tabs and line ends around it
 std::string lowerCase(std::string_view text);    ///< of ASCII; other bytes stay
 

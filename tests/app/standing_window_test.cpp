@@ -267,7 +267,7 @@ class StandingWindowTest : public PageFixture {
         const QString empty = folder.filePath("empty.warplight");
         lab::saveSession(empty.toStdString(), {});
         window->openSession(empty);
-        QVERIFY(window->bannerText().contains("without a run"));
+        QVERIFY(window->bannerText().contains("holds no runs"));
         QVERIFY(window->page().view("series"));
     }
 };

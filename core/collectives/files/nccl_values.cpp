@@ -1,6 +1,6 @@
 #include "core/collectives/files/nccl_facts.h"
 
-#include "core/counted.h"
+#include "core/text/counted.h"
 
 #include <fmt/format.h>
 

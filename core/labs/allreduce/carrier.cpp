@@ -2,9 +2,9 @@
 
 #include "core/collectives/gpus/gpus.h"
 #include "core/collectives/processes.h"
-#include "core/counted.h"
 #include "core/error.h"
 #include "core/labs/allreduce/replay.h"
+#include "core/text/counted.h"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 #include "core/labs/allreduce/collective_job.h"
 
-#include "core/counted.h"
 #include "core/error.h"
 #include "core/lab/number_text.h"
+#include "core/text/counted.h"
 
 #include <algorithm>
 #include <array>

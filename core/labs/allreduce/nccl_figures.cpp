@@ -1,7 +1,7 @@
 #include "core/labs/allreduce/nccl_figures.h"
 
-#include "core/counted.h"
 #include "core/profiles/byte_source.h"
+#include "core/text/counted.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,10 @@
 // The same numbers, summed in another order by every algorithm: error against the exact sum, and whose bits agree.
-#include "core/counted.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/carrier.h"
 #include "core/labs/allreduce/memory.h"
 #include "core/tensor/pieces.h"
 #include "core/tensor/release.h"
+#include "core/text/counted.h"
 
 #include <algorithm>
 #include <cmath>

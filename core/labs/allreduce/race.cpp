@@ -1,6 +1,5 @@
 // Time, algorithm bandwidth and bus bandwidth against message size, measured point by point.
 #include "core/collectives/files/nccl_tests.h"
-#include "core/counted.h"
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
@@ -8,6 +7,7 @@
 #include "core/labs/allreduce/memory.h"
 #include "core/labs/allreduce/nccl_figures.h"
 #include "core/labs/allreduce/regimes.h"
+#include "core/text/counted.h"
 
 #include <algorithm>
 #include <cmath>

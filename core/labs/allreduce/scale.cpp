@@ -1,12 +1,12 @@
 // Time against ranks, on a network that is calculated: this machine's, fitted to a race, or one that is described.
 #include "core/collectives/simulate/fit_network.h"
-#include "core/counted.h"
 #include "core/lab/number_text.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
 #include "core/labs/allreduce/measured_point.h"
 #include "core/labs/allreduce/memory.h"
 #include "core/labs/allreduce/network_settings.h"
+#include "core/text/counted.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -1,5 +1,4 @@
 // Every message of a real run, played back.
-#include "core/counted.h"
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/headline.h"
@@ -8,6 +7,7 @@
 #include "core/labs/allreduce/network_settings.h"
 #include "core/labs/allreduce/steps_scene.h"
 #include "core/tensor/release.h"
+#include "core/text/counted.h"
 
 #include <algorithm>
 #include <fmt/format.h>

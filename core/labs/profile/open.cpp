@@ -5,6 +5,7 @@
 #include "core/labs/profile/profile_lab.h"
 #include "core/profiles/open_profile.h"
 #include "core/profiles/text.h"
+#include "core/text/counted.h"
 #include "core/text/echo.h"
 #include "gpu/host/memory_budget.h"
 #include "gpu/host/regular_file.h"
@@ -166,10 +167,10 @@ class OpenProfile : public Experiment {
                   "steps of a small transformer would have on an A100. Choose a file, or drop one on the window."
                 : fmt::format("**{}**, written by {}{}.", std::filesystem::path(profile.source).filename().string(),
                               profile.tool, profile.gpu.empty() ? "" : " on " + profile.gpu);
-        text += fmt::format("\n\n{} of {}, {}.", profiles::counted(read.launches, "launch", "launches"),
-                            profiles::counted(static_cast<int64_t>(read.kernels.size()), "kernel"),
-                            profiles::counted(static_cast<int64_t>(read.copies.size()), "kind of copies and fills",
-                                              "kinds of copies and fills"));
+        text += fmt::format(
+            "\n\n{} of {}, {}.", counted(read.launches, "launch", "launches"),
+            counted(static_cast<int64_t>(read.kernels.size()), "kernel"),
+            counted(static_cast<int64_t>(read.copies.size()), "kind of copies and fills", "kinds of copies and fills"));
         for (const std::string& warning : profile.warnings)
             text += "\n\n" + warning;
         return {"source",

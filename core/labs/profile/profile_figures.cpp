@@ -3,6 +3,7 @@
 #include "core/lab/number_text.h"
 #include "core/profiles/kernel_names.h"
 #include "core/profiles/text.h"
+#include "core/text/counted.h"
 
 #include <algorithm>
 #include <cctype>
