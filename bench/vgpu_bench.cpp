@@ -11,6 +11,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <exception>
 #include <fmt/format.h>
 #include <fstream>
 #include <random>

@@ -8,6 +8,8 @@
 
 #include <bit>
 #include <cmath>
+#include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>

@@ -3,8 +3,11 @@
 #include "gpu/virtual/ops/access.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <cstring>
 #include <tuple>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/memory_access.cpp"

@@ -8,10 +8,14 @@
 #include "gpu/number/small_float.h"
 #include "gpu/virtual/block.h"
 
+#include <bit>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
 #include <map>
+#include <string>
 #include <tuple>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/tensor.cpp"
