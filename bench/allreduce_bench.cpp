@@ -6,9 +6,13 @@
 #include <barrier>
 #include <benchmark/benchmark.h>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
+#include <string>
 #include <thread>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::collectives;

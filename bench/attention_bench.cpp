@@ -5,7 +5,10 @@
 
 #include <benchmark/benchmark.h>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
+#include <string>
+#include <vector>
 
 using namespace warplight;
 

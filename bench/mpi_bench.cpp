@@ -3,9 +3,14 @@
 #include "core/collectives/processes.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <string>
 #include <thread>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::collectives;

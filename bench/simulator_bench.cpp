@@ -2,7 +2,10 @@
 #include "core/collectives/simulate/simulator.h"
 
 #include <benchmark/benchmark.h>
+#include <cstdint>
 #include <fmt/format.h>
+#include <string>
+#include <utility>
 
 using namespace warplight::collectives;
 

@@ -2,7 +2,9 @@
 // usage: trace_bench MEGABYTES [FILE]   (FILE is read if it exists, else written and kept; .gz is packed)
 #include "core/profiles/open_profile.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>

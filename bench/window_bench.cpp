@@ -11,6 +11,9 @@
 #include <QFile>
 #include <QKeyEvent>
 #include <QTimer>
+#include <cstdint>
+#include <variant>
+#include <vector>
 
 #include <algorithm>
 #include <cstdio>

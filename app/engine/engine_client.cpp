@@ -6,6 +6,10 @@
 #include <QElapsedTimer>
 #include <QThread>
 #include <QTimer>
+#include <exception>
+#include <string>
+#include <utility>
+#include <variant>
 
 #include <set>
 

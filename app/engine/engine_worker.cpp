@@ -4,6 +4,10 @@
 #include "core/lab/json.h"
 
 #include <QtEndian>
+#include <exception>
+#include <span>
+#include <stdexcept>
+#include <string>
 
 #include <utility>
 

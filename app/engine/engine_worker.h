@@ -6,6 +6,7 @@
 #include <QObject>
 #include <QProcess>
 #include <QTimer>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 #include <vector>

@@ -8,6 +8,10 @@
 #include <QRegularExpression>
 #include <QSysInfo>
 #include <QTextDocument>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
 namespace warplight::app {
 namespace {

@@ -2,6 +2,9 @@
 
 #include "app/report/report.h"
 
+#include <utility>
+#include <vector>
+
 namespace warplight::app {
 
 /// The report as one self-contained HTML page.

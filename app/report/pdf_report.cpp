@@ -9,6 +9,10 @@
 #include <QBuffer>
 #include <QPainter>
 #include <QPdfWriter>
+#include <algorithm>
+#include <utility>
+#include <variant>
+#include <vector>
 
 namespace warplight::app {
 namespace {

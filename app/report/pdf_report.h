@@ -2,6 +2,8 @@
 
 #include "app/report/report.h"
 
+#include <vector>
+
 namespace warplight::app {
 
 /// The report as an A4 PDF with vector figures. Throws std::runtime_error naming the file.

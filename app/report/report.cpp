@@ -15,6 +15,9 @@
 #include <QDir>
 #include <QFileInfo>
 #include <QImage>
+#include <exception>
+#include <string>
+#include <variant>
 
 #include <cstdio>
 

@@ -5,6 +5,7 @@
 #include <QListWidget>
 #include <QTimer>
 #include <QVBoxLayout>
+#include <utility>
 
 namespace warplight::app {
 namespace {

@@ -6,6 +6,9 @@
 
 #include <QDir>
 #include <QFileInfo>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <algorithm>
 

@@ -3,6 +3,7 @@
 #include "core/lab/experiment.h"
 
 #include <QStringList>
+#include <string>
 
 #include <map>
 #include <span>

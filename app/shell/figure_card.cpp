@@ -17,6 +17,9 @@
 #include <QTimer>
 #include <QToolButton>
 #include <QVBoxLayout>
+#include <cstdint>
+#include <type_traits>
+#include <variant>
 
 #include <algorithm>
 #include <exception>

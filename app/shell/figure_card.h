@@ -3,6 +3,7 @@
 #include "app/views/figure_view.h"
 
 #include <QFrame>
+#include <cstdint>
 
 class QLabel;
 

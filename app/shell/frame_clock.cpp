@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ratio>
 
 namespace warplight::app {
 namespace {

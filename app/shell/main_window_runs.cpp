@@ -14,6 +14,9 @@
 #include <QComboBox>
 #include <QDateTime>
 #include <QLabel>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <exception>
 #include <utility>

@@ -7,6 +7,10 @@
 #include <QGridLayout>
 #include <QLabel>
 #include <QVBoxLayout>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
 
 #include <algorithm>
 

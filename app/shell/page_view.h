@@ -4,6 +4,9 @@
 
 #include <QTimer>
 #include <QWidget>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <map>
 

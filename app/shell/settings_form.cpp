@@ -14,6 +14,10 @@
 #include <QSignalBlocker>
 #include <QSlider>
 #include <QVBoxLayout>
+#include <cstdint>
+#include <tuple>
+#include <utility>
+#include <variant>
 
 #include <algorithm>
 #include <cmath>

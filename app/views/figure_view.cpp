@@ -10,6 +10,9 @@
 #include "app/views/table_view.h"
 #include "app/views/timeline_view.h"
 
+#include <cstdint>
+#include <variant>
+
 namespace warplight::app {
 FigureView* FigureView::create(const lab::Figure& figure, QWidget* parent) {
     struct Maker {

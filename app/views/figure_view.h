@@ -7,6 +7,7 @@
 #include <QPainter>
 #include <QString>
 #include <QWidget>
+#include <cstdint>
 
 #include <optional>
 

@@ -1,5 +1,7 @@
 #include "app/views/flow_layout.h"
 
+#include <algorithm>
+
 namespace warplight::app {
 
 QSize FlowLayout::minimumSize() const {

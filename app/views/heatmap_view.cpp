@@ -6,6 +6,9 @@
 #include <QLocale>
 #include <QMouseEvent>
 #include <QWheelEvent>
+#include <algorithm>
+#include <cstdint>
+#include <vector>
 
 #include <cmath>
 

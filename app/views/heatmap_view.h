@@ -5,6 +5,8 @@
 #include <QCache>
 #include <QSet>
 #include <QTimer>
+#include <cstdint>
+#include <vector>
 
 #include <array>
 

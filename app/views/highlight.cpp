@@ -3,6 +3,8 @@
 #include "app/views/theme.h"
 
 #include <QSet>
+#include <algorithm>
+#include <utility>
 
 namespace warplight::app {
 namespace {

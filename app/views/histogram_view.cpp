@@ -5,6 +5,7 @@
 
 #include <QEvent>
 #include <QVBoxLayout>
+#include <tuple>
 
 #include <algorithm>
 

@@ -5,6 +5,7 @@
 #include <QEvent>
 #include <QLabel>
 #include <QVBoxLayout>
+#include <tuple>
 
 namespace warplight::app {
 

@@ -3,6 +3,7 @@
 #include <QTextBrowser>
 #include <QTextDocument>
 #include <QVBoxLayout>
+#include <variant>
 
 #include <memory>
 

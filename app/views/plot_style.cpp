@@ -2,6 +2,7 @@
 
 #include "app/views/theme.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace warplight::app {

@@ -4,6 +4,7 @@
 
 #include <QSet>
 #include <QTimer>
+#include <optional>
 
 class QCustomPlot;
 class QCPBars;

@@ -5,6 +5,9 @@
 #include "core/lab/number_text.h"
 
 #include <QFontMetricsF>
+#include <cstdint>
+#include <optional>
+#include <utility>
 
 #include <algorithm>
 #include <cmath>

@@ -6,6 +6,8 @@
 #include <QHash>
 #include <QRectF>
 #include <QString>
+#include <cstdint>
+#include <optional>
 
 #include <vector>
 

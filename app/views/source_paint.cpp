@@ -6,6 +6,7 @@
 #include <QLocale>
 #include <QObject>
 #include <QPainter>
+#include <cmath>
 
 #include <algorithm>
 #include <array>

@@ -9,6 +9,8 @@
 #include <QPainter>
 #include <QScrollBar>
 #include <QToolTip>
+#include <utility>
+#include <vector>
 
 #include <algorithm>
 #include <cmath>

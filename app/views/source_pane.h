@@ -3,6 +3,7 @@
 #include "app/views/source_layout.h"
 
 #include <QAbstractScrollArea>
+#include <vector>
 
 namespace warplight::app {
 

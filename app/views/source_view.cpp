@@ -10,6 +10,8 @@
 #include <QSplitter>
 #include <QToolButton>
 #include <QVBoxLayout>
+#include <cstdint>
+#include <utility>
 
 #include <algorithm>
 #include <array>

@@ -10,6 +10,9 @@
 #include <QSlider>
 #include <QToolButton>
 #include <QVBoxLayout>
+#include <cstdint>
+#include <tuple>
+#include <utility>
 
 #include <algorithm>
 #include <cmath>

@@ -8,6 +8,7 @@
 #include <QPalette>
 #include <QStyleFactory>
 #include <QWidget>
+#include <algorithm>
 
 #include <array>
 #include <cmath>

@@ -3,6 +3,7 @@
 
 #include <QFontMetricsF>
 #include <QLocale>
+#include <utility>
 
 #include <algorithm>
 #include <array>

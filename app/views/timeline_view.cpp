@@ -7,6 +7,9 @@
 #include <QScrollBar>
 #include <QToolTip>
 #include <QWheelEvent>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <algorithm>
 #include <array>

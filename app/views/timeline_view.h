@@ -3,6 +3,10 @@
 #include "app/views/figure_view.h"
 #include "app/views/timeline_index.h"
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
 class QScrollBar;
 
 namespace warplight::app {

@@ -14,8 +14,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <fmt/format.h>
 #include <iostream>
+#include <string>
 
 namespace warplight::cli {
 namespace {

@@ -14,6 +14,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fmt/format.h>
+#include <memory>
+#include <utility>
+#include <vector>
 
 namespace warplight::cli {
 namespace {

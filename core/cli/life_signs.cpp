@@ -1,7 +1,9 @@
 #include "core/cli/life_signs.h"
 
 #include <algorithm>
+#include <atomic>
 #include <ctime>
+#include <utility>
 
 namespace warplight::cli {
 namespace {

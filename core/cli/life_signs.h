@@ -2,6 +2,7 @@
 
 #include "core/lab/run.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>

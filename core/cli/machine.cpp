@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 #include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace warplight::cli {
 namespace {

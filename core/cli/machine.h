@@ -2,6 +2,8 @@
 
 #include "core/lab/experiment.h"
 
+#include <vector>
+
 namespace warplight::cli {
 
 /// This machine as runs record it: no host name, no user name.

@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <vector>
 
 namespace warplight::cli {
 namespace {

@@ -10,12 +10,20 @@
 #include "core/text/echo.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
 #include <csignal>
+#include <exception>
 #include <filesystem>
 #include <fmt/format.h>
 #include <iostream>
+#include <map>
+#include <memory>
 #include <set>
+#include <system_error>
 #include <unistd.h>
+#include <utility>
+#include <variant>
 
 namespace warplight::cli {
 namespace {

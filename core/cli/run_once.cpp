@@ -9,6 +9,7 @@
 #include <chrono>
 #include <ctime>
 #include <fmt/chrono.h>
+#include <string>
 
 namespace warplight::cli {
 namespace {

@@ -6,9 +6,11 @@
 
 #include <chrono>
 #include <csignal>
+#include <exception>
 #include <fcntl.h>
 #include <iostream>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <unistd.h>
 

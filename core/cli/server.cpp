@@ -7,7 +7,12 @@
 #include "core/text/echo.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <exception>
 #include <fmt/format.h>
+#include <map>
+#include <string>
+#include <utility>
 
 namespace warplight::cli {
 namespace {

@@ -4,13 +4,16 @@
 #include "core/cli/message_channel.h"
 #include "core/lab/experiment.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <utility>
 
 namespace warplight::cli {
 

@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
 #include <map>
 #include <set>
+#include <variant>
+#include <vector>
 
 namespace warplight::cli {
 namespace {

@@ -4,10 +4,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
 #include <memory>
+#include <span>
+#include <stdexcept>
 #include <tuple>
+#include <vector>
 
 namespace warplight::collectives {
 namespace {

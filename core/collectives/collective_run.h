@@ -5,7 +5,11 @@
 #include "core/collectives/transport.h"
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <span>
+#include <vector>
 
 namespace warplight::collectives {
 

@@ -10,6 +10,12 @@
 // last rank is left out of both and then hangs below both roots, which have one child each.
 #include "core/collectives/tree_pipeline.h"
 
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 namespace warplight::collectives {
 namespace {
 

@@ -7,6 +7,11 @@
 #include "core/collectives/folding.h"
 #include "core/collectives/schedules.h"
 
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
 namespace warplight::collectives {
 namespace {
 

@@ -2,6 +2,10 @@
 
 #include "core/collectives/schedule.h"
 
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
 namespace warplight::collectives {
 
 /// A schedule as a rank sees it that believes, from a step on, in one element more than there is.

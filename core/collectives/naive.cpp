@@ -7,6 +7,10 @@
 #include "core/collectives/schedules.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
 
 namespace warplight::collectives {
 namespace {

@@ -2,9 +2,12 @@
 
 #include "core/collectives/threads.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace warplight::collectives {
 

@@ -1,8 +1,11 @@
 #include "core/collectives/rank_memory.h"
 
 #include <climits>
+#include <cstddef>
+#include <cstdint>
 #include <linux/futex.h>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -7,6 +7,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
 
 namespace warplight::collectives {
 

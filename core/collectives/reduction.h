@@ -3,6 +3,7 @@
 #include "core/tensor/tensor.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace warplight::collectives {

@@ -5,6 +5,11 @@
 // NCCL's choice: `shift` chunks further on.
 #include "core/collectives/schedules.h"
 
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
 namespace warplight::collectives {
 namespace {
 

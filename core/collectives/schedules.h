@@ -2,6 +2,10 @@
 
 #include "core/collectives/schedule.h"
 
+#include <cstdint>
+#include <memory>
+#include <vector>
+
 namespace warplight::collectives {
 
 /// One maker a family of algorithms. Ranks, elements, options and the collective have been checked by makeSchedule.

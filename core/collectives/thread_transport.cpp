@@ -1,8 +1,12 @@
 #include "core/collectives/thread_transport.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
+#include <span>
 #include <thread>
 
 namespace warplight::collectives {

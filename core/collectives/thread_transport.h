@@ -5,7 +5,11 @@
 #include "core/collectives/transport.h"
 
 #include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace warplight::collectives {

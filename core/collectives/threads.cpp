@@ -6,12 +6,19 @@
 #include "core/tensor/release.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <exception>
 #include <fmt/format.h>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace warplight::collectives {
 namespace {

@@ -2,7 +2,11 @@
 
 #include "core/collectives/collective_run.h"
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace warplight::collectives {
 

@@ -7,6 +7,11 @@
 #include "core/collectives/tree_pipeline.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace warplight::collectives {
 

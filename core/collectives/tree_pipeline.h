@@ -3,6 +3,10 @@
 #include "core/collectives/schedules.h"
 
 #include <array>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace warplight::collectives {
 

@@ -3,6 +3,7 @@
 #include "core/cpu/rungs.h"
 #include "core/error.h"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 

@@ -2,9 +2,11 @@
 
 #include "core/cpu/attention.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
 namespace warplight::cpu {
 

@@ -5,6 +5,7 @@
 #include "gpu/host/memory_budget.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 
 namespace warplight::cpu {

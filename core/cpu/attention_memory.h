@@ -2,6 +2,8 @@
 
 #include "core/cpu/attention.h"
 
+#include <cstdint>
+
 namespace warplight::cpu {
 
 /// What AttentionCost::extraBytes of a run will be at most; INT64_MAX when the size overflows. `threads` as in

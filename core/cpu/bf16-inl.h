@@ -12,6 +12,9 @@
 #include "core/cpu/softmax-inl.h"
 #include "gpu/number/half.h"
 
+#include <algorithm>
+#include <cstdint>
+
 HWY_BEFORE_NAMESPACE();
 namespace warplight::cpu::HWY_NAMESPACE {
 #if HWY_TARGET == HWY_AVX3 && defined(__GNUC__) && !defined(__clang__)

@@ -12,9 +12,13 @@
 #include "core/cpu/workspace.h"
 #include "core/error.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <limits>
+#include <vector>
 
 namespace warplight::cpu {
 namespace {

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <unistd.h>
 
 namespace warplight::cpu {

@@ -10,6 +10,7 @@
 #include "hwy/highway.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 HWY_BEFORE_NAMESPACE();

@@ -5,6 +5,7 @@
 #include "core/cpu/workspace.h"
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace warplight::cpu {

@@ -3,7 +3,9 @@
 #include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace warplight::cpu {

@@ -3,6 +3,7 @@
 #include "core/cpu/attention.h"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace warplight::cpu {
 

@@ -6,7 +6,9 @@
 #include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 

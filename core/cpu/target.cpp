@@ -4,8 +4,12 @@
 #include "core/error.h"
 
 #include <bit>
+#include <cstdint>
 #include <fmt/format.h>
 #include <hwy/targets.h>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace warplight::cpu {
 namespace {

@@ -8,8 +8,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
+#include <utility>
+#include <vector>
 
 namespace warplight::formats {
 namespace {

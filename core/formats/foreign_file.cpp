@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <fmt/format.h>
 #include <fstream>
+#include <ios>
 #include <string_view>
 
 namespace warplight::formats {

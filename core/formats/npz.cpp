@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
 #include <zip.h>
 

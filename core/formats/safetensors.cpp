@@ -5,10 +5,12 @@
 #include "core/formats/npy.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <string_view>
 
 namespace warplight::formats {
 namespace {

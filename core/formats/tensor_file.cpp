@@ -11,8 +11,12 @@
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <ios>
 #include <map>
 #include <set>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 namespace warplight::formats {
 namespace {

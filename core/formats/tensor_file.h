@@ -4,6 +4,7 @@
 #include "core/tensor/tensor.h"
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -11,9 +11,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
 #include <map>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <vector>
 
 namespace warplight::kernels {
 namespace {

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <sstream>
+#include <system_error>
 
 namespace warplight::kernels {
 namespace {

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <utility>
 
 namespace warplight::kernels {
 namespace {

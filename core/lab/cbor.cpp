@@ -3,7 +3,9 @@
 #include "core/error.h"
 #include "core/text/echo.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <string>
 
 #include <algorithm>
 #include <optional>

@@ -2,6 +2,8 @@
 
 #include "core/lab/json_members.h"
 
+#include <string_view>
+
 namespace warplight::lab {
 
 std::string_view kindName(const Figure& figure) { return vocabulary::figureKinds.at(figure.content.index()); }

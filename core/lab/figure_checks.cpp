@@ -2,7 +2,10 @@
 
 #include "core/error.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <string>
+#include <variant>
 
 #include <cmath>
 

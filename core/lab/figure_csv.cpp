@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
+#include <type_traits>
+#include <variant>
+#include <vector>
 
 namespace warplight::lab {
 namespace {

@@ -7,6 +7,7 @@
 #include <array>
 #include <string_view>
 #include <type_traits>
+#include <variant>
 
 /// The members of every type of the vocabulary, once: the writer and the reader both walk these lists, so that they
 /// cannot drift apart. `need` is always there, `may` is left out when it equals its default.

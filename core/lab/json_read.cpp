@@ -4,7 +4,15 @@
 #include "core/lab/json_members.h"
 #include "core/text/echo.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+#include <vector>
 
 #include <algorithm>
 #include <cmath>

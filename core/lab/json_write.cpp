@@ -2,7 +2,15 @@
 #include "core/lab/json_members.h"
 
 #include <bit>
+#include <cstdint>
 #include <cstring>
+#include <map>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
 
 namespace warplight::lab {
 namespace {

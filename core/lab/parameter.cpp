@@ -4,6 +4,9 @@
 #include "core/text/echo.h"
 
 #include <fmt/format.h>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
 
 #include <algorithm>
 #include <array>

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <fmt/format.h>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace warplight::lab {
 namespace {

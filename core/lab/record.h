@@ -2,6 +2,7 @@
 
 #include "core/lab/frame.h"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>

@@ -3,6 +3,13 @@
 #include "core/text/echo.h"
 
 #include <fmt/format.h>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <algorithm>
 #include <cctype>

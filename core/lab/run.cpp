@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "core/lab/figure_checks.h"
 
+#include <utility>
+
 namespace warplight::lab {
 
 Run::Run(RunId id, std::string device, Sink sink, std::shared_ptr<std::atomic<bool>> cancel)

@@ -6,11 +6,20 @@
 #include "core/text/echo.h"
 #include "gpu/host/regular_file.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <fmt/format.h>
 #include <fstream>
+#include <ios>
 #include <optional>
+#include <ostream>
+#include <span>
+#include <string_view>
+#include <variant>
 #include <zlib.h>
 
 namespace warplight::lab {

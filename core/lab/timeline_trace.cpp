@@ -3,7 +3,10 @@
 #include "core/formats/chrome_trace.h"
 #include "core/lab/timeline_tracks.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <utility>
+#include <vector>
 
 namespace warplight::lab {
 

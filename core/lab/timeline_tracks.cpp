@@ -1,8 +1,10 @@
 #include "core/lab/timeline_tracks.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <queue>
+#include <utility>
 
 namespace warplight::lab {
 

@@ -3,6 +3,7 @@
 #include "core/error.h"
 
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::profiles {
 namespace {

@@ -1,7 +1,10 @@
 #include "core/profiles/json_scanner.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <string_view>
+#include <utility>
 
 namespace warplight::profiles {
 namespace {

@@ -5,6 +5,10 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace warplight::profiles {
 namespace {

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <string>
+#include <system_error>
 
 namespace warplight::profiles {
 namespace {

@@ -3,9 +3,11 @@
 #include "core/profiles/kernel_names.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 
 namespace warplight::profiles {

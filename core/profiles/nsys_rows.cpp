@@ -3,6 +3,8 @@
 #include "core/profiles/text.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <string_view>
 
 namespace warplight::profiles {
 namespace {

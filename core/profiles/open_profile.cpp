@@ -11,7 +11,11 @@
 #include "core/text/counted.h"
 
 #include <algorithm>
+#include <atomic>
 #include <fmt/format.h>
+#include <functional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace warplight::profiles {

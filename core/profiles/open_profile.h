@@ -4,6 +4,10 @@
 #include "core/profiles/kernel_record.h"
 #include "core/profiles/reading.h"
 
+#include <atomic>
+#include <functional>
+#include <string>
+
 namespace warplight::profiles {
 
 /// Reads a profile, whatever it is called: the kind is recognised by its first bytes, or by the first line that heads a

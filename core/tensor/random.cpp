@@ -4,6 +4,7 @@
 #include "core/tensor/pieces.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 

@@ -2,7 +2,9 @@
 
 #include "gpu/error.h"
 
+#include <exception>
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::cuda {
 namespace {

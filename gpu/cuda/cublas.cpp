@@ -2,9 +2,16 @@
 
 #include "gpu/error.h"
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::cuda {
 namespace {

@@ -3,7 +3,9 @@
 #include "gpu/cuda/timing.h"
 #include "gpu/device.h"
 
+#include <atomic>
 #include <memory>
+#include <string>
 
 namespace warplight::cuda {
 

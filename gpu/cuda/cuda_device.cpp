@@ -4,8 +4,15 @@
 #include "gpu/cuda/cuda_module.h"
 #include "gpu/error.h"
 
+#include <atomic>
 #include <charconv>
 #include <fmt/format.h>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 namespace warplight::cuda {
 namespace {

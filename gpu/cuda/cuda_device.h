@@ -5,7 +5,13 @@
 #include "gpu/cuda/timing.h"
 #include "gpu/device.h"
 
+#include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace warplight::cuda {
 

@@ -4,8 +4,12 @@
 #include "gpu/cuda/timing.h"
 #include "gpu/device.h"
 
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace warplight::cuda {
 

@@ -2,6 +2,7 @@
 
 #include "gpu/cuda/driver.h"
 
+#include <exception>
 #include <fmt/format.h>
 
 namespace warplight::cuda {

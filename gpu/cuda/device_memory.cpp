@@ -3,8 +3,14 @@
 #include "gpu/error.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
+#include <iterator>
+#include <memory>
+#include <string_view>
+#include <utility>
 
 namespace warplight::cuda {
 namespace {

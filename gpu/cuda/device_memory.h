@@ -3,7 +3,9 @@
 #include "gpu/cuda/context.h"
 
 #include <array>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 

@@ -1,6 +1,8 @@
 #include "gpu/cuda/nvml.h"
 
 #include <cstdlib>
+#include <optional>
+#include <utility>
 
 namespace warplight::cuda {
 namespace {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <iterator>
+#include <system_error>
 #include <vector>
 
 namespace warplight::cuda {

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdint>
 #include <fmt/format.h>
 #include <string_view>
+#include <utility>
 
 namespace warplight::cuda {
 namespace {

@@ -3,9 +3,15 @@
 #include "gpu/error.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace warplight::cuda {
 namespace {

@@ -4,8 +4,11 @@
 #include "gpu/cuda/nvml.h"
 #include "gpu/device.h"
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
+#include <string_view>
 
 namespace warplight::cuda {
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <fstream>
+#include <ios>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <fmt/format.h>
+#include <optional>
 #include <vector>
 
 namespace warplight::nccl {

@@ -7,12 +7,16 @@
 #include "gpu/ops/tile_recorder.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstdint>
 #include <deque>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <functional>
 #include <optional>
+#include <string>
+#include <utility>
 
 namespace warplight::gpu {
 namespace {

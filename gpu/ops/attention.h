@@ -3,9 +3,13 @@
 #include "gpu/ops/kernel_library.h"
 
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 

@@ -2,7 +2,13 @@
 
 #include "gpu/ops/kernel_problem.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace warplight::gpu {
 namespace {

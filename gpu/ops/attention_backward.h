@@ -2,6 +2,9 @@
 
 #include "gpu/ops/attention.h"
 
+#include <string_view>
+#include <vector>
+
 namespace warplight::gpu {
 
 enum class BackwardRung { Standard, Flash2 };

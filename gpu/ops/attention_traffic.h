@@ -2,6 +2,7 @@
 
 #include "gpu/ops/attention.h"
 
+#include <cstdint>
 #include <map>
 #include <string>
 

@@ -8,6 +8,7 @@
 #include "gpu/ops/embedded_sources.h"
 
 #include <fmt/format.h>
+#include <memory>
 #include <span>
 #include <sstream>
 

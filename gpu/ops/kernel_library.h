@@ -3,6 +3,7 @@
 #include "gpu/device.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace warplight::gpu {
 namespace {

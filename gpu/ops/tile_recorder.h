@@ -2,7 +2,12 @@
 
 #include "gpu/ops/attention.h"
 
+#include <cstdint>
 #include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::gpu {
 

@@ -5,9 +5,14 @@
 #include "gpu/virtual/time_model.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace warplight::vgpu {
 namespace {

@@ -4,6 +4,7 @@
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/memory.h"
 
+#include <cstdint>
 #include <map>
 #include <vector>
 

@@ -2,6 +2,7 @@
 
 #include "gpu/virtual/program.h"
 
+#include <cstdint>
 #include <string>
 #include <type_traits>
 #include <unordered_map>

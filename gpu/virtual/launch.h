@@ -2,6 +2,9 @@
 
 #include "gpu/virtual/block.h"
 
+#include <string>
+#include <vector>
+
 namespace warplight::vgpu {
 
 struct LaunchResult {

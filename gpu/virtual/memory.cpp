@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <utility>
 
 namespace warplight::vgpu {
 namespace {

@@ -2,6 +2,7 @@
 
 #include "gpu/virtual/ptx/syntax.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <new>

@@ -3,6 +3,7 @@
 #include "gpu/virtual/cache_model.h"
 #include "gpu/virtual/launch.h"
 
+#include <cstdint>
 #include <map>
 #include <string>
 

@@ -7,6 +7,7 @@
 #include "gpu/virtual/ops/control.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <limits>
 #include <utility>

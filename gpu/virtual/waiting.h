@@ -3,6 +3,7 @@
 #include "gpu/virtual/counters.h"
 #include "gpu/virtual/program.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -4,6 +4,8 @@
 
 #include <QLabel>
 #include <QTest>
+#include <cstdint>
+#include <string>
 
 using namespace warplight;
 using namespace warplight::app;

@@ -10,6 +10,9 @@
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <tuple>
 
 using namespace warplight;
 using namespace warplight::app;

@@ -8,6 +8,9 @@
 #include <QPushButton>
 #include <QTemporaryDir>
 #include <QTest>
+#include <string>
+#include <tuple>
+#include <variant>
 
 using namespace warplight;
 using namespace warplight::app;

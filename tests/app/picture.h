@@ -5,6 +5,8 @@
 #include <QBuffer>
 #include <QImage>
 #include <QSvgGenerator>
+#include <algorithm>
+#include <cmath>
 
 namespace warplight::test {
 

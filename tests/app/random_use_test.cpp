@@ -12,6 +12,8 @@
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cstdint>
+#include <cstdio>
 
 #include <array>
 #include <csignal>

@@ -12,7 +12,13 @@
 #include <QSvgGenerator>
 #include <QTest>
 #include <QToolButton>
+#include <cmath>
+#include <cstdint>
+#include <optional>
 #include <qcustomplot.h>
+#include <tuple>
+#include <variant>
+#include <vector>
 
 #include <limits>
 

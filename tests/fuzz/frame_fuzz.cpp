@@ -2,7 +2,9 @@
 #include "core/error.h"
 #include "core/lab/frame.h"
 
+#include <cstdint>
 #include <cstdlib>
+#include <span>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace warplight;

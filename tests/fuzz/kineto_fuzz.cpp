@@ -3,6 +3,8 @@
 #include "core/profiles/kernel_summary.h"
 #include "core/profiles/kineto_trace.h"
 
+#include <cstdint>
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace warplight;
     profiles::TextSource source({reinterpret_cast<const char*>(data), size});

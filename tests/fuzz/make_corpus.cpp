@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <fstream>
+#include <ios>
 
 int main(int, char** arguments) {
     using namespace warplight;

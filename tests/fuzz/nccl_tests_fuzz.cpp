@@ -2,7 +2,9 @@
 #include "core/collectives/files/nccl_tests.h"
 #include "core/error.h"
 
+#include <cstdint>
 #include <cstdlib>
+#include <string>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace warplight;

@@ -2,6 +2,9 @@
 #include "core/error.h"
 #include "core/formats/npy.h"
 
+#include <cstdint>
+#include <span>
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     try {
         warplight::formats::readNpy(std::as_bytes(std::span(data, size)), "fuzz");

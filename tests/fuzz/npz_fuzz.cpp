@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 
+#include <cstdint>
 #include <string>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -4,6 +4,9 @@
 #include "core/profiles/kernel_summary.h"
 #include "core/profiles/open_profile.h"
 
+#include <cstdint>
+#include <string>
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace warplight;
     profiles::TextSource source({reinterpret_cast<const char*>(data), size});

@@ -2,7 +2,9 @@
 #include "core/error.h"
 #include "core/lab/session.h"
 
+#include <cstdint>
 #include <sstream>
+#include <string>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace warplight;

@@ -2,6 +2,8 @@
 #include "core/error.h"
 #include "core/formats/sharded.h"
 
+#include <cstdint>
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     try {
         warplight::formats::parseShardIndex({reinterpret_cast<const char*>(data), size}, "fuzz");

@@ -42,3 +42,6 @@ class AttentionKernelsTest : public QObject {
 
 QTEST_GUILESS_MAIN(AttentionKernelsTest)
 #include "attention_kernels_test.moc"
+
+#include <memory>
+#include <string>

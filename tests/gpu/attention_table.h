@@ -5,6 +5,13 @@
 #include "tests/core/cpu/problem.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <iterator>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace warplight::test {
 

@@ -3,6 +3,13 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::gpu;

@@ -7,6 +7,13 @@
 #include "tests/core/cpu/nonfinite.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::test;

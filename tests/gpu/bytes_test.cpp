@@ -5,6 +5,10 @@
 #include "gpu/error.h"
 
 #include <QTest>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include <random>
 

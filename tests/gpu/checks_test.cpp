@@ -4,6 +4,13 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <QTest>
+#include <bit>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include <random>
 

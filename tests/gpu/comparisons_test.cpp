@@ -6,6 +6,13 @@
 #include "gpu/error.h"
 
 #include <QTest>
+#include <cstdint>
+#include <initializer_list>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <bit>
 #include <cmath>

@@ -93,3 +93,8 @@ class CudaAttentionTest : public QObject {
 
 QTEST_GUILESS_MAIN(CudaAttentionTest)
 #include "cuda_attention_test.moc"
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>

@@ -8,6 +8,9 @@
 #include <QDir>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <algorithm>
 #include <array>

@@ -7,6 +7,11 @@
 #include "tests/gpu/standin/control.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <numeric>
 

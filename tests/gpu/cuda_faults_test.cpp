@@ -5,6 +5,14 @@
 #include "tests/gpu/standin/control.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <set>
 

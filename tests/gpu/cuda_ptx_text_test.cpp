@@ -5,6 +5,11 @@
 #include "tests/gpu/standin/control.h"
 
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 using namespace warplight;
 

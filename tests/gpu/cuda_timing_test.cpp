@@ -6,6 +6,11 @@
 #include "tests/gpu/standin/control.h"
 
 #include <QTest>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include <chrono>
 #include <cmath>

@@ -1,5 +1,8 @@
 // What gpu/cuda declares of the CUDA driver by itself, against the toolkit's own header. Built where cuda.h is found.
 #include <cuda.h>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "gpu/cuda/driver.h"
 

@@ -6,6 +6,8 @@
 
 #include <QFile>
 #include <QTest>
+#include <optional>
+#include <string>
 
 #include <algorithm>
 #include <set>

@@ -6,6 +6,11 @@
 #include "gpu/cuda/shared_library.h"
 
 #include <QTest>
+#include <cmath>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
 
 using namespace warplight::cuda;
 

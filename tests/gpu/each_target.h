@@ -3,6 +3,7 @@
 #include "gpu/virtual/target.h"
 
 #include <QTest>
+#include <string>
 
 /// For tests of what is compiled for several instruction sets: a test runs for each one that this machine has, so that
 /// none hides what another shows. To be called from initTestCase_data() and init().

@@ -6,6 +6,15 @@
 #include "tests/core/cpu/problem.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::gpu;

@@ -6,6 +6,13 @@
 #include "gpu/error.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include <bit>
 #include <cfenv>

@@ -6,6 +6,10 @@
 #include <QDir>
 #include <QFile>
 #include <QTest>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
 
 #include <set>
 

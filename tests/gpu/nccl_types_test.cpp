@@ -1,5 +1,8 @@
 // What gpu/nccl declares of NCCL by itself, against NVIDIA's own header. Built where nccl.h is found.
 #include <nccl.h>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "gpu/nccl/nccl_library.h"
 

@@ -117,3 +117,11 @@ class NonfiniteKernelsTest : public QObject {
 
 QTEST_GUILESS_MAIN(NonfiniteKernelsTest)
 #include "nonfinite_kernels_test.moc"
+
+#include <cmath>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>

@@ -5,6 +5,9 @@
 
 #include <QFile>
 #include <QTest>
+#include <cstdint>
+#include <memory>
+#include <vector>
 
 #include <cmath>
 

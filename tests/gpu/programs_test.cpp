@@ -4,6 +4,10 @@
 
 #include <QFile>
 #include <QTest>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include <algorithm>
 #include <bit>

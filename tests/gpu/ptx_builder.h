@@ -2,6 +2,7 @@
 
 #include "gpu/virtual/virtual_device.h"
 
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>

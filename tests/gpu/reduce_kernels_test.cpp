@@ -5,6 +5,12 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <QTest>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <algorithm>
 #include <cmath>

@@ -5,6 +5,10 @@
 
 #include <QFile>
 #include <QTest>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
 
 #include <cmath>
 #include <string>

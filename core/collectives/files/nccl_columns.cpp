@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <system_error>
+#include <utility>
 
 namespace warplight::collectives {
 namespace {

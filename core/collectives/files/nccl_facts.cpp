@@ -7,8 +7,12 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
+#include <iterator>
 #include <limits>
+#include <system_error>
 
 namespace warplight::collectives {
 namespace {

@@ -2,6 +2,7 @@
 
 #include "core/collectives/files/nccl_tests.h"
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>

@@ -4,7 +4,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
 
 namespace warplight::collectives {
 namespace {

@@ -1,5 +1,8 @@
 #include "core/collectives/files/nccl_text.h"
 
+#include <string>
+#include <string_view>
+
 namespace warplight::collectives {
 namespace {
 

@@ -1,6 +1,7 @@
 #include "core/collectives/files/nccl_pieces.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace warplight::collectives {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <system_error>
 #include <utility>
 
 namespace warplight::collectives {

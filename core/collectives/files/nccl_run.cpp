@@ -4,6 +4,8 @@
 #include <charconv>
 #include <fmt/format.h>
 #include <optional>
+#include <system_error>
+#include <utility>
 
 namespace warplight::collectives {
 namespace {

@@ -9,6 +9,7 @@
 #include <cctype>
 #include <cmath>
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::collectives {
 namespace {

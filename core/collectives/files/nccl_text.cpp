@@ -7,8 +7,13 @@
 #include "core/profiles/csv_reader.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
+#include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace warplight::collectives {
 namespace {

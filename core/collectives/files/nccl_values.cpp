@@ -2,7 +2,9 @@
 
 #include "core/text/counted.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <string>
 
 namespace warplight::collectives {
 namespace {

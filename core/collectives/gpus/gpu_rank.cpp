@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
 #include <thread>
+#include <utility>
 
 namespace warplight::collectives {
 namespace {

@@ -5,6 +5,8 @@
 #include "gpu/nccl/nccl_library.h"
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>

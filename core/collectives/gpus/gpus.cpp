@@ -5,11 +5,18 @@
 #include "gpu/cuda/device_list.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <fmt/format.h>
+#include <functional>
 #include <mutex>
 #include <numeric>
 #include <thread>
+#include <utility>
 
 namespace warplight::collectives {
 namespace {

@@ -2,6 +2,7 @@
 
 #include "core/collectives/threads.h"
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -2,6 +2,10 @@
 
 #include "core/collectives/rank/mpi_transport.h"
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
 namespace warplight::collectives {
 namespace {
 

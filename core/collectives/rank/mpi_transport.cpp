@@ -1,7 +1,13 @@
 #include "core/collectives/rank/mpi_transport.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
+#include <span>
+#include <stdexcept>
+#include <string_view>
 
 namespace warplight::collectives {
 namespace {

@@ -2,7 +2,10 @@
 
 #include "core/collectives/rank_memory.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <mpi.h>
+#include <span>
 #include <vector>
 
 namespace warplight::collectives {

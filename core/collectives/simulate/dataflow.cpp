@@ -2,7 +2,12 @@
 #include "core/collectives/transport.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
+#include <optional>
+#include <utility>
+#include <vector>
 
 namespace warplight::collectives {
 namespace {

@@ -3,10 +3,14 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <functional>
 #include <numeric>
 #include <queue>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace warplight::collectives {
 namespace {

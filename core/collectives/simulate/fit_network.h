@@ -4,6 +4,7 @@
 #include "core/collectives/simulate/network.h"
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 #include <vector>
 

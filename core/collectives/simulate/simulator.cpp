@@ -5,8 +5,11 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace warplight::collectives {
 namespace {

@@ -5,7 +5,10 @@
 #include "core/collectives/simulate/network.h"
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace warplight::collectives {
 

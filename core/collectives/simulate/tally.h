@@ -3,6 +3,10 @@
 #include "core/collectives/simulate/simulator.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
 
 namespace warplight::collectives {
 

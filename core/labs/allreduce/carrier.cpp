@@ -7,6 +7,7 @@
 #include "core/text/counted.h"
 
 #include <fmt/format.h>
+#include <string>
 
 namespace warplight::labs {
 namespace {

@@ -3,6 +3,7 @@
 #include "core/labs/allreduce/collective_job.h"
 
 #include <memory>
+#include <string>
 
 namespace warplight::labs {
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <memory>
+#include <utility>
 
 namespace warplight::labs {
 

@@ -6,6 +6,8 @@
 #include "core/lab/experiment.h"
 #include "core/labs/allreduce/vectors.h"
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 

@@ -8,7 +8,12 @@
 #include "core/tensor/release.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

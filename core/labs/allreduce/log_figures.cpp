@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <fmt/format.h>
+#include <utility>
+#include <variant>
 
 namespace warplight::labs {
 

@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
+#include <span>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

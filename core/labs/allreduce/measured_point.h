@@ -2,6 +2,7 @@
 
 #include "core/labs/allreduce/carrier.h"
 
+#include <atomic>
 #include <cstdint>
 
 namespace warplight::labs {

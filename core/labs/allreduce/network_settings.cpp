@@ -2,6 +2,7 @@
 
 #include "core/lab/number_text.h"
 
+#include <cstdint>
 #include <fmt/format.h>
 
 namespace warplight::labs {

@@ -4,6 +4,7 @@
 #include "core/collectives/simulate/simulator.h"
 #include "core/lab/parameter.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -9,7 +9,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

@@ -1,7 +1,11 @@
 #include "core/labs/allreduce/replay.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 

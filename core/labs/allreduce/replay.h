@@ -3,6 +3,11 @@
 #include "core/collectives/message_log.h"
 #include "core/labs/allreduce/collective_job.h"
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
 namespace warplight::labs {
 
 /// What the ranks held after each step, made again from a run's messages and the vectors it began with. The end is the

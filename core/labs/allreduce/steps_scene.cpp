@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

@@ -4,7 +4,9 @@
 #include "core/labs/allreduce/collective_job.h"
 #include "core/labs/allreduce/replay.h"
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace warplight::labs {
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <numeric>
+#include <string>
 
 namespace warplight::labs {
 namespace {

@@ -10,8 +10,13 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

@@ -15,6 +15,10 @@
 #include <fmt/format.h>
 #include <map>
 #include <optional>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

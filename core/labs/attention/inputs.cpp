@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <string>
 
 namespace warplight::labs {
 namespace {

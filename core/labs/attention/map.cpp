@@ -11,12 +11,19 @@
 #include "gpu/host/regular_file.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstdint>
+#include <exception>
 #include <fmt/format.h>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <span>
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

@@ -6,9 +6,11 @@
 #include "core/tensor/random.h"
 #include "core/tensor/release.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <numbers>
+#include <utility>
 
 namespace warplight::labs {
 namespace {

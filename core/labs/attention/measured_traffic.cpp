@@ -4,6 +4,8 @@
 #include "gpu/cuda/cupti_profiler.h"
 #include "gpu/ops/kernel_library.h"
 
+#include <functional>
+
 namespace warplight::labs {
 
 struct MeasuredTraffic::Counters {

@@ -10,8 +10,15 @@
 #include "gpu/host/memory_budget.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

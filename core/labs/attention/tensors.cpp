@@ -2,8 +2,13 @@
 
 #include "core/error.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

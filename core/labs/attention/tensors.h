@@ -3,7 +3,9 @@
 #include "core/cpu/attention.h"
 #include "core/tensor/tensor.h"
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace warplight::labs {
 

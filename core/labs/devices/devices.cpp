@@ -13,7 +13,13 @@
 #include "gpu/cuda/shared_library.h"
 
 #include <array>
+#include <cstdint>
+#include <cstdlib>
 #include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

@@ -4,6 +4,8 @@
 #include "gpu/ops/kernel_library.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

@@ -2,8 +2,13 @@
 #include "core/labs/inspector/figures.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <functional>
 #include <queue>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

@@ -2,6 +2,9 @@
 
 #include "core/labs/inspector/findings.h"
 
+#include <cstdint>
+#include <vector>
+
 namespace warplight::labs {
 
 /// Source and PTX side by side with what each line did. Of a kernel that stopped: the texts and where it stopped.

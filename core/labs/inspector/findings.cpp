@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
+#include <string>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

@@ -4,6 +4,9 @@
 #include "core/labs/inspector/inspection.h"
 #include "gpu/virtual/gpu_profile.h"
 
+#include <string>
+#include <vector>
+
 namespace warplight::labs {
 
 /// Something worth saying about a launch, in words, with the numbers that it rests on.

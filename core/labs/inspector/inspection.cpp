@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <cstdint>
+#include <stop_token>
 #include <thread>
 
 namespace warplight::labs {

@@ -5,6 +5,7 @@
 #include "gpu/device.h"
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>

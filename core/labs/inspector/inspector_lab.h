@@ -2,6 +2,8 @@
 
 #include "core/lab/experiment.h"
 
+#include <memory>
+
 namespace warplight::labs {
 
 /// Adds `inspect.kernel` and `inspect.occupancy`.

@@ -9,7 +9,15 @@
 #include "gpu/host/memory_budget.h"
 #include "gpu/ops/attention.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

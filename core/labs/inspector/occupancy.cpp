@@ -3,7 +3,11 @@
 #include "core/labs/inspector/inspector_lab.h"
 #include "gpu/virtual/gpu_profile.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <utility>
 
 namespace warplight::labs {
 namespace {

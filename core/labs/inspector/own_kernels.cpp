@@ -7,6 +7,8 @@
 
 #include <cmath>
 #include <fmt/format.h>
+#include <functional>
+#include <string>
 
 namespace warplight::labs {
 

@@ -3,8 +3,14 @@
 #include "core/labs/inspector/ptx_text.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <map>
+#include <optional>
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

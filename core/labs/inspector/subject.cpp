@@ -8,7 +8,15 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

@@ -4,6 +4,11 @@
 #include "core/lab/parameter.h"
 #include "core/labs/inspector/inspection.h"
 
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
 namespace warplight::labs {
 
 /// A kernel that is opened rather than launched by one of Warplight's operators: an example, or somebody's file.

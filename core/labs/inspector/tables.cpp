@@ -1,7 +1,12 @@
 // Roofline, findings and buffers of a launch.
 #include "core/labs/inspector/figures.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

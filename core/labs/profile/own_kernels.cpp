@@ -4,6 +4,9 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace warplight::labs {
 namespace {

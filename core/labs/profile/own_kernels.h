@@ -5,6 +5,7 @@
 #include "gpu/virtual/gpu_profile.h"
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
 
 namespace warplight::labs {

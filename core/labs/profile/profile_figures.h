@@ -5,8 +5,11 @@
 #include "core/profiles/kernel_summary.h"
 #include "gpu/virtual/gpu_profile.h"
 
+#include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace warplight::labs {
 

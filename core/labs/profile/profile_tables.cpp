@@ -3,7 +3,12 @@
 #include "core/profiles/kernel_names.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 

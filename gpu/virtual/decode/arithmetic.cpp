@@ -3,8 +3,10 @@
 #include "gpu/virtual/memory.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <set>
+#include <string>
 
 namespace warplight::vgpu {
 

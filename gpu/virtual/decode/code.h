@@ -2,6 +2,7 @@
 
 #include "gpu/virtual/program.h"
 
+#include <cstdint>
 #include <vector>
 
 namespace warplight::vgpu {

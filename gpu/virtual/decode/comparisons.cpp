@@ -2,6 +2,10 @@
 #include "gpu/virtual/decode/decoder.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::vgpu {
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
+#include <string>
+#include <utility>
 
 namespace warplight::vgpu {
 namespace {

@@ -3,6 +3,7 @@
 #include "gpu/virtual/ptx/syntax.h"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace warplight::vgpu {

@@ -6,9 +6,12 @@
 #include "gpu/virtual/ops/builtin.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
 #include <set>
+#include <vector>
 
 namespace warplight::vgpu {
 

@@ -5,9 +5,11 @@
 #include "gpu/virtual/handlers.h"
 #include "gpu/virtual/ops/control.h"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace warplight::vgpu {
 

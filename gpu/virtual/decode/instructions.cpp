@@ -6,8 +6,13 @@
 #include "gpu/virtual/ops/tensor.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <map>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::vgpu {
 

@@ -3,8 +3,11 @@
 #include "gpu/virtual/ops/tensor.h"
 #include "gpu/virtual/ops/warp_matrix.h"
 
+#include <cstdint>
 #include <cstdio>
 #include <fmt/format.h>
+#include <string>
+#include <vector>
 
 namespace warplight::vgpu {
 

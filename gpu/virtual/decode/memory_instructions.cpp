@@ -5,8 +5,12 @@
 #include "gpu/virtual/ops/memory_access.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 namespace warplight::vgpu {
 

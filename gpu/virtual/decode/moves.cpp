@@ -2,6 +2,9 @@
 #include "gpu/virtual/decode/decoder.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
 
 namespace warplight::vgpu {
 

@@ -7,8 +7,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
+#include <vector>
 
 namespace warplight::vgpu {
 namespace {

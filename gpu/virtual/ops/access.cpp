@@ -2,7 +2,13 @@
 #include "gpu/virtual/ops/access.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace warplight::vgpu {
 namespace {

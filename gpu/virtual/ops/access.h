@@ -2,6 +2,12 @@
 
 #include "gpu/virtual/block.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
 namespace warplight::vgpu {
 
 enum class AccessKind { Read, Write, Atomic };

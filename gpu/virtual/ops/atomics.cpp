@@ -7,7 +7,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <map>
+#include <string>
+#include <type_traits>
 
 namespace warplight::vgpu {
 namespace {

@@ -3,6 +3,8 @@
 #include "gpu/virtual/program.h"
 #include "gpu/virtual/ptx/syntax.h"
 
+#include <string>
+
 namespace warplight::vgpu {
 
 /// atom and red. dst: the old value (noRow: red); a: address, b: operand, c: second operand of cas; imm: offset.

@@ -3,7 +3,10 @@
 #include "gpu/virtual/ops/control.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <fmt/format.h>
+#include <vector>
 
 namespace warplight::vgpu {
 

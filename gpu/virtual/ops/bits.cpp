@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
+#include <string>
 #include <tuple>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/bits.cpp"

@@ -2,9 +2,14 @@
 
 #include "gpu/virtual/block.h"
 
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
 #include <fmt/printf.h>
+#include <string>
 
 namespace warplight::vgpu {
 namespace {

@@ -2,6 +2,8 @@
 
 #include "gpu/virtual/program.h"
 
+#include <string>
+
 namespace warplight::vgpu {
 
 /// Functions that CUDA's runtime provides to kernels: vprintf, __assertfail.

@@ -1,7 +1,10 @@
 // Comparisons (PTX ISA, 9.7.6).
 #include "gpu/virtual/ops/families.h"
 
+#include <cstdint>
+#include <string>
 #include <tuple>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/compare.cpp"

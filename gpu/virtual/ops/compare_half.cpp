@@ -1,6 +1,8 @@
 // Comparisons of f16, bf16 and their packed pairs (PTX ISA, 9.7.7). Exact in f32.
 #include "gpu/virtual/ops/families.h"
 
+#include <cstdint>
+#include <string>
 #include <tuple>
 
 #undef HWY_TARGET_INCLUDE

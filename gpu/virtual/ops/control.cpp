@@ -5,8 +5,12 @@
 #include "gpu/virtual/ops/builtin.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
+#include <vector>
 
 namespace warplight::vgpu {
 namespace {

@@ -2,6 +2,9 @@
 
 #include "gpu/virtual/program.h"
 
+#include <cstdint>
+#include <string>
+
 namespace warplight::vgpu {
 
 /// Runs `inner` for the lanes whose predicate holds.

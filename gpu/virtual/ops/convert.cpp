@@ -3,8 +3,11 @@
 #include "gpu/virtual/ops/families.h"
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <string>
 #include <tuple>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/convert.cpp"

@@ -4,6 +4,8 @@
 
 #include <cfenv>
 #include <cmath>
+#include <cstdint>
+#include <string>
 #include <tuple>
 
 #include "gpu/virtual/ops/lanes-inl.h"

@@ -3,6 +3,8 @@
 #include "gpu/virtual/ops/control.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <cstring>
 
 namespace warplight::vgpu {

@@ -1,8 +1,11 @@
 // f32 and f64 arithmetic to nearest, and the approximate functions (PTX ISA, 9.7.3).
 #include "gpu/virtual/ops/families.h"
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <string>
 #include <tuple>
 
 #undef HWY_TARGET_INCLUDE

@@ -8,6 +8,8 @@
 
 #include "gpu/virtual/ops/lanes-inl.h"
 
+#include <cstdint>
+
 HWY_BEFORE_NAMESPACE();
 namespace warplight::vgpu::HWY_NAMESPACE {
 

@@ -2,9 +2,15 @@
 // f32 has more than twice the bits; the fused multiply-add goes through f64 with the lost bits kept sticky.
 #include "gpu/virtual/ops/families.h"
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <string>
 #include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/half.cpp"

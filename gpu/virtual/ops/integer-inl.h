@@ -8,6 +8,9 @@
 
 #include "gpu/virtual/ops/lanes-inl.h"
 
+#include <cstdint>
+#include <type_traits>
+
 HWY_BEFORE_NAMESPACE();
 namespace warplight::vgpu::HWY_NAMESPACE {
 

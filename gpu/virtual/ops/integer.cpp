@@ -1,7 +1,10 @@
 // Integer arithmetic (PTX ISA, 9.7.1).
 #include "gpu/virtual/ops/families.h"
 
+#include <cstdint>
+#include <string>
 #include <tuple>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/integer.cpp"

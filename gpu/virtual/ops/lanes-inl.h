@@ -10,9 +10,14 @@
 #include "gpu/virtual/warp.h"
 #include "hwy/highway.h"
 
+#include <bit>
+#include <cstdint>
 #include <cstring>
+#include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 HWY_BEFORE_NAMESPACE();
 namespace warplight::vgpu::HWY_NAMESPACE {

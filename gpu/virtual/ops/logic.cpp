@@ -1,7 +1,10 @@
 // Logic, shifts, moves and selections (PTX ISA, 9.7.8, 9.7.6, 9.7.9).
 #include "gpu/virtual/ops/families.h"
 
+#include <cstdint>
+#include <string>
 #include <tuple>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/logic.cpp"

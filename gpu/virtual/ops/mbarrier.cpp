@@ -7,6 +7,7 @@
 #include "gpu/virtual/ops/ordering.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
 #include <utility>

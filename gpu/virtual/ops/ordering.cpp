@@ -5,6 +5,8 @@
 #include "gpu/virtual/block.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <vector>
 
 namespace warplight::vgpu {
 namespace {

@@ -2,6 +2,8 @@
 
 #include "gpu/virtual/program.h"
 
+#include <cstdint>
+
 namespace warplight::vgpu {
 
 /// For the race detector: what a warp has done is before what those do who see a word of shared memory that it wrote

@@ -3,9 +3,11 @@
 #include "gpu/virtual/ops/tensor.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <string>
 
 namespace warplight::vgpu {
 namespace {

@@ -3,8 +3,11 @@
 #include "gpu/virtual/ops/control.h"
 #include "gpu/virtual/time_model.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <map>
+#include <string>
 
 namespace warplight::vgpu {
 

@@ -2,6 +2,9 @@
 
 #include "gpu/virtual/program.h"
 
+#include <cstdint>
+#include <string>
+
 namespace warplight::vgpu {
 
 /// mma.sync of one shape and one set of types. Its rows are, in Program::rows from `detail` on: D, A, B, C.

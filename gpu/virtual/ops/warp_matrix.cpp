@@ -4,8 +4,13 @@
 #include "gpu/virtual/ops/access.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 namespace warplight::vgpu {
 namespace {

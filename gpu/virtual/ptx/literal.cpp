@@ -1,7 +1,9 @@
 #include "gpu/virtual/ptx/literal.h"
 
 #include <charconv>
+#include <cstdint>
 #include <cstring>
+#include <system_error>
 
 namespace warplight::ptx {
 

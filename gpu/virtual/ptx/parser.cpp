@@ -5,10 +5,17 @@
 #include "gpu/virtual/ptx/scanner.h"
 #include "gpu/virtual/ptx/syntax.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
+#include <map>
 #include <set>
+#include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace warplight::ptx {
 namespace {

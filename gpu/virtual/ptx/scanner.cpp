@@ -2,7 +2,9 @@
 
 #include "gpu/error.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::ptx {
 namespace {

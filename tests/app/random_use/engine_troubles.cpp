@@ -1,8 +1,10 @@
 #include "tests/app/random_use/engine_troubles.h"
 
 #include <csignal>
+#include <cstdint>
 #include <sys/types.h>
 #include <variant>
+#include <vector>
 
 namespace warplight::app {
 namespace {

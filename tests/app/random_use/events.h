@@ -5,6 +5,7 @@
 #include "tests/app/random_use/hands.h"
 
 #include <QPointer>
+#include <utility>
 
 #include <chrono>
 #include <functional>

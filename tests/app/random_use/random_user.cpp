@@ -3,6 +3,9 @@
 #include "app/shell/main_window.h"
 
 #include <QApplication>
+#include <cstdint>
+#include <iterator>
+#include <utility>
 
 #include <algorithm>
 #include <cstdio>

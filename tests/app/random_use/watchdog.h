@@ -3,6 +3,7 @@
 #include "tests/app/random_use/journal.h"
 
 #include <atomic>
+#include <cstdint>
 #include <pthread.h>
 #include <thread>
 

@@ -9,6 +9,7 @@
 #include <QApplication>
 #include <QComboBox>
 #include <QListWidget>
+#include <chrono>
 
 #include <array>
 

@@ -5,6 +5,9 @@
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <cmath>
 #include <functional>

@@ -7,6 +7,10 @@
 #include <QProcess>
 #include <QTest>
 #include <QtEndian>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
 
 using namespace warplight;
 using nlohmann::json;

@@ -9,10 +9,18 @@
 #include "tests/core/lab/every_figure.h"
 #include "tests/core/lab/kernel_figures.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <memory>
+#include <stdexcept>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::lab;

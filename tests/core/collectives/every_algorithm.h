@@ -2,7 +2,9 @@
 
 #include "core/collectives/schedule.h"
 
+#include <cstdint>
 #include <set>
+#include <string>
 #include <vector>
 
 namespace warplight::test {

@@ -2,6 +2,9 @@
 #include "core/error.h"
 
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <cmath>
 #include <random>

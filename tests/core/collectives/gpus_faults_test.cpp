@@ -6,6 +6,13 @@
 #include "gpu/nccl/nccl_library.h"
 
 #include <QTest>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <thread>
 

@@ -5,8 +5,14 @@
 #include "tests/gpu/standin/control.h"
 #include "tests/gpu/standin/standin_nccl.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 namespace warplight::test {
 

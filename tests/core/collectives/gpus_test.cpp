@@ -4,6 +4,15 @@
 #include "core/error.h"
 
 #include <QTest>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <map>
 #include <set>

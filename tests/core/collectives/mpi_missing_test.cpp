@@ -7,6 +7,7 @@
 #include <QFile>
 #include <QTemporaryDir>
 #include <QTest>
+#include <string>
 
 #include <sys/wait.h>
 #include <unistd.h>

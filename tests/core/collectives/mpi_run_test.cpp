@@ -6,6 +6,15 @@
 #include "replay.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include <csignal>
 #include <map>

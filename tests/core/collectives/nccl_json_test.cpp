@@ -238,3 +238,9 @@ class NcclJsonTest : public QObject {
 
 QTEST_GUILESS_MAIN(NcclJsonTest)
 #include "nccl_json_test.moc"
+
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>

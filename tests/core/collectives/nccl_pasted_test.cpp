@@ -3,6 +3,11 @@
 
 #include <QDir>
 #include <QFile>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <algorithm>
 #include <random>

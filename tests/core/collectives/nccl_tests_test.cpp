@@ -2,6 +2,10 @@
 #include "tests/core/collectives/nccl_texts.h"
 
 #include <QTemporaryDir>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <chrono>
 

@@ -4,6 +4,9 @@
 #include "core/error.h"
 
 #include <QTest>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <cmath>
 

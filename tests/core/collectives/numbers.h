@@ -3,7 +3,10 @@
 #include "core/collectives/reduction.h"
 #include "gpu/number/half.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <span>

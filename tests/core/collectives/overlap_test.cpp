@@ -2,6 +2,10 @@
 #include "core/error.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <vector>
 
 #include <cmath>
 #include <limits>

@@ -2,6 +2,10 @@
 #include "core/collectives/rank_board.h"
 
 #include <QTest>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
 
 #include <array>
 #include <thread>

@@ -5,6 +5,9 @@
 #include "gpu/number/half.h"
 
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <bit>
 #include <cmath>

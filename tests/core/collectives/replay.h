@@ -3,7 +3,10 @@
 #include "core/collectives/schedule.h"
 #include "numbers.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace warplight::test {
 

@@ -4,6 +4,10 @@
 #include "every_algorithm.h"
 
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <algorithm>
 #include <map>

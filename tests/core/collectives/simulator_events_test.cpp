@@ -3,6 +3,13 @@
 #include "table_schedule.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <limits>
 #include <map>

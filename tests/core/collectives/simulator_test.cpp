@@ -3,6 +3,11 @@
 
 #include <QElapsedTimer>
 #include <QTest>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <cmath>
 #include <thread>

@@ -3,7 +3,11 @@
 #include "core/collectives/schedule.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <random>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace warplight::test {
 

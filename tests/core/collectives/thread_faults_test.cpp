@@ -6,6 +6,14 @@
 
 #include <QDir>
 #include <QTest>
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include <chrono>
 #include <ctime>

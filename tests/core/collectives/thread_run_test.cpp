@@ -5,6 +5,13 @@
 #include "replay.h"
 
 #include <QTest>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <array>
 #include <cstring>

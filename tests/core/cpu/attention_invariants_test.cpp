@@ -6,6 +6,15 @@
 
 #include <QElapsedTimer>
 #include <QTest>
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
 
 #include <chrono>
 #include <map>

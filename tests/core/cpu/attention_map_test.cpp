@@ -6,6 +6,14 @@
 
 #include <QElapsedTimer>
 #include <QTest>
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::test;

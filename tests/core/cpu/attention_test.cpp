@@ -4,6 +4,11 @@
 #include "problem.h"
 
 #include <QTest>
+#include <cmath>
+#include <cstdint>
+#include <iterator>
+#include <string>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::test;

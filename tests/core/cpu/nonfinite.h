@@ -2,9 +2,13 @@
 
 #include "tests/core/cpu/problem.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace warplight::test {
 

@@ -7,6 +7,9 @@
 #include <QFile>
 #include <QTemporaryDir>
 #include <QTest>
+#include <ostream>
+#include <stdexcept>
+#include <string>
 
 #include <array>
 #include <csignal>

@@ -4,6 +4,9 @@
 
 #include <QDir>
 #include <QTest>
+#include <algorithm>
+#include <string>
+#include <vector>
 
 #include <cmath>
 

@@ -3,6 +3,10 @@
 #include "gpu/number/half.h"
 
 #include <QTest>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
 
 #include <cstring>
 

@@ -7,6 +7,11 @@
 #include <QDir>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
 
 #include <cmath>
 #include <set>

@@ -6,6 +6,14 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <QTest>
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::kernels;

@@ -2,7 +2,12 @@
 
 #include "core/lab/frame.h"
 
+#include <cstdint>
 #include <limits>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
 namespace warplight::test {
 

@@ -3,6 +3,12 @@
 #include "every_figure.h"
 
 #include <QTest>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include <cmath>
 #include <random>

@@ -2,7 +2,10 @@
 
 #include "core/lab/figure.h"
 
+#include <cstdint>
 #include <fmt/format.h>
+#include <optional>
+#include <vector>
 
 #include <array>
 

@@ -2,6 +2,11 @@
 #include "core/lab/parameter.h"
 
 #include <QTest>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::lab;

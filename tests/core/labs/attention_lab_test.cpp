@@ -6,6 +6,16 @@
 
 #include <QElapsedTimer>
 #include <QTest>
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include <chrono>
 #include <cmath>

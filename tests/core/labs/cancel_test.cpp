@@ -13,6 +13,8 @@
 
 #include <QTemporaryDir>
 #include <QTest>
+#include <string>
+#include <vector>
 
 #include <atomic>
 #include <functional>

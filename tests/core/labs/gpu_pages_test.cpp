@@ -6,6 +6,15 @@
 #include "core/labs/devices/devices_lab.h"
 
 #include <QTest>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::lab;

@@ -5,6 +5,15 @@
 #include "core/labs/attention/attention_lab.h"
 
 #include <QTest>
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include <cmath>
 #include <numeric>

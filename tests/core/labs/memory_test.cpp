@@ -10,6 +10,10 @@
 #include <QFile>
 #include <QTemporaryDir>
 #include <QTest>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <string>
 
 #include <algorithm>
 #include <cstdio>

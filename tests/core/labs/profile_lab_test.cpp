@@ -5,6 +5,15 @@
 #include "core/labs/profile/profile_lab.h"
 
 #include <QTest>
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
 
 #include <cmath>
 

@@ -5,6 +5,11 @@
 #include "core/profiles/profiler_metrics.h"
 
 #include <QTest>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::profiles;

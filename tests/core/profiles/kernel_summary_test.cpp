@@ -5,6 +5,9 @@
 #include "core/text/echo.h"
 
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <utility>
 
 #include <cmath>
 #include <random>

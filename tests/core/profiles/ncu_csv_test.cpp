@@ -2,6 +2,9 @@
 #include "tests/core/profiles/profile_texts.h"
 
 #include <QTest>
+#include <cstdint>
+#include <optional>
+#include <string>
 
 #include <cmath>
 

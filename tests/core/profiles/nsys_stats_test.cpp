@@ -4,6 +4,9 @@
 #include "tests/core/profiles/profile_texts.h"
 
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <string_view>
 
 using namespace warplight;
 using namespace warplight::profiles;

@@ -4,6 +4,9 @@
 #include "core/tensor/tensor.h"
 
 #include <QTest>
+#include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include <cmath>
 #include <vector>

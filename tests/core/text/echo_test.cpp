@@ -1,6 +1,7 @@
 #include "core/text/echo.h"
 
 #include <QTest>
+#include <string>
 
 #include <new>
 #include <stdexcept>

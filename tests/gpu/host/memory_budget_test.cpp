@@ -5,6 +5,9 @@
 #include <QFile>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cmath>
+#include <cstdint>
+#include <string>
 
 #include <limits>
 #include <sys/mman.h>

@@ -5,6 +5,9 @@
 
 #include <QString>
 #include <QTest>
+#include <cstdint>
+#include <string>
+#include <utility>
 
 #include <array>
 #include <stdexcept>

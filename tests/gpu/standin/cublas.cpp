@@ -3,6 +3,7 @@
 #include "gpu/number/half.h"
 #include "tests/gpu/standin/standin.h"
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 

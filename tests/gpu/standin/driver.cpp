@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 using namespace standin;
 using namespace warplight::cuda;

@@ -2,7 +2,10 @@
 #include "gpu/cuda/driver_types.h"
 #include "tests/gpu/standin/state.h"
 
+#include <cstdint>
 #include <cstdlib>
+#include <string>
+#include <vector>
 
 using namespace standin;
 using namespace warplight::cuda;

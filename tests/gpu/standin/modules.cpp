@@ -3,7 +3,13 @@
 #include "gpu/error.h"
 #include "tests/gpu/standin/state.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
 
 using namespace standin;
 using namespace warplight::cuda;

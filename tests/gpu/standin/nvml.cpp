@@ -1,6 +1,7 @@
 // Stands in for libnvidia-ml.so.1: one GPU, whose clocks a test sets.
 #include "tests/gpu/standin/standin.h"
 
+#include <cstdint>
 #include <cstring>
 
 namespace {

@@ -2,10 +2,15 @@
 
 #include "gpu/error.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
+#include <exception>
+#include <new>
 #include <sstream>
 #include <thread>
+#include <utility>
 
 namespace standin {
 namespace {

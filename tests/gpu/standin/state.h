@@ -4,6 +4,7 @@
 #include "gpu/virtual/virtual_device.h"
 #include "tests/gpu/standin/standin.h"
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>

@@ -6,6 +6,7 @@
 #include "gpu/cuda/cupti_api.h"
 
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <string>
