@@ -147,6 +147,15 @@ class KernelTest : public QObject {
         QCOMPARE(run.exitCode, 1);
         QVERIFY2(run.out.contains("unwritten memory: a read of byte 0 of 'out'"), run.out.constData());
     }
+
+    void notesAreToldAndAreNoFault() {
+        const Outcome run =
+            kernel({WARPLIGHT_TEST_DATA "/data/ptx/orders.ptx", "--entry", "sameValue", "--grid", "1", "--block", "64",
+                    "--check", "--arg", "iota:i32[64]", "--arg", "out:i32[64]:" + at("same.npy")});
+        QVERIFY2(run.out.contains("note: same value: byte 0 of shared memory is written by warp 0 too"),
+                 run.out.constData());
+        QCOMPARE(run.exitCode, 0);
+    }
 };
 
 QTEST_GUILESS_MAIN(KernelTest)
