@@ -198,7 +198,7 @@ NcclColumns::Fit NcclColumns::fit(std::span<const std::string_view> words) const
                     present.push_back(c);
             Fit fit = fill(present, words);
             fit.oneHalf = half && fit.whole;
-            reach = half ? reach : std::max(reach, fit.words);
+            reach = half ? reach : std::max({reach, fit.words, fit.reach});
             fit.reach = reach;
             if (fit.whole && fit.printed.consistent())
                 return fit;
@@ -222,8 +222,10 @@ NcclColumns::Fit NcclColumns::fill(std::span<const NcclField> present, std::span
         const std::string_view cell = cells[made.words];
         if (!ignored(present[i]) && !made.printed.put(present[i], cell)) {
             const std::string_view number = i + 1 == needed ? numberBefore(cell) : std::string_view();
-            if (number.empty() || !made.printed.put(present[i], number))
+            if (number.empty() || !made.printed.put(present[i], number)) {
+                made.reach = made.words + !numberBefore(cell).empty(); // the cell may go on elsewhere
                 return made;
+            }
         }
         made.words += present[i].kind == Kind::Timestamp ? 2 : 1; // date and time of day
     }

@@ -251,8 +251,10 @@ void NcclPrintedRow::finish() {
 
 bool NcclPrintedRow::consistent() const {
     const auto fits = [&](const std::optional<NcclTiming>& timing, const PrintedTiming& steps) {
-        if (!timing || std::isnan(timing->algbw) || !(timing->seconds > 0))
+        if (!timing || std::isnan(timing->algbw) || std::isnan(timing->seconds))
             return true;
+        if (timing->seconds == 0) // no time has no bandwidth
+            return timing->algbw == 0;
         return isSizeOverTime(row.bytes, timing->seconds, timing->algbw, steps);
     };
     return fits(row.outOfPlace, outOfPlace) && fits(row.inPlace, inPlace);

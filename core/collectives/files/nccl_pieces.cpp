@@ -32,6 +32,11 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
+/// A type's or an operation's name, not "host:41:41".
+bool isWord(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return isLetter(c) || isDigit(c) || c == '_'; });
+}
+
 /// From the first of these words to the end of the text that they are of.
 std::string_view from(std::string_view text, std::string_view word) {
     return text.substr(static_cast<size_t>(word.data() - text.data()));
@@ -113,7 +118,15 @@ void NcclPieces::line(std::string_view text, std::span<const std::string_view> w
         return;
     const size_t before = s == 0 ? 0 : endOf(text, words[s - 1]);
     if (static_cast<size_t>(words[s].data() - text.data()) >= before + 2) {
-        begun = {std::string(from(text, words[s]).substr(0, longestPiece))};
+        const std::string piece(from(text, words[s]).substr(0, longestPiece));
+        std::vector<std::string> pieces{piece}; // or the rest of a number that was cut before
+        for (const std::string& start : begun) {
+            const std::string digits(start, 0, std::min(start.find_first_not_of("0123456789"), start.size()));
+            for (const char* between : {"", " "})
+                if (pieces.size() < mostBegun && start.size() < longestPiece)
+                    pieces.push_back(digits + between + piece);
+        }
+        begun = std::move(pieces);
         begunLine = number;
     }
 }
@@ -185,7 +198,8 @@ std::optional<NcclPrintedRow> NcclPieces::joined(std::string_view more, std::vec
                 text.assign(start, 0, cut).append(between).append(more);
                 splitNcclWords(text, together);
                 const NcclColumns::Fit fit = columns->fit(together);
-                if (fit.whole && !fit.oneHalf && fit.printed.consistent())
+                if (fit.whole && !fit.oneHalf && fit.printed.consistent() && isWord(fit.printed.row.type) &&
+                    isWord(fit.printed.row.redop))
                     return fit.printed;
                 if (fit.reach > furthest) {
                     furthest = fit.reach;

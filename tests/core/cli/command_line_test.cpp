@@ -127,6 +127,25 @@ class CommandLineTest : public QObject {
         QVERIFY2(error.error == QJsonParseError::NoError, qPrintable(error.errorString()));
     }
 
+    void warningsAreInEveryFormat() { // a log with a broken row
+        const QByteArray words = "nanbad.log, 8 ranks: 1 of its lines is no whole row";
+        const QString out = folder.filePath("notes");
+        const QStringList race{
+            "run",   "allreduce.race",     "--set", "bytes=64",
+            "--set", "pointSeconds=0.001", "--set", "library=false",
+            "--set", "algorithms=ring",    "--set", "file=" WARPLIGHT_TEST_DATA "/data/collectives/nanbad.log"};
+        QVERIFY(runProgram(race).out.contains(words));
+        QVERIFY(runProgram(race + QStringList{"--format", "csv"}).out.contains("# Note: " + words));
+        const QJsonObject printed =
+            QJsonDocument::fromJson(runProgram(race + QStringList{"--format", "json", "--out", out}).out).object();
+        QFile kept(out + "/run.json");
+        QVERIFY(kept.open(QIODevice::ReadOnly));
+        for (const QJsonObject& run : {printed, QJsonDocument::fromJson(kept.readAll()).object()}) {
+            QCOMPARE(run["notes"].toArray()[0].toObject()["level"].toString(), "warning");
+            QVERIFY(run["notes"].toArray()[0].toObject()["text"].toString().toUtf8().contains(words));
+        }
+    }
+
     void ctrlCKeepsWhatWasMeasured() {
         const QString session = folder.filePath("cut.warplight");
         QProcess process;

@@ -154,6 +154,29 @@ class NcclPastedTest : public QObject {
         QVERIFY2(lost <= 5, qPrintable(QString("%1 rows are lost").arg(lost)));
     }
 
+    /// In three pieces, with a launcher's label before each line.
+    void aRowCutTwiceIsJoined() {
+        const size_t begin = fourSizes().find("     1048576");
+        int lost = 0, all = 0;
+        for (size_t first = 12; first < 105; first += 3)
+            for (size_t second = first + 4; second < 112; second += 5, ++all) {
+                std::string text = fourSizes();
+                text.insert(begin + second, "node-0:41:41 [0] NCCL INFO 1048576 Bytes -> Algo 1 proto 2 time 54.7\n");
+                text.insert(begin + first, "  node-1:7:7 [1] NCCL INFO AllReduce: opCount 0 count 2\n"
+                                           "node-1:8:8 [2] NCCL INFO 12 coll channels\n");
+                const NcclTests run = runOf(all % 2 ? text : labelled(text, "[0] "));
+                const std::string where = "cut at " + std::to_string(first) + " and " + std::to_string(second);
+                if (run.rows.size() == 3) {
+                    ++lost;
+                    QVERIFY2(first < 26 || warns(run, "no whole row"), where.c_str()); // numbers alone are no row
+                    continue;
+                }
+                QVERIFY2(microseconds(run, false) == (std::vector<double>{20, 25, 60, 1000}), where.c_str());
+                QVERIFY2(microseconds(run, true) == (std::vector<double>{19.5, 24, 58, 990}), where.c_str());
+            }
+        QVERIFY2(lost <= all / 5, qPrintable(QString("%1 of %2 rows are lost").arg(lost).arg(all)));
+    }
+
     void millisecondsOfNccl1() {
         const NcclTests run = runOf(fileText("nccl1_ms.log"));
         QCOMPARE(run.ranks, 2);
