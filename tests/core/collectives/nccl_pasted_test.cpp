@@ -179,7 +179,7 @@ class NcclPastedTest : public QObject {
                 QVERIFY2(microseconds(run, false) == (std::vector<double>{20, 25, 60, 1000}), where.c_str());
                 QVERIFY2(microseconds(run, true) == (std::vector<double>{19.5, 24, 58, 990}), where.c_str());
             }
-        QVERIFY2(lost <= all / 5, // told, not read wrong qPrintable(QString("%1 of %2 rows are lost").arg(lost).arg(all)));
+        QVERIFY2(lost <= all / 5, qPrintable(QString("%1 of %2 rows are lost").arg(lost).arg(all)));
     }
 
     void millisecondsOfNccl1() {
