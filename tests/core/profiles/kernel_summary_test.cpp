@@ -138,10 +138,10 @@ class KernelSummaryTest : public QObject {
     }
 
     void bytesThatAreNoTextAreShownAsSuch() {
-        QCOMPARE(asUtf8("a\xFF\xFEz"), std::string("a\xEF\xBF\xBD\xEF\xBF\xBDz"));
-        QCOMPARE(asUtf8("\xED\xA0\x80"), std::string("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")); // a surrogate
-        QCOMPARE(asUtf8("\xC3"), std::string("\xEF\xBF\xBD"));                                 // cut
-        QCOMPARE(asUtf8("я€😀"), std::string("я€😀"));
+        QCOMPARE(warplight::asUtf8("a\xFF\xFEz"), std::string("a\xEF\xBF\xBD\xEF\xBF\xBDz"));
+        QCOMPARE(warplight::asUtf8("\xED\xA0\x80"), std::string("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")); // a surrogate
+        QCOMPARE(warplight::asUtf8("\xC3"), std::string("\xEF\xBF\xBD"));                                 // cut
+        QCOMPARE(warplight::asUtf8("я€😀"), std::string("я€😀"));
         Profile profile;
         Names names(profile.names);
         QCOMPARE(shortName(profile.names.at(names.index("void flash_fwd_\xFF\xFEkernel<64>(int)"))),
