@@ -58,7 +58,7 @@ void printDescription(const lab::Description& d, bool asJson) {
         std::cout << fmt::format("  --set {}={}\n      {}: {}\n", p.id, lab::valueText(p, p.defaultValue), p.title,
                                  p.doc);
         for (const auto& option : p.options)
-            std::cout << fmt::format("        {:<14}{}\n", option.id, option.doc);
+            std::cout << fmt::format("        {:<13} {}\n", option.id, option.doc);
     }
 }
 
