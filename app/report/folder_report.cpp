@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 namespace warplight::app {
@@ -72,12 +73,18 @@ void writeNumbers(NewFiles& out, const lab::RunRecord& run, const lab::Figure& f
         lab::saveTimelineTrace(*timeline, out.begin(base + ".trace.json"));
 }
 
-void writeImage(NewFiles& out, const QString& file, const QImage& image) {
+struct Drawn {
+    QString svg;
+    QImage image;
+};
+
+void writePictures(NewFiles& out, const Drawn& drawn, const QString& base) {
+    out.write(base + ".svg", drawn.svg.toStdString());
     QBuffer png;
     png.open(QIODevice::WriteOnly);
-    if (!image.save(&png, "PNG"))
-        throw std::runtime_error((file + ": the picture could not be made, it may be too large").toStdString());
-    out.write(file, png.data().toStdString());
+    if (!drawn.image.save(&png, "PNG"))
+        throw std::runtime_error((base + ".png: the picture could not be made, it may be too large").toStdString());
+    out.write(base + ".png", png.data().toStdString());
 }
 
 } // namespace
@@ -90,16 +97,19 @@ ReportPieces folderPieces(const std::vector<lab::RunRecord>& runs, const QString
     for (const lab::RunRecord& run : runs) {
         const QString folder =
             QString("%1/%2-%3").arg(target).arg(++number).arg(QString::fromStdString(run.start().experiment));
-        pieces.emplace_back([=] { out->makeFolder(folder); });
+        pieces.push_back({false, [=] { out->makeFolder(folder); }});
         for (const lab::Figure& figure : run.figures()) {
             const QString base = folder + '/' + QString::fromStdString(figure.id);
-            pieces.emplace_back([=, &run, &figure] { writeNumbers(*out, run, figure, base); });
-            pieces.emplace_back(
-                [=, &run, &figure] { out->write(base + ".svg", pictureSvg(run, figure).toStdString()); });
-            pieces.emplace_back([=, &run, &figure] { writeImage(*out, base + ".png", pictureImage(run, figure)); });
+            const auto drawn = std::make_shared<Drawn>();
+            pieces.push_back({true, [=, &run, &figure] { drawn->svg = pictureSvg(run, figure); }});
+            pieces.push_back({true, [=, &run, &figure] { drawn->image = pictureImage(run, figure); }});
+            pieces.push_back({false, [=, &run, &figure] {
+                                  writeNumbers(*out, run, figure, base);
+                                  writePictures(*out, std::exchange(*drawn, {}), base);
+                              }});
         }
     }
-    pieces.emplace_back([out] { out->keep(); });
+    pieces.push_back({false, [out] { out->keep(); }});
     return pieces;
 }
 

@@ -163,7 +163,7 @@ std::vector<std::pair<QString, QString>> settingsOf(const lab::RunRecord& run) {
 ReportPieces htmlPieces(const std::vector<lab::RunRecord>& runs, const QString& file, const ReportOptions& options) {
     const auto out = std::make_shared<formats::AtomicFile>(file.toStdString());
     ReportPieces pieces;
-    const auto add = [&](auto html) { pieces.emplace_back([=] { out->stream() << html().toStdString(); }); };
+    const auto add = [&](auto html) { pieces.push_back({true, [=] { out->stream() << html().toStdString(); }}); };
     add([&runs, options] { return headHtml(reportTitle(runs, options)); });
     for (const auto& run : runs) {
         add([&run, options] { return runHtml(run, options); });
@@ -172,7 +172,7 @@ ReportPieces htmlPieces(const std::vector<lab::RunRecord>& runs, const QString& 
                 add([&run, &figure] { return figureHtml(run, figure); });
     }
     add([] { return QString("</body></html>\n"); });
-    pieces.emplace_back([out] { out->commit(); });
+    pieces.push_back({false, [out] { out->commit(); }});
     return pieces;
 }
 

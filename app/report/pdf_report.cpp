@@ -103,6 +103,8 @@ struct Print {
     void finish() {
         paper.reset();
         writer.reset();
+    }
+    void write() {
         target.stream().write(out.data().constData(), out.data().size());
         target.commit();
     }
@@ -141,16 +143,18 @@ ReportPieces pdfPieces(const std::vector<lab::RunRecord>& runs, const QString& f
     const QString title = reportTitle(runs, options);
     const auto print = std::make_shared<Print>(file, title);
     ReportPieces pieces;
-    pieces.emplace_back([=] { printTitle(*print->paper, title); });
+    const auto add = [&](auto draw) { pieces.push_back({true, draw}); };
+    add([=] { printTitle(*print->paper, title); });
     for (const auto& run : runs) {
         if (&run != &runs.front())
-            pieces.emplace_back([=] { print->paper->newPage(); });
-        pieces.emplace_back([=, &run] { printRun(*print->paper, run, options); });
+            add([=] { print->paper->newPage(); });
+        add([=, &run] { printRun(*print->paper, run, options); });
         for (const auto& figure : run.figures())
             if (!std::holds_alternative<lab::Metric>(figure.content))
-                pieces.emplace_back([=, &run, &figure] { print->paper->figure(run, figure); });
+                add([=, &run, &figure] { print->paper->figure(run, figure); });
     }
-    pieces.emplace_back([=] { print->finish(); });
+    add([=] { print->finish(); });
+    pieces.push_back({false, [=] { print->write(); }});
     return pieces;
 }
 

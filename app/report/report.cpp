@@ -7,7 +7,9 @@
 
 #include <QCommandLineParser>
 #include <algorithm>
+#include <chrono>
 #include <exception>
+#include <future>
 #include <iterator>
 #include <utility>
 
@@ -15,6 +17,8 @@
 
 namespace warplight::app {
 namespace {
+
+constexpr std::chrono::milliseconds patience{10}; // shorter than a screen frame
 
 ReportPieces piecesOf(const std::vector<lab::RunRecord>& runs, const QString& target, const ReportOptions& options) {
     if (target.endsWith(".html", Qt::CaseInsensitive) || target.endsWith(".htm", Qt::CaseInsensitive))
@@ -33,8 +37,17 @@ ReportWriter::ReportWriter(std::vector<lab::RunRecord> taken, QString target, co
       pieces(piecesOf(runs, file, options)) {}
 
 void ReportWriter::step() {
-    const Theme::Drawing look(dark ? Theme::darkTheme() : Theme::lightTheme());
-    pieces[next]();
+    const ReportPiece& piece = pieces[next];
+    if (piece.draws) {
+        const Theme::Drawing look(dark ? Theme::darkTheme() : Theme::lightTheme());
+        piece.work();
+    } else {
+        if (!writing.valid())
+            writing = std::async(std::launch::async, piece.work);
+        if (writing.wait_for(patience) != std::future_status::ready)
+            return;
+        writing.get();
+    }
     ++next;
 }
 

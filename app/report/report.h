@@ -5,6 +5,7 @@
 #include <QString>
 #include <cstddef>
 #include <functional>
+#include <future>
 #include <vector>
 
 namespace warplight::app {
@@ -15,9 +16,14 @@ struct ReportOptions {
     bool darkFigures = false;
 };
 
-/// The work of a report, a figure or less each. Done in order; the last one puts the report in its place. What the
-/// others have written goes with them when that does not come.
-using ReportPieces = std::vector<std::function<void()>>;
+/// Of the work of a report: a figure or less.
+struct ReportPiece {
+    bool draws; ///< needs the thread of the widgets; what does not has one of its own: a disk may take its time
+    std::function<void()> work;
+};
+/// Done in order; the last one puts the report in its place. What the others have written goes with them when that does
+/// not come.
+using ReportPieces = std::vector<ReportPiece>;
 
 /// Prints runs the way the program shows them: every figure with its explanation, provenance and formulas, the machine
 /// and the settings. The format follows from `target`: *.html (one self-contained file), *.pdf, else a folder with
@@ -36,7 +42,8 @@ class ReportWriter {
     size_t piecesDone() const { return next; }
     size_t pieceCount() const { return pieces.size(); }
     bool done() const { return next == pieces.size(); }
-    /// Does the next piece. Throws std::runtime_error naming the file; then the writer is of no more use.
+    /// Does the next piece, or waits a few milliseconds for it. Throws std::runtime_error naming the file; then the
+    /// writer is of no more use.
     void step();
 
   private:
@@ -45,6 +52,7 @@ class ReportWriter {
     const bool dark;
     ReportPieces pieces;
     size_t next = 0;
+    std::future<void> writing; ///< the next one, on its thread; last: goes before what it works on
 };
 
 /// The same to its end in one go.

@@ -134,7 +134,7 @@ class ReportTest : public QObject {
         const QTemporaryDir where;
         for (const bool nearlyDone : {false, true}) {
             ReportWriter writer(everyFigure(), where.filePath(target));
-            while (writer.piecesDone() < (nearlyDone ? writer.pieceCount() - 1 : 5))
+            while (writer.piecesDone() < (nearlyDone ? writer.pieceCount() - 1 : 8))
                 writer.step();
         }
         QVERIFY2(contentsOf(where.path()).isEmpty(), qPrintable(contentsOf(where.path()).keys().join(' ')));
