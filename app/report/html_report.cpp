@@ -3,11 +3,13 @@
 #include "app/report/picture.h"
 #include "app/views/table_view.h"
 #include "app/views/theme.h"
+#include "core/formats/atomic_file.h"
 #include "core/lab/json.h"
 
 #include <QRegularExpression>
 #include <QSysInfo>
 #include <QTextDocument>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -36,6 +38,14 @@ QString markdown(const std::string& text) {
     static const QRegularExpression body("<body[^>]*>(.*)</body>", QRegularExpression::DotMatchesEverythingOption);
     static const QRegularExpression looks(" style=\"[^\"]*\"");
     return body.match(html).captured(1).remove(looks);
+}
+
+QString headHtml(const QString& title) {
+    return QString("<!DOCTYPE html><html lang=en><head><meta "
+                   "charset=utf-8><title>%1</title><style>%2</style></head><body><h1>%1</h1>"
+                   "<p class=muted>A report by Warplight. Every number says whether it was measured, counted, "
+                   "modelled or is a reference.</p>")
+        .arg(title.toHtmlEscaped(), style);
 }
 
 QString pairsTable(const std::vector<std::pair<QString, QString>>& pairs) {
@@ -91,6 +101,7 @@ QString figureHtml(const lab::RunRecord& run, const lab::Figure& figure) {
         .arg(qt(figure.title).toHtmlEscaped(), qt(figure.subtitle).toHtmlEscaped(), body, markdown(figure.explain));
 }
 
+/// All but its figures.
 QString runHtml(const lab::RunRecord& run, const ReportOptions& options) {
     QString html = QString("<h2>%1</h2>").arg(qt(run.start().title).toHtmlEscaped());
     html += "<div style='display:flex;gap:60px;flex-wrap:wrap'>" + pairsTable(circumstances(run, options)) +
@@ -105,21 +116,18 @@ QString runHtml(const lab::RunRecord& run, const ReportOptions& options) {
     html += "</div>";
     for (const auto& log : run.logs())
         html += QString("<p class=muted>%1</p>").arg(qt(log.text).toHtmlEscaped());
-    for (const auto& figure : run.figures())
-        if (!std::holds_alternative<lab::Metric>(figure.content))
-            html += figureHtml(run, figure);
     return html;
 }
 
 } // namespace
 
-QString reportTitle(const std::vector<const lab::RunRecord*>& runs, const ReportOptions& options) {
+QString reportTitle(const std::vector<lab::RunRecord>& runs, const ReportOptions& options) {
     if (!options.title.isEmpty())
         return options.title;
     QStringList names;
-    for (const auto* run : runs)
-        if (!names.contains(qt(run->start().title)))
-            names << qt(run->start().title);
+    for (const auto& run : runs)
+        if (!names.contains(qt(run.start().title)))
+            names << qt(run.start().title);
     return names.isEmpty()     ? QObject::tr("An empty session")
            : names.size() == 1 ? names.front()
                                : names.mid(0, names.size() - 1).join(", ") + QObject::tr(" and ") + names.back();
@@ -152,15 +160,20 @@ std::vector<std::pair<QString, QString>> settingsOf(const lab::RunRecord& run) {
     return pairs;
 }
 
-QString htmlReport(const std::vector<const lab::RunRecord*>& runs, const ReportOptions& options) {
-    QString html = QString("<!DOCTYPE html><html lang=en><head><meta "
-                           "charset=utf-8><title>%1</title><style>%2</style></head><body><h1>%1</h1>"
-                           "<p class=muted>A report by Warplight. Every number says whether it was measured, counted, "
-                           "modelled or is a reference.</p>")
-                       .arg(reportTitle(runs, options).toHtmlEscaped(), style);
-    for (const auto* run : runs)
-        html += runHtml(*run, options);
-    return html + "</body></html>\n";
+ReportPieces htmlPieces(const std::vector<lab::RunRecord>& runs, const QString& file, const ReportOptions& options) {
+    const auto out = std::make_shared<formats::AtomicFile>(file.toStdString());
+    ReportPieces pieces;
+    const auto add = [&](auto html) { pieces.push_back({true, [=] { out->stream() << html().toStdString(); }}); };
+    add([&runs, options] { return headHtml(reportTitle(runs, options)); });
+    for (const auto& run : runs) {
+        add([&run, options] { return runHtml(run, options); });
+        for (const auto& figure : run.figures())
+            if (!std::holds_alternative<lab::Metric>(figure.content))
+                add([&run, &figure] { return figureHtml(run, figure); });
+    }
+    add([] { return QString("</body></html>\n"); });
+    pieces.push_back({false, [out] { out->commit(); }});
+    return pieces;
 }
 
 } // namespace warplight::app

@@ -10,6 +10,8 @@
 #include <QPainter>
 #include <QPdfWriter>
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -86,44 +88,74 @@ QString sentence(const std::vector<std::pair<QString, QString>>& pairs) {
     return parts.join("  ·  ");
 }
 
+/// What is on paper so far; the file has it when it is complete.
+struct Print {
+    Print(const QString& file, const QString& title) : target(file.toStdString()) {
+        out.open(QIODevice::WriteOnly);
+        writer.emplace(&out);
+        writer->setPageSize(QPageSize(QPageSize::A4));
+        writer->setPageMargins(QMarginsF(18, 18, 18, 18), QPageLayout::Millimeter);
+        writer->setResolution(resolution);
+        writer->setTitle(title);
+        paper.emplace(*writer);
+    }
+
+    void finish() {
+        paper.reset();
+        writer.reset();
+    }
+    void write() {
+        target.stream().write(out.data().constData(), out.data().size());
+        target.commit();
+    }
+
+    formats::AtomicFile target;
+    QBuffer out;
+    std::optional<QPdfWriter> writer;
+    std::optional<Paper> paper;
+};
+
+void printTitle(Paper& paper, const QString& title) {
+    paper.text(title, textFont(24, QFont::Bold), Theme::current().ink);
+    paper.text(QObject::tr("A report by Warplight. Every number says whether it was measured, counted, modelled or "
+                           "is a reference."),
+               textFont(11), Theme::current().muted);
+}
+
+/// All but its figures.
+void printRun(Paper& paper, const lab::RunRecord& run, const ReportOptions& options) {
+    const Theme& theme = Theme::current();
+    paper.text(QString::fromStdString(run.start().title), textFont(18, QFont::Bold), theme.ink);
+    paper.text(sentence(circumstances(run, options)), textFont(10), theme.muted);
+    paper.text(sentence(settingsOf(run)) + "\n", textFont(10), theme.muted);
+    for (const auto& figure : run.figures())
+        if (const auto* metric = std::get_if<lab::Metric>(&figure.content); metric && metric->value)
+            paper.text(QString("%1   %2 (%3)")
+                           .arg(numberText(*metric->value, QString::fromStdString(metric->unit),
+                                           QString::fromStdString(metric->format)),
+                                QString::fromStdString(metric->caption), badgeText(metric->provenance)),
+                       textFont(13), theme.ink);
+}
+
 } // namespace
 
-void writePdfReport(const std::vector<const lab::RunRecord*>& runs, const QString& file, const ReportOptions& options) {
-    formats::AtomicFile target(file.toStdString());
-    QBuffer out;
-    out.open(QIODevice::WriteOnly);
-    {
-        QPdfWriter writer(&out);
-        writer.setPageSize(QPageSize(QPageSize::A4));
-        writer.setPageMargins(QMarginsF(18, 18, 18, 18), QPageLayout::Millimeter);
-        writer.setResolution(resolution);
-        writer.setTitle(reportTitle(runs, options));
-        const Theme& theme = Theme::current();
-        Paper paper(writer);
-        paper.text(reportTitle(runs, options), textFont(24, QFont::Bold), theme.ink);
-        paper.text(QObject::tr("A report by Warplight. Every number says whether it was measured, counted, modelled or "
-                               "is a reference."),
-                   textFont(11), theme.muted);
-        for (const auto* run : runs) {
-            if (run != runs.front())
-                paper.newPage();
-            paper.text(QString::fromStdString(run->start().title), textFont(18, QFont::Bold), theme.ink);
-            paper.text(sentence(circumstances(*run, options)), textFont(10), theme.muted);
-            paper.text(sentence(settingsOf(*run)) + "\n", textFont(10), theme.muted);
-            for (const auto& figure : run->figures())
-                if (const auto* metric = std::get_if<lab::Metric>(&figure.content); metric && metric->value)
-                    paper.text(QString("%1   %2 (%3)")
-                                   .arg(numberText(*metric->value, QString::fromStdString(metric->unit),
-                                                   QString::fromStdString(metric->format)),
-                                        QString::fromStdString(metric->caption), badgeText(metric->provenance)),
-                               textFont(13), theme.ink);
-            for (const auto& figure : run->figures())
-                if (!std::holds_alternative<lab::Metric>(figure.content))
-                    paper.figure(*run, figure);
-        }
+ReportPieces pdfPieces(const std::vector<lab::RunRecord>& runs, const QString& file, const ReportOptions& options) {
+    const QString title = reportTitle(runs, options);
+    const auto print = std::make_shared<Print>(file, title);
+    ReportPieces pieces;
+    const auto add = [&](auto draw) { pieces.push_back({true, draw}); };
+    add([=] { printTitle(*print->paper, title); });
+    for (const auto& run : runs) {
+        if (&run != &runs.front())
+            add([=] { print->paper->newPage(); });
+        add([=, &run] { printRun(*print->paper, run, options); });
+        for (const auto& figure : run.figures())
+            if (!std::holds_alternative<lab::Metric>(figure.content))
+                add([=, &run, &figure] { print->paper->figure(run, figure); });
     }
-    target.stream().write(out.data().constData(), out.data().size());
-    target.commit();
+    add([=] { print->finish(); });
+    pieces.push_back({false, [=] { print->write(); }});
+    return pieces;
 }
 
 } // namespace warplight::app

@@ -27,6 +27,7 @@ QString pictureSvg(const lab::RunRecord& run, const lab::Figure& figure) {
     svg.setViewBox(QRect(QPoint(), view->pictureSize()));
     svg.setTitle(QString::fromStdString(figure.title));
     QPainter painter(&svg);
+    painter.setFont(textFont()); // not the window's, which the generator would write down
     view->render(painter, QRectF(QPointF(), view->pictureSize()));
     painter.end();
     return QString::fromUtf8(buffer.data());

@@ -70,7 +70,8 @@ QString savePicture(const FigureView& view, const QString& title, const QString&
         QPainter painter(&image);
         paintPicture(painter, view, title, size);
         painter.end();
-        image.save(&bytes, "PNG");
+        if (!image.save(&bytes, "PNG"))
+            return QObject::tr("%1: the picture could not be made, it may be too large").arg(file);
     }
     try {
         formats::AtomicFile out(file.toStdString());

@@ -1,5 +1,6 @@
 #include "app/shell/main_window.h"
 
+#include "app/report/report.h"
 #include "app/shell/command_palette.h"
 #include "app/shell/page_remark.h"
 #include "app/shell/page_view.h"
@@ -44,6 +45,8 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     debounce.setSingleShot(true);
     debounce.setInterval(debounceTime);
     connect(&debounce, &QTimer::timeout, this, &MainWindow::checkNow);
+    exportTurn.setInterval(0);
+    connect(&exportTurn, &QTimer::timeout, this, &MainWindow::exportNext);
     connect(settings, &SettingsForm::changed, this, &MainWindow::settingsChanged);
     connect(settings, &SettingsForm::textLeft, this,
             [this](const QString& page, const std::string& id, const QString& text) {
@@ -251,6 +254,7 @@ void MainWindow::showState() {
                                 : tr("Ready");
         status->setText(letGo.isEmpty() ? end : QString("%1 · %2").arg(end, letGo));
     }
+    showExport();
     pageView->setRemark(remark());
 }
 

@@ -9,6 +9,7 @@
 #include <QTimer>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class QScrollArea;
 namespace warplight::app {
 
 class PageView;
+class ReportWriter;
 class SettingsForm;
 class WrappedText;
 
@@ -52,7 +54,10 @@ class MainWindow : public QMainWindow {
     void openFiles(const QStringList& files);
     void openSession(const QString& file);
     bool saveSession(const QString& file); ///< false: the window says why
+    /// Begins to write a report of the runs as they are shown now. It goes on a figure or less a turn of the event
+    /// loop, and ends with the window. False: it could not begin, and the window says why.
     bool exportReport(const QString& target);
+    bool isExporting() const { return report != nullptr; }
 
   public slots:
     void runNow();
@@ -91,6 +96,8 @@ class MainWindow : public QMainWindow {
     void saveTrace(lab::RunId run, const QString& figure, const QString& file);
     const lab::Figure& figureOf(lab::RunId run, const QString& figure) const; ///< throws InputError if it has gone
     void takeSession(const QString& file);
+    void exportNext();
+    void showExport(); ///< how far it is
     void addRecent(const QString& file);
     void fillOpenMenu();
     void say(const QString& sentence);
@@ -111,7 +118,8 @@ class MainWindow : public QMainWindow {
     bool refused = false;         ///< what the form says now could not be run
     QString letGo;                ///< which runs had to go, until the next run
     QStringList toOpen;           ///< sessions to open as soon as the engine has told which pages there are
-    QTimer debounce;
+    QTimer debounce, exportTurn;
+    std::unique_ptr<ReportWriter> report; ///< that is being written; null: none
 
     QListWidget* navigation;
     QScrollArea* scroll;

@@ -18,9 +18,11 @@
 
 #include <exception>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace warplight::app {
 namespace {
@@ -148,14 +150,47 @@ void MainWindow::fillOpenMenu() {
 }
 
 bool MainWindow::exportReport(const QString& target) {
+    if (report) {
+        say(tr("%1 was not begun: %2 is still being written.").arg(target, report->target()));
+        return false;
+    }
     try {
-        writeReport(runs.ownShown(), target); // one run a page: what the window shows
-        status->setText(tr("Wrote %1").arg(target));
+        std::vector<lab::RunRecord> shown;                // copies: the window's go on changing
+        for (const lab::RunRecord* run : runs.ownShown()) // one run a page: what the window shows
+            shown.push_back(*run);
+        report = std::make_unique<ReportWriter>(std::move(shown), target);
+        exportTurn.start();
+        showState();
         return true;
     } catch (const std::exception& error) {
         say(error.what());
         return false;
     }
+}
+
+void MainWindow::exportNext() {
+    QString failure;
+    try {
+        report->step();
+        showExport();
+        if (!report->done())
+            return;
+    } catch (const std::exception& error) {
+        failure = error.what();
+    }
+    exportTurn.stop();
+    const QString target = std::exchange(report, nullptr)->target();
+    showState();
+    if (failure.isEmpty())
+        status->setText(tr("Wrote %1").arg(target));
+    else
+        say(failure);
+}
+
+void MainWindow::showExport() {
+    if (report)
+        status->setText(
+            tr("Writing %1: %2 of %3").arg(report->target()).arg(report->piecesDone()).arg(report->pieceCount()));
 }
 
 } // namespace warplight::app

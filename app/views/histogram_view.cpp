@@ -122,6 +122,7 @@ void HistogramView::render(QPainter& painter, const QRectF& area) const {
     QPicture picture;
     QCPPainter vector;
     vector.begin(&picture);
+    vector.setFont(textFont()); // not the application's, which follows the window
     vector.setMode(QCPPainter::pmVectorized);
     vector.setMode(QCPPainter::pmNoCaching);
     copy.toPainter(&vector, static_cast<int>(area.width()), static_cast<int>(area.height()));

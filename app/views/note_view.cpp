@@ -1,5 +1,8 @@
 #include "app/views/note_view.h"
 
+#include "app/views/theme.h"
+
+#include <QAbstractTextDocumentLayout>
 #include <QTextBrowser>
 #include <QTextDocument>
 #include <QVBoxLayout>
@@ -23,10 +26,13 @@ void NoteView::setFigure(const lab::Figure& figure) {
 
 void NoteView::render(QPainter& painter, const QRectF& area) const {
     const std::unique_ptr<QTextDocument> copy(text->document()->clone());
+    copy->setDefaultFont(textFont());
     copy->setTextWidth(area.width());
     painter.save();
     painter.translate(area.topLeft());
-    copy->drawContents(&painter);
+    QAbstractTextDocumentLayout::PaintContext look;
+    look.palette.setColor(QPalette::Text, Theme::current().ink);
+    copy->documentLayout()->draw(&painter, look);
     painter.restore();
 }
 

@@ -385,6 +385,7 @@ void SeriesView::render(QPainter& painter, const QRectF& area) const {
     QCPPainter vector;
     QPicture picture;
     vector.begin(&picture);
+    vector.setFont(textFont()); // not the application's, which follows the window
     vector.setMode(QCPPainter::pmVectorized);
     vector.setMode(QCPPainter::pmNoCaching);
     copy.toPainter(&vector, static_cast<int>(plotArea.width()), static_cast<int>(plotArea.height()));

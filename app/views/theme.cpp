@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cmath>
+#include <utility>
 
 /// The icons stand in a library: a linker would leave them out. Must stand outside any namespace.
 static void initialiseResources() { Q_INIT_RESOURCE(warplight); }
@@ -176,6 +177,15 @@ void Theme::setCurrent(const Theme& theme) {
     qApp->setStyleSheet(styleSheet(theme));
     for (QWidget* widget : QApplication::allWidgets())
         widget->update();
+}
+
+Theme::Drawing::Drawing(const Theme& theme)
+    : themeBefore(std::exchange(inForce, theme.dark ? &darkTheme() : &lightTheme())),
+      scaleBefore(std::exchange(scale, 1.0)) {}
+
+Theme::Drawing::~Drawing() {
+    inForce = themeBefore;
+    scale = scaleBefore;
 }
 
 bool Theme::keepsColour(const QString& colourKey) { return keptColours().contains(colourKey); }

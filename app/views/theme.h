@@ -19,6 +19,7 @@ struct Theme {
     /// The theme in force; `setCurrent` also sets palette and style sheet of the application and repaints everything.
     static const Theme& current();
     static void setCurrent(const Theme& theme);
+    class Drawing;
 
     /// Okabe-Ito: a key ("flash") has one colour on every page and in every run; unknown keys get a stable one by hash
     /// that avoids its neighbours' where possible.
@@ -38,6 +39,20 @@ QFont textFont(double points = 0, QFont::Weight weight = QFont::Normal); ///< 0 
 QFont monoFont(double points = 0);                                       ///< tabular figures
 double uiScale();
 void setUiScale(double factor);
+
+/// While it lives, views draw in this theme and in plain size, whatever the window has: for print. The application's
+/// palette and style sheet stay.
+class Theme::Drawing {
+  public:
+    explicit Drawing(const Theme& theme);
+    ~Drawing();
+    Drawing(const Drawing&) = delete;
+    Drawing& operator=(const Drawing&) = delete;
+
+  private:
+    const Theme* themeBefore;
+    double scaleBefore;
+};
 
 /// "measured" etc. as the small badge's text, and whether marks are filled and lines solid for it (measured, counted)
 /// or hollow and dashed (modelled), or thin grey (reference).

@@ -1,10 +1,21 @@
-// `warplight report` on a real session, as a user calls it.
+// `warplight report` on a real session, as a user calls it; and a report in pieces, as the window writes it.
+#include "app/report/report.h"
+#include "app/views/theme.h"
+#include "tests/core/lab/every_figure.h"
+
 #include <QDir>
+#include <QDirIterator>
 #include <QFile>
 #include <QProcess>
 #include <QSysInfo>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cstddef>
+#include <exception>
+#include <vector>
+
+using namespace warplight;
+using namespace warplight::app;
 
 class ReportTest : public QObject {
     Q_OBJECT
@@ -22,6 +33,25 @@ class ReportTest : public QObject {
     static QByteArray read(const QString& file) {
         QFile in(file);
         return in.open(QIODevice::ReadOnly) ? in.readAll() : QByteArray();
+    }
+
+    static std::vector<lab::RunRecord> everyFigure() {
+        lab::RunRecord run;
+        run.apply(lab::RunStarted{1, "test.every", "Every figure", {}, "cpu", "", {}});
+        for (const lab::Figure& figure : test::everyFigure())
+            run.apply(lab::FigurePut{1, figure});
+        run.apply(lab::RunEnded{1, lab::RunEnded::Outcome::Finished, "", 1});
+        return {run, run};
+    }
+    /// Everything in and below a folder; of files what they hold.
+    static QMap<QString, QByteArray> contentsOf(const QString& path) {
+        QMap<QString, QByteArray> all;
+        QDirIterator each(path, QDir::AllEntries | QDir::Hidden | QDir::NoDotAndDotDot, QDirIterator::Subdirectories);
+        while (each.hasNext()) {
+            const QString entry = each.next();
+            all[QDir(path).relativeFilePath(entry)] = read(entry);
+        }
+        return all;
     }
 
   private slots:
@@ -69,6 +99,70 @@ class ReportTest : public QObject {
         QCOMPARE(run(WARPLIGHT_PROGRAM, {"report", session, "-o", "/no/such/folder/x.html"}, &err), 2);
         QVERIFY2(err.contains("/no/such/folder/x.html"), err.constData());
         QVERIFY(!QFile::exists(folder.filePath("x.html")));
+    }
+
+    void aReportInPiecesIsTheSameWhateverTheWindowLooksLike_data() {
+        targets(); // not the PDF, which carries the time at which it was made
+    }
+    void aReportInPiecesIsTheSameWhateverTheWindowLooksLike() {
+        QFETCH(const QString, target);
+        const QTemporaryDir plain, changing;
+        Theme::setCurrent(Theme::lightTheme());
+        writeReport(everyFigure(), plain.filePath(target));
+        ReportWriter writer(everyFigure(), changing.filePath(target));
+        for (bool dark = true; !writer.done(); dark = !dark) {
+            Theme::setCurrent(dark ? Theme::darkTheme() : Theme::lightTheme());
+            setUiScale(dark ? 1.4 : 1);
+            writer.step();
+            QCOMPARE(Theme::current().dark, dark);
+            QCOMPARE(uiScale(), dark ? 1.4 : 1);
+        }
+        setUiScale(1);
+        const auto expected = contentsOf(plain.path()), got = contentsOf(changing.path());
+        QCOMPARE(got.keys(), expected.keys());
+        for (auto file = expected.begin(); file != expected.end(); ++file)
+            QVERIFY2(got[file.key()] == file.value(), qPrintable(file.key()));
+        QVERIFY(writer.pieceCount() > 2 * test::everyFigure().size());
+    }
+
+    void aReportThatIsGivenUpLeavesNothing_data() {
+        targets();
+        QTest::addRow("paper") << "report.pdf";
+    }
+    void aReportThatIsGivenUpLeavesNothing() {
+        QFETCH(const QString, target);
+        const QTemporaryDir where;
+        for (const bool nearlyDone : {false, true}) {
+            ReportWriter writer(everyFigure(), where.filePath(target));
+            while (writer.piecesDone() < (nearlyDone ? writer.pieceCount() - 1 : 8))
+                writer.step();
+        }
+        QVERIFY2(contentsOf(where.path()).isEmpty(), qPrintable(contentsOf(where.path()).keys().join(' ')));
+    }
+
+    void aFolderThatCannotBeCompletedKeepsWhatWasThere() {
+        const QTemporaryDir where;
+        const QString last = QString::fromStdString(test::everyFigure().back().id);
+        QVERIFY(QDir(where.path()).mkpath("out/2-test.every/" + last + ".png")); // where a file is to be
+        QFile mine(where.filePath("out/mine.txt"));
+        QVERIFY(mine.open(QIODevice::WriteOnly) && mine.write("mine") == 4);
+        mine.close();
+        const auto before = contentsOf(where.path());
+        QString said;
+        try {
+            writeReport(everyFigure(), where.filePath("out"));
+        } catch (const std::exception& error) {
+            said = error.what();
+        }
+        QVERIFY2(said.contains(last + ".png: is a folder"), qPrintable(said));
+        QCOMPARE(contentsOf(where.path()), before);
+    }
+
+  private:
+    static void targets() {
+        QTest::addColumn<QString>("target");
+        QTest::addRow("page") << "report.html";
+        QTest::addRow("folder") << "new/deeper";
     }
 };
 

@@ -1,12 +1,15 @@
 // The window stands whatever happens beneath it: runs that start while a dialog is open, engines that die, hang or
 // never come, files that another version wrote. And nothing that somebody has is lost.
+#include "app/report/report.h"
 #include "app/shell/figure_card.h"
 #include "core/lab/session.h"
 #include "tests/app/page_fixture.h"
+#include "tests/core/lab/every_figure.h"
 
 #include <QApplication>
 #include <QClipboard>
 #include <QContextMenuEvent>
+#include <QDir>
 #include <QFile>
 #include <QFileDialog>
 #include <QLabel>
@@ -15,11 +18,14 @@
 #include <QMessageBox>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTimer>
 #include <QToolButton>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <csignal>
@@ -64,6 +70,17 @@ class StandingWindowTest : public PageFixture {
         const lab::RunId before = window->page().shownRun();
         window->runNow();
         QTRY_VERIFY_WITH_TIMEOUT(window->page().shownRun() != before, 10000);
+    }
+
+    /// A session whose run has a figure of each kind. Gives back its file.
+    QString everyFigure(const QString& name) const {
+        lab::RunRecord run;
+        run.apply(lab::RunStarted{1, "test.ramp", "Every figure", {}, "cpu", "", {}});
+        for (const lab::Figure& figure : test::everyFigure())
+            run.apply(lab::FigurePut{1, figure});
+        run.apply(lab::RunEnded{1, lab::RunEnded::Outcome::Finished, "", 1});
+        lab::saveSession(folder.filePath(name).toStdString(), {&run});
+        return folder.filePath(name);
     }
 
   private slots:
@@ -259,6 +276,61 @@ class StandingWindowTest : public PageFixture {
         QCOMPARE(window->currentExperiment(), QString("test.ramp"));
         QVERIFY(window->saveSession(again));
         QCOMPARE(lab::openSession(again.toStdString()).runs.back().start().experiment, std::string("tomorrow.page"));
+    }
+
+    void theWindowGoesOnWhileAReportIsWritten() {
+        open("test.ramp");
+        window->openSession(everyFigure("every.warplight"));
+        lab::Session session = lab::openSession(folder.filePath("every.warplight").toStdString());
+        const size_t figures = session.runs.front().figures().size();
+        writeReport(std::move(session.runs), folder.filePath("expected"));
+        size_t turns = 0;
+        bool toldHowFar = false;
+        QTimer other;
+        connect(&other, &QTimer::timeout, this, [&] {
+            turns += window->isExporting();
+            toldHowFar |= saysBelow(" of ") && saysBelow("Writing");
+        });
+        other.start(0);
+        const QString target = folder.filePath("exported");
+        QVERIFY(window->exportReport(target));
+        QVERIFY(!window->exportReport(folder.filePath("second.html")));
+        QVERIFY2(window->bannerText().contains("exported is still being written"), qPrintable(window->bannerText()));
+        for (int i = 0; i < 11; ++i) // so many that the one being written is let go when the next run ends
+            window->openSession(folder.filePath("every.warplight"));
+        run();
+        QTRY_VERIFY_WITH_TIMEOUT(!window->isExporting(), 60000);
+        QVERIFY(toldHowFar && turns > figures);
+        QVERIFY(!QFile::exists(folder.filePath("second.html")));
+        const QDir expected(folder.filePath("expected/1-test.ramp")), got(target + "/1-test.ramp");
+        QCOMPARE(got.entryList(), expected.entryList());
+        for (const QString& name : expected.entryList(QDir::Files)) {
+            QFile one(expected.filePath(name)), same(got.filePath(name));
+            QVERIFY(one.open(QIODevice::ReadOnly) && same.open(QIODevice::ReadOnly));
+            QVERIFY2(one.readAll() == same.readAll(), qPrintable(name));
+        }
+        QVERIFY(window->exportReport(folder.filePath("third.html")));
+        QTRY_VERIFY(saysBelow("Wrote"));
+        QVERIFY(QFile::exists(folder.filePath("third.html")));
+    }
+
+    void aWindowClosedWhileAReportIsWrittenLeavesNothingOfIt_data() {
+        QTest::addColumn<QString>("target");
+        for (const char* target : {"closed.html", "closed.pdf", "closed"})
+            QTest::addRow("%s", target) << target;
+    }
+    void aWindowClosedWhileAReportIsWrittenLeavesNothingOfIt() {
+        QFETCH(const QString, target);
+        open("test.ramp");
+        window->openSession(everyFigure("every.warplight"));
+        QVERIFY(window->exportReport(folder.filePath(target)));
+        for (int turn = 0; turn < 4; ++turn)
+            QApplication::processEvents();
+        QVERIFY(window->isExporting() && saysBelow("Writing"));
+        window->close();
+        window.reset();
+        QVERIFY(!QFile::exists(folder.filePath(target)));
+        QVERIFY(QDir(folder.path()).entryList({".warplight-*"}, QDir::AllEntries | QDir::Hidden).isEmpty());
     }
 
     void theOtherSessionsThatCannotBeShownAreToldInTheWindow() {

@@ -216,6 +216,7 @@ class WindowTest : public QObject {
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
         const QString file = folder.filePath("report.html");
         QVERIFY(window->exportReport(file));
+        QTRY_VERIFY(!window->isExporting());
         QFile html(file);
         QVERIFY(html.open(QIODevice::ReadOnly));
         const QByteArray text = html.readAll();
