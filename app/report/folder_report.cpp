@@ -75,14 +75,14 @@ void writeNumbers(NewFiles& out, const lab::RunRecord& run, const lab::Figure& f
 
 struct Drawn {
     QString svg;
-    QImage image;
+    Drawing drawing;
 };
 
 void writePictures(NewFiles& out, const Drawn& drawn, const QString& base) {
     out.write(base + ".svg", drawn.svg.toStdString());
     QBuffer png;
     png.open(QIODevice::WriteOnly);
-    if (!drawn.image.save(&png, "PNG"))
+    if (!imageOf(drawn.drawing).save(&png, "PNG"))
         throw std::runtime_error((base + ".png: the picture could not be made, it may be too large").toStdString());
     out.write(base + ".png", png.data().toStdString());
 }
@@ -102,10 +102,10 @@ ReportPieces folderPieces(const std::vector<lab::RunRecord>& runs, const QString
             const QString base = folder + '/' + QString::fromStdString(figure.id);
             const auto drawn = std::make_shared<Drawn>();
             pieces.push_back({true, [=, &run, &figure] { drawn->svg = pictureSvg(run, figure); }});
-            pieces.push_back({true, [=, &run, &figure] { drawn->image = pictureImage(run, figure); }});
+            pieces.push_back({true, [=, &run, &figure] { drawn->drawing = drawingOf(run, figure); }});
             pieces.push_back({false, [=, &run, &figure] {
                                   writeNumbers(*out, run, figure, base);
-                                  writePictures(*out, std::exchange(*drawn, {}), base);
+                                  writePictures(*out, std::exchange(*drawn, Drawn()), base);
                               }});
         }
     }

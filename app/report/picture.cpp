@@ -33,14 +33,23 @@ QString pictureSvg(const lab::RunRecord& run, const lab::Figure& figure) {
     return QString::fromUtf8(buffer.data());
 }
 
-QImage pictureImage(const lab::RunRecord& run, const lab::Figure& figure) {
+Drawing drawingOf(const lab::RunRecord& run, const lab::Figure& figure) {
     const auto view = viewOf(run, figure);
-    QImage image(view->pictureSize() * 2, QImage::Format_ARGB32_Premultiplied);
-    image.setDevicePixelRatio(2);
-    image.fill(Theme::current().panel);
-    QPainter painter(&image);
+    Drawing drawing{QPicture(), view->pictureSize()};
+    const QRect area(QPoint(), drawing.size);
+    QPainter painter(&drawing.strokes);
     painter.setRenderHint(QPainter::Antialiasing);
-    view->render(painter, QRectF(QPointF(), view->pictureSize()));
+    painter.fillRect(area, Theme::current().panel);
+    view->render(painter, area);
+    return drawing;
+}
+
+QImage imageOf(const Drawing& drawing) {
+    QImage image(drawing.size * 2, QImage::Format_ARGB32_Premultiplied);
+    image.setDevicePixelRatio(2);
+    image.fill(Qt::transparent);
+    QPainter painter(&image);
+    painter.drawPicture(0, 0, drawing.strokes);
     return image;
 }
 

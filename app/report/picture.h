@@ -3,6 +3,8 @@
 #include "core/lab/record.h"
 
 #include <QImage>
+#include <QPicture>
+#include <QSize>
 #include <QString>
 
 #include <memory>
@@ -15,7 +17,14 @@ class FigureView;
 std::unique_ptr<FigureView> viewOf(const lab::RunRecord& run, const lab::Figure& figure);
 /// A figure drawn by its own view, as a stand-alone SVG document.
 QString pictureSvg(const lab::RunRecord& run, const lab::Figure& figure);
-/// The same as pixels, twice the size for sharp print.
-QImage pictureImage(const lab::RunRecord& run, const lab::Figure& figure);
+
+/// A drawing that needs its view no more: any thread can make pixels of it.
+struct Drawing {
+    QPicture strokes;
+    QSize size;
+};
+Drawing drawingOf(const lab::RunRecord& run, const lab::Figure& figure);
+/// Its pixels, twice the size for sharp print.
+QImage imageOf(const Drawing& drawing);
 
 } // namespace warplight::app
