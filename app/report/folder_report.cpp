@@ -12,6 +12,7 @@
 #include <QFile>
 #include <QFileInfo>
 #include <QImage>
+#include <QRegularExpression>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -73,6 +74,13 @@ void writeNumbers(NewFiles& out, const lab::RunRecord& run, const lab::Figure& f
         lab::saveTimelineTrace(*timeline, out.begin(base + ".trace.json"));
 }
 
+/// An id as the name of a file or folder: a session from elsewhere may hold one that leads out of the folder.
+QString nameFor(const std::string& id) {
+    constexpr qsizetype longest = 100;
+    static const QRegularExpression others("[^A-Za-z0-9._-]|^\\.+");
+    return QString::fromStdString(id).left(longest).replace(others, "_");
+}
+
 struct Drawn {
     QString svg;
     Drawing drawing;
@@ -95,11 +103,10 @@ ReportPieces folderPieces(const std::vector<lab::RunRecord>& runs, const QString
     ReportPieces pieces;
     int number = 0;
     for (const lab::RunRecord& run : runs) {
-        const QString folder =
-            QString("%1/%2-%3").arg(target).arg(++number).arg(QString::fromStdString(run.start().experiment));
+        const QString folder = QString("%1/%2-%3").arg(target).arg(++number).arg(nameFor(run.start().experiment));
         pieces.push_back({false, [=] { out->makeFolder(folder); }});
         for (const lab::Figure& figure : run.figures()) {
-            const QString base = folder + '/' + QString::fromStdString(figure.id);
+            const QString base = folder + '/' + nameFor(figure.id);
             const auto drawn = std::make_shared<Drawn>();
             pieces.push_back({true, [=, &run, &figure] { drawn->svg = pictureSvg(run, figure); }});
             pieces.push_back({true, [=, &run, &figure] { drawn->drawing = drawingOf(run, figure); }});

@@ -1,6 +1,7 @@
 #include "app/shell/dialogs.h"
 
 #include <QFileDialog>
+#include <QFileIconProvider>
 #include <QFileInfo>
 #include <QMessageBox>
 #include <QPushButton>
@@ -17,8 +18,21 @@ QString suffixOf(const QString& filter) {
     return pattern.match(filter).captured(1);
 }
 
+/// Qt reads the beginning of each file for its icon and kind, and some files never begin (/proc/kmsg): a name is
+/// enough.
+class KindsByName : public QFileIconProvider {
+  public:
+    using QFileIconProvider::icon;
+    QIcon icon(const QFileInfo& info) const override { return icon(info.isDir() ? Folder : File); }
+    QString type(const QFileInfo& info) const override {
+        return info.isDir() ? QObject::tr("Folder") : QObject::tr("%1 file").arg(info.suffix());
+    }
+};
+
 QFileDialog* makeFileDialog(QWidget* owner, const QString& title, const QString& filters) {
+    static auto* const kinds = new KindsByName; // dialogs' threads may use it to the end
     auto* dialog = new QFileDialog(owner, title, {}, filters);
+    dialog->setIconProvider(kinds);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     return dialog;
 }

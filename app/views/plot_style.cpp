@@ -50,6 +50,7 @@ class HumanTicker : public QCPAxisTicker {
 
 void stylePlot(QCustomPlot& plot) {
     plot.setAttribute(Qt::WA_NoMousePropagation, false); // a right click is the card's
+    plot.setPlottingHint(QCP::phFastPolylines);          // a jagged curve of 1,000 points takes seconds otherwise
     const Theme& theme = Theme::current();
     plot.setBackground(Qt::NoBrush);
     plot.axisRect()->setBackground(Qt::NoBrush);

@@ -164,6 +164,21 @@ class ReportTest : public QObject {
         QTest::addRow("page") << "report.html";
         QTest::addRow("folder") << "new/deeper";
     }
+
+    void idsOfASessionFromElsewhereStayInTheFolder() {
+        const QTemporaryDir place;
+        lab::RunRecord run;
+        run.apply(lab::RunStarted{1, "../../up", "A run", {}, "cpu", "", {}});
+        lab::Figure figure = test::everyFigure().front();
+        figure.id = "../../../out/of:it";
+        run.apply(lab::FigurePut{1, figure});
+        run.apply(lab::RunEnded{1, lab::RunEnded::Outcome::Finished, "", 1});
+        writeReport({run}, place.filePath("a/b/report"));
+        for (const QString& entry : contentsOf(place.path()).keys())
+            QVERIFY2(entry == "a" || entry == "a/b" || entry.startsWith("a/b/report"), qPrintable(entry));
+        QVERIFY(
+            QDirIterator(place.filePath("a/b/report"), {"*.png"}, QDir::Files, QDirIterator::Subdirectories).hasNext());
+    }
 };
 
 QTEST_MAIN(ReportTest)
