@@ -158,13 +158,6 @@ class ReportTest : public QObject {
         QCOMPARE(contentsOf(where.path()), before);
     }
 
-  private:
-    static void targets() {
-        QTest::addColumn<QString>("target");
-        QTest::addRow("page") << "report.html";
-        QTest::addRow("folder") << "new/deeper";
-    }
-
     void idsOfASessionFromElsewhereStayInTheFolder() {
         const QTemporaryDir place;
         lab::RunRecord run;
@@ -178,6 +171,13 @@ class ReportTest : public QObject {
             QVERIFY2(entry == "a" || entry == "a/b" || entry.startsWith("a/b/report"), qPrintable(entry));
         QVERIFY(
             QDirIterator(place.filePath("a/b/report"), {"*.png"}, QDir::Files, QDirIterator::Subdirectories).hasNext());
+    }
+
+  private:
+    static void targets() {
+        QTest::addColumn<QString>("target");
+        QTest::addRow("page") << "report.html";
+        QTest::addRow("folder") << "new/deeper";
     }
 };
 

@@ -166,7 +166,8 @@ class StandingWindowTest : public PageFixture {
             return !code.empty();
         };
         QTRY_VERIFY(found());
-        QTRY_VERIFY_WITH_TIMEOUT(finished() && window->page().view("source"), 10000);
+        const auto ofThisCode = [&] { return window->currentRun()->start().settings.contains(code); };
+        QTRY_VERIFY_WITH_TIMEOUT(finished() && ofThisCode() && window->page().view("source"), 10000);
         quietly(code.c_str(), lab::Value(std::string("nonsense")));
         window->runNow();
         QTRY_VERIFY_WITH_TIMEOUT(window->bannerText().contains("there is no kernel in it"), 10000);
