@@ -31,6 +31,13 @@ bool close(double a, double b, double tolerance) { return std::fabs(a - b) <= to
 
 } // namespace
 
+/// How much longer plain code may take in this build.
+#ifdef __SANITIZE_ADDRESS__
+constexpr int slowdown = 20;
+#else
+constexpr int slowdown = 1;
+#endif
+
 class AttentionInvariantsTest : public QObject {
     Q_OBJECT
 
@@ -179,7 +186,7 @@ class AttentionInvariantsTest : public QObject {
         const qint64 waited = sinceCancel.elapsed();
         canceller.join();
         QVERIFY(cancelled);
-        QVERIFY2(waited < 100, qPrintable(QString("%1 ms").arg(waited)));
+        QVERIFY2(waited < 100 * slowdown, qPrintable(QString("%1 ms").arg(waited)));
     }
 
     void badShapesAreRefusedWithASentence() {
@@ -301,7 +308,7 @@ class AttentionInvariantsTest : public QObject {
         if (fetched() != Implementation::Flash)
             QSKIP("the same for every rung");
         const cpu::MachinePeaks peaks = cpu::measurePeaks(1, 0.2);
-        QVERIFY(peaks.fmaFlops > 1e9 && peaks.fmaFlops < 1e13);
+        QVERIFY(peaks.fmaFlops > 1e9 / slowdown && peaks.fmaFlops < 1e13);
         QVERIFY(peaks.bandwidth > 1e8 && peaks.bandwidth < 1e13);
     }
 };
