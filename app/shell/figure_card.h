@@ -43,9 +43,9 @@ class FigureCard : public QFrame {
 
     lab::Figure current;
     uint64_t revision;
+    bool retired = false; ///< before the children, whose arrival asks for it
     QLabel *title, *subtitle;
     FigureView* shown;
-    bool retired = false;
 };
 
 /// Saves a view as *.svg or *.png, in the light theme. Returns an empty text or why it failed.
