@@ -20,7 +20,13 @@ constexpr size_t longestText = 16 << 20;
 struct Node {
     enum class Is { Scalar, Text, Object, List } is = Is::Scalar;
     std::string text;
-    std::vector<std::pair<std::string, Node>> members; ///< of lists without names
+    struct Member;
+    std::vector<Member> members; ///< of lists without names
+};
+
+struct Node::Member {
+    std::string name;
+    Node value;
 };
 
 /// Keeps what came before a place that is no JSON.
@@ -40,7 +46,7 @@ void read(profiles::JsonScanner& json, Node& node, int depth) {
     node.is = next == '{' ? Node::Is::Object : Node::Is::List;
     std::string key;
     while (next == '{' ? json.nextKey(key) : json.nextElement())
-        read(json, node.members.emplace_back(key, Node()).second, depth + 1);
+        read(json, node.members.emplace_back(Node::Member{key, {}}).value, depth + 1);
 }
 
 bool isScalar(const Node& node) { return node.is == Node::Is::Scalar || node.is == Node::Is::Text; }
@@ -132,7 +138,7 @@ NcclJsonText readNcclJsonText(std::string_view text) {
     NcclJsonText found;
     found.hasResults = root.is == Node::Is::Object &&
                        std::any_of(root.members.begin(), root.members.end(),
-                                   [](const auto& m) { return m.first == "results" && m.second.is == Node::Is::List; });
+                                   [](const auto& m) { return m.name == "results" && m.value.is == Node::Is::List; });
     if (!found.hasResults)
         collect(root, {}, found);
     return found;
