@@ -4,6 +4,9 @@
 #include "gpu/virtual/virtual_device.h"
 #include "tests/gpu/attention_table.h"
 
+#include <memory>
+#include <string>
+
 using namespace warplight;
 
 class AttentionKernelsTest : public QObject {
@@ -42,6 +45,3 @@ class AttentionKernelsTest : public QObject {
 
 QTEST_GUILESS_MAIN(AttentionKernelsTest)
 #include "attention_kernels_test.moc"
-
-#include <memory>
-#include <string>

@@ -4,6 +4,11 @@
 #include "tests/gpu/attention_table.h"
 #include "tests/gpu/standin/control.h"
 
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
 using namespace warplight;
 using namespace warplight::test;
 
@@ -93,8 +98,3 @@ class CudaAttentionTest : public QObject {
 
 QTEST_GUILESS_MAIN(CudaAttentionTest)
 #include "cuda_attention_test.moc"
-
-#include <cmath>
-#include <memory>
-#include <string>
-#include <vector>

@@ -1,6 +1,12 @@
 // The JSON of nccl-tests (-J), tables in markdown, and the table that we write.
 #include "tests/core/collectives/nccl_texts.h"
 
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
 using namespace warplight;
 using namespace warplight::test;
 
@@ -238,9 +244,3 @@ class NcclJsonTest : public QObject {
 
 QTEST_GUILESS_MAIN(NcclJsonTest)
 #include "nccl_json_test.moc"
-
-#include <cmath>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <utility>
