@@ -15,7 +15,7 @@ class AttentionKernelsTest : public QObject {
     std::unique_ptr<gpu::KernelLibrary> library;
 
   private slots:
-    void initTestCase_data() { test::addTargets(); }
+    void initTestCase_data() { test::addTargets(test::Load::Heavy); }
     void cleanupTestCase() { vgpu::useTarget(""); }
 
     void init() {

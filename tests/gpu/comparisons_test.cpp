@@ -157,7 +157,7 @@ class ComparisonsTest : public QObject {
     }
 
   private slots:
-    void initTestCase_data() { test::addTargets(); }
+    void initTestCase_data() { test::addTargets(test::Load::Heavy); }
     void init() { test::useTargetOfRow(); }
     void cleanupTestCase() { vgpu::useTarget(""); }
 
