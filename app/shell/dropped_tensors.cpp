@@ -1,6 +1,5 @@
 #include "app/shell/dropped_tensors.h"
 
-#include "app/shell/plain_file.h"
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 
@@ -23,7 +22,7 @@ struct Candidate {
 std::vector<Candidate> candidatesOf(const QStringList& files) {
     std::vector<Candidate> candidates;
     for (const QString& file : files) {
-        const auto entries = formats::listTensors(plainFile(file).toStdString());
+        const auto entries = formats::listTensors(file.toStdString());
         for (const auto& entry : entries) {
             if (entry.shape.size() < 2)
                 continue; // a scale, a flag: no Q or K

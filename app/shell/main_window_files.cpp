@@ -3,7 +3,6 @@
 #include "app/shell/dialogs.h"
 #include "app/shell/dropped_tensors.h"
 #include "app/shell/main_window.h"
-#include "app/shell/plain_file.h"
 #include "app/shell/settings_form.h"
 #include "core/lab/session.h"
 
@@ -72,7 +71,7 @@ void MainWindow::openSession(const QString& file) {
 
 void MainWindow::takeSession(const QString& file) {
     try {
-        lab::Session session = lab::openSession(plainFile(file).toStdString());
+        lab::Session session = lab::openSession(file.toStdString());
         QString last;
         std::set<QString> unknown;
         std::map<QString, std::map<std::string, lab::Value>> opened;

@@ -6,10 +6,12 @@
 #include <array>
 #include <cctype>
 #include <cstddef>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <ios>
 #include <string_view>
+#include <system_error>
 
 namespace warplight::formats {
 namespace {
@@ -89,9 +91,12 @@ std::string foreignKind(std::span<const std::byte> bytes, const std::string& end
 }
 
 void refuseForeign(const std::string& file) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(file, error)) // opening a pipe waits; the reader says why
+        return;
     std::string start(startBytes, '\0');
     std::ifstream in(file, std::ios::binary);
-    if (!in) // the reader says why
+    if (!in)
         return;
     in.read(start.data(), static_cast<std::streamsize>(start.size()));
     if (in.bad() || (!in.eof() && in.fail()))

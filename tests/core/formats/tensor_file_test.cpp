@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
 #include <cmath>
@@ -39,6 +40,22 @@ std::span<const std::byte> span(const QByteArray& bytes) {
 class TensorFileTest : public QObject {
     Q_OBJECT
   private slots:
+    /// Opening one would wait for somebody who writes.
+    void aPipeIsRefusedAndNotWaitedFor() {
+        const QTemporaryDir place;
+        for (const char* name : {"p.npy", "p.npz", "p.safetensors", "p.safetensors.index.json"}) {
+            const std::string pipe = place.filePath(name).toStdString();
+            QCOMPARE(mkfifo(pipe.c_str(), 0600), 0);
+            for (const bool lists : {true, false})
+                try {
+                    lists ? void(listTensors(pipe)) : void(loadTensor(pipe));
+                    QFAIL(name);
+                } catch (const InputError& error) {
+                    QVERIFY2(QByteArray(error.what()).contains("is a pipe"), error.what());
+                }
+        }
+    }
+
     void everyTypeAndOrderReadsTheSame_data() {
         QTest::addColumn<QString>("spec");
         for (const QString& file : QDir(data).entryList({"*.npy"}))
