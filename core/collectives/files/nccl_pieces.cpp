@@ -1,5 +1,7 @@
 #include "core/collectives/files/nccl_pieces.h"
 
+#include "core/profiles/text.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <utility>
@@ -23,14 +25,6 @@ bool allDigits(std::string_view text) { return !text.empty() && std::all_of(text
 std::string_view unlabelled(std::string_view word) {
     const size_t label = word.find_last_of(":>]|");
     return label != word.npos && allDigits(word.substr(label + 1)) ? word.substr(label + 1) : word;
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && isSpace(text.front()))
-        text.remove_prefix(1);
-    while (!text.empty() && isSpace(text.back()))
-        text.remove_suffix(1);
-    return text;
 }
 
 /// A type's or an operation's name, not "host:41:41".
@@ -183,7 +177,7 @@ bool NcclPieces::goOn(std::string_view text, std::span<const std::string_view> w
 /// The row that one of those begun makes with more text, cut where it stops to be a row; otherwise `longer` gets those
 /// that come further with it.
 std::optional<NcclPrintedRow> NcclPieces::joined(std::string_view more, std::vector<std::string>& longer) const {
-    more = trimmed(more);
+    more = profiles::trimmed(more);
     std::vector<std::string_view> words, together;
     std::string text;
     for (const std::string& start : begun) {

@@ -5,6 +5,7 @@
 #include "core/collectives/files/nccl_run.h"
 #include "core/error.h"
 #include "core/profiles/csv_reader.h"
+#include "core/profiles/text.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -20,16 +21,6 @@ namespace {
 
 constexpr size_t mostJson = 64 << 20; ///< bytes of one JSON value between lines of text
 constexpr int mostNested = 3;         ///< log records in log records
-
-bool isSpace(char c) { return c == ' ' || c == '\t'; }
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && isSpace(text.front()))
-        text.remove_prefix(1);
-    while (!text.empty() && isSpace(text.back()))
-        text.remove_suffix(1);
-    return text;
-}
 
 /// Whether brackets and quotes that JSON opens are closed again, a line after the other.
 class JsonBalance {
@@ -62,13 +53,13 @@ class JsonBalance {
 /// Where JSON begins in a line, behind whatever label; npos: nowhere.
 size_t jsonBegin(std::string_view line) {
     for (size_t at = line.find('{'); at != line.npos; at = line.find('{', at + 1)) {
-        const std::string_view rest = trimmed(line.substr(at + 1));
-        if (rest.starts_with('"') || (rest.empty() && trimmed(line.substr(0, at)).empty())) {
+        const std::string_view rest = profiles::trimmed(line.substr(at + 1));
+        if (rest.starts_with('"') || (rest.empty() && profiles::trimmed(line.substr(0, at)).empty())) {
             const size_t list = line.substr(0, at).find_last_not_of(" \t"); // "[{"
             return list != line.npos && line[list] == '[' ? list : at;
         }
     }
-    return trimmed(line) == "[" ? line.find('[') : line.npos;
+    return profiles::trimmed(line) == "[" ? line.find('[') : line.npos;
 }
 
 /// Whether two lines begin alike but for digits, as a launcher's or a clock's labels do.
@@ -278,7 +269,7 @@ class Reader {
 
     /// Tables whose cells are parted by bars, commas, semicolons or tabs. Whether the line is of one.
     bool cellsOfTable(const std::string& text, int64_t number) {
-        const std::string_view bare = trimmed(text);
+        const std::string_view bare = profiles::trimmed(text);
         const bool bars = bare.starts_with('|') && bare.size() > 1;
         if (cellFields.empty() && !bench && bare.find("ize") == bare.npos && bare.find("ytes") == bare.npos &&
             bare.find("payload") == bare.npos)
@@ -290,7 +281,7 @@ class Reader {
         else
             return false;
         for (std::string& cell : cells)
-            cell = std::string(trimmed(cell));
+            cell = std::string(profiles::trimmed(cell));
         if (beginCells(bars, bare, number))
             return true;
         if (bars != (delimiter == '|'))
