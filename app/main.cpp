@@ -2,6 +2,7 @@
 #include "app/shell/main_window.h"
 #include "app/views/theme.h"
 #include "core/error.h"
+#include "core/text/echo.h"
 
 #include <QApplication>
 #include <QCommandLineParser>
@@ -29,11 +30,8 @@ constexpr int leastSide = 200, mostSide = 16384;
 /// The system's choice where it tells: a dark window colour.
 bool systemIsDark() { return QApplication::palette().color(QPalette::Window).lightness() < 128; }
 
-/// What somebody gave, as far as a sentence can repeat it.
-QString echo(const QString& given) {
-    constexpr qsizetype longest = 200;
-    return given.size() > longest ? given.left(longest) + "…" : given;
-}
+/// What somebody gave, as messages repeat it.
+QString echo(const QString& given) { return QString::fromStdString(echoed(given.toStdString())); }
 
 int refuse(const QString& sentence) {
     std::fprintf(stderr, "warplight: %s\n", qPrintable(sentence));
