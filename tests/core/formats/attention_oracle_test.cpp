@@ -1,5 +1,5 @@
 // Every rung against results computed in double precision with NumPy and PyTorch, which share no code with it.
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
 #include "core/formats/tensor_file.h"
 
 #include <QDir>

@@ -1,6 +1,6 @@
-#include "core/cpu/attention_memory.h"
+#include "core/cpu/attention/attention_memory.h"
 
-#include "core/cpu/kernels.h"
+#include "core/cpu/attention/kernels.h"
 #include "core/cpu/parallel.h"
 #include "gpu/host/memory_budget.h"
 

@@ -1,6 +1,6 @@
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
 
-#include "core/cpu/rungs.h"
+#include "core/cpu/attention/rungs.h"
 #include "core/error.h"
 
 #include <algorithm>
