@@ -71,18 +71,6 @@ void softmaxRow(const float* s, float* p, int64_t count, float& max, float& sum)
     max = largest;
 }
 
-HWY_INLINE float dot(const float* a, const float* b, int64_t count) {
-    const F d;
-    Vector sums = hn::Zero(d);
-    int64_t i = 0;
-    for (; i + lanesOf <= count; i += lanesOf)
-        sums = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sums);
-    float sum = hn::GetLane(hn::SumOfLanes(d, sums));
-    for (; i < count; ++i)
-        sum += a[i] * b[i];
-    return sum;
-}
-
 void onlineRow(const float* q, const float* k, const float* v, int64_t keys, int64_t headDim, float* o, float& max,
                float& sum) {
     const F d;

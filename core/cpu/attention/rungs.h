@@ -7,6 +7,9 @@
 
 namespace warplight::cpu {
 
+/// Throws InputError for what attentionForward does not take.
+void checkShape(const AttentionProblem& problem);
+
 /// The rungs behind attentionForward; the problem has been checked.
 AttentionCost referenceAttention(const AttentionProblem& problem, const Execution& execution);
 AttentionCost standardAttention(const AttentionProblem& problem, const Execution& execution);

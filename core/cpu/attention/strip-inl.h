@@ -26,13 +26,14 @@ inline void scores(const float* q, int64_t rows, int64_t headDim, const float* p
                                           sStride);
 }
 
-inline void accumulate(const float* p, int64_t pStride, int64_t rows, const float* v, int64_t vStride, int64_t keys,
+/// o [rows ≤ stripRows, columns] += p [rows, keys] · v [keys, columns].
+inline void accumulate(const float* p, Steps pSteps, int64_t rows, const float* v, int64_t vStride, int64_t keys,
                        float* o, int64_t oStride, int64_t columns) {
     int64_t c = 0;
     for (; c + panelKeys <= columns; c += panelKeys)
-        multiplyRows<panelVectors, true>(rows, p, {pStride}, v + c, vStride, keys, o + c, oStride);
+        multiplyRows<panelVectors, true>(rows, p, pSteps, v + c, vStride, keys, o + c, oStride);
     for (; c < columns; c += lanesOf)
-        multiplyRows<1, true>(rows, p, {pStride}, v + c, vStride, keys, o + c, oStride);
+        multiplyRows<1, true>(rows, p, pSteps, v + c, vStride, keys, o + c, oStride);
 }
 
 /// The same for a strip whose row r sees the first firstSeen + r of the keys. What lies behind a row's mask never
@@ -40,13 +41,25 @@ inline void accumulate(const float* p, int64_t pStride, int64_t rows, const floa
 inline void accumulateSeen(const float* p, int64_t pStride, int64_t rows, const float* v, int64_t vStride, int64_t keys,
                            int64_t firstSeen, float* o, int64_t oStride, int64_t columns) {
     const int64_t seenByAll = std::clamp<int64_t>(firstSeen, 0, keys);
-    accumulate(p, pStride, rows, v, vStride, seenByAll, o, oStride, columns);
+    accumulate(p, {pStride}, rows, v, vStride, seenByAll, o, oStride, columns);
     for (int64_t key = seenByAll; key < keys; ++key) {
         const int64_t first = key - firstSeen + 1; // the first row that sees it
         if (first < rows)
-            accumulate(p + first * pStride + key, pStride, rows - first, v + key * vStride, vStride, 1,
+            accumulate(p + first * pStride + key, {pStride}, rows - first, v + key * vStride, vStride, 1,
                        o + first * oStride, oStride, columns);
     }
+}
+
+HWY_INLINE float dot(const float* a, const float* b, int64_t count) {
+    const F d;
+    Vector sums = hn::Zero(d);
+    int64_t i = 0;
+    for (; i + lanesOf <= count; i += lanesOf)
+        sums = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sums);
+    float sum = hn::GetLane(hn::SumOfLanes(d, sums));
+    for (; i < count; ++i)
+        sum += a[i] * b[i];
+    return sum;
 }
 
 #if HWY_TARGET != HWY_SCALAR
