@@ -1,6 +1,6 @@
 #include "core/cli/compute_command.h"
 
-#include "core/cpu/attention_memory.h"
+#include "core/cpu/attention/attention_memory.h"
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/labs/attention/tensors.h"

@@ -14,7 +14,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/collectives/reduction.cpp"
-// The targets of core/cpu/kernels.cpp.
+// The targets of core/cpu/attention/kernels.cpp.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | (HWY_AVX3 - 1))
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 

@@ -1,5 +1,5 @@
 // How far each rung is from double precision, on friendly and on hostile inputs.
-#include "core/cpu/attention_memory.h"
+#include "core/cpu/attention/attention_memory.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/gpu_rungs.h"

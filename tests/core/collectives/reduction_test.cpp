@@ -1,6 +1,6 @@
 // Reductions to the bit, on every instruction set that this machine has, against plain arithmetic on gpu/number.
 #include "core/collectives/reduction.h"
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
 #include "core/error.h"
 #include "gpu/number/half.h"
 
