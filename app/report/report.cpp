@@ -82,6 +82,8 @@ int reportMain(const QStringList& arguments) {
             lab::Session session = lab::openSession(file.toStdString());
             if (!session.damage.empty())
                 std::fprintf(stderr, "warplight: %s\n", session.damage.c_str());
+            for (const lab::RunRecord& run : session.runs)
+                Theme::keepColours(run.start().colours);
             std::move(session.runs.begin(), session.runs.end(), std::back_inserter(runs));
         }
         Theme::setCurrent(Theme::lightTheme()); // the program's fonts

@@ -76,6 +76,7 @@ void MainWindow::engineReady() {
     if (navigation->count() == 0) {
         QString lab;
         for (const lab::Description& description : client.experiments()) {
+            Theme::keepColours(description.colours);
             if (qt(description.lab) != lab) {
                 lab = qt(description.lab);
                 auto* heading = new QListWidgetItem(lab, navigation);
