@@ -245,7 +245,8 @@ class Forward {
             return;
         }
         recorder.emplace(device(), shape, tile(), options.onTile);
-        arguments.emplace_back(recorder->address());
+        arguments.emplace_back(recorder->traceAddress());
+        arguments.emplace_back(recorder->scoresAddress());
         start("attention_traced", fmt::format("{}_traced_t{}", name, tile()), grid, block, shared,
               std::move(arguments));
         recorder->finish();
