@@ -1,8 +1,8 @@
 #include "core/cpu/machine.h"
 
-#include "core/cpu/attention.h"
-#include "core/cpu/kernels.h"
+#include "core/cpu/fma_loop.h"
 #include "core/cpu/parallel.h"
+#include "core/cpu/target.h"
 #include "core/cpu/workspace.h"
 #include "core/error.h"
 
@@ -91,7 +91,7 @@ double measureFmaPeak(int threads, double seconds) {
     parallelItems(workers, workers, nullptr, [&](int64_t, int worker) {
         float sink = 0;
         while (secondsSince(begin) < seconds) {
-            const double flops = kernels().fmaLoop(iterations, &sink);
+            const double flops = fmaLoop(iterations, &sink);
             rounds.fetch_add(1);
             if (worker == 0)
                 flopsOfRound = flops;

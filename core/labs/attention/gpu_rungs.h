@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
 #include "core/lab/parameter.h"
 #include "core/lab/run.h"
 #include "gpu/ops/attention.h"

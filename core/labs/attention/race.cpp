@@ -1,5 +1,5 @@
 // Time against sequence length, measured point by point on this machine.
-#include "core/cpu/attention_memory.h"
+#include "core/cpu/attention/attention_memory.h"
 #include "core/cpu/machine.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"

@@ -1,5 +1,5 @@
 // Promises that hold whatever the numbers are, and closed forms that share no code with any rung.
-#include "core/cpu/kernels.h"
+#include "core/cpu/attention/kernels.h"
 #include "core/cpu/machine.h"
 #include "core/error.h"
 #include "problem.h"

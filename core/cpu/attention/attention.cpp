@@ -1,6 +1,6 @@
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
 
-#include "core/cpu/rungs.h"
+#include "core/cpu/attention/rungs.h"
 #include "core/error.h"
 
 #include <algorithm>
@@ -29,7 +29,9 @@ constexpr std::array<ImplementationInfo, 6> infos{{
 constexpr std::array<Rung, infos.size()> rungs{referenceAttention, standardAttention,    onlineAttention,
                                                flashAttention,     flashPackedAttention, flashBf16Attention};
 
-void check(const AttentionProblem& p) {
+} // namespace
+
+void checkShape(const AttentionProblem& p) {
     if (p.headDim < 1 || p.headDim > largestHeadDim)
         throw InputError(fmt::format("headDim is {}, expected 1 to {}", p.headDim, largestHeadDim));
     if (p.batch < 0 || p.queryHeads < 1 || p.keyHeads < 1 || p.queryLen < 0 || p.keyLen < 0)
@@ -40,8 +42,6 @@ void check(const AttentionProblem& p) {
         throw InputError(
             fmt::format("{} query heads cannot share {} key heads: expected a multiple", p.queryHeads, p.keyHeads));
 }
-
-} // namespace
 
 std::span<const ImplementationInfo> implementations() { return infos; }
 
@@ -60,7 +60,7 @@ const ImplementationInfo& info(Implementation implementation) { return infos[sta
 
 AttentionCost attentionForward(Implementation implementation, const AttentionProblem& problem,
                                const Execution& execution) {
-    check(problem);
+    checkShape(problem);
     if (headCount(problem) * problem.queryLen == 0)
         return {}; // nothing is asked for
     return rungs[static_cast<size_t>(implementation)](problem, execution);

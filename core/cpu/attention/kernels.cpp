@@ -1,6 +1,6 @@
 #include "core/cpu/targets.h" // before any of Highway's
 
-#include "core/cpu/kernels.h"
+#include "core/cpu/attention/kernels.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,13 +8,13 @@
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "core/cpu/kernels.cpp"
+#define HWY_TARGET_INCLUDE "core/cpu/attention/kernels.cpp"
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 
-#include "core/cpu/bf16-inl.h"
+#include "core/cpu/attention/bf16-inl.h"
+#include "core/cpu/attention/softmax-inl.h"
+#include "core/cpu/attention/strip-inl.h"
 #include "core/cpu/exp2-inl.h"
-#include "core/cpu/microkernel-inl.h"
-#include "core/cpu/softmax-inl.h"
 #include "gpu/number/half.h"
 #include "hwy/highway.h"
 
@@ -73,18 +73,6 @@ void softmaxRow(const float* s, float* p, int64_t count, float& max, float& sum)
     for (; j < count; ++j)
         sum += p[j] = std::exp2(s[j] - base);
     max = largest;
-}
-
-HWY_INLINE float dot(const float* a, const float* b, int64_t count) {
-    const F d;
-    Vector sums = hn::Zero(d);
-    int64_t i = 0;
-    for (; i + lanesOf <= count; i += lanesOf)
-        sums = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sums);
-    float sum = hn::GetLane(hn::SumOfLanes(d, sums));
-    for (; i < count; ++i)
-        sum += a[i] * b[i];
-    return sum;
 }
 
 void onlineRow(const float* q, const float* k, const float* v, int64_t keys, int64_t headDim, float* o, float& max,
@@ -181,28 +169,10 @@ void exp2Array(const float* x, float* y, int64_t count) {
     }
 }
 
-double fmaLoop(int64_t iterations, float* sink) {
-    const F d;
-    constexpr int chains = HWY_TARGET == HWY_AVX3 ? 24 : 12; // latency × pipes, and still all in registers
-    Vector sums[chains];
-    for (int c = 0; c < chains; ++c)
-        sums[c] = hn::Set(d, static_cast<float>(c));
-    const Vector a = hn::Set(d, 0.999f), b = hn::Set(d, 0.001f);
-    for (int64_t i = 0; i < iterations; ++i)
-#pragma GCC unroll 24
-        for (int c = 0; c < chains; ++c)
-            sums[c] = hn::MulAdd(sums[c], a, b);
-    Vector total = sums[0];
-    for (int c = 1; c < chains; ++c)
-        total = hn::Add(total, sums[c]);
-    *sink += hn::GetLane(hn::SumOfLanes(d, total));
-    return 2.0 * chains * static_cast<double>(lanesOf) * static_cast<double>(iterations);
-}
-
 const Kernels* table() {
-    static const Kernels kernelsOfTarget{lanesOf,     panelKeys,  packKeys,  scores,          accumulateSeen,
-                                         flashBlock,  softmaxRow, onlineRow, statisticsBlock, probabilitiesBlock,
-                                         roundToBf16, exp2Array,  fmaLoop,   bf16Kernels()};
+    static const Kernels kernelsOfTarget{lanesOf,     panelKeys,  packKeys,     scores,          accumulateSeen,
+                                         flashBlock,  softmaxRow, onlineRow,    statisticsBlock, probabilitiesBlock,
+                                         roundToBf16, exp2Array,  bf16Kernels()};
     return &kernelsOfTarget;
 }
 

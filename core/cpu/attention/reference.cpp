@@ -1,6 +1,6 @@
 // The rung all others are judged by: three loops in double precision, straight from the formula.
+#include "core/cpu/attention/rungs.h"
 #include "core/cpu/parallel.h"
-#include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
 
 #include <algorithm>

@@ -6,8 +6,8 @@
 #define WARPLIGHT_CPU_SOFTMAX_INL_H
 #endif
 
+#include "core/cpu/attention/strip-inl.h"
 #include "core/cpu/exp2-inl.h"
-#include "core/cpu/microkernel-inl.h"
 
 #include <algorithm>
 #include <cmath>

@@ -8,8 +8,8 @@
 #define WARPLIGHT_CPU_BF16_INL_H
 #endif
 
-#include "core/cpu/microkernel-inl.h"
-#include "core/cpu/softmax-inl.h"
+#include "core/cpu/attention/softmax-inl.h"
+#include "core/cpu/attention/strip-inl.h"
 #include "gpu/number/half.h"
 
 #include <algorithm>

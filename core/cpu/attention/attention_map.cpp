@@ -1,9 +1,9 @@
 // The attention map of one head by recomputation: scores in strips of six rows times 64 keys, never as a matrix.
-#include "core/cpu/attention_map.h"
+#include "core/cpu/attention/attention_map.h"
 
-#include "core/cpu/kernels.h"
+#include "core/cpu/attention/kernels.h"
+#include "core/cpu/attention/rungs.h"
 #include "core/cpu/parallel.h"
-#include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
 #include "core/error.h"
 #include "core/tensor/pieces.h"

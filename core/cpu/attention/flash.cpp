@@ -6,9 +6,9 @@
 // `flash-bf16` is that on inputs rounded to bf16. With AVX-512's bf16 instructions Q, K, V and P are multiplied as bf16
 // and added up in f32 (bf16-inl.h). Elsewhere products are taken in f32, where those of two bf16 numbers are exact:
 // what is lost then is the rounding of Q, K and V alone, which happens while they are packed.
-#include "core/cpu/kernels.h"
+#include "core/cpu/attention/kernels.h"
+#include "core/cpu/attention/rungs.h"
 #include "core/cpu/parallel.h"
-#include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
 #include "core/error.h"
 

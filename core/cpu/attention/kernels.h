@@ -79,8 +79,6 @@ struct Kernels {
     void (*roundToBf16)(const float* x, float* y, int64_t count);
     /// y[i] = 2^x[i], for tests of its error.
     void (*exp2)(const float* x, float* y, int64_t count);
-    /// Runs `iterations` rounds of independent fused multiply-adds; returns the FLOPs done (kept honest by `sink`).
-    double (*fmaLoop)(int64_t iterations, float* sink);
     const Bf16Kernels* bf16; ///< null where the CPU has no bf16 dot product
 };
 

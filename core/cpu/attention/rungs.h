@@ -1,11 +1,14 @@
 #pragma once
 
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
 
 #include <algorithm>
 #include <cstdint>
 
 namespace warplight::cpu {
+
+/// Throws InputError for what attentionForward does not take.
+void checkShape(const AttentionProblem& problem);
 
 /// The rungs behind attentionForward; the problem has been checked.
 AttentionCost referenceAttention(const AttentionProblem& problem, const Execution& execution);

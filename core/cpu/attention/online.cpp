@@ -1,7 +1,7 @@
 // One query row at a time with a running maximum and sum: no N×N matrix, but K and V are read anew for each row.
-#include "core/cpu/kernels.h"
+#include "core/cpu/attention/kernels.h"
+#include "core/cpu/attention/rungs.h"
 #include "core/cpu/parallel.h"
-#include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
 
 #include <cmath>

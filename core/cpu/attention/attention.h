@@ -1,5 +1,8 @@
 #pragma once
 
+#include "core/cpu/run.h"
+#include "core/cpu/target.h"
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -82,12 +85,7 @@ struct Execution {
     TileObserver observer; ///< `flash` only: runs on one thread, in order, with the true running max
 };
 
-/// What a run cost besides time.
-struct AttentionCost {
-    int64_t extraBytes =
-        0; ///< largest number of bytes the rung itself held at one time beyond q, k, v, o, lse (measured)
-    int threadsUsed = 1;
-};
+using AttentionCost = RunCost; ///< beyond q, k, v, o, lse
 
 constexpr int64_t largestHeadDim = 512;
 
@@ -102,11 +100,5 @@ AttentionCost attentionForward(Implementation implementation, const AttentionPro
 /// Useful floating-point operations of the problem: 4 · headDim for each visible (query, key) pair
 /// (4·N²·d per head, about half of it when causal).
 double usefulFlops(const AttentionProblem& problem);
-
-/// Instruction sets this machine can run, best first, for example {"AVX3", "AVX2"}; the kernels use the first.
-std::vector<std::string> supportedTargets();
-
-/// Restricts the kernels to one of supportedTargets(); an empty name lifts the restriction. For tests and benches.
-void useTarget(std::string_view name);
 
 } // namespace warplight::cpu

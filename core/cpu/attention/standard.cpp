@@ -1,9 +1,9 @@
 // Standard attention: S = Q Kᵀ, P = softmax(S), O = P V as three passes, with S and P as whole N×N matrices of one
 // head. The products use the same register blocking as the flash rungs, so that what it costs to keep S and P in memory
 // is all that differs.
-#include "core/cpu/kernels.h"
+#include "core/cpu/attention/kernels.h"
+#include "core/cpu/attention/rungs.h"
 #include "core/cpu/parallel.h"
-#include "core/cpu/rungs.h"
 #include "core/cpu/workspace.h"
 
 #include <algorithm>
