@@ -4,8 +4,10 @@
 #include "app/shell/command_palette.h"
 #include "app/shell/page_remark.h"
 #include "app/shell/page_view.h"
+#include "app/shell/presentation.h"
 #include "app/shell/settings_form.h"
 #include "app/shell/wrapped_text.h"
+#include "app/views/scene_motion.h"
 #include "app/views/theme.h"
 #include "core/lab/session.h"
 
@@ -22,14 +24,14 @@
 #include <QSettings>
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 #include <utility>
 
 namespace warplight::app {
 namespace {
 
-constexpr int debounceTime = 250; // ms after the last change of a setting
-constexpr double presentationScale = 1.4;
+constexpr int debounceTime = 250;           // ms after the last change of a setting
 constexpr qsizetype longestSentence = 1000; // of the banner
 
 QString qt(const std::string& text) { return QString::fromStdString(text); }
@@ -59,6 +61,12 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
         if (followsSystem && dark != Theme::current().dark)
             Theme::setCurrent(dark ? Theme::darkTheme() : Theme::lightTheme());
     });
+    connect(&systemTheme, &SystemTheme::motionPreferred, this, [](bool moves) {
+        if (!QSettings().contains("motion"))
+            setMotionWanted(moves);
+    });
+    setMotionWanted(QSettings().value("motion", "on").toString() != "off");
+    systemTheme.askMotion();
     connect(device, &QComboBox::activated, this, [this] { chosenDevice = device->currentData().toString(); });
     connect(device, &QComboBox::currentIndexChanged, this, [this] {
         settings->setDevice(device->currentData().toString().toStdString());
@@ -285,6 +293,12 @@ void MainWindow::togglePin() {
                                             : tr("Comparing ended."));
 }
 
+void MainWindow::toggleMotion() {
+    setMotionWanted(!motionWanted());
+    QSettings().setValue("motion", motionWanted() ? "on" : "off");
+    status->setText(motionWanted() ? tr("Players show how things move.") : tr("Players change without motion."));
+}
+
 void MainWindow::followSystemTheme() {
     followsSystem = true;
     QSettings().remove("theme");
@@ -298,18 +312,29 @@ void MainWindow::toggleTheme() {
 }
 
 void MainWindow::togglePresentation() {
-    const bool on = !besides.front()->isHidden();
-    const auto scaleType = [on] {
-        setUiScale(on ? presentationScale : 1);
+    const bool on = !presentation->isOn();
+    const auto scaleType = [&] {
+        setUiScale(on ? Presentation::scaleFor(height()) : 1);
         Theme::setCurrent(Theme::current());
     };
     if (!on) // what comes back must find small type, or it widens the window
         scaleType();
     for (QWidget* widget : besides)
         widget->setVisible(!on);
+    presentation->set(on);
     if (on)
         scaleType();
     showPage(); // figures take their sizes anew
+}
+
+/// On another screen, type has another size.
+void MainWindow::resizeEvent(QResizeEvent* event) {
+    QMainWindow::resizeEvent(event);
+    if (!presentation || !presentation->isOn() || std::fabs(Presentation::scaleFor(height()) / uiScale() - 1) < 0.05)
+        return;
+    setUiScale(Presentation::scaleFor(height()));
+    Theme::setCurrent(Theme::current());
+    showPage();
 }
 
 void MainWindow::openPalette() {

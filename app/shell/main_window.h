@@ -24,6 +24,7 @@ class QScrollArea;
 namespace warplight::app {
 
 class PageView;
+class Presentation;
 class ReportWriter;
 class SettingsForm;
 class WrappedText;
@@ -64,8 +65,9 @@ class MainWindow : public QMainWindow {
     void stop();
     void togglePin();
     void toggleTheme();
+    void toggleMotion();       ///< of players, from one step to the next
     void followSystemTheme();  ///< now and whenever it changes, until a theme is chosen
-    void togglePresentation(); ///< larger type, nothing but the page
+    void togglePresentation(); ///< in front of a room: larger type, nothing but one figure
     void openPalette();
 
   signals:
@@ -74,6 +76,7 @@ class MainWindow : public QMainWindow {
   protected:
     void dragEnterEvent(QDragEnterEvent* event) override;
     void dropEvent(QDropEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
   private:
     void buildActions();
@@ -124,6 +127,7 @@ class MainWindow : public QMainWindow {
     QListWidget* navigation;
     QScrollArea* scroll;
     PageView* pageView;
+    Presentation* presentation = nullptr;
     SettingsForm* settings;
     WrappedText* about;
     QLabel *status, *reading, *banner, *frameTime;

@@ -2,6 +2,7 @@
 #include "app/shell/dialogs.h"
 #include "app/shell/main_window.h"
 #include "app/shell/page_view.h"
+#include "app/shell/presentation.h"
 #include "app/shell/settings_form.h"
 #include "app/shell/wrapped_text.h"
 #include "app/views/theme.h"
@@ -53,6 +54,7 @@ void MainWindow::buildActions() {
     });
     themeAction = make(tr("Light or dark"), QKeySequence("Ctrl+T"), [this] { toggleTheme(); });
     make(tr("Follow the system's theme"), {}, [this] { followSystemTheme(); });
+    make(tr("Motion on or off"), {}, [this] { toggleMotion(); });
     paletteAction = make(tr("Search commands"), QKeySequence("Ctrl+K"), [this] { openPalette(); });
     fullScreenAction =
         make(tr("Full screen"), QKeySequence("F11"), [this] { isFullScreen() ? showNormal() : showFullScreen(); });
@@ -126,6 +128,9 @@ void MainWindow::buildLayout() {
     leftLayout->addWidget(navigation);
 
     pageView = new PageView(this);
+    presentation = new Presentation(this, pageView);
+    connect(presentation, &Presentation::endWanted, this, &MainWindow::togglePresentation);
+    connect(pageView, &PageView::presentationEnded, this, &MainWindow::togglePresentation);
     scroll = new QScrollArea(this);
     scroll->setWidgetResizable(true);
     scroll->setFrameShape(QFrame::NoFrame);
@@ -187,7 +192,7 @@ void MainWindow::buildLayout() {
     frameTime->hide();
     footLayout->addWidget(reading);
     footLayout->addWidget(frameTime);
-    besides.insert(besides.end(), {left, right, foot});
+    besides.insert(besides.end(), {bar, left, right, foot});
 
     auto* body = new QHBoxLayout;
     body->setSpacing(1);

@@ -1,6 +1,7 @@
 #include "app/shell/page_view.h"
 
 #include "app/shell/figure_card.h"
+#include "app/views/steps_view.h"
 #include "app/views/theme.h"
 
 #include <QEvent>
@@ -38,6 +39,7 @@ PageView::PageView(QWidget* parent)
       title(new QLabel(this)),
       sentence(new QLabel(this)),
       state(new QLabel(this)),
+      hint(new QLabel(this)),
       headlines(new QHBoxLayout),
       grid(new QGridLayout) {
     setObjectName("page");
@@ -62,7 +64,13 @@ PageView::PageView(QWidget* parent)
     layout->addWidget(state);
     layout->addLayout(headlines);
     layout->addLayout(grid, 1);
+    hint->setObjectName("muted");
+    hint->setAlignment(Qt::AlignRight);
+    hint->setTextInteractionFlags(Qt::LinksAccessibleByMouse);
+    hint->hide();
+    layout->addWidget(hint);
     layout->addStretch(); // below a page that has no figure yet
+    connect(hint, &QLabel::linkActivated, this, &PageView::presentationEnded);
 }
 
 void PageView::setDescription(const QString& titleText, const QString& sentenceText) {
@@ -72,7 +80,10 @@ void PageView::setDescription(const QString& titleText, const QString& sentenceT
 
 void PageView::showRecord(const lab::RunRecord* record, lab::RunId key) {
     // One of them may be what a press, a drag or a key just now goes to: they go when that event is over.
+    std::map<std::string, int> steps; // of the same run, in larger type: players stay where they are
     for (FigureCard* card : cards) {
+        if (const auto* player = qobject_cast<StepsView*>(card->view()); player && record == shown && key == shownKey)
+            steps[card->figure().id] = player->step();
         disconnect(card->view(), nullptr, this, nullptr); // what is open on it may still want its numbers
         card->retire();
     }
@@ -87,6 +98,9 @@ void PageView::showRecord(const lab::RunRecord* record, lab::RunId key) {
     shownKey = key;
     more.stop();
     refresh();
+    for (const auto& [id, step] : steps)
+        if (auto* player = qobject_cast<StepsView*>(view(id)))
+            player->showStep(step);
     if (record)
         for (const auto& [place, tile] : record->tiles())
             addTile(tile);
@@ -122,8 +136,10 @@ bool PageView::update(const lab::RunRecord& record) {
             complete = false;
         }
     }
-    if (added > 0)
+    if (added > 0) {
         arrange();
+        showHead();
+    }
     return complete;
 }
 
@@ -163,7 +179,9 @@ void PageView::add(const lab::Figure& figure, uint64_t revision) {
         if (std::find(cards.begin(), cards.end(), card) == cards.end())
             return;
         enlarged = enlarged == card ? nullptr : card;
+        presented = card->figure().id;
         arrange();
+        showHead();
     });
     const FigureView* view = card->view();
     connect(view, &FigureView::statusText, this, &PageView::statusText);
@@ -175,6 +193,65 @@ void PageView::add(const lab::Figure& figure, uint64_t revision) {
             [this, id](qint64 row, qint64 col) { emit probeWanted(id, row, col); });
     connect(view, &FigureView::selected, this, [this, id](qint64 row, qint64 col) { emit selected(id, row, col); });
     cards.push_back(card);
+    if (presenting && !enlarged &&
+        (presented.empty() ? figure.place == lab::Figure::Place::Main : presented == figure.id))
+        enlarged = card;
+}
+
+void PageView::setPresenting(bool on) {
+    presenting = on;
+    presented.clear();
+    enlarged = nullptr;
+    showHead();
+}
+
+/// A figure that fills the page stands alone on it; a hint says how to go on.
+void PageView::showHead() {
+    const bool alone = presenting && enlarged;
+    title->setVisible(!alone);
+    sentence->setVisible(!alone);
+    for (const auto& [id, metric] : metrics)
+        metric->setVisible(!alone);
+    hint->setVisible(presenting);
+    hint->setText(tr("← → or a clicker: step &nbsp; space: play &nbsp; ↑ ↓: another figure &nbsp; <a href='end' "
+                     "style='color:%1'>F5: end</a>")
+                      .arg(Theme::current().muted.name()));
+}
+
+void PageView::showOther(int step) {
+    const auto at = std::find(cards.begin(), cards.end(), enlarged);
+    if (cards.empty())
+        return;
+    const auto count = static_cast<int>(cards.size());
+    const int now = at == cards.end() ? (step > 0 ? -1 : 0) : static_cast<int>(at - cards.begin());
+    enlarged = cards[static_cast<size_t>((now + step + count) % count)];
+    presented = enlarged->figure().id;
+    arrange();
+    showHead();
+}
+
+bool PageView::takePresentationKey(int key, bool repeated) {
+    auto* player = enlarged ? qobject_cast<StepsView*>(enlarged->view()) : nullptr;
+    if (!enlarged) // all figures are there: the first that plays does
+        for (FigureCard* card : cards)
+            if (!player)
+                player = qobject_cast<StepsView*>(card->view());
+    switch (key) {
+    case Qt::Key_Up:
+    case Qt::Key_Down:
+        showOther(key == Qt::Key_Down ? 1 : -1);
+        return true;
+    case Qt::Key_Left:
+    case Qt::Key_PageUp:
+    case Qt::Key_Right:
+    case Qt::Key_PageDown:
+        if (!player) {
+            showOther(key == Qt::Key_Right || key == Qt::Key_PageDown ? 1 : -1);
+            return true;
+        }
+        break;
+    }
+    return player && player->takeKey(key, repeated);
 }
 
 void PageView::arrange() {
@@ -189,10 +266,11 @@ void PageView::arrange() {
             if ((card->figure().place == lab::Figure::Place::Main) != main || grid->indexOf(card) >= 0)
                 continue;
             card->setVisible(!enlarged || card == enlarged);
+            card->setMaximumHeight(QWIDGETSIZE_MAX);
             const bool source = std::holds_alternative<lab::Source>(card->figure().content);
             const bool steps = std::holds_alternative<lab::Steps>(card->figure().content);
             const bool wide = main || source || steps || std::holds_alternative<lab::Table>(card->figure().content);
-            card->setMinimumHeight(card == enlarged ? scaled(enlargedHeight)
+            card->setMinimumHeight(card == enlarged ? (presenting ? 0 : scaled(enlargedHeight))
                                    : source         ? scaled(sourceHeight)
                                                     : heightOf(*card, main && steps   ? scenesHeight
                                                                       : main || steps ? mainHeight
