@@ -25,6 +25,7 @@ namespace warplight::app {
 
 class PageView;
 class ReportWriter;
+class RunController;
 class SettingsForm;
 class WrappedText;
 
@@ -82,9 +83,7 @@ class MainWindow : public QMainWindow {
     void connectEngine();
     void engineReady();
     void takeFrames(const std::vector<lab::Frame>& batch);
-    void takeChecked(quint64 ticket, const EngineClient::Checked& result);
-    void settingsChanged();
-    void checkNow();
+    RunController* makeController();
     void restoreSettings(); ///< what is kept for this page into the form, also into fields that come with others
     void letOldRunsGo();
     void showPage(); ///< the run to be shown from scratch, and the pinned one over it
@@ -108,17 +107,10 @@ class MainWindow : public QMainWindow {
     RunStore runs;
     std::map<QString, std::map<std::string, lab::Value>> keptSettings; ///< by experiment
     QString experiment;
-    quint64 checkTicket = 0;      ///< whose answer decides about a rerun
-    quint64 adaptTicket = 0;      ///< whose answer only tells the form which settings there are now
-    bool checking = false;        ///< the settings have changed, and the answer to checkTicket is still to come
-    bool restoring = false;       ///< the answer to adaptTicket brings fields that keptSettings has values for
-    bool runsWhenChecked = false; ///< Run was pressed meanwhile
-    bool runsWhenReady = false;   ///< Run was pressed while there was no engine
-    bool stopWanted = false;      ///< Stop was pressed, the run has not ended yet
-    bool refused = false;         ///< what the form says now could not be run
-    QString letGo;                ///< which runs had to go, until the next run
-    QStringList toOpen;           ///< sessions to open as soon as the engine has told which pages there are
-    QTimer debounce, exportTurn;
+    RunController* control;
+    QString letGo;      ///< which runs had to go, until the next run
+    QStringList toOpen; ///< sessions to open as soon as the engine has told which pages there are
+    QTimer exportTurn;
     std::unique_ptr<ReportWriter> report; ///< that is being written; null: none
 
     QListWidget* navigation;
