@@ -1,7 +1,10 @@
 #include "app/shell/main_window.h"
 
 #include "app/report/report.h"
+#include "app/shell/command_bar.h"
 #include "app/shell/command_palette.h"
+#include "app/shell/focus_ring.h"
+#include "app/shell/navigation.h"
 #include "app/shell/page_remark.h"
 #include "app/shell/page_view.h"
 #include "app/shell/run_controller.h"
@@ -16,7 +19,6 @@
 #include <QFile>
 #include <QFileInfo>
 #include <QLabel>
-#include <QListWidget>
 #include <QProgressBar>
 #include <QScrollArea>
 #include <QScrollBar>
@@ -40,6 +42,7 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     : QMainWindow(parent), client(std::move(engineCommand)) {
     setWindowTitle("Warplight");
     setAcceptDrops(true);
+    FocusRing::install();
     buildActions();
     buildLayout();
     control = makeController();
@@ -71,21 +74,10 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
 MainWindow::~MainWindow() = default;
 
 void MainWindow::engineReady() {
-    if (navigation->count() == 0) {
-        QString lab;
-        for (const lab::Description& description : client.experiments()) {
-            if (qt(description.lab) != lab) {
-                lab = qt(description.lab);
-                auto* heading = new QListWidgetItem(lab, navigation);
-                heading->setFlags(Qt::NoItemFlags);
-                heading->setForeground(Theme::current().muted);
-            }
-            auto* item = new QListWidgetItem(qt(description.title), navigation);
-            item->setData(Qt::UserRole, qt(description.id));
-            item->setToolTip(qt(description.question));
-        }
-        if (experiment.isEmpty() && navigation->count() > 1)
-            navigation->setCurrentRow(1);
+    if (navigation->isEmpty()) {
+        navigation->setPages(client.experiments());
+        if (experiment.isEmpty())
+            showExperiment(navigation->firstPage());
     }
     for (const QString& file : std::exchange(toOpen, {}))
         takeSession(file);
@@ -127,9 +119,7 @@ void MainWindow::showExperiment(const QString& id) {
         keptSettings[experiment] = settings->values();
     experiment = id;
     listDevices(*description);
-    for (int row = 0; row < navigation->count(); ++row)
-        if (navigation->item(row)->data(Qt::UserRole).toString() == id)
-            navigation->setCurrentRow(row);
+    navigation->choose(id);
     control->pageOpened();
     letGo.clear();
     settings->setParameters(description->parameters, id);
@@ -292,6 +282,7 @@ void MainWindow::togglePresentation() {
         scaleType();
     for (QWidget* widget : besides)
         widget->setVisible(!on);
+    bar->setReduced(on);
     if (on)
         scaleType();
     showPage(); // figures take their sizes anew

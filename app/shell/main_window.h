@@ -15,7 +15,6 @@
 
 class QComboBox;
 class QLabel;
-class QListWidget;
 class QMenu;
 class QProgressBar;
 class QPushButton;
@@ -23,6 +22,8 @@ class QScrollArea;
 
 namespace warplight::app {
 
+class CommandBar;
+class Navigation;
 class PageView;
 class ReportWriter;
 class RunController;
@@ -113,7 +114,8 @@ class MainWindow : public QMainWindow {
     QTimer exportTurn;
     std::unique_ptr<ReportWriter> report; ///< that is being written; null: none
 
-    QListWidget* navigation;
+    CommandBar* bar;
+    Navigation* navigation;
     QScrollArea* scroll;
     PageView* pageView;
     SettingsForm* settings;
@@ -121,7 +123,7 @@ class MainWindow : public QMainWindow {
     QLabel *status, *reading, *banner, *frameTime;
     QComboBox* device;
     QString chosenDevice;          ///< by the user; empty: each page takes its first
-    std::vector<QWidget*> besides; ///< what presentation mode hides
+    std::vector<QWidget*> besides; ///< what presentation mode hides, besides commands of the bar
     FrameClock frameClock;
     SystemTheme systemTheme;
     bool followsSystem = false;
