@@ -22,6 +22,7 @@ class SourceView : public FigureView {
 
     void setFigure(const lab::Figure& figure) override;
     void render(QPainter& painter, const QRectF& area) const override;
+    FigureRoom room() const override { return {620, 440, 440, 440, 620}; }
     QSize pictureSize() const override;
     QList<QAction*> viewActions() override { return menu; }
 

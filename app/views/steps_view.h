@@ -20,6 +20,7 @@ class StepsView : public FigureView {
     explicit StepsView(QWidget* parent = nullptr);
     void setFigure(const lab::Figure& figure) override;
     void render(QPainter& painter, const QRectF& area) const override;
+    FigureRoom room() const override { return {620, 290, 430, 290, 620}; }
 
     int step() const { return current; } ///< from 0
     QString caption() const;

@@ -62,10 +62,13 @@ QString styleSheet(const Theme& t) {
         QLabel#banner { background: %panel; border: 1px solid %warning; border-radius: 6px; padding: 8px 12px; }
         QComboBox::drop-down { border: 0px; width: 22px; }
         QComboBox::down-arrow { image: url(:/icons/chevron.svg); width: 12px; height: 12px; }
-        QListWidget { border: 1px solid transparent; outline: 0px; }
+        QListWidget, QTreeWidget { border: 1px solid transparent; outline: 0px; }
         QListWidget::item { padding: 6px 10px; border-radius: 6px; }
+        QTreeWidget::item { padding: 6px 6px; border-radius: 6px; }
         QListWidget::item:selected { background: %ground; color: %ink; border-left: 3px solid %accent; }
+        QTreeWidget::item:selected { background: transparent; color: %ink; }
         QListWidget::item:selected:focus { color: %accent; }
+        QTreeWidget::branch { background: transparent; }
         QComboBox QAbstractItemView, QMenu { background: %panel; color: %ink; border: 1px solid %line; selection-background-color: %accent; selection-color: %accentInk; }
         QProgressBar { background: %line; border: 0px; border-radius: 3px; }
         QProgressBar::chunk { background: %accent; border-radius: 3px; }
@@ -75,7 +78,8 @@ QString styleSheet(const Theme& t) {
         QScrollBar::add-line, QScrollBar::sub-line { width: 0px; height: 0px; }
         QAbstractScrollArea::corner { background: transparent; border: 0px; }
         QTableView { background: %panel; gridline-color: %line; border: 0px; selection-background-color: %accent; selection-color: %accentInk; }
-        QHeaderView::section { background: %panel; color: %muted; border: 0px; border-bottom: 1px solid %line; padding: 4px 8px; }
+        QHeaderView::section { background: %panel; color: %muted; border: 0px; border-bottom: 1px solid %line; padding: 4px 5px; }
+        QTableView::item { padding: 0px 2px; border: 0px; }
         QTableCornerButton::section { background: %panel; border: 0px; }
         QTextBrowser { background: transparent; border: 0px; }
         QTextBrowser#muted { color: %muted; }

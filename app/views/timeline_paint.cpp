@@ -12,8 +12,8 @@
 namespace warplight::app {
 namespace {
 
-constexpr double axisHeight = 26, legendHeight = 24, headingHeight = 22, legendSwatch = 10;
-constexpr double widestLane = 24, tickDistance = 110;
+constexpr double axisHeight = 26, legendRow = 22, headingHeight = 22, legendSwatch = 10;
+constexpr double usualLane = 26, fewLanes = 160, generousLane = 44, widestLane = 64, tickDistance = 110;
 constexpr int shades = 8; ///< of how busy a pixel is: neighbours that look the same become one rectangle
 
 QRgb mix(QRgb a, QRgb b, double share) {
@@ -73,8 +73,10 @@ QRectF TimelineView::chartIn(const QRectF& whole) const {
     double widest = 0;
     for (const auto& track : timeline.tracks)
         widest = std::max(widest, metrics.horizontalAdvance(QString::fromStdString(track.title)));
+    if (timeline.x.unit != "s") // stands left of the axis
+        widest = std::max(widest, QFontMetricsF(monoFont(11)).horizontalAdvance(unitText()));
     const double left = std::min(widest + 14, whole.width() * 0.3), right = 12 * uiScale();
-    const double legend = index.colourKeys().size() > 1 ? legendHeight * uiScale() : 4;
+    const double legend = legendHeight(whole.width() - left);
     return {whole.left() + left, whole.top() + axisHeight * uiScale(), std::max(1.0, whole.width() - left - right),
             std::max(1.0, whole.height() - axisHeight * uiScale() - legend)};
 }
@@ -205,7 +207,7 @@ void TimelineView::paintAxis(QPainter& painter, const QRectF& chart) const {
     if (timeline.x.unit != "s") { // seconds stand with their prefix at each tick
         painter.setPen(theme.muted);
         painter.drawText(
-            QRectF(chart.left() - 200, chart.top() - axisHeight * uiScale(), 192, axisHeight * uiScale() - 5),
+            QRectF(chart.left() - 200, chart.top() - axisHeight * uiScale(), 190, axisHeight * uiScale() - 5),
             Qt::AlignRight | Qt::AlignVCenter, unitText());
     }
     for (double tick = std::ceil(from / step); tick * step <= to; ++tick) {
@@ -259,25 +261,51 @@ void TimelineView::paintLegend(QPainter& painter, const QRectF& whole) const {
         return;
     const Theme& theme = Theme::current();
     const QFont font = textFont(11.5);
-    const QFontMetricsF metrics(font);
-    const double height = legendHeight * uiScale(), top = whole.bottom() - height;
-    double left = chartIn(whole).left();
+    const double left = chartIn(whole).left(), height = legendRow * uiScale();
+    const double top = whole.bottom() - legendHeight(whole.right() - left) + 2;
     painter.setFont(font);
-    for (size_t k = 1; k < keys.size(); ++k) {
-        const QString words = QString::fromStdString(keys[k]);
-        const double width = legendSwatch + 6 + metrics.horizontalAdvance(words) + 18;
-        const bool isLast = k + 1 == keys.size();
-        const double reserved = isLast ? 0 : metrics.horizontalAdvance("+99") + 8;
-        painter.setPen(theme.muted);
-        if (left + width + reserved > whole.right() + 18) {
-            painter.drawText(QRectF(left, top, 60, height), Qt::AlignLeft | Qt::AlignVCenter,
-                             QString("+%1").arg(keys.size() - k));
-            return;
+    painter.setPen(theme.muted);
+    placeLegend(whole.right() - left, [&](size_t key, double x, int row) {
+        const QRectF box(left + x, top + row * height, legendSwatch, height);
+        painter.fillRect(QRectF(box.left(), box.center().y() - legendSwatch / 2, legendSwatch, legendSwatch),
+                         colours[key]);
+        painter.drawText(QRectF(box.right() + 6, box.top(), whole.width(), height), Qt::AlignLeft | Qt::AlignVCenter,
+                         QString::fromStdString(keys[key]));
+    });
+}
+
+int TimelineView::placeLegend(double width, const std::function<void(size_t, double, int)>& place) const {
+    const auto& keys = index.colourKeys();
+    const QFontMetricsF metrics(textFont(11.5));
+    double x = 0;
+    int row = 0;
+    for (size_t key = 1; key < keys.size(); ++key) {
+        const double own = legendSwatch + 6 + metrics.horizontalAdvance(QString::fromStdString(keys[key]));
+        if (x > 0 && x + own > width) {
+            x = 0;
+            ++row;
         }
-        painter.fillRect(QRectF(left, top + (height - legendSwatch) / 2, legendSwatch, legendSwatch), colours[k]);
-        painter.drawText(QRectF(left + legendSwatch + 6, top, width, height), Qt::AlignLeft | Qt::AlignVCenter, words);
-        left += width;
+        place(key, x, row);
+        x += own + 18;
     }
+    return keys.size() > 1 ? row + 1 : 0;
+}
+
+double TimelineView::legendHeight(double width) const {
+    const int rows = placeLegend(width, [](size_t, double, int) {});
+    return rows > 0 ? rows * legendRow * uiScale() + 2 : 4;
+}
+
+int TimelineView::fullHeight(int width) const {
+    if (!emptySentence().isEmpty())
+        return 0;
+    const QRectF whole(0, 0, width, 1000);
+    double lanes = 0;
+    for (const auto& track : index.tracks())
+        lanes += static_cast<double>(track.lanes.size());
+    const double lane = std::clamp(fewLanes / std::max(lanes, 1.0), usualLane, generousLane);
+    const Rows rows = rowsFor(0, lane * uiScale());
+    return static_cast<int>(std::ceil(rows.height + 1000 - chartIn(whole).height()));
 }
 
 QString TimelineView::timeText(double time, double step, bool withUnit) const {

@@ -4,6 +4,7 @@
 #include "app/views/timeline_index.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ class TimelineView : public FigureView {
     void setFigure(const lab::Figure& figure) override;
     void render(QPainter& painter, const QRectF& area) const override;
     QSize pictureSize() const override;
+    FigureRoom room() const override { return {340, 210, 290, 150}; }
+    int fullHeight(int width) const override;
     bool canResetZoom() const override { return true; }
     void resetZoom() override;
 
@@ -72,6 +75,9 @@ class TimelineView : public FigureView {
     void paintSpan(QPainter& painter, const lab::Timeline::Span& span, const QColor& colour, const QRectF& box) const;
     void paintLabels(QPainter& painter, const QRectF& whole, const Rows& rows, double scrolled) const;
     void paintLegend(QPainter& painter, const QRectF& whole) const;
+    double legendHeight(double width) const;
+    /// Places the names of the legend in rows of this width, from the left; returns how many rows.
+    int placeLegend(double width, const std::function<void(size_t key, double x, int row)>& place) const;
     QString timeText(double time, double step, bool withUnit) const;
     QString unitText() const;
     QString durationText(double duration) const;

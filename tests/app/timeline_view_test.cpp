@@ -59,6 +59,35 @@ class TimelineViewTest : public QObject {
     }
     void init() { Theme::setCurrent(Theme::lightTheme()); }
 
+    void allNamesOfTheLegendAreThereHoweverNarrow() {
+        lab::Timeline timeline = timelineOf({});
+        const QStringList names{"copy", "elementwise and other", "matrix product", "attention", "collective"};
+        for (int i = 0; i < names.size(); ++i)
+            timeline.spans.push_back({0, i * 1.0, i + 1.0, "", names[i].toStdString(), measured, ""});
+        for (const int width : {260, 420, 900}) {
+            TimelineView view;
+            show(view, timeline, {width, 220});
+            const QByteArray svg = test::svgOf(view, {width, 220});
+            for (const QString& name : names)
+                QVERIFY2(svg.contains(name.toUtf8()), qPrintable(QString("%1 at %2").arg(name).arg(width)));
+            QVERIFY(view.chartArea().height() > 60);
+        }
+    }
+
+    void twoTracksFillTheHeightThatTheyAskFor() {
+        TimelineView view;
+        const lab::Timeline timeline =
+            timelineOf({{0, 0, 10, "", "a", measured, ""}, {1, 0, 10, "", "a", measured, ""}}, 2);
+        show(view, timeline);
+        for (const int height : {view.fullHeight(900), static_cast<int>(view.fullHeight(900) / 0.62)}) {
+            view.resize(900, height);
+            const QRect chart = view.chartArea().toRect().adjusted(20, 0, -20, 0);
+            const int filled = test::pixelsOf(picture(view), view.colourOf("a"), chart);
+            QVERIFY2(filled > 0.55 * chart.width() * chart.height(),
+                     qPrintable(QString("%1 of %2").arg(filled).arg(chart.width() * chart.height())));
+        }
+    }
+
     void spansStandWhereTheirTimesSay() {
         TimelineView view;
         show(view, timelineOf({{0, 0, 1, "", "a", measured, ""}, {0, 3, 4, "", "b", measured, ""}}));
