@@ -169,7 +169,7 @@ SourceLayout SourceLayout::of(const PaneData& data, double width, int currentCou
         if (width - layout.textLeft - layout.numberWidth - wanted[static_cast<size_t>(currentCounter)] <
             wideEnough * layout.charWidth)
             layout.numberWidth = 0;
-        else if (data.isCompared())
+        if (data.isCompared()) // what a comparison is about stands there in any case
             layout.ratioWidth = ratioColumns * layout.charWidth;
         right -= layout.numberWidth + layout.ratioWidth;
         layout.numberLeft = right;

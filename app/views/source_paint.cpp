@@ -140,10 +140,8 @@ class LinePainter {
                                         std::max(2.0, perUnit * before - 1), 13));
             }
         }
-        if (layout.numberWidth <= 0)
-            return;
         const QRectF number(row.left() + layout.numberLeft, row.top(), layout.numberWidth, row.height());
-        if (data.count(index, marks.counter)) {
+        if (layout.numberWidth > 0 && data.count(index, marks.counter)) {
             painter.setPen(theme.ink);
             painter.drawText(number, Qt::AlignRight | Qt::AlignVCenter, data.countText(index, marks.counter));
         }

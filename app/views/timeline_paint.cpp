@@ -166,12 +166,11 @@ void TimelineView::paintComparison(QPainter& painter, const QRectF& whole) const
     if (!pinned)
         return;
     const QFont font = textFont(11.5);
-    const double left = chartIn(whole).left(), height = comparisonHeight * uiScale();
-    const QRectF row(left, whole.bottom() - height, whole.right() - left, height);
+    const double height = comparisonHeight * uiScale();
+    const QRectF row(whole.left(), whole.bottom() - height, whole.width(), height);
     painter.setFont(font);
     painter.setPen(Theme::current().ink);
-    painter.drawText(row, Qt::AlignLeft | Qt::AlignVCenter,
-                     QFontMetricsF(font).elidedText(comparison(), Qt::ElideRight, row.width()));
+    painter.drawText(row, Qt::AlignCenter, QFontMetricsF(font).elidedText(comparison(), Qt::ElideRight, row.width()));
 }
 
 /// Where each of two runs ends: what the comparison is about.

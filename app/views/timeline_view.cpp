@@ -111,10 +111,9 @@ QString TimelineView::comparison() const {
     if (pinned->timeline.spans.empty())
         return tr("the %1 run has no spans").arg(pinned->name);
     const double mine = index.last() - index.first(), theirs = pinned->index.last() - pinned->index.first();
-    QString text = tr("pale: %1, takes %2").arg(pinned->name, durationText(theirs));
-    if (theirs > 0 && mine > 0)
-        text += tr("; this one %1× of it").arg(mine / theirs, 0, 'f', 2);
-    return text;
+    const bool clocks = timeline.x.unit != "s"; // of which nobody needs a hundredth
+    const QString pale = tr("%1, pale: %2").arg(pinned->name, durationText(clocks ? std::round(theirs) : theirs));
+    return theirs > 0 && mine > 0 ? tr("%1× of %2").arg(mine / theirs, 0, 'f', 2).arg(pale) : pale;
 }
 
 void TimelineView::fillColours() {

@@ -34,7 +34,7 @@ class TimelineView : public FigureView {
     int64_t spanAt(QPointF point) const;   ///< index, -1: none
     int64_t pinnedAt(QPointF point) const; ///< index into the compared run's spans, -1: none
     QStringList readingAt(int64_t span) const;
-    QString comparison() const; ///< "pinned below, ends at 3 µs (1.20×)": how long this run is beside it
+    QString comparison() const; ///< "1.20× of pinned, pale: 3 µs": how long this run takes
     QString emptySentence() const;
     QColor colourOf(const std::string& colourKey) const;
     QRectF chartArea() const; ///< of the spans, in pixels of the widget

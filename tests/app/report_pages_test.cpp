@@ -7,6 +7,7 @@
 #include "tests/app/text_recorder.h"
 #include "tests/core/lab/every_figure.h"
 
+#include <QElapsedTimer>
 #include <QFile>
 #include <QPainter>
 #include <QRegularExpression>
@@ -401,6 +402,22 @@ class ReportPagesTest : public QObject {
         const QByteArray pdf = file.readAll();
         QCOMPARE(static_cast<size_t>(pdf.count("/Type /Page\n")), printed.pages.size());
         QVERIFY(pdf.contains("%%EOF"));
+    }
+
+    void aLongTableIsWrittenInTurns() {
+        const QTemporaryDir folder;
+        const std::vector<lab::RunRecord> runs{runOf({tableOf(5000, 10)})};
+        const size_t pages = Printed(runs).pages.size();
+        ReportWriter writer(runs, folder.filePath("r.pdf"));
+        size_t turns = 0;
+        double longest = 0;
+        for (QElapsedTimer timer; !writer.done(); ++turns) {
+            timer.start();
+            writer.step();
+            longest = std::max(longest, static_cast<double>(timer.nsecsElapsed()) / 1e6);
+        }
+        qInfo("%zu pages in %zu turns, the longest %.0f ms", pages, turns, longest);
+        QVERIFY(turns >= pages + 5000 / 500); // its rows are measured some at a time, then a page a turn
     }
 
     void theHtmlPageLeadsToItsFiguresAndPrints() {

@@ -213,7 +213,7 @@ class TimelineViewTest : public QObject {
         QVERIFY(end < 4 && view.visibleEnd() > 6); // both are seen whole
         QVERIFY2(view.comparison().contains("6 s") && view.comparison().contains("0.50×"),
                  qPrintable(view.comparison()));
-        QVERIFY(test::svgOf(view, {900, 300}).contains("pale: pinned"));
+        QVERIFY(test::svgOf(view, {900, 300}).contains("0.50× of pinned, pale: 6"));
         // Below the first track's lane: pale, and longer than this run's.
         const QImage image = picture(view);
         const auto at = [&](double time) {
