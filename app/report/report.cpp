@@ -40,13 +40,15 @@ void ReportWriter::step() {
     const ReportPiece& piece = pieces[next];
     if (piece.draws) {
         const Theme::Drawing look(dark ? Theme::darkTheme() : Theme::lightTheme());
-        piece.work();
+        if (!piece.work())
+            return;
     } else {
         if (!writing.valid())
             writing = std::async(std::launch::async, piece.work);
         if (writing.wait_for(patience) != std::future_status::ready)
             return;
-        writing.get();
+        if (!writing.get())
+            return;
     }
     ++next;
 }

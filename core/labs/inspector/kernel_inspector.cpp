@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <map>
 #include <memory>
 #include <optional>
@@ -167,6 +168,11 @@ class KernelInspector : public Experiment {
             m.link = std::move(link);
             run.put({id, title, "", "", Figure::Place::Headline, std::move(m)});
         };
+        if (!of.madeUp.empty())
+            run.log(fmt::format("Made up, since nobody gave {}: {}. Branches, bounds and bytes follow from that; write "
+                                "your own in the settings.",
+                                of.madeUp.size() == 1 ? "it" : "them", fmt::join(of.madeUp, ", ")),
+                    Log::Level::Warning);
         if (of.fault) {
             run.log("The kernel was stopped: " + of.fault->message + ".", Log::Level::Warning);
             return;
