@@ -79,7 +79,7 @@ class FlashTilesTest : public QObject {
             QVERIFY(std::fabs(static_cast<double>(run.o[i]) - truth.o[i]) <= bound);
         }
         const TensorTraffic counted = countedTraffic(run);
-        QVERIFY(counted == algorithmicTraffic(id, asked(owned), NumberFormat::F32, tile));
+        QVERIFY(counted == algorithmicTraffic(id, asked(owned), number::Format::F32, tile));
     }
 
     void flash1BeatsStandardFromTheCrossoverOn() { // the papers': more than (3·64 + 4) / 4 = 49 keys a tile
@@ -88,7 +88,7 @@ class FlashTilesTest : public QObject {
         double before = INFINITY;
         for (const int64_t tile : flashTiles(64)) {
             double bytes = 0;
-            for (const auto& [tensor, t] : algorithmicTraffic(AttentionRung::Flash1, shape, NumberFormat::F32, tile))
+            for (const auto& [tensor, t] : algorithmicTraffic(AttentionRung::Flash1, shape, number::Format::F32, tile))
                 bytes += t.total();
             QVERIFY(bytes < before);
             QCOMPARE(bytes<standard, tile> 49);

@@ -20,13 +20,13 @@ struct CollectiveJob {
     collectives::Collective collective = collectives::Collective::Allreduce;
     int ranks = 4;
     int64_t elements = 1024;
-    tensor::DType type = tensor::DType::F32;
+    number::Format type = number::Format::F32;
     collectives::Reduction reduction = collectives::Reduction::Sum;
     collectives::AlgorithmOptions options;
     collectives::Network network; ///< of a simulated transport
     collectives::Disturbances disturbances;
 
-    int64_t bytes() const { return elements * tensor::bytesPerElement(type); } ///< of one rank's vector
+    int64_t bytes() const { return elements * number::bytes(type); } ///< of one rank's vector
 };
 
 /// One run of the job's carrier (carrier.h). Throws as it does.

@@ -214,7 +214,7 @@ class Accuracy : public Experiment {
             gpu::AttentionOptions options;
             options.cancel = run.cancelToken();
             if (gpu::info(kernel).halfInputs)
-                options.format = dtype == "f16" ? gpu::NumberFormat::F16 : gpu::NumberFormat::BF16;
+                options.format = dtype == "f16" ? number::Format::F16 : number::Format::BF16;
             gpu::AttentionRun result = gpu::attentionForward(
                 *library, kernel, gpuShape(stored.problem), stored.q.data(), stored.k.data(), stored.v.data(), options);
             stored.o.assign(result.o.begin(), result.o.end());

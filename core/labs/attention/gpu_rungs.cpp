@@ -58,7 +58,7 @@ cpu::AttentionProblem problemOf(const Settings& settings, int64_t seqLen) {
 
 gpu::AttentionOptions optionsFor(gpu::AttentionRung rung, Run& run) {
     gpu::AttentionOptions options;
-    options.format = gpu::info(rung).halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32;
+    options.format = gpu::info(rung).halfInputs ? number::Format::F16 : number::Format::F32;
     options.cancel = run.cancelToken();
     return options;
 }
@@ -286,8 +286,7 @@ bool keepsScores(const std::string& kernel) {
 }
 
 int64_t virtualBytes(const std::string& kernel, const cpu::AttentionProblem& problem) {
-    const int64_t device =
-        gpu::deviceBytes(gpu::attentionRungByName(kernel), gpuShape(problem), gpu::NumberFormat::F32);
+    const int64_t device = gpu::deviceBytes(gpu::attentionRungByName(kernel), gpuShape(problem), number::Format::F32);
     return saturatedSum(saturatedProduct(2, device), inputBytes(problem) / 2);
 }
 

@@ -322,7 +322,7 @@ class TrafficExperiment : public Experiment {
     static void reference(Run& run, const Case& of) {
         Curve c = curve("compulsory", "compulsory, f32", "", Provenance::Reference, Curve::Style::Line);
         c.x = {of.x};
-        c.y = {total(gpu::compulsoryTraffic(of.shape, gpu::NumberFormat::F32))};
+        c.y = {total(gpu::compulsoryTraffic(of.shape, number::Format::F32))};
         run.appendPoint("bytes", c);
         run.appendPoint("dram", c);
         if (of.tile == 0)
@@ -338,7 +338,7 @@ class TrafficExperiment : public Experiment {
         const gpu::AttentionShape& shape = of.shape;
         const gpu::AttentionRung rung = gpu::attentionRungByName(name);
         gpu::AttentionOptions options;
-        options.format = gpu::info(rung).halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32;
+        options.format = gpu::info(rung).halfInputs ? number::Format::F16 : number::Format::F32;
         options.threads = static_cast<int>(settings.integer("threads"));
         options.gpu = gpu;
         options.tile = of.tile;
