@@ -25,7 +25,7 @@ class StepsView : public FigureView {
     int step() const { return current; } ///< from 0
     QString caption() const;
     /// The scene of the current step, without its words.
-    void renderScene(QPainter& painter, const QRectF& area) const { paintScene(painter, area); }
+    void renderScene(QPainter& painter, const QRectF& area) const { paintCurrent(painter, area, 0.85); }
 
   public slots:
     void showStep(int step);

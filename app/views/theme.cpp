@@ -102,7 +102,7 @@ QString styleSheet(const Theme& t) {
 }
 
 /// Okabe & Ito's colours and four more; black and yellow are left out: they vanish on one ground each.
-constexpr std::array<const char*, 10> slots{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
+constexpr std::array<const char*, 10> okabeIto{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
                                             "#56B4E9", "#8B6FB8", "#7A7A7A", "#8A8D0F", "#A6761D"};
 
 constexpr uint unknownSlots = 6; // keys that nobody has given a slot share the first
@@ -180,8 +180,8 @@ Theme::Drawing::~Drawing() {
 
 void Theme::keepColours(const std::map<std::string, int64_t>& ofKeys) {
     for (const auto& [key, slot] : ofKeys)
-        if (slot >= 0 && slot < static_cast<int64_t>(slots.size()))
-            keptColours()[QString::fromStdString(key)] = QColor(slots[static_cast<size_t>(slot)]);
+        if (slot >= 0 && slot < static_cast<int64_t>(okabeIto.size()))
+            keptColours()[QString::fromStdString(key)] = QColor(okabeIto[static_cast<size_t>(slot)]);
 }
 
 bool Theme::keepsColour(const QString& colourKey) { return keptColours().contains(colourKey); }
@@ -196,7 +196,7 @@ QColor Theme::series(const QString& colourKey) const {
     uint sum = 0; // qHash is seeded anew in each process; a colour must stay
     for (const QChar c : colourKey)
         sum = sum * 31 + c.unicode();
-    return QColor(slots[sum % unknownSlots]);
+    return QColor(okabeIto[sum % unknownSlots]);
 }
 
 QColor Theme::viridis(double position) {

@@ -99,7 +99,9 @@ gpu::TensorTraffic compulsoryTraffic(const std::vector<TensorSpec>& tensors, con
     return gpu::withoutEmpty(std::move(all));
 }
 
-gpu::TensorTraffic Operator::compulsory(const Problem& problem) const { return compulsoryTraffic(tensors, problem); }
+gpu::TensorTraffic Operator::compulsory(const Problem& problem) const {
+    return compulsoryBytes ? compulsoryBytes(problem) : compulsoryTraffic(tensors, problem);
+}
 
 const Operator& Operators::find(std::string_view id) const {
     std::vector<std::string> known;

@@ -140,7 +140,10 @@ struct Operator {
     /// Computed in f64, rounded to f32 once.
     std::function<void(const Problem&, Tensors&, const cpu::RunOptions&)> reference;
     std::function<double(const Problem&)> usefulFlops;
+    /// Where any implementation has to move less than each tensor once; none: that.
+    std::function<gpu::TensorTraffic(const Problem&)> compulsoryBytes{};
     std::function<std::string(const Problem&)> inWords; ///< "N = 512 with 2 heads of 64 features"
+    std::vector<lab::Parameter> options; ///< flags and numbers of `compute`: what the tensors' shapes do not say
     std::string lower;                                  ///< what makes it smaller: "seqLen, heads or headDim"
     std::vector<Implementation> ladder;
     std::string baseline; ///< the implementation that others are compared with
@@ -163,7 +166,7 @@ struct Operator {
     /// All tensors but those between, zero.
     Tensors allocate(const Problem& problem, const std::atomic<bool>* cancel) const;
     int64_t tensorBytes(const Problem& problem) const; ///< of these, in f32; INT64_MAX on overflow
-    /// Each input read once, each output written once: what any implementation has to move.
+    /// What any implementation has to move: each input read once, each output written once.
     gpu::TensorTraffic compulsory(const Problem& problem) const;
 };
 

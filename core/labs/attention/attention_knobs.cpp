@@ -78,6 +78,14 @@ Knob rows(const char* id, const char* symbol, const char* axis, const char* titl
     return knob;
 }
 
+/// The shape that K had, from Q's: as many dimensions, in the same layout.
+std::vector<int64_t> keysLikeQuery(const std::vector<int64_t>& query, const std::vector<int64_t>& keys, Layout layout) {
+    std::vector<int64_t> all = keys;
+    if (layout == Layout::Bnhd && query.size() == 4)
+        std::swap(all[1], all[2]);
+    return {all.end() - static_cast<std::ptrdiff_t>(query.size()), all.end()};
+}
+
 Knob causal(const char* doc) {
     Knob knob;
     knob.id = knob.symbol = "causal";
@@ -181,6 +189,11 @@ std::string attentionInWords(const workbench::Problem& p) {
     return text;
 }
 
+std::vector<lab::Parameter> attentionOptions() {
+    return {Parameter::flag("causal", "Causal mask", false, "Mask aligned bottom-right"),
+            Parameter::real("scale", "Scale", 0, -1e30, 1e30, "Instead of 1/√headDim")};
+}
+
 workbench::Arrangement attentionArrangement() {
     return {{"BHND", "BNHD"},
             [](workbench::Tensors& given, const std::map<std::string, std::string>& origin, const std::string& layout) {
@@ -203,8 +216,16 @@ workbench::Arrangement attentionArrangement() {
                 given["K"] = std::move(inputs->k);
                 given["V"] = std::move(inputs->v);
                 inputs->q.shape = given["Q"].shape; // what the outputs are like
-                arranged.out = [inputs](const std::string& name, tensor::Tensor made) {
-                    return name == "lse" ? rowsLike(*inputs, made.values) : outputLike(*inputs, made.values);
+                arranged.out = [inputs, keys = given["K"].shape](const std::string& name, tensor::Tensor made) {
+                    if (name == "lse")
+                        return rowsLike(*inputs, made.values);
+                    AttentionTensors like; // gradients of K and V are like these
+                    like.layout = inputs->layout;
+                    like.outputShape = inputs->outputShape;
+                    like.q.shape = made.shape;
+                    if (made.shape == keys && made.shape != inputs->q.shape)
+                        like.outputShape = keysLikeQuery(inputs->outputShape, keys, inputs->layout);
+                    return outputLike(like, made.values);
                 };
                 return arranged;
             }};

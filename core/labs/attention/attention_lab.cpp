@@ -13,11 +13,13 @@ void registerAttentionLab(lab::Registry& registry) {
     registry.add(workbench::makeTraffic({forward}));
     registry.add(workbench::makeAccuracy({forward}));
     workbench::registerPages(registry, std::make_shared<const workbench::Operator>(backwardOperator()));
+    workbench::registerPages(registry, std::make_shared<const workbench::Operator>(blockSparseOperator()));
 }
 
 void registerAttentionOperators(workbench::Operators& operators) {
     operators.add(attentionOperator());
     operators.add(backwardOperator());
+    operators.add(blockSparseOperator());
 }
 
 } // namespace warplight::labs

@@ -208,6 +208,7 @@ Operator attentionOperator() {
     };
     op.usefulFlops = [](const Problem& p) { return cpu::usefulFlops(cpuProblem(p)); };
     op.inWords = attentionInWords;
+    op.options = attentionOptions();
     op.lower = "seqLen, heads, headDim or batch";
     for (const cpu::ImplementationInfo& rung : cpu::implementations())
         op.ladder.push_back(onCpu(rung));

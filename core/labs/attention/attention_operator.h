@@ -13,6 +13,8 @@ namespace warplight::labs {
 /// keyHeads, queryLen, keyLen, headDim, scale, causal, and tile (of flash1 and flash2; 0: their own).
 workbench::Operator attentionOperator();
 workbench::Operator backwardOperator();
+/// Softmax over visible blocks of scores alone; further numbers: blockSize, maskHeads, density in percent, pattern.
+workbench::Operator blockSparseOperator();
 
 /// The numbers of a problem of attention from those of the knobs: seqLen and heads stand for queries and keys alike.
 void completeAttention(workbench::Problem& problem);
@@ -26,6 +28,8 @@ std::string attentionInWords(const workbench::Problem& problem);
 /// Knobs and tensors that attention's relatives have as well.
 std::vector<workbench::Knob> attentionKnobs(workbench::Page page);
 std::vector<workbench::TensorSpec> attentionTensors();
+/// Of `compute`: causal and scale.
+std::vector<lab::Parameter> attentionOptions();
 /// Q, K and V of a user in two to four dimensions, BHND or BNHD, with grouped heads.
 workbench::Arrangement attentionArrangement();
 } // namespace warplight::labs

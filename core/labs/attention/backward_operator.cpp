@@ -39,8 +39,9 @@ std::vector<TensorSpec> tensors() {
         if (spec.role == Role::Input)
             all.push_back(std::move(spec));
     const std::vector<std::string> queries = all[0].extents, keys = all[1].extents;
-    all.push_back({"O", Role::Input, queries, 3});
-    TensorSpec lse{"lse", Role::Input, {"batch", "queryHeads", "queryLen"}, 7, "statistics"};
+    all.push_back({"O", Role::Input, queries, 3, "", "Of the forward pass; computed anew where it is not given", false});
+    TensorSpec lse{"lse", Role::Input, {"batch", "queryHeads", "queryLen"}, 7, "statistics",
+                   "Of the forward pass; computed anew where it is not given", false};
     lse.fixed = number::Format::F32;
     all.push_back(lse);
     all.push_back({"dO", Role::Input, queries, 6});
@@ -123,6 +124,38 @@ Implementation onGpu(gpu::BackwardRung rung, const char* title, const char* impr
     return i;
 }
 
+/// Q, K and V as attention has them; O, lse and dO as Q.
+workbench::Arranged arrangeBackward(Tensors& given, const std::map<std::string, std::string>& origin,
+                                    const std::string& layout) {
+    const workbench::Arrangement forward = attentionArrangement();
+    Tensors likeQ;
+    for (const char* name : {"O", "dO"})
+        if (given.contains(name)) {
+            Tensors alone{{"Q", std::move(given[name])}, {"K", given.at("K")}, {"V", given.at("V")}};
+            std::map<std::string, std::string> named = origin;
+            named["Q"] = origin.at(name);
+            forward.in(alone, named, layout);
+            likeQ[name] = std::move(alone["Q"]);
+        }
+    workbench::Arranged arranged = forward.in(given, origin, layout);
+    for (auto& [name, tensor] : likeQ) {
+        if (tensor.shape != given.at("Q").shape)
+            throw InputError(fmt::format("{}: shape {}, expected that of Q, {}", origin.at(name),
+                                         tensor::shapeText(tensor.shape), tensor::shapeText(given.at("Q").shape)));
+        given[name] = std::move(tensor);
+    }
+    if (const auto lse = given.find("lse"); lse != given.end()) {
+        const auto& q = given.at("Q").shape;
+        const std::vector<int64_t> expected{q[0], q[1], q[2]};
+        while (lse->second.shape.size() < expected.size())
+            lse->second.shape.insert(lse->second.shape.begin(), 1);
+        if (lse->second.shape != expected)
+            throw InputError(fmt::format("{}: shape {}, expected {}", origin.at("lse"),
+                                         tensor::shapeText(lse->second.shape), tensor::shapeText(expected)));
+    }
+    return arranged;
+}
+
 } // namespace
 
 Operator backwardOperator() {
@@ -154,6 +187,7 @@ Operator backwardOperator() {
     };
     op.usefulFlops = [](const Problem& p) { return cpu::usefulBackwardFlops(cpuProblem(p)); };
     op.inWords = attentionInWords;
+    op.options = attentionOptions();
     op.lower = "seqLen, heads, headDim or batch";
     for (const auto& rung : cpu::backwardRungs())
         op.ladder.push_back(onCpu(rung));
@@ -165,6 +199,7 @@ Operator backwardOperator() {
     op.frugal = "flash2-bwd";
     op.trafficRatios = {{"standardOverFlash2", "standard-bwd", "flash2-bwd"}};
     op.arrangement = attentionArrangement();
+    op.arrangement->in = arrangeBackward;
     return op;
 }
 

@@ -189,5 +189,7 @@ int main(int argc, char** argv) {
         for (int lab = 0; lab < std::atoi(labs); ++lab)
             for (int page = 0; page < 6; ++page)
                 registry.add(std::make_unique<Page>(lab, page));
-    return cli::runCli(argc, argv, registry);
+    workbench::Operators operators;
+    labs::registerAttentionOperators(operators);
+    return cli::runCli(argc, argv, registry, operators);
 }
