@@ -262,9 +262,15 @@ class FlashRun {
         const int64_t rowBegin = tile * plan.queryTile, keyBegin = block * plan.keyTile, rowBytes = p.headDim * 4;
         std::vector<float> oldMax(state.max, state.max + args.rows), tileMax(static_cast<size_t>(args.rows));
         std::vector<RowUpdate> updates;
+        std::vector<float> scores;
         if (!skipped) {
+            std::vector<float> strip(static_cast<size_t>(args.rows * blockKeys));
             args.trueMax = tileMax.data();
+            args.seenScores = strip.data();
             kernel.flashBlock(args, state);
+            for (int64_t r = 0; r < args.rows; ++r)
+                for (int64_t j = 0; j < args.keys; ++j)
+                    scores.push_back(strip[static_cast<size_t>(r * blockKeys + j)] * static_cast<float>(ln2));
             for (int64_t r = 0; r < args.rows; ++r) {
                 const float before = oldMax[static_cast<size_t>(r)], now = state.max[r];
                 updates.push_back({rowBegin + r,
@@ -283,6 +289,7 @@ class FlashRun {
         visit.keyEnd = keyBegin + args.keys;
         visit.skipped = skipped;
         visit.rows = updates;
+        visit.scores = scores;
         visit.bytesRead = (block == 0 ? args.rows * rowBytes : 0) + (skipped ? 0 : 2 * args.keys * rowBytes);
         visit.bytesWritten = block == plan.keyBlocks - 1 ? args.rows * (rowBytes + (p.lse ? 4 : 0)) : 0;
         execution.observer(visit);
