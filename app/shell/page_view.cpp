@@ -269,7 +269,7 @@ void PageView::arrange() {
             card->setMaximumHeight(QWIDGETSIZE_MAX);
             const bool source = std::holds_alternative<lab::Source>(card->figure().content);
             const bool steps = std::holds_alternative<lab::Steps>(card->figure().content);
-            const bool wide = main || source || steps || std::holds_alternative<lab::Table>(card->figure().content);
+            const bool wide = card == enlarged || main || source || steps || std::holds_alternative<lab::Table>(card->figure().content);
             card->setMinimumHeight(card == enlarged ? (presenting ? 0 : scaled(enlargedHeight))
                                    : source         ? scaled(sourceHeight)
                                                     : heightOf(*card, main && steps   ? scenesHeight

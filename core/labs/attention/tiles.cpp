@@ -147,7 +147,7 @@ class Tiles : public Experiment {
                         walk.kernel)
                   : std::string(
                         "Recorded from the `flash` rung by an observer that it calls after every tile: order, scores, "
-                        "running maximum, sum and bytes are **measured** in this run.")) +
+                        "running maximum and sum are **measured** in this run, the bytes **counted**.")) +
                  "\n\nLeft, memory: the tiles that this step is about are bright. A line means that a tile moves. "
                  "Right, "
                  "the chip: the tile of scores S, and for each of its rows the running maximum m (the tick: what it "
