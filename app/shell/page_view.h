@@ -12,14 +12,14 @@
 
 class QGridLayout;
 class QLabel;
-class QHBoxLayout;
 
 namespace warplight::app {
 
+class FigureBoard;
 class FigureCard;
 class FigureView;
 
-/// The figures of one run: headline numbers on top, the main figure large, supporting ones in a grid below.
+/// The figures of one run: headline numbers on top, the main figure large, supporting ones below.
 class PageView : public QWidget {
     Q_OBJECT
   public:
@@ -55,21 +55,23 @@ class PageView : public QWidget {
   protected:
     void resizeEvent(QResizeEvent* event) override;
     void changeEvent(QEvent* event) override;
+    bool event(QEvent* event) override;
+    bool eventFilter(QObject* object, QEvent* event) override;
 
   private:
     void add(const lab::Figure& figure, uint64_t revision);
     bool update(const lab::RunRecord& record); ///< false: figures are still to be added
-    void arrange();
-    int arrangeMap();
-    int arrangeBelow(FigureCard* main);
+    void arrangeHeadlines();
+    void fitToView();
     void showState();
     void showHead();
     void showOther(int step); ///< the figure after, or before, the one that fills the page
 
     QLabel *title, *sentence, *state, *hint;
-    QHBoxLayout* headlines;
-    QGridLayout* grid;
+    QGridLayout* headlines;
+    FigureBoard* board;
     std::map<std::string, FigureView*> metrics;
+    std::vector<FigureView*> headlineOrder;
     std::vector<FigureCard*> cards; ///< in order of appearance
     QString remark;
     const lab::RunRecord* shown = nullptr; ///< outlives its page
@@ -78,7 +80,6 @@ class PageView : public QWidget {
     FigureCard* enlarged = nullptr;
     bool presenting = false;
     std::string presented; ///< the figure that fills the page; empty: the main one
-    int columns = 0;
 };
 
 } // namespace warplight::app

@@ -369,6 +369,7 @@ void members(auto& v, std::type_identity<RunStarted>) {
     v.need("device", &RunStarted::device);
     v.may("startTime", &RunStarted::startTime);
     v.need("machine", &RunStarted::machine);
+    v.may("colours", &RunStarted::colours);
 }
 
 void members(auto& v, std::type_identity<FigurePut>) {
@@ -482,6 +483,7 @@ void members(auto& v, std::type_identity<Description>) {
     v.may("about", &Description::about);
     v.need("devices", &Description::devices);
     v.need("parameters", &Description::parameters);
+    v.may("colours", &Description::colours);
     v.may("dropFiles", &Description::dropFiles);
 }
 

@@ -1,7 +1,8 @@
 // Flash attention step by step on a small problem: every number is what the real kernel told while it ran.
+#include "core/devices/gpus.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
-#include "core/labs/attention/gpu_rungs.h"
+#include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/tiles_scene.h"
 #include "gpu/virtual/virtual_device.h"
@@ -36,21 +37,28 @@ class Tiles : public Experiment {
             "**flash2** takes all keys for a tile of queries (FlashAttention-2, algorithm 1); **flash1** takes all "
             "queries for a tile of keys, and O goes to memory and back each time.";
         d.devices = {"vgpu", "cpu"};
+        const workbench::Operator attention = attentionOperator();
+        for (const workbench::Implementation& rung : attention.ladder)
+            d.colours[rung.id] = rung.colour;
+        for (const workbench::TensorSpec& tensor : attention.tensors)
+            d.colours["tensor." + tensor.label()] = tensor.colour;
         Parameter dim = Parameter::integer("headDim", "Head dimension", 16, 1, 128,
                                            "Features of the head; up to 32 on the virtual GPU.");
         d.parameters = {
-            onDevice(Parameter::choice("kernel", "Kernel", "flash2",
-                                       {{"flash2", "flash2", "Outer loop over queries."},
-                                        {"flash1", "flash1", "Outer loop over keys."}},
-                                       "Whose walk is recorded."),
-                     "vgpu"),
+            devices::onDevice(Parameter::choice("kernel", "Kernel", "flash2",
+                                                {{"flash2", "flash2", "Outer loop over queries."},
+                                                 {"flash1", "flash1", "Outer loop over keys."}},
+                                                "Whose walk is recorded."),
+                              "vgpu"),
             Parameter::integer("seqLen", "Sequence length", 32, 1, 64, "Rows of Q and keys."),
             dim,
-            onDevice(Parameter::choice("tile", "Tile", "8", {{"8", "8", ""}, {"16", "16", ""}, {"32", "32", ""}},
-                                       "Queries and keys that a tile holds; what the kernels are compiled for."),
-                     "vgpu"),
-            onDevice(Parameter::integer("queryTile", "Query tile", 8, 1, 64, "Rows of Q that a tile holds."), "cpu"),
-            onDevice(Parameter::integer("keyTile", "Key tile", 8, 1, 64, "Keys that a tile holds."), "cpu"),
+            devices::onDevice(
+                Parameter::choice("tile", "Tile", "8", {{"8", "8", ""}, {"16", "16", ""}, {"32", "32", ""}},
+                                  "Queries and keys that a tile holds; what the kernels are compiled for."),
+                "vgpu"),
+            devices::onDevice(Parameter::integer("queryTile", "Query tile", 8, 1, 64, "Rows of Q that a tile holds."),
+                              "cpu"),
+            devices::onDevice(Parameter::integer("keyTile", "Key tile", 8, 1, 64, "Keys that a tile holds."), "cpu"),
             Parameter::flag("causal", "Causal mask", true,
                             "Tiles above the diagonal are skipped: nothing of them is read."),
             Parameter::choice("input", "Input", "gaussian", inputKinds(), "What Q, K and V hold."),

@@ -1,4 +1,4 @@
-#include "core/labs/attention/measured_traffic.h"
+#include "core/workbench/measured_traffic.h"
 
 #include "gpu/cuda/cuda_device.h"
 #include "gpu/cuda/cupti_profiler.h"
@@ -6,7 +6,7 @@
 
 #include <functional>
 
-namespace warplight::labs {
+namespace warplight::workbench {
 
 struct MeasuredTraffic::Counters {
     explicit Counters(const std::string& id) : gpu(cuda::deviceNumber(id)), kernels(gpu) {}
@@ -30,8 +30,8 @@ MeasuredTraffic::~MeasuredTraffic() = default;
 
 const gpu::Device& MeasuredTraffic::device() const { return counters->gpu; }
 
-std::optional<MeasuredBytes> MeasuredTraffic::measure(gpu::AttentionRung rung, const gpu::AttentionShape& shape,
-                                                      const AttentionInputs& inputs, gpu::AttentionOptions options) {
+std::optional<MeasuredBytes> MeasuredTraffic::measure(const Contestant& contestant, const Problem& problem,
+                                                      Tensors& tensors, gpu::LaunchOptions options) {
     if (!why.empty())
         return std::nullopt;
     MeasuredBytes all;
@@ -47,8 +47,7 @@ std::optional<MeasuredBytes> MeasuredTraffic::measure(gpu::AttentionRung rung, c
         all.seconds += m.seconds;
     };
     try {
-        gpu::attentionForward(counters->kernels, rung, shape, inputs.q.data(), inputs.k.data(), inputs.v.data(),
-                              options);
+        contestant.implementation->onGpu(problem, tensors, counters->kernels, options);
     } catch (const cuda::CountersUnavailable& error) {
         why = error.what();
         return std::nullopt;
@@ -56,4 +55,4 @@ std::optional<MeasuredBytes> MeasuredTraffic::measure(gpu::AttentionRung rung, c
     return all;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::workbench

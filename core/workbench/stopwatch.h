@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::workbench {
 
 /// What repeated timing of one call gave, in seconds.
 struct Timing {
@@ -18,4 +18,4 @@ double quantile(const std::vector<double>& sorted, double fraction);
 /// `secondsAtMost` are spent (at least once). The warm-up's time alone decides when one call exceeds the limit.
 Timing timeRepeatedly(const std::function<void()>& work, double secondsAtMost);
 
-} // namespace warplight::labs
+} // namespace warplight::workbench

@@ -1,15 +1,15 @@
 #pragma once
 
-#include "core/labs/attention/gpu_rungs.h"
-#include "core/labs/attention/inputs.h"
+#include "core/workbench/page.h"
+#include "gpu/device.h"
 
 #include <memory>
 #include <optional>
 #include <string>
 
-namespace warplight::labs {
+namespace warplight::workbench {
 
-/// Bytes that an NVIDIA GPU's own counters saw while a rung ran, all of its launches together.
+/// Bytes that an NVIDIA GPU's own counters saw while an implementation ran, all of its launches together.
 struct MeasuredBytes {
     std::optional<double> dram; ///< read and written; nothing on integrated chips
     double l2 = 0, l1 = 0;
@@ -26,9 +26,9 @@ class MeasuredTraffic {
     const gpu::Device& device() const;
     /// Why the counters cannot be read, in a sentence; empty when they can.
     const std::string& unavailable() const { return why; }
-    /// Runs the rung. Nothing when the counters cannot be read (any more).
-    std::optional<MeasuredBytes> measure(gpu::AttentionRung rung, const gpu::AttentionShape& shape,
-                                         const AttentionInputs& inputs, gpu::AttentionOptions options);
+    /// Nothing when the counters cannot be read.
+    std::optional<MeasuredBytes> measure(const Contestant& contestant, const Problem& problem, Tensors& tensors,
+                                         gpu::LaunchOptions options);
 
   private:
     struct Counters;
@@ -36,4 +36,4 @@ class MeasuredTraffic {
     std::string why;
 };
 
-} // namespace warplight::labs
+} // namespace warplight::workbench

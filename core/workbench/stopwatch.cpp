@@ -1,10 +1,10 @@
-#include "core/labs/attention/stopwatch.h"
+#include "core/workbench/stopwatch.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 
-namespace warplight::labs {
+namespace warplight::workbench {
 
 double quantile(const std::vector<double>& sorted, double fraction) {
     const double position = fraction * static_cast<double>(sorted.size() - 1);
@@ -43,4 +43,4 @@ Timing timeRepeatedly(const std::function<void()>& work, double secondsAtMost) {
     return {quantile(sorted, 0.5), quantile(sorted, 0.1), quantile(sorted, 0.9), static_cast<int>(sorted.size())};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::workbench
