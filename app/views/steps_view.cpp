@@ -260,12 +260,17 @@ void StepsView::resizeEvent(QResizeEvent* event) {
 }
 
 void StepsView::render(QPainter& painter, const QRectF& area) const {
-    constexpr double gap = 10, least = 0.4; // a small picture has small type: it is looked at closely, or enlarged
+    constexpr double gap = 10;
     painter.setFont(textFont(14, QFont::Medium));
     painter.setPen(Theme::current().ink);
     QRectF used;
     painter.drawText(area, Qt::AlignTop | Qt::AlignLeft | Qt::TextWordWrap, captionLabel->text(), &used);
-    paintCurrent(painter, area.adjusted(0, used.height() + gap, 0, 0), least);
+    renderScene(painter, area.adjusted(0, used.height() + gap, 0, 0));
+}
+
+void StepsView::renderScene(QPainter& painter, const QRectF& area) const {
+    constexpr double least = 0.4; // a small picture has small type: it is looked at closely, or enlarged
+    paintCurrent(painter, area, least);
 }
 
 } // namespace warplight::app
