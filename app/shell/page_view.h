@@ -78,6 +78,8 @@ class PageView : public QWidget {
     lab::RunId shownKey = 0;
     QTimer more; ///< adds a figure a screen frame while a run streams in
     FigureCard* enlarged = nullptr;
+    bool presenting = false;
+    std::string presented; ///< the figure that fills the page; empty: the main one
 };
 
 } // namespace warplight::app

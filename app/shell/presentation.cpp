@@ -15,15 +15,16 @@
 namespace warplight::app {
 namespace {
 
-// A line of text is at least 1/48 of the height: what a projected slide has with 20 points of 540.
-constexpr double linesOnAScreen = 48, lineHeight = 15.6, leastScale = 1.4, mostScale = 2.6;
+// A letter of the usual size is 1/48 of the height: what a slide of 540 points has with type of 11, less than which
+// nobody reads from the last row.
+constexpr double lettersOnAScreen = 48, usualLetter = 13, leastScale = 1.4, mostScale = 4;
 
 } // namespace
 
 Presentation::Presentation(QWidget* window, PageView* page) : QObject(window), window(window), page(page) {}
 
 double Presentation::scaleFor(int height) {
-    return std::clamp(height / linesOnAScreen / lineHeight, leastScale, mostScale);
+    return std::clamp(height / lettersOnAScreen / usualLetter, leastScale, mostScale);
 }
 
 void Presentation::set(bool begins) {

@@ -17,13 +17,13 @@ using lab::Steps;
 
 QString qt(const std::string& text) { return QString::fromStdString(text); }
 
-/// What fits into a cell: "0.42", "-1.7e+05", "NaN".
-QString shortText(double value) {
+/// What fits into a cell: "0.42", "−1.7e+05", "NaN".
+QString shortText(double value, int decimals) {
     if (std::isnan(value))
         return "NaN";
     if (std::isinf(value))
         return value > 0 ? "∞" : "−∞";
-    return QString::number(value, std::fabs(value) < 100 ? 'f' : 'g', std::fabs(value) < 100 ? 2 : 3);
+    return QString::number(value, std::fabs(value) < 100 ? 'f' : 'g', decimals).replace('-', "−");
 }
 
 struct Range {
@@ -131,9 +131,17 @@ void paintMatrix(QPainter& painter, const QRectF& box, const Steps::Matrix& matr
     const double width = box.width() / static_cast<double>(matrix.cols),
                  height = box.height() / static_cast<double>(matrix.rows);
     const double gap = std::min(width, height) >= 6 ? 1 : 0;
+    // With one or two decimals, as small as can be read; else colours alone.
+    constexpr double leastPixels = 9, widthOfLetter = 0.62;
     QFont font = type.mono(10.5);
-    const QFontMetricsF metrics(font);
-    const bool told = width >= metrics.horizontalAdvance("−0.00") + 5 && height >= metrics.height();
+    int decimals = 2;
+    double pixels = 0;
+    for (; decimals > 0 && pixels < leastPixels; --decimals)
+        pixels = std::min(
+            {static_cast<double>(font.pixelSize()), (width - 4) / (widthOfLetter * (3 + decimals)), height * 0.75});
+    ++decimals;
+    const bool told = pixels >= leastPixels;
+    font.setPixelSize(std::max(1, static_cast<int>(pixels)));
     painter.save();
     painter.setFont(font);
     painter.setRenderHint(QPainter::Antialiasing, false);
@@ -161,7 +169,7 @@ void paintMatrix(QPainter& painter, const QRectF& box, const Steps::Matrix& matr
             }
             if (told) {
                 painter.setPen(inkOn(ground));
-                painter.drawText(cell, Qt::AlignCenter, shortText(value).replace('-', "−"));
+                painter.drawText(cell, Qt::AlignCenter, shortText(value, decimals));
             }
         }
     painter.restore();

@@ -2,11 +2,17 @@
 #include "app/views/scene_paint.h"
 
 #include "app/views/theme.h"
+#include "core/lab/scene_names.h"
 
 #include <QPainterPath>
+#include <QStringList>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace warplight::app {
 namespace {
@@ -45,18 +51,32 @@ QColor fillOf(const Steps::Cell& cell, const Theme& theme) {
     }
 }
 
+/// Pixels a unit in an area, across and down.
+QPointF unitsOf(const QRectF& area, const Steps& steps) {
+    const QPointF units(area.width() / steps.width, area.height() / steps.height);
+    const double smaller = std::min(units.x(), units.y());
+    return steps.stretches ? units : QPointF(smaller, smaller);
+}
+
+QString barTip(const Steps::Step& scene, const Steps::Bars& bars, const Steps::Bars::Bar& bar) {
+    QStringList words{qt(bars.title), qt(lab::rowNameOf(scene, bars, bar.row)),
+                      lab::isPart(bars, bar) ? qt(bar.text) : QString()};
+    words.removeAll(QString());
+    return QString("%1: %2 (%3)")
+        .arg(words.join(" · "),
+             bar.to ? numberText(*bar.to - bar.from, qt(bars.unit), bars.unit.empty() ? "{:.5g}" : "") : qt(bar.text),
+             badgeText(bar.provenance));
+}
+
 /// One scene at one size.
 class ScenePainter {
   public:
     ScenePainter(QPainter& painter, const QRectF& area, const Steps& steps, double leastType)
         : painter(painter),
           area(area),
-          unitX(area.width() / steps.width),
-          unitY(area.height() / steps.height),
-          type{std::clamp(std::min(area.width() / usualWidth, area.height() / usualHeight), leastType, largestType)} {
-        if (!steps.stretches)
-            unitX = unitY = std::min(unitX, unitY);
-    }
+          unitX(unitsOf(area, steps).x()),
+          unitY(unitsOf(area, steps).y()),
+          type{std::clamp(std::min(area.width() / usualWidth, area.height() / usualHeight), leastType, largestType)} {}
 
     void paint(const Steps::Step& scene) {
         for (const auto& region : scene.regions)
@@ -183,7 +203,7 @@ class ScenePainter {
 
     QPainter& painter;
     const QRectF area;
-    double unitX, unitY;
+    const double unitX, unitY;
     const SceneType type;
 };
 
@@ -220,6 +240,42 @@ void paintScene(QPainter& painter, const QRectF& area, const Steps& steps, const
     ScenePainter scenePainter(painter, area, steps, leastType);
     scenePainter.paint(steps.always);
     scenePainter.paint(scene);
+}
+
+QString sceneTip(const QRectF& area, const Steps& steps, const Steps::Step& scene, const QPointF& point) {
+    const QPointF units = unitsOf(area, steps);
+    const double x = (point.x() - area.left()) / units.x(), y = (point.y() - area.top()) / units.y();
+    /// Index of the row or column at `at` of an item that begins at `from`; nothing outside.
+    const auto indexAt = [](double at, double from, double size, int64_t count) -> std::optional<int64_t> {
+        if (!(at >= from) || !(at < from + size) || count <= 0)
+            return {};
+        return std::min(count - 1, static_cast<int64_t>((at - from) / size * static_cast<double>(count)));
+    };
+    const auto called = [](const std::vector<std::string>& names, int64_t index) {
+        return names.empty() ? QString::number(index) : qt(names[static_cast<size_t>(index)]);
+    };
+    for (const auto& matrix : scene.matrices) {
+        const auto row = indexAt(y, matrix.y, matrix.height, matrix.rows),
+                   col = indexAt(x, matrix.x, matrix.width, matrix.cols);
+        if (!row || !col)
+            continue;
+        const auto index = static_cast<uint32_t>(*row * matrix.cols + *col);
+        if (std::find(matrix.absent.begin(), matrix.absent.end(), index) != matrix.absent.end())
+            return {};
+        return QString("%1 · %2, %3: %4 (%5)")
+            .arg(qt(matrix.title), called(matrix.rowNames, *row), called(matrix.colNames, *col),
+                 QString::number(static_cast<double>(matrix.values[index]), 'g', 5), badgeText(matrix.provenance));
+    }
+    for (const auto& bars : scene.bars) {
+        const auto row = indexAt(y, bars.y, bars.height, bars.rows);
+        const double value = bars.minimum + (x - bars.x) / bars.width * (bars.maximum - bars.minimum);
+        if (!row || !(x >= bars.x) || !(x < bars.x + bars.width))
+            continue;
+        for (const auto& bar : bars.bars)
+            if (bar.row == *row && (!lab::isPart(bars, bar) || (bar.to && value >= bar.from && value < *bar.to)))
+                return barTip(scene, bars, bar);
+    }
+    return {};
 }
 
 } // namespace warplight::app

@@ -4,6 +4,7 @@
 
 #include <QPainter>
 #include <QRectF>
+#include <QString>
 
 namespace warplight::app {
 
@@ -11,6 +12,9 @@ namespace warplight::app {
 /// `area` at any size. Type grows with the area; below `leastType` times its usual size it does not shrink with it.
 void paintScene(QPainter& painter, const QRectF& area, const lab::Steps& steps, const lab::Steps::Step& scene,
                 double leastType = 0.85);
+
+/// What the value at a point of that area is, in words: "S = Q₂ K₁ᵀ, 16, 8: −0.42"; empty: there is none.
+QString sceneTip(const QRectF& area, const lab::Steps& steps, const lab::Steps::Step& scene, const QPointF& point);
 
 /// Scenes' values and bars, apart from where they stand (scene_data.cpp).
 struct SceneType {

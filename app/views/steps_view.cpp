@@ -6,11 +6,13 @@
 
 #include <QBoxLayout>
 #include <QEasingCurve>
+#include <QHelpEvent>
 #include <QKeyEvent>
 #include <QLabel>
 #include <QSignalBlocker>
 #include <QSlider>
 #include <QToolButton>
+#include <QToolTip>
 #include <QVBoxLayout>
 #include <cstdint>
 #include <utility>
@@ -27,8 +29,9 @@ constexpr int motionTime = 280;    // ms
 
 class Canvas : public QWidget {
   public:
-    Canvas(QWidget* parent, std::function<void(QPainter&, const QRectF&)> paint)
-        : QWidget(parent), paint(std::move(paint)) {
+    Canvas(QWidget* parent, std::function<void(QPainter&, const QRectF&)> paint,
+           std::function<QString(const QRectF&, const QPointF&)> tip)
+        : QWidget(parent), paint(std::move(paint)), tip(std::move(tip)) {
         setMinimumSize(220, 160);
     }
 
@@ -39,8 +42,17 @@ class Canvas : public QWidget {
         paint(painter, rect());
     }
 
+    bool event(QEvent* event) override {
+        if (event->type() != QEvent::ToolTip)
+            return QWidget::event(event);
+        const auto* help = static_cast<QHelpEvent*>(event);
+        QToolTip::showText(help->globalPos(), tip(rect(), help->pos()), this);
+        return true;
+    }
+
   private:
     std::function<void(QPainter&, const QRectF&)> paint;
+    std::function<QString(const QRectF&, const QPointF&)> tip;
 };
 
 /// Few facts stand in a line below the scene, many beside it.
@@ -68,7 +80,12 @@ QString factsColumn(const lab::Steps::Step& step) {
 
 StepsView::StepsView(QWidget* parent)
     : FigureView(parent),
-      canvas(new Canvas(this, [this](QPainter& p, const QRectF& area) { paintCurrent(p, area, 0.85); })),
+      canvas(new Canvas(
+          this, [this](QPainter& p, const QRectF& area) { paintCurrent(p, area, 0.85); },
+          [this](const QRectF& area, const QPointF& point) {
+              return steps.steps.empty() ? QString()
+                                         : sceneTip(area, steps, steps.steps[static_cast<size_t>(current)], point);
+          })),
       middle(new QBoxLayout(QBoxLayout::TopToBottom)),
       captionLabel(new QLabel(this)),
       facts(new QLabel(this)),
@@ -243,12 +260,17 @@ void StepsView::resizeEvent(QResizeEvent* event) {
 }
 
 void StepsView::render(QPainter& painter, const QRectF& area) const {
-    constexpr double gap = 10, least = 0.4; // a small picture has small type: it is looked at closely, or enlarged
+    constexpr double gap = 10;
     painter.setFont(textFont(14, QFont::Medium));
     painter.setPen(Theme::current().ink);
     QRectF used;
     painter.drawText(area, Qt::AlignTop | Qt::AlignLeft | Qt::TextWordWrap, captionLabel->text(), &used);
-    paintCurrent(painter, area.adjusted(0, used.height() + gap, 0, 0), least);
+    renderScene(painter, area.adjusted(0, used.height() + gap, 0, 0));
+}
+
+void StepsView::renderScene(QPainter& painter, const QRectF& area) const {
+    constexpr double least = 0.4; // a small picture has small type: it is looked at closely, or enlarged
+    paintCurrent(painter, area, least);
 }
 
 } // namespace warplight::app

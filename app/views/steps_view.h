@@ -20,12 +20,12 @@ class StepsView : public FigureView {
     explicit StepsView(QWidget* parent = nullptr);
     void setFigure(const lab::Figure& figure) override;
     void render(QPainter& painter, const QRectF& area) const override;
-    FigureRoom room() const override { return {620, 290, 430, 290, 620}; }
+    FigureRoom room() const override { return {620, 290, 470, 290, 620}; }
 
     int step() const { return current; } ///< from 0
     QString caption() const;
-    /// The scene of the current step, without its words.
-    void renderScene(QPainter& painter, const QRectF& area) const { paintCurrent(painter, area, 0.85); }
+    /// The scene of the current step, without its words, at any size.
+    void renderScene(QPainter& painter, const QRectF& area) const;
 
   public slots:
     void showStep(int step);

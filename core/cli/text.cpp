@@ -1,6 +1,7 @@
 #include "core/cli/text.h"
 
 #include "core/lab/number_text.h"
+#include "core/lab/scene_names.h"
 #include "core/lab/timeline_tracks.h"
 
 #include <algorithm>
@@ -116,7 +117,7 @@ struct Printer {
             for (const auto& fact : steps.steps[i].facts)
                 text += fmt::format("       {}: {} [{}]\n", fact.title, fact.text, name(fact.provenance));
             for (const auto& bars : steps.steps[i].bars)
-                text += barsText(bars);
+                text += barsText(steps.steps[i], bars);
             for (const auto& matrix : steps.steps[i].matrices)
                 text += fmt::format("       {}: {} × {} values [{}]\n", matrix.title, matrix.rows, matrix.cols,
                                     name(matrix.provenance));
@@ -124,17 +125,14 @@ struct Printer {
         return text;
     }
     /// A line: "sum: 16 1.23, 17 2.5 [measured]"; a bar that is one of several in its row with what stands in it.
-    static std::string barsText(const Steps::Bars& bars) {
+    static std::string barsText(const Steps::Step& step, const Steps::Bars& bars) {
         std::string text;
         for (const auto& bar : bars.bars) {
-            const auto inRow =
-                std::count_if(bars.bars.begin(), bars.bars.end(), [&](const auto& b) { return b.row == bar.row; });
-            text += fmt::format("{}{}{}{} [{}]", text.empty() ? "" : ", ",
-                                bars.rowNames.empty() ? "" : bars.rowNames[static_cast<size_t>(bar.row)] + " ",
-                                inRow > 1 && bar.to ? bar.text + " " : "",
-                                bar.to ? numberText(*bar.to - bar.from, bars.unit, bars.unit.empty() ? "{:.4g}" : "")
-                                       : bar.text,
-                                name(bar.provenance));
+            const std::string row = rowNameOf(step, bars, bar.row);
+            const std::string number =
+                bar.to ? numberText(*bar.to - bar.from, bars.unit, bars.unit.empty() ? "{:.4g}" : "") : bar.text;
+            text += fmt::format("{}{}{}{} [{}]", text.empty() ? "" : ", ", row.empty() ? "" : row + " ",
+                                isPart(bars, bar) && bar.to ? bar.text + " " : "", number, name(bar.provenance));
         }
         return fmt::format("       {}: {}\n", bars.title, text);
     }

@@ -1,6 +1,7 @@
 #include "core/lab/figure_csv.h"
 
 #include "core/lab/json_members.h"
+#include "core/lab/scene_names.h"
 
 #include <algorithm>
 #include <cmath>
@@ -115,7 +116,7 @@ struct Writer {
                 line(fact.provenance, fact.title, fact.text);
             for (const auto& bars : step.bars)
                 for (const auto& bar : bars.bars)
-                    line(bar.provenance, barName(bars, bar), bar.to ? number(*bar.to - bar.from) : bar.text);
+                    line(bar.provenance, barName(step, bars, bar), bar.to ? number(*bar.to - bar.from) : bar.text);
             for (const auto& matrix : step.matrices) {
                 std::vector<bool> absent(matrix.values.size());
                 for (const uint32_t c : matrix.absent)
@@ -130,12 +131,11 @@ struct Writer {
     }
 
     /// "sum, row 3 (B)"; a bar that is one of several in its row is called what stands in it.
-    static std::string barName(const Steps::Bars& bars, const Steps::Bars::Bar& bar) {
-        const std::string row = bars.rowNames.empty() ? "" : ", " + bars.rowNames[static_cast<size_t>(bar.row)];
-        const auto inRow =
-            std::count_if(bars.bars.begin(), bars.bars.end(), [&](const auto& b) { return b.row == bar.row; });
-        const std::string part = inRow > 1 && !bar.text.empty() ? ", " + bar.text : "";
-        return fmt::format("{}{}{}{}", bars.title, row, part, bars.unit.empty() ? "" : " (" + bars.unit + ")");
+    static std::string barName(const Steps::Step& step, const Steps::Bars& bars, const Steps::Bars::Bar& bar) {
+        const std::string row = rowNameOf(step, bars, bar.row);
+        return fmt::format("{}{}{}{}", bars.title, row.empty() ? "" : ", " + row,
+                           isPart(bars, bar) && !bar.text.empty() ? ", " + bar.text : "",
+                           bars.unit.empty() ? "" : " (" + bars.unit + ")");
     }
 
     static std::string cellName(const Steps::Matrix& matrix, int64_t cell) {

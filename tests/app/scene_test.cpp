@@ -155,6 +155,23 @@ class SceneTest : public QObject {
         QVERIFY(image.pixelColor(310, 50) != filled);
     }
 
+    void aValueIsToldUnderTheMouse() {
+        lab::Steps steps = twoSteps();
+        steps.width = 10;
+        steps.height = 5;
+        lab::Steps::Step& scene = steps.steps[0];
+        scene.matrices[0].title = "S";
+        scene.bars[0].title = "bytes";
+        scene.bars[0].y = 2;
+        scene.bars[0].unit = "B";
+        const QRectF area(0, 0, 1000, 500);
+        QCOMPARE(sceneTip(area, steps, scene, {50, 50}), QString("S · 0, 0: 1 (measured)"));
+        QCOMPARE(sceneTip(area, steps, scene, {50, 250}), QString("bytes: 2 B (measured)"));
+        QCOMPARE(sceneTip(area, steps, scene, {950, 450}), QString());
+        scene.matrices[0].absent = {0};
+        QCOMPARE(sceneTip(area, steps, scene, {50, 50}), QString());
+    }
+
     void anySizeAndOddNumbersArePainted() {
         const lab::Steps steps = twoSteps();
         QImage image(64, 64, QImage::Format_RGB32);

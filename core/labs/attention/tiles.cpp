@@ -37,6 +37,11 @@ class Tiles : public Experiment {
             "**flash2** takes all keys for a tile of queries (FlashAttention-2, algorithm 1); **flash1** takes all "
             "queries for a tile of keys, and O goes to memory and back each time.";
         d.devices = {"vgpu", "cpu"};
+        const workbench::Operator attention = attentionOperator();
+        for (const workbench::Implementation& rung : attention.ladder)
+            d.colours[rung.id] = rung.colour;
+        for (const workbench::TensorSpec& tensor : attention.tensors)
+            d.colours["tensor." + tensor.label()] = tensor.colour;
         Parameter dim = Parameter::integer("headDim", "Head dimension", 16, 1, 128,
                                            "Features of the head; up to 32 on the virtual GPU.");
         d.parameters = {
@@ -150,7 +155,7 @@ class Tiles : public Experiment {
                         walk.kernel)
                   : std::string(
                         "Recorded from the `flash` rung by an observer that it calls after every tile: order, scores, "
-                        "running maximum, sum and bytes are **measured** in this run.")) +
+                        "running maximum and sum are **measured** in this run, the bytes **counted**.")) +
                  "\n\nLeft, memory: the tiles that this step is about are bright. A line means that a tile moves. "
                  "Right, "
                  "the chip: the tile of scores S, and for each of its rows the running maximum m (the tick: what it "

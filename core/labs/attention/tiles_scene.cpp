@@ -72,7 +72,7 @@ class Scenes {
     explicit Scenes(const TileWalk& walk)
         : walk(walk),
           ranges(walk),
-          largest(static_cast<size_t>(walk.queryTiles() * walk.keyTiles()), std::numeric_limits<float>::quiet_NaN()),
+          largest(static_cast<size_t>(walk.queryTiles() * walk.keyTiles())),
           visited(largest.size()),
           before(static_cast<size_t>(walk.shape.queryLen)) {}
 
@@ -150,9 +150,12 @@ class Scenes {
         behindScores.width = scoresWidth, behindScores.height = dataHeight;
         behindScores.state = CellState::Skipped;
         under.cells.push_back(behindScores);
-        under.labels.push_back({mapLeft + mapSize + 0.4, mapTop + 0.5, "S, tile by tile"});
-        under.labels.push_back({mapLeft + mapSize + 0.4, mapTop + 1.3, "in memory:"});
-        under.labels.push_back({mapLeft + mapSize + 0.4, mapTop + 2.0, "0 B, ever", Steps::Label::Align::Left, true});
+        under.labels.push_back({mapLeft + mapSize + 0.4, mapTop + 0.6, "in memory"});
+        const auto all = walk.movedUpTo(walk.steps.size());
+        const auto scores = all.find("S");
+        const int64_t inMemory = scores == all.end() ? 0 : scores->second.first + scores->second.second;
+        under.labels.push_back({mapLeft + mapSize + 0.4, mapTop + 1.4, fmt::format("{} B, ever", inMemory),
+                                Steps::Label::Align::Left, true});
         return under;
     }
 
@@ -306,6 +309,7 @@ class Scenes {
         map.values = largest;
         map.minimum = ranges.leastScore;
         map.maximum = ranges.mostScore;
+        map.title = "S, tile by tile";
         map.id = "map";
         for (size_t i = 0; i < largest.size(); ++i)
             if (!visited[i])
