@@ -110,7 +110,8 @@ class LayoutTest : public PageFixture {
     void aMapLeavesItsRowToTheOthers() {
         const PlacedFigures placed = placeFigures({chart(), map()}, 1100, 0);
         QVERIFY(placed.cards[1].width() <= placed.cards[1].height());
-        QVERIFY(placed.cards[0].width() > 2 * placed.cards[1].width());
+        QVERIFY(placed.cards[0].width() > placed.cards[1].width());
+        QCOMPARE(placed.cards[0].width() + figureGap + placed.cards[1].width(), 1100);
     }
 
     void theDetailsOfAMapStandBesideIt() {
