@@ -150,7 +150,8 @@ TableView::TableView(QWidget* parent) : FigureView(parent), model(new TableModel
     table->sortByColumn(-1, Qt::AscendingOrder);
     table->verticalHeader()->hide();
     table->verticalHeader()->setDefaultSectionSize(rowHeight);
-    table->verticalHeader()->setMinimumSectionSize(1);
+    for (QHeaderView* header : {table->horizontalHeader(), table->verticalHeader()})
+        header->setMinimumSectionSize(1); // what is measured is enough
     table->horizontalHeader()->setSectionResizeMode(QHeaderView::Interactive);
     table->horizontalHeader()->setHighlightSections(false);
     table->setHorizontalScrollMode(QAbstractItemView::ScrollPerPixel);

@@ -518,7 +518,8 @@ class ViewsTest : public QObject {
         view.setFigure({"m", "", "", "", {}, map});
         view.show();
         QTRY_VERIFY(pixelsOf(view, Theme::current().nonFinite()) > 500);
-        QVERIFY(pixelsOf(view, Theme::current().nonFinite()) < 48 * 48 * 9 / 10); // hatched
+        const int cell = (300 - 42) / 2;                                              // pixels
+        QVERIFY(pixelsOf(view, Theme::current().nonFinite()) < cell * cell * 9 / 10); // hatched
         QVERIFY(pixelsOf(view, Theme::current().ground) > 500);
         QVERIFY(pixelsOf(view, Theme::viridis(0)) > 1000);
     }
