@@ -55,9 +55,9 @@ struct Copy {
     double one, all;
 };
 
-void allreduce(benchmark::State& state, const std::string& algorithm, int ranks, int64_t bytes, tensor::DType type,
+void allreduce(benchmark::State& state, const std::string& algorithm, int ranks, int64_t bytes, number::Format type,
                const Copy& copy) {
-    const int64_t elementBytes = tensor::bytesPerElement(type);
+    const int64_t elementBytes = number::bytes(type);
     const auto schedule = makeSchedule(algorithm, Collective::Allreduce, ranks, bytes / elementBytes);
     // Small numbers of any type: zero bytes would do as well, but not for who looks at them.
     std::vector<std::vector<std::byte>> inputs(static_cast<size_t>(ranks),
@@ -84,11 +84,11 @@ void allreduce(benchmark::State& state, const std::string& algorithm, int ranks,
 }
 
 /// Combining 1 MiB that stays in the second-level cache: bytes of the incoming message a second.
-void reduction(benchmark::State& state, tensor::DType type, Reduction reduction) {
+void reduction(benchmark::State& state, number::Format type, Reduction reduction) {
     const int64_t bytes = 1 << 20;
     std::vector<std::byte> into(bytes, std::byte{0x30}), from(bytes, std::byte{0x30});
     for (auto _ : state) {
-        combine(type, reduction, into.data(), from.data(), bytes / tensor::bytesPerElement(type));
+        combine(type, reduction, into.data(), from.data(), bytes / number::bytes(type));
         benchmark::ClobberMemory();
     }
     state.counters["bytes/s"] =
@@ -106,20 +106,22 @@ int main(int argc, char** argv) {
     fmt::print("memcpy of 64 MiB: {:.2f} GB/s with one thread, {:.2f} GB/s with all {} together\n", copy.one * 1e-9,
                copy.all * 1e-9, threads);
 
-    using tensor::DType;
     for (const auto& algorithm : algorithms())
         for (const int ranks : {2, 4, 8})
             for (const int64_t bytes : {int64_t{4} << 10, int64_t{1} << 20, int64_t{64} << 20})
-                benchmark::RegisterBenchmark(
-                    fmt::format("{}/{}/{}/f32", algorithm.id, ranks, bytes).c_str(),
-                    [=](benchmark::State& state) { allreduce(state, algorithm.id, ranks, bytes, DType::F32, copy); })
+                benchmark::RegisterBenchmark(fmt::format("{}/{}/{}/f32", algorithm.id, ranks, bytes).c_str(),
+                                             [=](benchmark::State& state) {
+                                                 allreduce(state, algorithm.id, ranks, bytes, number::Format::F32,
+                                                           copy);
+                                             })
                     ->UseManualTime()
                     ->Iterations(1)
                     ->Unit(benchmark::kMicrosecond);
-    for (const DType type : {DType::F32, DType::F64, DType::F16, DType::BF16})
+    for (const number::Format type :
+         {number::Format::F32, number::Format::F64, number::Format::F16, number::Format::BF16})
         for (const bool isMax : {false, true})
             benchmark::RegisterBenchmark(
-                fmt::format("combine/{}/{}", tensor::name(type), isMax ? "max" : "sum").c_str(),
+                fmt::format("combine/{}/{}", number::name(type), isMax ? "max" : "sum").c_str(),
                 [=](benchmark::State& state) { reduction(state, type, isMax ? Reduction::Max : Reduction::Sum); });
     benchmark::RunSpecifiedBenchmarks();
 }

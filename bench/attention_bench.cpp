@@ -1,5 +1,5 @@
 // Every rung over sequence length, head dimension and mask:  attention_bench --benchmark_filter=flash/64/.*/full
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
 #include "core/cpu/machine.h"
 #include "core/tensor/random.h"
 

@@ -1,6 +1,6 @@
 // What compare_pytorch.py calls through ctypes.
-#include "core/cpu/attention.h"
-#include "core/cpu/attention_map.h"
+#include "core/cpu/attention/attention.h"
+#include "core/cpu/attention/attention_map.h"
 #include "core/cpu/machine.h"
 
 #include <chrono>

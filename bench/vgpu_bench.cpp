@@ -80,7 +80,7 @@ void attention(gpu::Device& device, const Settings& settings) {
         const gpu::AttentionShape shape{1, 1, 1, decode ? 4 : n, decode ? 64 * n : n, 64, 0.125f, false};
         const std::vector<float> x = gaussians(std::max(shape.queryLen, shape.keyLen) * 64);
         gpu::AttentionOptions options;
-        options.format = rung.halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32;
+        options.format = rung.halfInputs ? number::Format::F16 : number::Format::F32;
         options.threads = 1;
         options.gpu = settings.gpu;
         options.checks = settings.checks;

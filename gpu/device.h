@@ -1,5 +1,7 @@
 #pragma once
 
+#include "gpu/number/format.h"
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -195,12 +197,12 @@ class Module {
 /// Z[b] = scale · X[b] · Y[b], or X[b] · Y[b]ᵀ, for each b of a batch. Row-major and contiguous: X [rows, inner],
 /// Y [inner, columns] (transposed: [columns, inner]), Z [rows, columns]; one matrix after the other.
 struct MatrixProduct {
-    enum class Number { F32, F16, BF16 };
     uint64_t x = 0, y = 0, z = 0;
     int64_t batch = 1, rows = 0, columns = 0, inner = 0;
     bool transposed = false;
     float scale = 1;
-    Number inputs = Number::F32, output = Number::F32; ///< sums are f32 always
+    number::Format inputs = number::Format::F32,
+                   output = number::Format::F32; ///< f32, f16 or bf16; sums are f32 always
 };
 
 /// Matrix products by the GPU vendor's own library.

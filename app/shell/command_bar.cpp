@@ -39,22 +39,17 @@ void CommandBar::addYielding(QPushButton* button, QAction* action) {
 void CommandBar::addSpace() { row->addStretch(); }
 void CommandBar::addMenu() { row->addWidget(more); }
 
-void CommandBar::setReduced(bool on) {
-    reduced = on;
-    fit();
-}
-
 int CommandBar::neededWidth(size_t commands) const {
     int width = 2 * sideMargin;
     for (const QWidget* widget : lasting)
         width += std::max(widget->minimumWidth(), widget->sizeHint().width()) + gap;
     for (size_t i = 0; i < commands; ++i)
         width += yielding[i].button->sizeHint().width() + gap;
-    return commands < yielding.size() && !reduced ? width + more->sizeHint().width() + gap : width;
+    return commands < yielding.size() ? width + more->sizeHint().width() + gap : width;
 }
 
 void CommandBar::fit() {
-    size_t shown = reduced ? 0 : yielding.size();
+    size_t shown = yielding.size();
     while (shown > 0 && neededWidth(shown) > width())
         --shown;
     menu->clear();
@@ -63,7 +58,7 @@ void CommandBar::fit() {
         if (i >= shown)
             menu->addAction(yielding[i].action);
     }
-    more->setVisible(!reduced && shown < yielding.size());
+    more->setVisible(shown < yielding.size());
 }
 
 QSize CommandBar::minimumSizeHint() const { return {neededWidth(0), QFrame::minimumSizeHint().height()}; }

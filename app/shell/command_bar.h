@@ -23,8 +23,6 @@ class CommandBar : public QFrame {
     void addSpace();
     /// Behind all that was added before; what is added then stands right of it.
     void addMenu();
-    /// While something is presented, commands that yield are away.
-    void setReduced(bool reduced);
 
     QSize minimumSizeHint() const override;
 
@@ -45,7 +43,6 @@ class CommandBar : public QFrame {
     std::vector<Command> yielding;
     QPushButton* more;
     QMenu* menu;
-    bool reduced = false;
 };
 
 } // namespace warplight::app

@@ -7,9 +7,11 @@
 #include "app/shell/navigation.h"
 #include "app/shell/page_remark.h"
 #include "app/shell/page_view.h"
+#include "app/shell/presentation.h"
 #include "app/shell/run_controller.h"
 #include "app/shell/settings_form.h"
 #include "app/shell/wrapped_text.h"
+#include "app/views/scene_motion.h"
 #include "app/views/theme.h"
 #include "core/lab/session.h"
 
@@ -25,13 +27,13 @@
 #include <QSettings>
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 #include <utility>
 
 namespace warplight::app {
 namespace {
 
-constexpr double presentationScale = 1.4;
 constexpr qsizetype longestSentence = 1000; // of the banner
 
 QString qt(const std::string& text) { return QString::fromStdString(text); }
@@ -60,6 +62,12 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
         if (followsSystem && dark != Theme::current().dark)
             Theme::setCurrent(dark ? Theme::darkTheme() : Theme::lightTheme());
     });
+    connect(&systemTheme, &SystemTheme::motionPreferred, this, [](bool moves) {
+        if (!QSettings().contains("motion"))
+            setMotionWanted(moves);
+    });
+    setMotionWanted(QSettings().value("motion", "on").toString() != "off");
+    systemTheme.askMotion();
     connect(device, &QComboBox::activated, this, [this] { chosenDevice = device->currentData().toString(); });
     connect(device, &QComboBox::currentIndexChanged, this, [this] {
         settings->setDevice(device->currentData().toString().toStdString());
@@ -75,6 +83,8 @@ MainWindow::~MainWindow() = default;
 
 void MainWindow::engineReady() {
     if (navigation->isEmpty()) {
+        for (const lab::Description& description : client.experiments())
+            Theme::keepColours(description.colours);
         navigation->setPages(client.experiments());
         if (experiment.isEmpty())
             showExperiment(navigation->firstPage());
@@ -260,6 +270,12 @@ void MainWindow::togglePin() {
                                             : tr("Comparing ended."));
 }
 
+void MainWindow::toggleMotion() {
+    setMotionWanted(!motionWanted());
+    QSettings().setValue("motion", motionWanted() ? "on" : "off");
+    status->setText(motionWanted() ? tr("Players show how things move.") : tr("Players change without motion."));
+}
+
 void MainWindow::followSystemTheme() {
     followsSystem = true;
     QSettings().remove("theme");
@@ -273,19 +289,29 @@ void MainWindow::toggleTheme() {
 }
 
 void MainWindow::togglePresentation() {
-    const bool on = !besides.front()->isHidden();
-    const auto scaleType = [on] {
-        setUiScale(on ? presentationScale : 1);
+    const bool on = !presentation->isOn();
+    const auto scaleType = [&] {
+        setUiScale(on ? Presentation::scaleFor(height()) : 1);
         Theme::setCurrent(Theme::current());
     };
     if (!on) // what comes back must find small type, or it widens the window
         scaleType();
     for (QWidget* widget : besides)
         widget->setVisible(!on);
-    bar->setReduced(on);
+    presentation->set(on);
     if (on)
         scaleType();
     showPage(); // figures take their sizes anew
+}
+
+/// On another screen, type has another size.
+void MainWindow::resizeEvent(QResizeEvent* event) {
+    QMainWindow::resizeEvent(event);
+    if (!presentation || !presentation->isOn() || std::fabs(Presentation::scaleFor(height()) / uiScale() - 1) < 0.05)
+        return;
+    setUiScale(Presentation::scaleFor(height()));
+    Theme::setCurrent(Theme::current());
+    showPage();
 }
 
 void MainWindow::openPalette() {

@@ -25,6 +25,7 @@ namespace warplight::app {
 class CommandBar;
 class Navigation;
 class PageView;
+class Presentation;
 class ReportWriter;
 class RunController;
 class SettingsForm;
@@ -66,8 +67,9 @@ class MainWindow : public QMainWindow {
     void stop();
     void togglePin();
     void toggleTheme();
+    void toggleMotion();       ///< of players, from one step to the next
     void followSystemTheme();  ///< now and whenever it changes, until a theme is chosen
-    void togglePresentation(); ///< larger type, nothing but the page
+    void togglePresentation(); ///< in front of a room: larger type, nothing but one figure
     void openPalette();
 
   signals:
@@ -76,6 +78,7 @@ class MainWindow : public QMainWindow {
   protected:
     void dragEnterEvent(QDragEnterEvent* event) override;
     void dropEvent(QDropEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
   private:
     void buildActions();
@@ -118,6 +121,7 @@ class MainWindow : public QMainWindow {
     Navigation* navigation;
     QScrollArea* scroll;
     PageView* pageView;
+    Presentation* presentation = nullptr;
     SettingsForm* settings;
     WrappedText* about;
     QLabel *status, *reading, *banner, *frameTime;

@@ -4,6 +4,7 @@
 #include "app/shell/main_window.h"
 #include "app/shell/navigation.h"
 #include "app/shell/page_view.h"
+#include "app/shell/presentation.h"
 #include "app/shell/settings_form.h"
 #include "app/shell/wrapped_text.h"
 #include "app/views/theme.h"
@@ -54,6 +55,7 @@ void MainWindow::buildActions() {
     });
     themeAction = make(tr("Light or dark"), QKeySequence("Ctrl+T"), [this] { toggleTheme(); });
     make(tr("Follow the system's theme"), {}, [this] { followSystemTheme(); });
+    make(tr("Motion on or off"), {}, [this] { toggleMotion(); });
     paletteAction = make(tr("Search commands"), QKeySequence("Ctrl+K"), [this] { openPalette(); });
     fullScreenAction =
         make(tr("Full screen"), QKeySequence("F11"), [this] { isFullScreen() ? showNormal() : showFullScreen(); });
@@ -123,6 +125,9 @@ void MainWindow::buildLayout() {
     leftLayout->addWidget(navigation);
 
     pageView = new PageView(this);
+    presentation = new Presentation(this, pageView);
+    connect(presentation, &Presentation::endWanted, this, &MainWindow::togglePresentation);
+    connect(pageView, &PageView::presentationEnded, this, &MainWindow::togglePresentation);
     scroll = new QScrollArea(this);
     scroll->setWidgetResizable(true);
     scroll->setFrameShape(QFrame::NoFrame);
@@ -184,7 +189,7 @@ void MainWindow::buildLayout() {
     frameTime->hide();
     footLayout->addWidget(reading);
     footLayout->addWidget(frameTime);
-    besides = {left, right, foot};
+    besides.insert(besides.end(), {bar, left, right, foot});
 
     auto* body = new QHBoxLayout;
     body->setSpacing(1);

@@ -3,6 +3,7 @@
 #include "app/shell/figure_board.h"
 #include "app/shell/figure_card.h"
 #include "app/shell/page_layout.h"
+#include "app/views/steps_view.h"
 #include "app/views/theme.h"
 
 #include <QAbstractScrollArea>
@@ -31,6 +32,7 @@ PageView::PageView(QWidget* parent)
       title(new QLabel(this)),
       sentence(new QLabel(this)),
       state(new QLabel(this)),
+      hint(new QLabel(this)),
       headlines(new QGridLayout),
       board(new FigureBoard(this)) {
     setObjectName("page");
@@ -54,6 +56,12 @@ PageView::PageView(QWidget* parent)
     layout->addWidget(state);
     layout->addLayout(headlines);
     layout->addWidget(board, 1);
+    hint->setObjectName("muted");
+    hint->setAlignment(Qt::AlignRight);
+    hint->setTextInteractionFlags(Qt::LinksAccessibleByMouse);
+    hint->hide();
+    layout->addWidget(hint);
+    connect(hint, &QLabel::linkActivated, this, &PageView::presentationEnded);
 }
 
 void PageView::setDescription(const QString& titleText, const QString& sentenceText) {
@@ -63,7 +71,10 @@ void PageView::setDescription(const QString& titleText, const QString& sentenceT
 
 void PageView::showRecord(const lab::RunRecord* record, lab::RunId key) {
     // One of them may be what a press, a drag or a key just now goes to: they go when that event is over.
+    std::map<std::string, int> steps; // of the same run, in larger type: players stay where they are
     for (FigureCard* card : cards) {
+        if (const auto* player = qobject_cast<StepsView*>(card->view()); player && record == shown && key == shownKey)
+            steps[card->figure().id] = player->step();
         disconnect(card->view(), nullptr, this, nullptr); // what is open on it may still want its numbers
         card->retire();
     }
@@ -80,6 +91,9 @@ void PageView::showRecord(const lab::RunRecord* record, lab::RunId key) {
     shownKey = key;
     more.stop();
     refresh();
+    for (const auto& [id, step] : steps)
+        if (auto* player = qobject_cast<StepsView*>(view(id)))
+            player->showStep(step);
     if (record)
         for (const auto& [place, tile] : record->tiles())
             addTile(tile);
@@ -112,9 +126,10 @@ bool PageView::update(const lab::RunRecord& record) {
             complete = false;
         }
     }
-    if (added > 0)
+    if (added > 0) {
         board->setCards(cards, enlarged);
-    else if (grown) // a table has more rows
+        showHead();
+    } else if (grown) // a table has more rows
         board->arrange();
     return complete;
 }
@@ -156,7 +171,9 @@ void PageView::add(const lab::Figure& figure, uint64_t revision) {
         if (std::find(cards.begin(), cards.end(), card) == cards.end())
             return;
         enlarged = enlarged == card ? nullptr : card;
+        presented = card->figure().id;
         board->setCards(cards, enlarged);
+        showHead();
     });
     const FigureView* view = card->view();
     connect(view, &FigureView::statusText, this, &PageView::statusText);
@@ -168,6 +185,66 @@ void PageView::add(const lab::Figure& figure, uint64_t revision) {
             [this, id](qint64 row, qint64 col) { emit probeWanted(id, row, col); });
     connect(view, &FigureView::selected, this, [this, id](qint64 row, qint64 col) { emit selected(id, row, col); });
     cards.push_back(card);
+    if (presenting && !enlarged &&
+        (presented.empty() ? figure.place == lab::Figure::Place::Main : presented == figure.id))
+        enlarged = card;
+}
+
+void PageView::setPresenting(bool on) {
+    presenting = on;
+    presented.clear();
+    enlarged = nullptr;
+    showHead();
+}
+
+/// A figure that fills the page stands alone on it; a hint says how to go on.
+void PageView::showHead() {
+    const bool alone = presenting && enlarged;
+    title->setVisible(!alone);
+    sentence->setVisible(!alone);
+    for (const auto& [id, metric] : metrics)
+        metric->setVisible(!alone);
+    hint->setVisible(presenting);
+    fitToView();
+    hint->setText(tr("← → or a clicker: step &nbsp; space: play &nbsp; ↑ ↓: another figure &nbsp; <a href='end' "
+                     "style='color:%1'>F5: end</a>")
+                      .arg(Theme::current().muted.name()));
+}
+
+void PageView::showOther(int step) {
+    const auto at = std::find(cards.begin(), cards.end(), enlarged);
+    if (cards.empty())
+        return;
+    const auto count = static_cast<int>(cards.size());
+    const int now = at == cards.end() ? (step > 0 ? -1 : 0) : static_cast<int>(at - cards.begin());
+    enlarged = cards[static_cast<size_t>((now + step + count) % count)];
+    presented = enlarged->figure().id;
+    board->setCards(cards, enlarged);
+    showHead();
+}
+
+bool PageView::takePresentationKey(int key, bool repeated) {
+    auto* player = enlarged ? qobject_cast<StepsView*>(enlarged->view()) : nullptr;
+    if (!enlarged) // all figures are there: the first that plays does
+        for (FigureCard* card : cards)
+            if (!player)
+                player = qobject_cast<StepsView*>(card->view());
+    switch (key) {
+    case Qt::Key_Up:
+    case Qt::Key_Down:
+        showOther(key == Qt::Key_Down ? 1 : -1);
+        return true;
+    case Qt::Key_Left:
+    case Qt::Key_PageUp:
+    case Qt::Key_Right:
+    case Qt::Key_PageDown:
+        if (!player) {
+            showOther(key == Qt::Key_Right || key == Qt::Key_PageDown ? 1 : -1);
+            return true;
+        }
+        break;
+    }
+    return player && player->takeKey(key, repeated);
 }
 
 /// Side by side in equal columns; in two rows where the page is too narrow for all of them.
@@ -229,7 +306,8 @@ void PageView::fitToView() {
     QMargins margins = layout()->contentsMargins();
     margins.setRight(sideMargin + (bar > 0 ? 0 : usual));
     layout()->setContentsMargins(margins);
-    board->setViewHeight(view ? view->height() : height());
+    const int below = presenting ? hint->sizeHint().height() + figureGap : 0;
+    board->setViewHeight((view ? view->height() : height()) - below);
 }
 
 bool PageView::event(QEvent* event) {

@@ -32,6 +32,10 @@ class PageView : public QWidget {
     void refresh();
     void setRemark(const QString& sentences); ///< above the figures: what they are, what became of a newer run
     void setPinned(const lab::RunRecord* record, const QString& name);
+    /// In front of a room: one figure fills the page, at first the main one.
+    void setPresenting(bool on);
+    /// What a key does then, wherever the focus is: plays the figure, or shows another. False: nothing.
+    bool takePresentationKey(int key, bool repeated);
     lab::RunId shownRun() const { return shownKey; }
     FigureView* view(const std::string& figure) const; ///< null if there is none
     void addTile(const lab::TilePut& tile);            ///< of a lazy heat map of this page
@@ -46,6 +50,7 @@ class PageView : public QWidget {
     void csvWanted(warplight::lab::RunId run, const QString& figure, const QString& file);
     void traceWanted(warplight::lab::RunId run, const QString& figure, const QString& file);
     void statusText(const QString& text);
+    void presentationEnded(); ///< somebody has clicked on the hint
 
   protected:
     void resizeEvent(QResizeEvent* event) override;
@@ -59,8 +64,10 @@ class PageView : public QWidget {
     void arrangeHeadlines();
     void fitToView();
     void showState();
+    void showHead();
+    void showOther(int step); ///< the figure after, or before, the one that fills the page
 
-    QLabel *title, *sentence, *state;
+    QLabel *title, *sentence, *state, *hint;
     QGridLayout* headlines;
     FigureBoard* board;
     std::map<std::string, FigureView*> metrics;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr double axisHeight = 26, legendRow = 22, headingHeight = 22, legendSwatch = 10;
 constexpr double usualLane = 26, fewLanes = 160, generousLane = 44, widestLane = 64, tickDistance = 110;
+constexpr double pale = 0.5, comparisonHeight = 22; ///< opacity of a compared run; the row of words about it
 constexpr int shades = 8; ///< of how busy a pixel is: neighbours that look the same become one rectangle
 
 QRgb mix(QRgb a, QRgb b, double share) {
@@ -82,6 +83,7 @@ QRectF TimelineView::chartIn(const QRectF& whole) const {
 }
 
 TimelineView::Rows TimelineView::rowsFor(double height, double narrowest) const {
+    constexpr double share = 0.45; // of a lane's height that a compared run's has
     double lanes = 0, headings = 0;
     const auto isHeading = [this](size_t track) {
         const auto& group = timeline.tracks[track].group;
@@ -90,6 +92,9 @@ TimelineView::Rows TimelineView::rowsFor(double height, double narrowest) const 
     for (size_t t = 0; t < index.tracks().size(); ++t) {
         lanes += static_cast<double>(index.tracks()[t].lanes.size());
         headings += isHeading(t);
+        if (pinned && pinned->trackOf[t] >= 0)
+            lanes += share *
+                     static_cast<double>(pinned->index.tracks()[static_cast<size_t>(pinned->trackOf[t])].lanes.size());
     }
     const double tracks = static_cast<double>(index.tracks().size());
     const double heading = headingHeight * uiScale();
@@ -102,8 +107,14 @@ TimelineView::Rows TimelineView::rowsFor(double height, double narrowest) const 
     for (size_t t = 0; t < index.tracks().size(); ++t) {
         const bool first = isHeading(t);
         result.height += first ? heading : 0;
-        result.rows.push_back({t, result.height, laneHeight, first});
-        result.height += laneHeight * static_cast<double>(index.tracks()[t].lanes.size()) + gap;
+        const double height = laneHeight * static_cast<double>(index.tracks()[t].lanes.size());
+        const int theirs = pinned ? pinned->trackOf[t] : -1;
+        result.rows.push_back(
+            {t, result.height, laneHeight, first, result.height + height, share * laneHeight, theirs});
+        result.height += height + gap;
+        if (theirs >= 0)
+            result.height += share * laneHeight *
+                             static_cast<double>(pinned->index.tracks()[static_cast<size_t>(theirs)].lanes.size());
     }
     return result;
 }
@@ -126,16 +137,62 @@ void TimelineView::paint(QPainter& painter, const QRectF& whole, const Rows& row
                              chart.top() + row.top - scrolled + row.laneHeight * static_cast<double>(lane),
                              chart.width(), row.laneHeight);
             if (box.bottom() > chart.top() && box.top() < chart.bottom())
-                paintLane(painter, lanes[lane], box.intersected(chart).adjusted(0, 0, 0, lanes.size() > 1 ? -0.5 : 0),
-                          grain);
+                paintLane(painter, timeline, colours, lanes[lane],
+                          box.intersected(chart).adjusted(0, 0, 0, lanes.size() > 1 ? -0.5 : 0), grain);
         }
+        if (row.pinned < 0)
+            continue;
+        painter.save();
+        painter.setOpacity(pale);
+        const auto& theirs = pinned->index.tracks()[static_cast<size_t>(row.pinned)].lanes;
+        for (size_t lane = 0; lane < theirs.size(); ++lane) {
+            const QRectF box(chart.left(),
+                             chart.top() + row.pinnedTop - scrolled + row.pinnedHeight * static_cast<double>(lane) + 1,
+                             chart.width(), row.pinnedHeight - 1);
+            if (box.bottom() > chart.top() && box.top() < chart.bottom())
+                paintLane(painter, pinned->timeline, pinned->colours, theirs[lane], box.intersected(chart), grain);
+        }
+        painter.restore();
     }
+    paintEnds(painter, chart);
     paintLabels(painter, whole, rows, scrolled);
     paintLegend(painter, whole);
 }
 
-void TimelineView::paintLane(QPainter& painter, const TimelineIndex::Lane& lane, const QRectF& box,
-                             double grain) const {
+QRectF TimelineView::besideComparison(const QRectF& whole) const {
+    return whole.adjusted(0, 0, 0, pinned ? -comparisonHeight * uiScale() : 0);
+}
+
+/// The sentence about two runs, in the row below everything else.
+void TimelineView::paintComparison(QPainter& painter, const QRectF& whole) const {
+    if (!pinned)
+        return;
+    const QFont font = textFont(11.5);
+    const double height = comparisonHeight * uiScale();
+    const QRectF row(whole.left(), whole.bottom() - height, whole.width(), height);
+    painter.setFont(font);
+    painter.setPen(Theme::current().ink);
+    painter.drawText(row, Qt::AlignCenter, QFontMetricsF(font).elidedText(comparison(), Qt::ElideRight, row.width()));
+}
+
+/// Where each of two runs ends: what the comparison is about.
+void TimelineView::paintEnds(QPainter& painter, const QRectF& chart) const {
+    if (!pinned || pinned->timeline.spans.empty())
+        return;
+    const Theme& theme = Theme::current();
+    const auto line = [&](double time, const QColor& colour, Qt::PenStyle style) {
+        if (time < from || time > to)
+            return;
+        const double x = std::round(chart.left() + (time - from) / (to - from) * chart.width()) + 0.5;
+        painter.setPen(QPen(colour, 1, style));
+        painter.drawLine(QPointF(x, chart.top()), QPointF(x, chart.bottom()));
+    };
+    line(index.last(), theme.ink, Qt::SolidLine);
+    line(pinned->index.last(), theme.ink, Qt::DashLine);
+}
+
+void TimelineView::paintLane(QPainter& painter, const lab::Timeline& of, const std::vector<QColor>& palette,
+                             const TimelineIndex::Lane& lane, const QRectF& box, double grain) const {
     const QRgb ground = Theme::current().panel.rgb();
     const double perPixel = (to - from) / box.width();
     const auto xOf = [&](double time) { return box.left() + (time - from) / perPixel; };
@@ -144,7 +201,7 @@ void TimelineView::paintLane(QPainter& painter, const TimelineIndex::Lane& lane,
     for (size_t i = lane.firstEndingAfter(from); i < lane.begin.size() && lane.begin[i] < to;) {
         const double left = std::max(xOf(lane.begin[i]), box.left()), right = std::min(xOf(lane.end[i]), box.right());
         if (right - left >= 1) {
-            paintSpan(painter, timeline.spans[lane.span[i]], colours[lane.colour[i]],
+            paintSpan(painter, of.spans[lane.span[i]], palette[lane.colour[i]],
                       QRectF(left, box.top(), right - left, box.height()));
             ++i;
             continue;
@@ -155,7 +212,7 @@ void TimelineView::paintLane(QPainter& painter, const TimelineIndex::Lane& lane,
         const MergedPixel merged =
             mergePixel(lane, i, from + (pixel + grain - box.left()) * perPixel, grain * perPixel);
         const double shade = std::max(2.0, std::round(merged.busy * shades)) / shades; // a lone span is still seen
-        strip.add(pixel, mix(ground, colours[merged.colour].rgb(), shade));
+        strip.add(pixel, mix(ground, palette[merged.colour].rgb(), shade));
         i = std::max(i + 1, merged.next);
     }
 }

@@ -1,6 +1,6 @@
 #include "core/cli/compute_command.h"
 
-#include "core/cpu/attention_memory.h"
+#include "core/cpu/attention/attention_memory.h"
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/labs/attention/tensors.h"
@@ -21,26 +21,24 @@
 namespace warplight::cli {
 namespace {
 
-using tensor::DType;
-
-DType dtypeByName(const std::string& name) {
-    for (const DType dtype : {DType::F32, DType::F16, DType::BF16})
-        if (tensor::name(dtype) == name)
+number::Format dtypeByName(const std::string& name) {
+    for (const number::Format dtype : {number::Format::F32, number::Format::F16, number::Format::BF16})
+        if (number::name(dtype) == name)
             return dtype;
     throw InputError(fmt::format("--dtype {}: expected f32, f16 or bf16", echoed(name)));
 }
 
 /// What Q's file holds, as far as O can be written so; everything else becomes f32.
-DType dtypeLike(const std::string& spec) {
-    const DType stored = formats::tensorEntry(spec).dtype;
-    return stored == DType::F16 || stored == DType::BF16 ? stored : DType::F32;
+number::Format dtypeLike(const std::string& spec) {
+    const number::Format stored = formats::tensorEntry(spec).dtype;
+    return stored == number::Format::F16 || stored == number::Format::BF16 ? stored : number::Format::F32;
 }
 
-void roundTo(DType dtype, tensor::Tensor& tensor) {
+void roundTo(number::Format dtype, tensor::Tensor& tensor) {
     for (float& x : tensor.values)
-        x = dtype == DType::F16    ? number::f16ToFloat(number::floatToF16(x))
-            : dtype == DType::BF16 ? number::bf16ToFloat(number::floatToBf16(x))
-                                   : x;
+        x = dtype == number::Format::F16    ? number::f16ToFloat(number::floatToF16(x))
+            : dtype == number::Format::BF16 ? number::bf16ToFloat(number::floatToBf16(x))
+                                            : x;
 }
 
 } // namespace
@@ -92,16 +90,16 @@ std::unique_ptr<gpu::Device> gpuNamed(const std::string& id) {
     return std::make_unique<cuda::CudaDevice>(cuda::deviceNumber(id));
 }
 
-void onGpu(const ComputeOptions& options, DType dtype, cpu::AttentionProblem& problem) {
-    const std::string best = dtype == DType::F32 ? "flash2" : "flash2-mma";
+void onGpu(const ComputeOptions& options, number::Format dtype, cpu::AttentionProblem& problem) {
+    const std::string best = dtype == number::Format::F32 ? "flash2" : "flash2-mma";
     const gpu::AttentionRung rung =
         gpu::attentionRungByName(options.implementation.empty() ? best : options.implementation);
     gpu::AttentionOptions how;
     how.threads = options.threads;
     if (gpu::info(rung).halfInputs || gpu::info(rung).anyInputs)
-        how.format = dtype == DType::BF16  ? gpu::NumberFormat::BF16
-                     : dtype == DType::F16 ? gpu::NumberFormat::F16
-                                           : gpu::NumberFormat::F32;
+        how.format = dtype == number::Format::BF16  ? number::Format::BF16
+                     : dtype == number::Format::F16 ? number::Format::F16
+                                                    : number::Format::F32;
     const gpu::AttentionShape shape{problem.batch,  problem.queryHeads, problem.keyHeads, problem.queryLen,
                                     problem.keyLen, problem.headDim,    problem.scale,    problem.causal};
     const auto device = gpuNamed(options.device);
@@ -122,13 +120,13 @@ void computeAttention(const ComputeOptions& options) {
             gpu::attentionRungByName(options.implementation);
     }
     const labs::Layout layout = labs::layoutByName(options.layout);
-    std::vector<formats::OutputTensor> outputs{{options.o, {"o", {}, DType::F32}}};
+    std::vector<formats::OutputTensor> outputs{{options.o, {"o", {}, number::Format::F32}}};
     if (!options.lse.empty())
-        outputs.push_back({options.lse, {"lse", {}, DType::F32}});
+        outputs.push_back({options.lse, {"lse", {}, number::Format::F32}});
     formats::checkOutputs(outputs);
     tensor::Tensor q = formats::loadTensor(options.q), k = formats::loadTensor(options.k),
                    v = formats::loadTensor(options.v);
-    const DType dtype = options.dtype.empty() ? dtypeLike(options.q) : dtypeByName(options.dtype);
+    const number::Format dtype = options.dtype.empty() ? dtypeLike(options.q) : dtypeByName(options.dtype);
     for (tensor::Tensor* input : {&q, &k, &v})
         roundTo(dtype, *input);
     const labs::AttentionTensors inputs = labs::arrangeAttention(
@@ -151,7 +149,7 @@ void computeAttention(const ComputeOptions& options) {
         onGpu(options, dtype, problem);
     outputs.front().tensor = {"o", labs::outputLike(inputs, o), dtype};
     if (!options.lse.empty())
-        outputs.back().tensor = {"lse", labs::rowsLike(inputs, lse), DType::F32};
+        outputs.back().tensor = {"lse", labs::rowsLike(inputs, lse), number::Format::F32};
     formats::saveTensors(outputs);
 }
 

@@ -115,8 +115,28 @@ struct Printer {
             text += fmt::format("{:3}. {}\n", i + 1, steps.steps[i].caption);
             for (const auto& fact : steps.steps[i].facts)
                 text += fmt::format("       {}: {} [{}]\n", fact.title, fact.text, name(fact.provenance));
+            for (const auto& bars : steps.steps[i].bars)
+                text += barsText(bars);
+            for (const auto& matrix : steps.steps[i].matrices)
+                text += fmt::format("       {}: {} × {} values [{}]\n", matrix.title, matrix.rows, matrix.cols,
+                                    name(matrix.provenance));
         }
         return text;
+    }
+    /// A line: "sum: 16 1.23, 17 2.5 [measured]"; a bar that is one of several in its row with what stands in it.
+    static std::string barsText(const Steps::Bars& bars) {
+        std::string text;
+        for (const auto& bar : bars.bars) {
+            const auto inRow =
+                std::count_if(bars.bars.begin(), bars.bars.end(), [&](const auto& b) { return b.row == bar.row; });
+            text += fmt::format("{}{}{}{} [{}]", text.empty() ? "" : ", ",
+                                bars.rowNames.empty() ? "" : bars.rowNames[static_cast<size_t>(bar.row)] + " ",
+                                inRow > 1 && bar.to ? bar.text + " " : "",
+                                bar.to ? numberText(*bar.to - bar.from, bars.unit, bars.unit.empty() ? "{:.4g}" : "")
+                                       : bar.text,
+                                name(bar.provenance));
+        }
+        return fmt::format("       {}: {}\n", bars.title, text);
     }
     std::string operator()(const Source& source) const {
         std::string text;

@@ -59,7 +59,7 @@ class RankRun {
           vector(vector),
           log(log),
           cancel(cancel),
-          elementBytes(tensor::bytesPerElement(call.type)) {}
+          elementBytes(number::bytes(call.type)) {}
 
     void run(int64_t index) {
         call.schedule->step(transport.rank(), index, step);
@@ -167,7 +167,7 @@ class RankRun {
 void runRank(const CollectiveCall& call, Transport& transport, std::span<std::byte> vector, RankLog* log,
              const StepObserver& observe, const std::atomic<bool>* cancel) {
     const Schedule& schedule = *call.schedule;
-    const auto expected = static_cast<size_t>(schedule.elements() * tensor::bytesPerElement(call.type));
+    const auto expected = static_cast<size_t>(schedule.elements() * number::bytes(call.type));
     if (vector.size() != expected || transport.size() != schedule.ranks())
         throw std::logic_error(fmt::format("{} bytes over {} ranks do not fit a schedule of {} bytes over {} ranks",
                                            vector.size(), transport.size(), expected, schedule.ranks()));
@@ -185,7 +185,7 @@ void runRank(const CollectiveCall& call, Transport& transport, std::span<std::by
         log->end = secondsNow();
 }
 
-int64_t heldBytes(const Schedule& schedule, tensor::DType type) {
+int64_t heldBytes(const Schedule& schedule, number::Format type) {
     int64_t all = 0;
     Step step;
     for (int rank = 0; rank < schedule.ranks(); ++rank) {
@@ -197,16 +197,16 @@ int64_t heldBytes(const Schedule& schedule, tensor::DType type) {
                 held += held > 0 || isBeingSent(step, receive.range) ? receive.range.size() : 0;
             most = std::max(most, held);
         }
-        all += most * tensor::bytesPerElement(type);
+        all += most * number::bytes(type);
     }
     return all;
 }
 
-MessageLog joinLogs(const Schedule& schedule, tensor::DType type, const std::vector<RankLog>& logs) {
+MessageLog joinLogs(const Schedule& schedule, number::Format type, const std::vector<RankLog>& logs) {
     MessageLog joined;
     joined.ranks = schedule.ranks();
     joined.elements = schedule.elements();
-    joined.elementBytes = tensor::bytesPerElement(type);
+    joined.elementBytes = number::bytes(type);
     joined.chunkBorders = schedule.chunkBorders();
     if (logs.empty())
         return joined;

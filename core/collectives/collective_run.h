@@ -16,7 +16,7 @@ namespace warplight::collectives {
 /// A collective to be run, the same for every rank and transport.
 struct CollectiveCall {
     const Schedule* schedule = nullptr;
-    tensor::DType type = tensor::DType::F32;
+    number::Format type = number::Format::F32;
     Reduction reduction = Reduction::Sum;
     bool divides = true; ///< Average: false leaves the sum. What is only passed on is never divided
 };
@@ -50,9 +50,9 @@ void runRank(const CollectiveCall& call, Transport& transport, std::span<std::by
 
 /// Bytes that runRank() of all ranks together holds at most besides their vectors: what came in before it may take the
 /// place of what is still being sent.
-int64_t heldBytes(const Schedule& schedule, tensor::DType type);
+int64_t heldBytes(const Schedule& schedule, number::Format type);
 
 /// Joins what the ranks noted down. Throws std::logic_error when a message was received that nobody sent.
-MessageLog joinLogs(const Schedule& schedule, tensor::DType type, const std::vector<RankLog>& logs);
+MessageLog joinLogs(const Schedule& schedule, number::Format type, const std::vector<RankLog>& logs);
 
 } // namespace warplight::collectives

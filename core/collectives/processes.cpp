@@ -87,7 +87,7 @@ std::pair<size_t, size_t> mostMessages(const Schedule& schedule) {
 
 void check(const ProcessCall& call, int ranks, const std::vector<std::vector<std::byte>>& inputs,
            const RunOptions& options) {
-    const auto bytes = static_cast<size_t>(call.elements * tensor::bytesPerElement(call.type));
+    const auto bytes = static_cast<size_t>(call.elements * number::bytes(call.type));
     checkInputs(inputs, ranks, bytes, options);
     if (call.algorithm == mpiLibrary && call.elements > std::numeric_limits<int>::max())
         throw InputError(fmt::format("elements is {}, expected at most {} for the MPI library's own collectives",
@@ -107,7 +107,7 @@ Plan planFor(const ProcessCall& call, int ranks, const RunOptions& options) {
         plan.schedule = makeSchedule(call.algorithm, call.collective, ranks, call.elements, call.options);
         most = mostMessages(*plan.schedule);
     }
-    const auto vectorBytes = static_cast<size_t>(call.elements * tensor::bytesPerElement(call.type));
+    const auto vectorBytes = static_cast<size_t>(call.elements * number::bytes(call.type));
     plan.layout = DataLayout(ranks, vectorBytes, options.repetitions, most.first, most.second);
     return plan;
 }

@@ -20,7 +20,7 @@ struct ProcessCall {
     AlgorithmOptions options{};
     Collective collective = Collective::Allreduce;
     int64_t elements = 0;
-    tensor::DType type = tensor::DType::F32;
+    number::Format type = number::Format::F32;
     Reduction reduction = Reduction::Sum;
     bool divides = true; ///< Average: false leaves the sum
 };

@@ -75,7 +75,7 @@ RankBoard RankMemory::board() const { return {control.data() + upTo(64, boardBeg
 void RankMemory::reserveData(size_t bytes, const std::atomic<bool>* cancel) { data.growTo(bytes, cancel); }
 
 size_t RankMemory::vectorBytes() const {
-    return static_cast<size_t>(head().command.elements * tensor::bytesPerElement(head().command.type));
+    return static_cast<size_t>(head().command.elements * number::bytes(head().command.type));
 }
 
 std::span<std::byte> RankMemory::input(int rank) const {

@@ -45,7 +45,7 @@ struct RankCommand {
     AlgorithmOptions options;
     Collective collective;
     int64_t elements;
-    tensor::DType type;
+    number::Format type;
     Reduction reduction;
     bool divides, keepsLog, isObserved;
     int repetitions, warmups;

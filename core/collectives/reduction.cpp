@@ -14,7 +14,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/collectives/reduction.cpp"
-// The targets of core/cpu/kernels.cpp.
+// The targets of core/cpu/attention/kernels.cpp.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | (HWY_AVX3 - 1))
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 
@@ -85,13 +85,13 @@ void combineAs(bool isMax, void* into, const void* from, int64_t elements) {
         applyAll<Format>(into, from, elements, Sum());
 }
 
-void combineOnTarget(tensor::DType type, bool isMax, void* into, const void* from, int64_t elements) {
+void combineOnTarget(number::Format type, bool isMax, void* into, const void* from, int64_t elements) {
     switch (type) {
-    case tensor::DType::F64:
+    case number::Format::F64:
         return combineAs<Plain<double>>(isMax, into, from, elements);
-    case tensor::DType::F16:
+    case number::Format::F16:
         return combineAs<F16>(isMax, into, from, elements);
-    case tensor::DType::BF16:
+    case number::Format::BF16:
         return combineAs<Bf16>(isMax, into, from, elements);
     default:
         return combineAs<Plain<float>>(isMax, into, from, elements);
@@ -105,13 +105,13 @@ void divideAs(void* values, int64_t elements, double divisor) {
     applyAll<Format>(values, values, elements, [&](auto a, auto) HWY_ATTR { return hn::Div(a, by); });
 }
 
-void divideOnTarget(tensor::DType type, void* values, int64_t elements, double divisor) {
+void divideOnTarget(number::Format type, void* values, int64_t elements, double divisor) {
     switch (type) {
-    case tensor::DType::F64:
+    case number::Format::F64:
         return divideAs<Plain<double>>(values, elements, divisor);
-    case tensor::DType::F16:
+    case number::Format::F16:
         return divideAs<F16>(values, elements, divisor);
-    case tensor::DType::BF16:
+    case number::Format::BF16:
         return divideAs<Bf16>(values, elements, divisor);
     default:
         return divideAs<Plain<float>>(values, elements, divisor);
@@ -128,8 +128,8 @@ namespace {
 HWY_EXPORT(combineOnTarget);
 HWY_EXPORT(divideOnTarget);
 
-void check(tensor::DType type, int64_t elements) {
-    using enum tensor::DType;
+void check(number::Format type, int64_t elements) {
+    using enum number::Format;
     if (type != F32 && type != F64 && type != F16 && type != BF16)
         throw std::logic_error("elements of this type cannot be combined");
     if (elements < 0)
@@ -145,15 +145,15 @@ bool isShort(double divisor) {
 }
 
 /// Any other divisor, one by one in f64.
-void divideSlowly(tensor::DType type, void* values, int64_t elements, double divisor) {
+void divideSlowly(number::Format type, void* values, int64_t elements, double divisor) {
     for (int64_t i = 0; i < elements; ++i) {
-        if (type == tensor::DType::F32) {
+        if (type == number::Format::F32) {
             float& value = static_cast<float*>(values)[i];
             value = static_cast<float>(static_cast<double>(value) / divisor);
             continue;
         }
         uint16_t& bits = static_cast<uint16_t*>(values)[i];
-        const bool isHalf = type == tensor::DType::F16;
+        const bool isHalf = type == number::Format::F16;
         const float value = isHalf ? number::f16ToFloat(bits) : number::bf16ToFloat(bits);
         // Rounded to odd, so that rounding once more to 16 bits is as if it were the first time.
         const double quotient = static_cast<double>(value) / divisor;
@@ -169,10 +169,10 @@ void divideSlowly(tensor::DType type, void* values, int64_t elements, double div
 
 } // namespace
 
-tensor::DType elementType(std::string_view name) {
-    using enum tensor::DType;
-    for (const tensor::DType type : {F32, F64, F16, BF16})
-        if (tensor::name(type) == name)
+number::Format elementType(std::string_view name) {
+    using enum number::Format;
+    for (const number::Format type : {F32, F64, F16, BF16})
+        if (number::name(type) == name)
             return type;
     throw InputError(fmt::format("element type '{}' cannot be combined, expected one of f32, f64, f16, bf16", name));
 }
@@ -187,14 +187,14 @@ Reduction reductionOf(std::string_view name) {
     throw InputError(fmt::format("reduction '{}' is not known, expected one of sum, max, average", name));
 }
 
-void combine(tensor::DType type, Reduction reduction, void* into, const void* from, int64_t elements) {
+void combine(number::Format type, Reduction reduction, void* into, const void* from, int64_t elements) {
     check(type, elements);
     HWY_DYNAMIC_DISPATCH(combineOnTarget)(type, reduction == Reduction::Max, into, from, elements);
 }
 
-void divide(tensor::DType type, void* values, int64_t elements, double divisor) {
+void divide(number::Format type, void* values, int64_t elements, double divisor) {
     check(type, elements);
-    if (type == tensor::DType::F64 || isShort(divisor))
+    if (type == number::Format::F64 || isShort(divisor))
         HWY_DYNAMIC_DISPATCH(divideOnTarget)(type, values, elements, divisor);
     else
         divideSlowly(type, values, elements, divisor);

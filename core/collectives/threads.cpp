@@ -38,7 +38,7 @@ void check(const CollectiveCall& call, const std::vector<std::vector<std::byte>>
     const int ranks = call.schedule->ranks();
     if (ranks > mostThreads)
         throw InputError(fmt::format("ranks is {}, expected at most {} on threads", ranks, mostThreads));
-    const auto bytes = static_cast<size_t>(call.schedule->elements() * tensor::bytesPerElement(call.type));
+    const auto bytes = static_cast<size_t>(call.schedule->elements() * number::bytes(call.type));
     checkInputs(inputs, ranks, bytes, options);
 }
 
@@ -110,7 +110,7 @@ class ThreadRun {
             own.schedule = &miscounting;
         const std::vector<std::byte>& input = inputs[static_cast<size_t>(rank)];
         std::vector<std::byte>& vector = outcome.results[static_cast<size_t>(rank)];
-        const auto bytes = static_cast<size_t>(own.schedule->elements() * tensor::bytesPerElement(call.type));
+        const auto bytes = static_cast<size_t>(own.schedule->elements() * number::bytes(call.type));
         vector.reserve(bytes);
         ThreadTransport transport(network, rank);
         for (int repetition = -options.warmups; repetition < options.repetitions; ++repetition) {

@@ -1,4 +1,5 @@
-// The two matrix products of attention on a strip of six rows. Included once per target.
+// A product of six rows with a panel of columns whose sums stay in registers: what all matrix products are made of.
+// Included once per target.
 #if defined(WARPLIGHT_CPU_MICROKERNEL_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WARPLIGHT_CPU_MICROKERNEL_INL_H
 #undef WARPLIGHT_CPU_MICROKERNEL_INL_H
@@ -6,12 +7,9 @@
 #define WARPLIGHT_CPU_MICROKERNEL_INL_H
 #endif
 
-#include "core/cpu/kernels.h"
 #include "hwy/highway.h"
 
-#include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 HWY_BEFORE_NAMESPACE();
 namespace warplight::cpu::HWY_NAMESPACE {
@@ -25,14 +23,17 @@ constexpr int panelVectors = 4; // 6 × 4 sums + 4 columns + 1 broadcast = 29 of
 #else
 constexpr int panelVectors = 2; // 6 × 2 sums + 2 columns + 1 broadcast = 15 of 16 registers
 #endif
-constexpr int64_t panelKeys = panelVectors * lanesOf;
-static_assert(blockKeys % panelKeys == 0);
+
+/// Where the elements of the left operand lie: a row and a column further.
+struct Steps {
+    int64_t row, column = 1;
+};
 
 /// c [Rows, Vectors·lanes] (+)= a [Rows, depth] · b [depth, Vectors·lanes]. Every rung's FLOPs happen here:
 /// per step of `depth`, Vectors loads and Rows broadcasts feed Rows · Vectors fused multiply-adds.
 template <int Rows, int Vectors, bool AddToC>
-HWY_INLINE void multiplyStrip(const float* HWY_RESTRICT a, int64_t aStride, const float* HWY_RESTRICT b,
-                              int64_t bStride, int64_t depth, float* HWY_RESTRICT c, int64_t cStride) {
+HWY_INLINE void multiplyStrip(const float* HWY_RESTRICT a, Steps aSteps, const float* HWY_RESTRICT b, int64_t bStride,
+                              int64_t depth, float* HWY_RESTRICT c, int64_t cStride) {
     const F d;
     Vector sums[Rows][Vectors];
 #pragma GCC unroll 6
@@ -47,7 +48,7 @@ HWY_INLINE void multiplyStrip(const float* HWY_RESTRICT a, int64_t aStride, cons
             column[n] = hn::LoadU(d, b + k * bStride + n * lanesOf);
 #pragma GCC unroll 6
         for (int r = 0; r < Rows; ++r) {
-            const Vector row = hn::Set(d, a[r * aStride + k]);
+            const Vector row = hn::Set(d, a[r * aSteps.row + k * aSteps.column]);
 #pragma GCC unroll 4
             for (int n = 0; n < Vectors; ++n)
                 sums[r][n] = hn::MulAdd(row, column[n], sums[r][n]);
@@ -62,97 +63,21 @@ HWY_INLINE void multiplyStrip(const float* HWY_RESTRICT a, int64_t aStride, cons
 
 /// Chooses the instance for 1 to 6 rows.
 template <int Vectors, bool AddToC>
-HWY_INLINE void multiplyRows(int64_t rows, const float* a, int64_t aStride, const float* b, int64_t bStride,
-                             int64_t depth, float* c, int64_t cStride) {
+HWY_INLINE void multiplyRows(int64_t rows, const float* a, Steps aSteps, const float* b, int64_t bStride, int64_t depth,
+                             float* c, int64_t cStride) {
     switch (rows) {
     case 6:
-        return multiplyStrip<6, Vectors, AddToC>(a, aStride, b, bStride, depth, c, cStride);
+        return multiplyStrip<6, Vectors, AddToC>(a, aSteps, b, bStride, depth, c, cStride);
     case 5:
-        return multiplyStrip<5, Vectors, AddToC>(a, aStride, b, bStride, depth, c, cStride);
+        return multiplyStrip<5, Vectors, AddToC>(a, aSteps, b, bStride, depth, c, cStride);
     case 4:
-        return multiplyStrip<4, Vectors, AddToC>(a, aStride, b, bStride, depth, c, cStride);
+        return multiplyStrip<4, Vectors, AddToC>(a, aSteps, b, bStride, depth, c, cStride);
     case 3:
-        return multiplyStrip<3, Vectors, AddToC>(a, aStride, b, bStride, depth, c, cStride);
+        return multiplyStrip<3, Vectors, AddToC>(a, aSteps, b, bStride, depth, c, cStride);
     case 2:
-        return multiplyStrip<2, Vectors, AddToC>(a, aStride, b, bStride, depth, c, cStride);
+        return multiplyStrip<2, Vectors, AddToC>(a, aSteps, b, bStride, depth, c, cStride);
     default:
-        return multiplyStrip<1, Vectors, AddToC>(a, aStride, b, bStride, depth, c, cStride);
-    }
-}
-
-inline void scores(const float* q, int64_t rows, int64_t headDim, const float* panels, int64_t keys, float* s,
-                   int64_t sStride) {
-    for (int64_t begin = 0; begin < keys; begin += panelKeys)
-        multiplyRows<panelVectors, false>(rows, q, headDim, panels + begin * headDim, panelKeys, headDim, s + begin,
-                                          sStride);
-}
-
-inline void accumulate(const float* p, int64_t pStride, int64_t rows, const float* v, int64_t vStride, int64_t keys,
-                       float* o, int64_t oStride, int64_t columns) {
-    int64_t c = 0;
-    for (; c + panelKeys <= columns; c += panelKeys)
-        multiplyRows<panelVectors, true>(rows, p, pStride, v + c, vStride, keys, o + c, oStride);
-    for (; c < columns; c += lanesOf)
-        multiplyRows<1, true>(rows, p, pStride, v + c, vStride, keys, o + c, oStride);
-}
-
-/// The same for a strip whose row r sees the first firstSeen + r of the keys. What lies behind a row's mask never
-/// touches it: 0 · NaN would.
-inline void accumulateSeen(const float* p, int64_t pStride, int64_t rows, const float* v, int64_t vStride, int64_t keys,
-                           int64_t firstSeen, float* o, int64_t oStride, int64_t columns) {
-    const int64_t seenByAll = std::clamp<int64_t>(firstSeen, 0, keys);
-    accumulate(p, pStride, rows, v, vStride, seenByAll, o, oStride, columns);
-    for (int64_t key = seenByAll; key < keys; ++key) {
-        const int64_t first = key - firstSeen + 1; // the first row that sees it
-        if (first < rows)
-            accumulate(p + first * pStride + key, pStride, rows - first, v + key * vStride, vStride, 1,
-                       o + first * oStride, oStride, columns);
-    }
-}
-
-#if HWY_TARGET != HWY_SCALAR
-/// Four keys times four features at a time: a 4 × 4 transpose in 128-bit registers.
-inline void transposeFour(const float* k, int64_t headDim, float* out) {
-    const hn::FixedTag<float, 4> d4;
-    const hn::RepartitionToWide<decltype(d4)> d2;
-    const auto a = hn::LoadU(d4, k), b = hn::LoadU(d4, k + headDim), c = hn::LoadU(d4, k + 2 * headDim),
-               e = hn::LoadU(d4, k + 3 * headDim);
-    const auto ab0 = hn::BitCast(d2, hn::InterleaveLower(d4, a, b)),
-               ab1 = hn::BitCast(d2, hn::InterleaveUpper(d4, a, b));
-    const auto ce0 = hn::BitCast(d2, hn::InterleaveLower(d4, c, e)),
-               ce1 = hn::BitCast(d2, hn::InterleaveUpper(d4, c, e));
-    hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, ab0, ce0)), d4, out);
-    hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, ab0, ce0)), d4, out + panelKeys);
-    hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, ab1, ce1)), d4, out + 2 * panelKeys);
-    hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, ab1, ce1)), d4, out + 3 * panelKeys);
-}
-#else
-inline void transposeFour(const float* k, int64_t headDim, float* out) {
-    for (int64_t i = 0; i < 4; ++i)
-        for (int64_t f = 0; f < 4; ++f)
-            out[f * panelKeys + i] = k[i * headDim + f];
-}
-#endif
-
-inline void packKeys(const float* k, int64_t keys, int64_t headDim, float* panels) {
-    for (int64_t begin = 0; begin < blockKeys; begin += panelKeys) {
-        float* panel = panels + begin * headDim;
-        const int64_t here = std::clamp<int64_t>(keys - begin, 0, panelKeys);
-        if (here < panelKeys)
-            std::memset(panel, 0, sizeof(float) * static_cast<size_t>(panelKeys * headDim));
-        int64_t j = 0;
-        for (; j + 4 <= here; j += 4) { // panels of the scalar target are narrower: never taken there
-            const float* rows = k + (begin + j) * headDim;
-            int64_t f = 0;
-            for (; f + 4 <= headDim; f += 4)
-                transposeFour(rows + f, headDim, panel + f * panelKeys + j);
-            for (; f < headDim; ++f)
-                for (int64_t i = 0; i < 4; ++i)
-                    panel[f * panelKeys + j + i] = rows[i * headDim + f];
-        }
-        for (; j < here; ++j)
-            for (int64_t f = 0; f < headDim; ++f)
-                panel[f * panelKeys + j] = k[(begin + j) * headDim + f];
+        return multiplyStrip<1, Vectors, AddToC>(a, aSteps, b, bStride, depth, c, cStride);
     }
 }
 

@@ -1,6 +1,6 @@
 #include "core/cpu/targets.h" // before any of Highway's
 
-#include "core/cpu/attention.h"
+#include "core/cpu/target.h"
 #include "core/error.h"
 
 #include <bit>

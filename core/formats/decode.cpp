@@ -17,8 +17,6 @@
 namespace warplight::formats {
 namespace {
 
-using tensor::DType;
-
 /// Where numbers come from and where they go.
 struct Conversion {
     std::span<const std::byte> raw;
@@ -68,15 +66,14 @@ std::vector<float> rowMajor(const std::vector<float>& from, const std::vector<in
 
 } // namespace
 
-tensor::Tensor decodeElements(std::span<const std::byte> raw, DType dtype, bool bigEndian, bool fortranOrder,
+tensor::Tensor decodeElements(std::span<const std::byte> raw, number::Format dtype, bool bigEndian, bool fortranOrder,
                               std::vector<int64_t> shape, const std::string& where, const std::atomic<bool>* cancel) {
     const int64_t count = tensor::elementCount(shape);
     int64_t bytes = 0;
-    if (__builtin_mul_overflow(count, tensor::bytesPerElement(dtype), &bytes) ||
-        static_cast<uint64_t>(bytes) != raw.size())
+    if (__builtin_mul_overflow(count, number::bytes(dtype), &bytes) || static_cast<uint64_t>(bytes) != raw.size())
         throw InputError(fmt::format("{}: {} bytes of data for shape {} of {}, expected {} elements of {} bytes", where,
-                                     raw.size(), tensor::shapeText(shape), tensor::name(dtype), count,
-                                     tensor::bytesPerElement(dtype)));
+                                     raw.size(), tensor::shapeText(shape), number::name(dtype), count,
+                                     number::bytes(dtype)));
     const bool isTurned = fortranOrder && shape.size() > 1;
     requireMemory({saturatedProduct(count, isTurned ? 2 * sizeof(float) : sizeof(float)), 0, where, {}});
     tensor::Tensor result{std::move(shape), {}};
@@ -85,43 +82,43 @@ tensor::Tensor decodeElements(std::span<const std::byte> raw, DType dtype, bool 
     growTo(out, static_cast<size_t>(count), cancel);
     const Conversion conversion{raw, bigEndian, out, cancel};
     switch (dtype) {
-    case DType::F16:
+    case number::Format::F16:
         convertAll<uint16_t>(conversion, number::f16ToFloat);
         break;
-    case DType::BF16:
+    case number::Format::BF16:
         convertAll<uint16_t>(conversion, number::bf16ToFloat);
         break;
-    case DType::F32:
+    case number::Format::F32:
         convertNumbers<float>(conversion);
         break;
-    case DType::F64:
+    case number::Format::F64:
         convertNumbers<double>(conversion);
         break;
-    case DType::I8:
+    case number::Format::I8:
         convertNumbers<int8_t>(conversion);
         break;
-    case DType::U8:
+    case number::Format::U8:
         convertNumbers<uint8_t>(conversion);
         break;
-    case DType::I16:
+    case number::Format::I16:
         convertNumbers<int16_t>(conversion);
         break;
-    case DType::U16:
+    case number::Format::U16:
         convertNumbers<uint16_t>(conversion);
         break;
-    case DType::I32:
+    case number::Format::I32:
         convertNumbers<int32_t>(conversion);
         break;
-    case DType::U32:
+    case number::Format::U32:
         convertNumbers<uint32_t>(conversion);
         break;
-    case DType::I64:
+    case number::Format::I64:
         convertNumbers<int64_t>(conversion);
         break;
-    case DType::U64:
+    case number::Format::U64:
         convertNumbers<uint64_t>(conversion);
         break;
-    case DType::Bool:
+    case number::Format::Bool:
         convertAll<uint8_t>(conversion, [](uint8_t x) { return x ? 1.0f : 0.0f; });
         break;
     }

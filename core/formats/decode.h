@@ -14,7 +14,7 @@ namespace warplight::formats {
 /// Raw elements as f32. `raw` must hold product(shape) elements of the type exactly; throws InputError naming `where`
 /// otherwise, and when there is not enough memory; Cancelled. Fortran order means the first axis is the fastest: the
 /// result is row-major all the same.
-tensor::Tensor decodeElements(std::span<const std::byte> raw, tensor::DType dtype, bool bigEndian, bool fortranOrder,
+tensor::Tensor decodeElements(std::span<const std::byte> raw, number::Format dtype, bool bigEndian, bool fortranOrder,
                               std::vector<int64_t> shape, const std::string& where,
                               const std::atomic<bool>* cancel = nullptr);
 

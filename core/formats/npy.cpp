@@ -25,8 +25,6 @@
 namespace warplight::formats {
 namespace {
 
-using tensor::DType;
-
 [[noreturn]] void refuse(const std::string& where, const std::string& what) {
     throw InputError(fmt::format("{}: {}", where, what));
 }
@@ -128,10 +126,12 @@ class HeaderReader {
         return values;
     }
     void readType(const std::string& descr, NpyHeader& header) const {
-        static const std::map<std::string, DType, std::less<>> types{
-            {"f2", DType::F16}, {"f4", DType::F32},  {"f8", DType::F64}, {"i1", DType::I8},  {"u1", DType::U8},
-            {"i2", DType::I16}, {"u2", DType::U16},  {"i4", DType::I32}, {"u4", DType::U32}, {"i8", DType::I64},
-            {"u8", DType::U64}, {"b1", DType::Bool}, {"V2", DType::BF16}};
+        static const std::map<std::string, number::Format, std::less<>> types{
+            {"f2", number::Format::F16}, {"f4", number::Format::F32}, {"f8", number::Format::F64},
+            {"i1", number::Format::I8},  {"u1", number::Format::U8},  {"i2", number::Format::I16},
+            {"u2", number::Format::U16}, {"i4", number::Format::I32}, {"u4", number::Format::U32},
+            {"i8", number::Format::I64}, {"u8", number::Format::U64}, {"b1", number::Format::Bool},
+            {"V2", number::Format::BF16}};
         if (descr.find('O') != std::string::npos)
             refuse(where, fmt::format("descr '{}' holds pickled Python objects, expected numbers", descr));
         const bool hasOrder = !descr.empty() && std::string_view("<>|=").find(descr[0]) != std::string_view::npos;
@@ -175,8 +175,8 @@ tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where
                           std::move(header.shape), where, cancel);
 }
 
-std::string elementBytes(const tensor::Tensor& tensor, DType dtype) {
-    std::string bytes(tensor.values.size() * static_cast<size_t>(tensor::bytesPerElement(dtype)), '\0');
+std::string elementBytes(const tensor::Tensor& tensor, number::Format dtype) {
+    std::string bytes(tensor.values.size() * static_cast<size_t>(number::bytes(dtype)), '\0');
     const auto store = [&](auto convert) {
         char* to = bytes.data();
         for (const float value : tensor.values) {
@@ -186,29 +186,31 @@ std::string elementBytes(const tensor::Tensor& tensor, DType dtype) {
         }
     };
     switch (dtype) {
-    case DType::F32:
+    case number::Format::F32:
         store([](float x) { return x; });
         break;
-    case DType::F64:
+    case number::Format::F64:
         store([](float x) { return static_cast<double>(x); });
         break;
-    case DType::F16:
+    case number::Format::F16:
         store(number::floatToF16);
         break;
-    case DType::BF16:
+    case number::Format::BF16:
         store(number::floatToBf16);
         break;
     default:
-        throw InputError(fmt::format("type {} cannot be written, expected f16, bf16, f32 or f64", tensor::name(dtype)));
+        throw InputError(fmt::format("type {} cannot be written, expected f16, bf16, f32 or f64", number::name(dtype)));
     }
     return bytes;
 }
 
-std::string npyStart(const std::vector<int64_t>& shape, DType dtype) {
-    static const std::map<DType, const char*> names{
-        {DType::F16, "<f2"}, {DType::BF16, "<V2"}, {DType::F32, "<f4"}, {DType::F64, "<f8"}, {DType::I8, "|i1"},
-        {DType::U8, "|u1"},  {DType::I16, "<i2"},  {DType::U16, "<u2"}, {DType::I32, "<i4"}, {DType::U32, "<u4"},
-        {DType::I64, "<i8"}, {DType::U64, "<u8"},  {DType::Bool, "|b1"}};
+std::string npyStart(const std::vector<int64_t>& shape, number::Format dtype) {
+    static const std::map<number::Format, const char*> names{
+        {number::Format::F16, "<f2"}, {number::Format::BF16, "<V2"}, {number::Format::F32, "<f4"},
+        {number::Format::F64, "<f8"}, {number::Format::I8, "|i1"},   {number::Format::U8, "|u1"},
+        {number::Format::I16, "<i2"}, {number::Format::U16, "<u2"},  {number::Format::I32, "<i4"},
+        {number::Format::U32, "<u4"}, {number::Format::I64, "<i8"},  {number::Format::U64, "<u8"},
+        {number::Format::Bool, "|b1"}};
     std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", names.at(dtype),
                                      fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
     header.append(63 - (10 + header.size()) % 64, ' ');
@@ -217,7 +219,7 @@ std::string npyStart(const std::vector<int64_t>& shape, DType dtype) {
     return std::string("\x93NUMPY\x01\x00", 8) + std::string(length, 2) + header;
 }
 
-std::string npyBytes(const tensor::Tensor& tensor, DType dtype) {
+std::string npyBytes(const tensor::Tensor& tensor, number::Format dtype) {
     const std::string data = elementBytes(tensor, dtype); // refuses what cannot be written
     return npyStart(tensor.shape, dtype) + data;
 }
@@ -227,7 +229,7 @@ RawArray readRawNpy(const std::string& file, const std::atomic<bool>* cancel) {
     const NpyHeader header = readNpyHeader(mapped.bytes(), file);
     if (header.bigEndian || (header.fortranOrder && header.shape.size() > 1))
         refuse(file, "expected little-endian numbers in C order");
-    const auto bytes = static_cast<size_t>(tensor::elementCount(header.shape) * tensor::bytesPerElement(header.dtype));
+    const auto bytes = static_cast<size_t>(tensor::elementCount(header.shape) * number::bytes(header.dtype));
     const auto data = mapped.bytes().subspan(header.dataBegin);
     if (data.size() < bytes)
         refuse(file, fmt::format("holds {} bytes of numbers, expected {}", data.size(), bytes));
@@ -247,7 +249,7 @@ void writeRawNpy(const std::string& file, const RawArray& array) {
     out.commit();
 }
 
-void writeNpy(const std::filesystem::path& file, const tensor::Tensor& tensor, DType dtype) {
+void writeNpy(const std::filesystem::path& file, const tensor::Tensor& tensor, number::Format dtype) {
     const std::string bytes = npyBytes(tensor, dtype);
     AtomicFile out(file);
     out.stream().write(bytes.data(), static_cast<std::streamsize>(bytes.size()));

@@ -14,7 +14,7 @@ namespace warplight::formats {
 
 /// What the header of a .npy says.
 struct NpyHeader {
-    tensor::DType dtype = tensor::DType::F32;
+    number::Format dtype = number::Format::F32;
     bool bigEndian = false, fortranOrder = false;
     std::vector<int64_t> shape;
     size_t dataBegin = 0; ///< offset of the first element
@@ -27,14 +27,14 @@ tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where
                        const std::atomic<bool>* cancel = nullptr);
 
 /// Writes version 1, C order, little endian, data at a multiple of 64; `dtype` is F32, F16, F64 or BF16 (as `<V2`).
-void writeNpy(const std::filesystem::path& file, const tensor::Tensor& tensor, tensor::DType dtype);
+void writeNpy(const std::filesystem::path& file, const tensor::Tensor& tensor, number::Format dtype);
 /// What stands before the numbers.
-std::string npyStart(const std::vector<int64_t>& shape, tensor::DType dtype);
-std::string npyBytes(const tensor::Tensor& tensor, tensor::DType dtype);
+std::string npyStart(const std::vector<int64_t>& shape, number::Format dtype);
+std::string npyBytes(const tensor::Tensor& tensor, number::Format dtype);
 
 /// An array as it lies in memory: little endian, C order, in its own element type.
 struct RawArray {
-    tensor::DType dtype = tensor::DType::F32;
+    number::Format dtype = number::Format::F32;
     std::vector<int64_t> shape;
     std::vector<std::byte> bytes;
 };
@@ -45,6 +45,6 @@ RawArray readRawNpy(const std::string& file, const std::atomic<bool>* cancel = n
 void writeRawNpy(const std::string& file, const RawArray& array);
 
 /// Elements as they lie in a file, little endian. `dtype` as for writeNpy.
-std::string elementBytes(const tensor::Tensor& tensor, tensor::DType dtype);
+std::string elementBytes(const tensor::Tensor& tensor, number::Format dtype);
 
 } // namespace warplight::formats

@@ -16,21 +16,35 @@ namespace warplight::formats {
 namespace {
 
 using nlohmann::json;
-using tensor::DType;
 
 constexpr uint64_t longestHeader = 100'000'000; // the format's own limit
 
 struct StoredType {
-    std::optional<DType> dtype;
+    std::optional<number::Format> dtype;
     int bits;
 };
-const std::map<std::string, StoredType, std::less<>> storedTypes{
-    {"BOOL", {DType::Bool, 8}}, {"U8", {DType::U8, 8}},    {"I8", {DType::I8, 8}},      {"I16", {DType::I16, 16}},
-    {"U16", {DType::U16, 16}},  {"F16", {DType::F16, 16}}, {"BF16", {DType::BF16, 16}}, {"I32", {DType::I32, 32}},
-    {"U32", {DType::U32, 32}},  {"F32", {DType::F32, 32}}, {"F64", {DType::F64, 64}},   {"I64", {DType::I64, 64}},
-    {"U64", {DType::U64, 64}},  {"C64", {{}, 64}},         {"F8_E5M2", {{}, 8}},        {"F8_E4M3", {{}, 8}},
-    {"F8_E8M0", {{}, 8}},       {"F8_E4M3FNUZ", {{}, 8}},  {"F8_E5M2FNUZ", {{}, 8}},    {"F4", {{}, 4}},
-    {"F6_E2M3", {{}, 6}},       {"F6_E3M2", {{}, 6}}};
+const std::map<std::string, StoredType, std::less<>> storedTypes{{"BOOL", {number::Format::Bool, 8}},
+                                                                 {"U8", {number::Format::U8, 8}},
+                                                                 {"I8", {number::Format::I8, 8}},
+                                                                 {"I16", {number::Format::I16, 16}},
+                                                                 {"U16", {number::Format::U16, 16}},
+                                                                 {"F16", {number::Format::F16, 16}},
+                                                                 {"BF16", {number::Format::BF16, 16}},
+                                                                 {"I32", {number::Format::I32, 32}},
+                                                                 {"U32", {number::Format::U32, 32}},
+                                                                 {"F32", {number::Format::F32, 32}},
+                                                                 {"F64", {number::Format::F64, 64}},
+                                                                 {"I64", {number::Format::I64, 64}},
+                                                                 {"U64", {number::Format::U64, 64}},
+                                                                 {"C64", {{}, 64}},
+                                                                 {"F8_E5M2", {{}, 8}},
+                                                                 {"F8_E4M3", {{}, 8}},
+                                                                 {"F8_E8M0", {{}, 8}},
+                                                                 {"F8_E4M3FNUZ", {{}, 8}},
+                                                                 {"F8_E5M2FNUZ", {{}, 8}},
+                                                                 {"F4", {{}, 4}},
+                                                                 {"F6_E2M3", {{}, 6}},
+                                                                 {"F6_E3M2", {{}, 6}}};
 
 [[noreturn]] void refuse(const std::string& where, const std::string& what) {
     throw InputError(fmt::format("{}: {}", where, what));
@@ -143,18 +157,18 @@ std::string safetensorsBytes(const std::vector<NamedTensor>& tensors) {
     for (const NamedTensor& tensor : tensors)
         ordered.push_back(&tensor);
     std::sort(ordered.begin(), ordered.end(), [](const NamedTensor* a, const NamedTensor* b) {
-        return std::pair(-tensor::bytesPerElement(a->dtype), std::string_view(a->name)) <
-               std::pair(-tensor::bytesPerElement(b->dtype), std::string_view(b->name));
+        return std::pair(-number::bytes(a->dtype), std::string_view(a->name)) <
+               std::pair(-number::bytes(b->dtype), std::string_view(b->name));
     });
     json header{{"__metadata__", {{"layout", "BHND"}, {"producer", "warplight"}}}};
     std::string data;
     for (const NamedTensor* item : ordered) {
         const size_t begin = data.size();
         data += elementBytes(item->tensor, item->dtype);
-        const char* stored = item->dtype == DType::F16    ? "F16"
-                             : item->dtype == DType::BF16 ? "BF16"
-                             : item->dtype == DType::F64  ? "F64"
-                                                          : "F32";
+        const char* stored = item->dtype == number::Format::F16    ? "F16"
+                             : item->dtype == number::Format::BF16 ? "BF16"
+                             : item->dtype == number::Format::F64  ? "F64"
+                                                                   : "F32";
         header[item->name] = {{"dtype", stored}, {"shape", item->tensor.shape}, {"data_offsets", {begin, data.size()}}};
     }
     std::string text = header.dump();

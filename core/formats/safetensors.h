@@ -15,7 +15,7 @@ namespace warplight::formats {
 /// One tensor of a .safetensors file. `dtype` is unset for types that are listed but not decoded (FP8 and smaller).
 struct SafetensorsEntry {
     std::string name, dtypeName;
-    std::optional<tensor::DType> dtype;
+    std::optional<number::Format> dtype;
     std::vector<int64_t> shape;
     uint64_t begin = 0, end = 0; ///< in the whole file
 };
@@ -33,7 +33,7 @@ tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::strin
 struct NamedTensor {
     std::string name;
     tensor::Tensor tensor;
-    tensor::DType dtype;
+    number::Format dtype;
 };
 
 /// A whole file: tensors by descending size of their type, then by name, as the format's own library orders them.

@@ -12,7 +12,7 @@ namespace warplight::formats {
 
 struct TensorEntry {
     std::string name;
-    tensor::DType dtype;
+    number::Format dtype;
     std::vector<int64_t> shape;
 };
 

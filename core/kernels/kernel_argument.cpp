@@ -23,8 +23,6 @@
 namespace warplight::kernels {
 namespace {
 
-using tensor::DType;
-
 constexpr int64_t mostBytes = int64_t(8) << 30;
 
 [[noreturn]] void refuseExtent(const std::string& where, const std::string& text) {
@@ -63,10 +61,12 @@ void KernelArgument::readOutput(const std::string& rest, bool toFile) {
         refuse(toFile ? "out:TYPE[SHAPE]:FILE.npy, for example out:f32[1024,64]:o.npy"
                       : "a type and a shape, for example f32[1024,64]");
     const std::string type = rest.substr(0, open);
-    const DType known[] = {DType::F16, DType::BF16, DType::F32, DType::F64, DType::I8,  DType::U8,
-                           DType::I16, DType::U16,  DType::I32, DType::U32, DType::I64, DType::U64};
+    const number::Format known[] = {number::Format::F16, number::Format::BF16, number::Format::F32,
+                                    number::Format::F64, number::Format::I8,   number::Format::U8,
+                                    number::Format::I16, number::Format::U16,  number::Format::I32,
+                                    number::Format::U32, number::Format::I64,  number::Format::U64};
     const auto found =
-        std::find_if(std::begin(known), std::end(known), [&](DType d) { return tensor::name(d) == type; });
+        std::find_if(std::begin(known), std::end(known), [&](number::Format d) { return number::name(d) == type; });
     if (found == std::end(known))
         refuse("a type such as f32, f16, i32 or u8 before the shape");
     array.dtype = *found;
@@ -75,14 +75,14 @@ void KernelArgument::readOutput(const std::string& rest, bool toFile) {
         array.shape.push_back(number<int64_t>(std::string_view(rest).substr(at, end - at)));
         at = end + 1;
     }
-    int64_t bytes = tensor::bytesPerElement(array.dtype);
+    int64_t bytes = number::bytes(array.dtype);
     for (const int64_t extent : array.shape) {
         if (extent < 0 || (extent > 0 && bytes > mostBytes / extent))
             refuse("an array of at most 8 GiB");
         bytes *= extent;
     }
     // Here, on the GPU and in its record of what was written; made-up numbers come as f32.
-    requireMemory({saturatedProduct(bytes, 3 + 4 / tensor::bytesPerElement(array.dtype)), 0,
+    requireMemory({saturatedProduct(bytes, 3 + 4 / number::bytes(array.dtype)), 0,
                    fmt::format("{} {}", where, echoed(spec)), "its shape"});
     growTo(array.bytes, static_cast<size_t>(bytes), cancel);
     if (toFile)
@@ -96,8 +96,8 @@ void KernelArgument::makeUp(const std::string& kind) {
         return;
     std::vector<float> values;
     growTo(values, count, cancel);
-    const bool floating = array.dtype == DType::F16 || array.dtype == DType::BF16 || array.dtype == DType::F32 ||
-                          array.dtype == DType::F64;
+    const bool floating = array.dtype == number::Format::F16 || array.dtype == number::Format::BF16 ||
+                          array.dtype == number::Format::F32 || array.dtype == number::Format::F64;
     if (kind == "random")
         tensor::fillGaussian(values, 42, 0, 1, cancel);
     inPieces(count, sizeof(float), cancel, [&](size_t begin, size_t end) {
@@ -116,26 +116,26 @@ void KernelArgument::store(size_t index, float value) {
         std::memcpy(array.bytes.data() + index * sizeof(typed), &typed, sizeof(typed));
     };
     switch (array.dtype) {
-    case DType::F16:
+    case number::Format::F16:
         return put(warplight::number::floatToF16(value));
-    case DType::BF16:
+    case number::Format::BF16:
         return put(warplight::number::floatToBf16(value));
-    case DType::F32:
+    case number::Format::F32:
         return put(value);
-    case DType::F64:
+    case number::Format::F64:
         return put(static_cast<double>(value));
-    case DType::I8:
-    case DType::U8:
-    case DType::Bool:
+    case number::Format::I8:
+    case number::Format::U8:
+    case number::Format::Bool:
         return put(static_cast<uint8_t>(static_cast<int64_t>(value)));
-    case DType::I16:
-    case DType::U16:
+    case number::Format::I16:
+    case number::Format::U16:
         return put(static_cast<uint16_t>(static_cast<int64_t>(value)));
-    case DType::I32:
-    case DType::U32:
+    case number::Format::I32:
+    case number::Format::U32:
         return put(static_cast<uint32_t>(static_cast<int64_t>(value)));
-    case DType::I64:
-    case DType::U64:
+    case number::Format::I64:
+    case number::Format::U64:
         return put(static_cast<int64_t>(value));
     }
 }

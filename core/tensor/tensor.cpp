@@ -1,33 +1,27 @@
 #include "core/tensor/tensor.h"
 
 #include "core/error.h"
+#include "core/tensor/pieces.h"
 
-#include <array>
+#include <cstddef>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <utility>
 
 namespace warplight::tensor {
-namespace {
 
-constexpr std::array<std::pair<const char*, int64_t>, 13> types{{{"f16", 2},
-                                                                 {"bf16", 2},
-                                                                 {"f32", 4},
-                                                                 {"f64", 8},
-                                                                 {"i8", 1},
-                                                                 {"u8", 1},
-                                                                 {"i16", 2},
-                                                                 {"u16", 2},
-                                                                 {"i32", 4},
-                                                                 {"u32", 4},
-                                                                 {"i64", 8},
-                                                                 {"u64", 8},
-                                                                 {"bool", 1}}};
+void round(std::span<float> values, number::Format format, const std::atomic<bool>* cancel) {
+    if (format != number::Format::F16 && format != number::Format::BF16)
+        return;
+    inPieces(values.size(), sizeof(float), cancel, [&](size_t begin, size_t end) {
+        for (float& x : values.subspan(begin, end - begin))
+            x = number::rounded(x, format);
+    });
+}
 
-} // namespace
-
-std::string name(DType dtype) { return types[static_cast<size_t>(dtype)].first; }
-int64_t bytesPerElement(DType dtype) { return types[static_cast<size_t>(dtype)].second; }
+void round(Tensor& tensor, number::Format format, const std::atomic<bool>* cancel) {
+    round(tensor.values, format, cancel);
+    tensor.format = format;
+}
 
 int64_t elementCount(std::span<const int64_t> shape) {
     int64_t count = 1;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "gpu/number/format.h"
+
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -7,19 +10,19 @@
 
 namespace warplight::tensor {
 
-/// Element types as they are stored in files. In memory a Tensor always holds f32.
-enum class DType { F16, BF16, F32, F64, I8, U8, I16, U16, I32, U32, I64, U64, Bool };
-
-std::string name(DType dtype); ///< "f16", "bf16", "f32", ... as written on the command line
-int64_t bytesPerElement(DType dtype);
-
-/// A dense row-major array of f32.
+/// A dense row-major array. Whatever it is stored as, its numbers are at hand as f32, which holds those of f16 and bf16
+/// exactly: kernels of the CPU compute in f32 and those of GPUs get the stored form when they are copied there.
 struct Tensor {
     std::vector<int64_t> shape;
-    std::vector<float> values; ///< product(shape) elements, last axis fastest
+    std::vector<float> values;                   ///< product(shape) elements, last axis fastest
+    number::Format format = number::Format::F32; ///< what the numbers are stored as
 
     int64_t size() const { return static_cast<int64_t>(values.size()); }
 };
+
+/// Rounds every number to the format, and remembers it. Throws Cancelled.
+void round(Tensor& tensor, number::Format format, const std::atomic<bool>* cancel = nullptr);
+void round(std::span<float> values, number::Format format, const std::atomic<bool>* cancel = nullptr);
 
 /// Number of elements of a shape; throws InputError when the product overflows or a dimension is negative.
 int64_t elementCount(std::span<const int64_t> shape);

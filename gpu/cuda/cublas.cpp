@@ -22,9 +22,8 @@ enum class Operation : int { N = 0, T = 1 };
 enum class DataType : int { F32 = 0, F16 = 2, BF16 = 14 };
 constexpr int compute32F = 68, defaultAlgorithm = -1;
 
-DataType dataType(gpu::MatrixProduct::Number n) {
-    using Number = gpu::MatrixProduct::Number;
-    return n == Number::F32 ? DataType::F32 : n == Number::F16 ? DataType::F16 : DataType::BF16;
+DataType dataType(number::Format n) {
+    return n == number::Format::F32 ? DataType::F32 : n == number::Format::F16 ? DataType::F16 : DataType::BF16;
 }
 
 std::vector<std::string> namesToTry() {
@@ -113,9 +112,8 @@ void Cublas::start(const gpu::MatrixProduct& p) {
     const float zero = 0;
     const auto at = [](uint64_t address) { return reinterpret_cast<void*>(address); };
     const auto floats = [](uint64_t address) { return reinterpret_cast<float*>(address); };
-    using Number = gpu::MatrixProduct::Number;
     const Status status =
-        p.inputs == Number::F32 && p.output == Number::F32
+        p.inputs == number::Format::F32 && p.output == number::Format::F32
             ? functions->multiplyF32(handle, ofY, Operation::N, m, n, k, &p.scale, floats(p.y), lda, strideY,
                                      floats(p.x), k, strideX, &zero, floats(p.z), m, strideZ, batch)
             : functions->multiply(handle, ofY, Operation::N, m, n, k, &p.scale, at(p.y), dataType(p.inputs), lda,

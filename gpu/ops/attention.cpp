@@ -2,18 +2,15 @@
 
 #include "gpu/error.h"
 #include "gpu/host/memory_budget.h"
-#include "gpu/number/half.h"
+#include "gpu/ops/device_matrix.h"
 #include "gpu/ops/kernel_problem.h"
 #include "gpu/ops/tile_recorder.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
-#include <deque>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,20 +47,23 @@ constexpr int32_t keysPerSplit = 256; ///< of flash-decode
 
 class Forward {
   public:
-    Forward(KernelLibrary& l, const AttentionShape& s, const AttentionOptions& o) : library(l), shape(s), options(o) {}
+    Forward(KernelLibrary& l, const AttentionShape& s, const AttentionOptions& o)
+        : shape(s), options(o), launcher(l, o) {}
 
     AttentionRun run(AttentionRung rung, const float* q, const float* k, const float* v) {
-        const bool half = options.format != NumberFormat::F32;
+        const number::Format format = options.format;
         // 16-byte copies want rows that are multiples of 8 elements.
-        dim = half ? (shape.headDim + 7) / 8 * 8 : shape.headDim;
+        const int64_t multiple = format == number::Format::F32 ? 1 : 8;
         const int64_t rows = shape.heads() * shape.queryLen, keyRows = shape.batch * shape.keyHeads * shape.keyLen;
-        const int64_t size = half ? 2 : 4;
-        Buffer dq(device(), rows * dim * size, "Q"), dk(device(), keyRows * dim * size, "K"),
-            dv(device(), keyRows * dim * size, "V"), out(device(), rows * dim * size, "O"),
-            lse(device(), rows * 4, "lse");
-        put(dq, q, rows, half);
-        put(dk, k, keyRows, half);
-        put(dv, v, keyRows, half);
+        DeviceMatrix dq(device(), "Q", rows, shape.headDim, format, multiple),
+            dk(device(), "K", keyRows, shape.headDim, format, multiple),
+            dv(device(), "V", keyRows, shape.headDim, format, multiple),
+            out(device(), "O", rows, shape.headDim, format, multiple),
+            lse(device(), "lse", rows, 1, number::Format::F32);
+        dim = dq.rowLength();
+        dq.upload(q, options.cancel);
+        dk.upload(k, options.cancel);
+        dv.upload(v, options.cancel);
         problem = {dq.address(),
                    dk.address(),
                    dv.address(),
@@ -78,110 +78,14 @@ class Forward {
                    shape.causal};
         if (rows > 0)
             launch(rung);
-        if (options.measure && !steps.empty())
-            result.measured = device().measure(
-                *options.measure,
-                [&] {
-                    for (const auto& step : steps)
-                        step();
-                },
-                options.cancel);
-        result.o = get(out, rows, half);
-        result.lse.resize(static_cast<size_t>(rows));
-        lse.download(result.lse.data());
-        return std::move(result);
+        AttentionRun result{launcher.finish(), {}, {}};
+        result.o = out.download(options.cancel);
+        result.lse = lse.download(options.cancel);
+        return result;
     }
 
   private:
-    Device& device() { return library.device(); }
-
-    /// Calls use(first, last) for pieces of the rows: what takes long only because it is large can be cancelled.
-    template <class Use>
-    void inPieces(int64_t rows, const Use& use) const {
-        const int64_t piece = std::max<int64_t>(1, (1 << 20) / std::max<int64_t>(dim, 1));
-        for (int64_t first = 0; first < rows; first += piece) {
-            if (options.cancel && options.cancel->load(std::memory_order_relaxed))
-                throw Cancelled();
-            use(first, std::min(rows, first + piece));
-        }
-    }
-
-    void put(Buffer& to, const float* from, int64_t rows, bool half) {
-        std::vector<uint16_t> bits;
-        inPieces(rows, [&](int64_t first, int64_t last) {
-            if (!half) {
-                device().upload(to.address() + static_cast<uint64_t>(first * dim * 4), from + first * dim,
-                                (last - first) * dim * 4);
-                return;
-            }
-            bits.assign(static_cast<size_t>((last - first) * dim), 0);
-            for (int64_t r = first; r < last; ++r)
-                for (int64_t c = 0; c < shape.headDim; ++c) {
-                    const float x = from[r * shape.headDim + c];
-                    bits[static_cast<size_t>((r - first) * dim + c)] =
-                        options.format == NumberFormat::BF16 ? number::floatToBf16(x) : number::floatToF16(x);
-                }
-            device().upload(to.address() + static_cast<uint64_t>(first * dim * 2), bits.data(),
-                            (last - first) * dim * 2);
-        });
-    }
-
-    std::vector<float> get(const Buffer& from, int64_t rows, bool half) {
-        std::vector<float> values;
-        values.reserve(static_cast<size_t>(rows * shape.headDim));
-        std::vector<uint16_t> bits;
-        inPieces(rows, [&](int64_t first, int64_t last) {
-            values.resize(static_cast<size_t>(last * shape.headDim));
-            if (!half) {
-                device().download(values.data() + first * dim, from.address() + static_cast<uint64_t>(first * dim * 4),
-                                  (last - first) * dim * 4);
-                return;
-            }
-            bits.resize(static_cast<size_t>((last - first) * dim));
-            device().download(bits.data(), from.address() + static_cast<uint64_t>(first * dim * 2),
-                              (last - first) * dim * 2);
-            for (int64_t r = first; r < last; ++r)
-                for (int64_t c = 0; c < shape.headDim; ++c) {
-                    const uint16_t x = bits[static_cast<size_t>((r - first) * dim + c)];
-                    values[static_cast<size_t>(r * shape.headDim + c)] =
-                        options.format == NumberFormat::BF16 ? number::bf16ToFloat(x) : number::f16ToFloat(x);
-                }
-        });
-        return values;
-    }
-
-    void start(const std::string& family, const std::string& kernel, Extent grid, Extent block, int64_t shared,
-               std::vector<Argument> arguments) {
-        LaunchConfig config;
-        config.grid = grid;
-        config.block = block;
-        config.dynamicShared = shared;
-        config.checks = options.checks;
-        config.gpu = options.gpu;
-        config.threads = options.threads;
-        config.cancel = options.cancel;
-        config.registers = kernelRegisters(family, kernel);
-        if (recorder)
-            config.observer = [this](const MemoryAccess& access) { recorder->take(access); };
-        if (options.prepare)
-            options.prepare(config);
-        Kernel& k = library.kernel(family, kernel);
-        run({kernel, grid, block, shared + k.info().sharedBytes, {}},
-            [&k, config, arguments] { return k.launch(config, arguments); });
-    }
-
-    /// Launches, and remembers the launch so that it can be repeated.
-    void run(LaunchRecord record, std::function<LaunchStats()> step) {
-        if (options.around)
-            options.around([&] { record.stats = step(); });
-        else
-            record.stats = step();
-        result.launches.push_back(std::move(record));
-        steps.push_back(std::move(step));
-    }
-
-    /// A buffer between the kernels; it lives as long as they may be repeated.
-    const Buffer& temporary(int64_t bytes, const char* name) { return temporaries.emplace_back(device(), bytes, name); }
+    Device& device() { return launcher.device(); }
 
     void launch(AttentionRung rung) {
         const auto heads = static_cast<uint32_t>(shape.heads());
@@ -193,8 +97,8 @@ class Forward {
             standard("tiled", heads);
             break;
         case AttentionRung::Fused2Pass:
-            start("attention_flash", fmt::format("fused_2pass_d{}", paddedDim(dim)),
-                  {ceilDiv(shape.queryLen, 32), heads}, {128}, flashSharedBytes(dim, 32), {problem});
+            launcher.start("attention_flash", fmt::format("fused_2pass_d{}", paddedDim(dim)),
+                           {ceilDiv(shape.queryLen, 32), heads}, {128}, flashSharedBytes(dim, 32), {problem});
             break;
         case AttentionRung::Flash2:
             flash("flash2", {ceilDiv(shape.queryLen, tile()), heads}, {problem});
@@ -216,16 +120,17 @@ class Forward {
 
     void standard(const std::string& rung, uint32_t heads) {
         const int64_t scores = shape.heads() * shape.queryLen * shape.keyLen;
-        const Buffer &s = temporary(scores * 4, "S"), &p = temporary(scores * 4, "P");
+        const Buffer &s = launcher.temporary(scores * 4, "S"), &p = launcher.temporary(scores * 4, "P");
         const bool tiled = rung == "tiled";
         if (shape.keyLen > 0)
-            start("attention_standard", rung + "_scores",
-                  {ceilDiv(shape.keyLen, 32), ceilDiv(shape.queryLen, tiled ? 32 : 8), heads}, {32, 8}, 0,
-                  {problem, s.address()});
-        start("attention_standard", rung + "_softmax", {ceilDiv(shape.queryLen, tiled ? 4 : 128), heads}, {128}, 0,
-              {problem, s.address(), p.address()});
-        start("attention_standard", rung + "_output",
-              {ceilDiv(dim, 32), ceilDiv(shape.queryLen, tiled ? 32 : 8), heads}, {32, 8}, 0, {problem, p.address()});
+            launcher.start("attention_standard", rung + "_scores",
+                           {ceilDiv(shape.keyLen, 32), ceilDiv(shape.queryLen, tiled ? 32 : 8), heads}, {32, 8}, 0,
+                           {problem, s.address()});
+        launcher.start("attention_standard", rung + "_softmax", {ceilDiv(shape.queryLen, tiled ? 4 : 128), heads},
+                       {128}, 0, {problem, s.address(), p.address()});
+        launcher.start("attention_standard", rung + "_output",
+                       {ceilDiv(dim, 32), ceilDiv(shape.queryLen, tiled ? 32 : 8), heads}, {32, 8}, 0,
+                       {problem, p.address()});
     }
 
     int64_t tile() const { return options.tile ? options.tile : 32; }
@@ -238,16 +143,17 @@ class Forward {
         if (!options.onTile) {
             const std::string kernel = fmt::format("{}_d{}", name, paddedDim(dim));
             if (tile() == 32)
-                start("attention_flash", kernel, grid, block, shared, std::move(arguments));
+                launcher.start("attention_flash", kernel, grid, block, shared, std::move(arguments));
             else
-                start("attention_tiles", fmt::format("{}_t{}", kernel, tile()), grid, block, shared,
-                      std::move(arguments));
+                launcher.start("attention_tiles", fmt::format("{}_t{}", kernel, tile()), grid, block, shared,
+                               std::move(arguments));
             return;
         }
         recorder.emplace(device(), shape, tile(), options.onTile);
-        arguments.emplace_back(recorder->address());
-        start("attention_traced", fmt::format("{}_traced_t{}", name, tile()), grid, block, shared,
-              std::move(arguments));
+        arguments.emplace_back(recorder->traceAddress());
+        arguments.emplace_back(recorder->scoresAddress());
+        launcher.start("attention_traced", fmt::format("{}_traced_t{}", name, tile()), grid, block, shared,
+                       std::move(arguments), [&](const MemoryAccess& access) { recorder->take(access); });
         recorder->finish();
         recorder.reset();
     }
@@ -258,72 +164,62 @@ class Forward {
             return;
         }
         const int64_t rows = shape.heads() * shape.queryLen;
-        const Buffer &m = temporary(rows * 4, "m"), &l = temporary(rows * 4, "l");
+        const Buffer &m = launcher.temporary(rows * 4, "m"), &l = launcher.temporary(rows * 4, "l");
         flash("flash1", {heads}, {problem, m.address(), l.address()});
     }
 
     void mma(uint32_t heads) {
         const int64_t d = paddedDim(dim), keys = d <= 128 ? 64 : 32;
-        start("attention_mma",
-              fmt::format("flash2_mma_{}_d{}", options.format == NumberFormat::BF16 ? "bf16" : "f16", d),
-              {ceilDiv(shape.queryLen, 64), heads}, {128}, 2 * d * (64 + 4 * keys), {problem});
+        launcher.start("attention_mma",
+                       fmt::format("flash2_mma_{}_d{}", options.format == number::Format::BF16 ? "bf16" : "f16", d),
+                       {ceilDiv(shape.queryLen, 64), heads}, {128}, 2 * d * (64 + 4 * keys), {problem});
     }
 
     void decode() {
         const int64_t rows = shape.heads() * shape.queryLen;
         const auto splits = static_cast<int32_t>(std::max<uint32_t>(1, ceilDiv(shape.keyLen, keysPerSplit)));
-        const Buffer &o = temporary(rows * splits * dim * 4, "partO"), &m = temporary(rows * splits * 4, "m"),
-                     &l = temporary(rows * splits * 4, "l");
-        start("attention_flash", "flash_decode_split", {static_cast<uint32_t>(splits), static_cast<uint32_t>(rows)},
-              {128}, 0, {problem, o.address(), m.address(), l.address(), keysPerSplit});
-        start("attention_flash", "flash_decode_combine", {static_cast<uint32_t>(rows)}, {128}, 0,
-              {problem, o.address(), m.address(), l.address(), splits});
+        const Buffer &o = launcher.temporary(rows * splits * dim * 4, "partO"),
+                     &m = launcher.temporary(rows * splits * 4, "m"), &l = launcher.temporary(rows * splits * 4, "l");
+        launcher.start("attention_flash", "flash_decode_split",
+                       {static_cast<uint32_t>(splits), static_cast<uint32_t>(rows)}, {128}, 0,
+                       {problem, o.address(), m.address(), l.address(), keysPerSplit});
+        launcher.start("attention_flash", "flash_decode_combine", {static_cast<uint32_t>(rows)}, {128}, 0,
+                       {problem, o.address(), m.address(), l.address(), splits});
     }
 
     /// The query heads that read one key head lie one after the other: to the library they are one matrix.
     void cublas() {
-        using Number = MatrixProduct::Number;
-        MatrixLibrary& products = *device().matrixLibrary();
-        const Number number = options.format == NumberFormat::F32   ? Number::F32
-                              : options.format == NumberFormat::F16 ? Number::F16
-                                                                    : Number::BF16;
+        const number::Format number = options.format;
+        const bool single = number == number::Format::F32;
         const int64_t scores = shape.heads() * shape.queryLen * shape.keyLen,
                       rows = shape.queryHeads / shape.keyHeads * shape.queryLen;
-        const Buffer &s = temporary(scores * 4, "S"), &p = temporary(scores * (number == Number::F32 ? 4 : 2), "P");
-        const auto multiply = [&](const MatrixProduct& product, const char* name) {
-            run({fmt::format("{}: {}", products.name(), name), {}, {}, 0, {}},
-                [&products, product, cancel = options.cancel] { return products.multiply(product, {}, cancel); });
-        };
+        const Buffer &s = launcher.temporary(scores * 4, "S"), &p = launcher.temporary(scores * (single ? 4 : 2), "P");
         const int64_t batch = shape.batch * shape.keyHeads;
         if (shape.keyLen == 0) { // a sum of nothing, which no library is asked for
             const std::vector<float> zero(static_cast<size_t>(shape.heads() * shape.queryLen * dim));
-            device().upload(problem.o, zero.data(),
-                            shape.heads() * shape.queryLen * dim * (number == Number::F32 ? 4 : 2));
+            device().upload(problem.o, zero.data(), shape.heads() * shape.queryLen * dim * (single ? 4 : 2));
         } else
-            multiply({problem.q, problem.k, s.address(), batch, rows, shape.keyLen, dim, true, shape.scale, number,
-                      Number::F32},
-                     "Q·Kᵀ");
-        start("softmax",
-              number == Number::F32   ? "softmax_attention_f32"
-              : number == Number::F16 ? "softmax_attention_f16"
-                                      : "softmax_attention_bf16",
-              {static_cast<uint32_t>(shape.queryLen), static_cast<uint32_t>(shape.heads())}, {128}, 0,
-              {s.address(), p.address(), problem.lse, static_cast<int32_t>(shape.queryLen),
-               static_cast<int32_t>(shape.keyLen), int32_t(shape.causal)});
+            launcher.multiply({problem.q, problem.k, s.address(), batch, rows, shape.keyLen, dim, true, shape.scale,
+                               number, number::Format::F32},
+                              "Q·Kᵀ");
+        launcher.start("softmax",
+                       single                          ? "softmax_attention_f32"
+                       : number == number::Format::F16 ? "softmax_attention_f16"
+                                                       : "softmax_attention_bf16",
+                       {static_cast<uint32_t>(shape.queryLen), static_cast<uint32_t>(shape.heads())}, {128}, 0,
+                       {s.address(), p.address(), problem.lse, static_cast<int32_t>(shape.queryLen),
+                        static_cast<int32_t>(shape.keyLen), int32_t(shape.causal)});
         if (shape.keyLen > 0)
-            multiply({p.address(), problem.v, problem.o, batch, rows, dim, shape.keyLen, false, 1, number, number},
-                     "P·V");
+            launcher.multiply(
+                {p.address(), problem.v, problem.o, batch, rows, dim, shape.keyLen, false, 1, number, number}, "P·V");
     }
 
-    KernelLibrary& library;
     const AttentionShape& shape;
     const AttentionOptions& options;
+    Launcher launcher;
     int64_t dim = 0;
     KernelProblem problem{};
     std::optional<TileRecorder> recorder;
-    std::deque<Buffer> temporaries;
-    std::vector<std::function<LaunchStats()>> steps; ///< what has been launched, to launch it again
-    AttentionRun result;
 };
 
 } // namespace
@@ -374,7 +270,7 @@ AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const 
     if (rung == AttentionRung::Cublas && !library.device().matrixLibrary())
         throw InputError(fmt::format("attention: cublas runs on an NVIDIA GPU beside which cuBLAS is found, not on {}",
                                      library.device().name()));
-    if (!info(rung).anyInputs && info(rung).halfInputs == (options.format == NumberFormat::F32))
+    if (!info(rung).anyInputs && info(rung).halfInputs == (options.format == number::Format::F32))
         throw InputError(
             fmt::format("attention: {} takes {}", info(rung).name, info(rung).halfInputs ? "f16 or bf16" : "f32"));
     const bool tiled = rung == AttentionRung::Flash1 || rung == AttentionRung::Flash2;
@@ -390,10 +286,10 @@ AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const 
     return Forward(library, s, options).run(rung, q, k, v);
 }
 
-int64_t deviceBytes(AttentionRung rung, const AttentionShape& s, NumberFormat format) {
+int64_t deviceBytes(AttentionRung rung, const AttentionShape& s, number::Format format) {
     const auto times = [](int64_t a, int64_t b) { return saturatedProduct(a, b); };
     const int64_t rows = times(s.heads(), s.queryLen), keyRows = times(s.batch * s.keyHeads, s.keyLen);
-    const int64_t rowBytes = format == NumberFormat::F32 ? 4 * s.headDim : 2 * ((s.headDim + 7) / 8 * 8);
+    const int64_t rowBytes = format == number::Format::F32 ? 4 * s.headDim : 2 * ((s.headDim + 7) / 8 * 8);
     const int64_t tensors =
         saturatedSum(times(2 * rowBytes, rows), saturatedSum(times(2 * rowBytes, keyRows), times(4, rows)));
     switch (rung) {

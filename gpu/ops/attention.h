@@ -1,21 +1,16 @@
 #pragma once
 
-#include "gpu/ops/kernel_library.h"
+#include "gpu/ops/launcher.h"
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace warplight::gpu {
-
-enum class NumberFormat { F32, F16, BF16 };
 
 /// O = softmax(scale · Q Kᵀ + mask) V; shapes and mask as in gpu/kernels/attention.cuh.
 struct AttentionShape {
@@ -48,18 +43,8 @@ std::vector<int64_t> flashTiles(int64_t headDim);
 /// Shared memory that a block of flash1 or flash2 needs, bytes.
 int64_t flashSharedBytes(int64_t headDim, int64_t tile);
 
-/// One launch of an operator.
-struct LaunchRecord {
-    std::string kernel;
-    Extent grid, block;
-    int64_t sharedBytes = 0;
-    LaunchStats stats;
-};
-
-struct AttentionRun {
+struct AttentionRun : Launched {
     std::vector<float> o, lse; ///< as f32, whatever the format
-    std::vector<LaunchRecord> launches;
-    std::optional<Measured> measured; ///< all launches together, where they were asked to be measured
 };
 
 /// What flash1 or flash2 did with a tile of keys, told when it is done.
@@ -71,32 +56,25 @@ struct TileVisit {
     };
     int64_t head = 0, queryBegin = 0, queryEnd = 0, keyBegin = 0, keyEnd = 0;
     std::vector<Row> rows;
+    std::vector<float> scores; ///< [rows, keyEnd - keyBegin], scaled: what the kernel had; -inf behind the mask
     std::map<std::string, std::pair<int64_t, int64_t>>
         moved; ///< bytes read and written since the tile before, by tensor
 };
 
 /// How a rung is launched.
-struct AttentionOptions {
-    NumberFormat format = NumberFormat::F32; ///< F16 or BF16 for rungs with half inputs
+struct AttentionOptions : LaunchOptions {
+    number::Format format = number::Format::F32; ///< f16 or bf16 for rungs with half inputs
     int64_t tile = 0; ///< queries and keys of a tile of flash1 and flash2, one of flashTiles(); 0: 32
     /// Called for each tile in the order in which a virtual GPU works on them; only flash1 and flash2 with a tile of 8,
     /// 16 or 32 and headDim up to 32, which have kernels that write their statistics down.
     std::function<void(const TileVisit&)> onTile;
-    std::function<void(LaunchConfig&)> prepare; ///< called before each launch, to watch it
-    /// Called instead of each launch, which it has to make: to measure around it.
-    std::function<void(const std::function<void()>&)> around;
-    bool checks = false;
-    std::string gpu; ///< whose caches and time are modelled; empty: none
-    int threads = 0;
-    std::optional<Repetitions> measure; ///< run everything this often more for its time (a GPU that is here)
-    const std::atomic<bool>* cancel = nullptr;
 };
 
 /// Throws InputError for what the kernels cannot launch: headDim above 256, heads that do not divide, too many rows.
 void checkShape(const AttentionShape& shape);
 
 /// Device memory that attentionForward takes for a rung, its tensors included; INT64_MAX when the size overflows.
-int64_t deviceBytes(AttentionRung rung, const AttentionShape& shape, NumberFormat format);
+int64_t deviceBytes(AttentionRung rung, const AttentionShape& shape, number::Format format);
 
 /// Copies the tensors (f32, contiguous; rounded to the format) to the device, runs the rung, copies the result back.
 /// Buffers are called Q, K, V, S, P, O, lse, and the statistics of single rungs m, l, partO. headDim up to 256.

@@ -1,8 +1,8 @@
 #include "gpu/ops/attention_backward.h"
 
+#include "gpu/ops/device_matrix.h"
 #include "gpu/ops/kernel_problem.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <fmt/format.h>
 #include <string>
@@ -20,18 +20,27 @@ struct KernelGradients {
 
 class Backward {
   public:
-    Backward(KernelLibrary& l, const AttentionShape& s, const AttentionOptions& o) : library(l), shape(s), options(o) {}
+    Backward(KernelLibrary& l, const AttentionShape& s, const LaunchOptions& o)
+        : shape(s), options(o), launcher(l, o) {}
 
     AttentionGradients run(BackwardRung rung, const float* q, const float* k, const float* v, const float* o,
                            const float* lse, const float* dOut) {
         const int64_t rows = shape.heads() * shape.queryLen, keyRows = shape.batch * shape.keyHeads * shape.keyLen,
                       d = shape.headDim;
-        Buffer dq = filled("Q", q, rows * d), dk = filled("K", k, keyRows * d), dv = filled("V", v, keyRows * d),
-               out = filled("O", o, rows * d), sums = filled("lse", lse, rows),
-               outGradient = filled("dO", dOut, rows * d);
-        const std::vector<float> zero(static_cast<size_t>(std::max(rows, keyRows) * d));
-        Buffer gradientQ = filled("dQ", zero.data(), rows * d), gradientK = filled("dK", zero.data(), keyRows * d),
-               gradientV = filled("dV", zero.data(), keyRows * d), rowSums(device(), rows * 4, "D");
+        const auto matrix = [&](const char* name, int64_t height, int64_t width, const float* from) {
+            DeviceMatrix made(launcher.device(), name, height, width, number::Format::F32);
+            if (from)
+                made.upload(from, options.cancel);
+            else
+                made.fill(0);
+            return made;
+        };
+        const DeviceMatrix dq = matrix("Q", rows, d, q), dk = matrix("K", keyRows, d, k),
+                           dv = matrix("V", keyRows, d, v), out = matrix("O", rows, d, o),
+                           sums = matrix("lse", rows, 1, lse), outGradient = matrix("dO", rows, d, dOut),
+                           gradientQ = matrix("dQ", rows, d, nullptr), gradientK = matrix("dK", keyRows, d, nullptr),
+                           gradientV = matrix("dV", keyRows, d, nullptr);
+        const Buffer& rowSums = launcher.temporary(rows * 4, "D");
         problem = {dq.address(),
                    dk.address(),
                    dv.address(),
@@ -56,27 +65,17 @@ class Backward {
                       {ceilDiv(shape.keyLen, 32), static_cast<uint32_t>(shape.heads())}, {128},
                       4 * (4 * 32 * (paddedDim(d) + 1) + 2 * 32 * 33), {problem, gradients});
         }
-        result.dq.resize(static_cast<size_t>(rows * d));
-        result.dk.resize(static_cast<size_t>(keyRows * d));
-        result.dv.resize(static_cast<size_t>(keyRows * d));
-        gradientQ.download(result.dq.data());
-        gradientK.download(result.dk.data());
-        gradientV.download(result.dv.data());
-        return std::move(result);
+        AttentionGradients result{launcher.finish(), {}, {}, {}};
+        result.dq = gradientQ.download(options.cancel);
+        result.dk = gradientK.download(options.cancel);
+        result.dv = gradientV.download(options.cancel);
+        return result;
     }
 
   private:
-    Device& device() { return library.device(); }
-
-    Buffer filled(const std::string& name, const float* from, int64_t elements) {
-        Buffer buffer(device(), elements * 4, name);
-        buffer.upload(from);
-        return buffer;
-    }
-
     void standard() {
         const int64_t scores = shape.heads() * shape.queryLen * shape.keyLen;
-        const Buffer p(device(), scores * 4, "P"), ds(device(), scores * 4, "dS");
+        const Buffer &p = launcher.temporary(scores * 4, "P"), &ds = launcher.temporary(scores * 4, "dS");
         const uint32_t heads = static_cast<uint32_t>(shape.heads()),
                        keyHeads = static_cast<uint32_t>(shape.batch * shape.keyHeads);
         start("standard_bwd_scores", {ceilDiv(shape.keyLen, 32), ceilDiv(shape.queryLen, 8), heads}, {32, 8}, 0,
@@ -88,25 +87,14 @@ class Backward {
     }
 
     void start(const std::string& kernel, Extent grid, Extent block, int64_t shared, std::vector<Argument> arguments) {
-        LaunchConfig config;
-        config.grid = grid;
-        config.block = block;
-        config.dynamicShared = shared;
-        config.checks = options.checks;
-        config.gpu = options.gpu;
-        config.threads = options.threads;
-        config.cancel = options.cancel;
-        config.registers = kernelRegisters("attention_backward", kernel);
-        Kernel& k = library.kernel("attention_backward", kernel);
-        result.launches.push_back({kernel, grid, block, shared + k.info().sharedBytes, k.launch(config, arguments)});
+        launcher.start("attention_backward", kernel, grid, block, shared, std::move(arguments));
     }
 
-    KernelLibrary& library;
     const AttentionShape& shape;
-    const AttentionOptions& options;
+    const LaunchOptions& options;
+    Launcher launcher;
     KernelProblem problem{};
     KernelGradients gradients{};
-    AttentionGradients result;
 };
 
 } // namespace
@@ -115,7 +103,7 @@ std::string_view name(BackwardRung rung) { return rung == BackwardRung::Standard
 
 AttentionGradients attentionBackward(KernelLibrary& library, BackwardRung rung, const AttentionShape& shape,
                                      const float* q, const float* k, const float* v, const float* o, const float* lse,
-                                     const float* dOut, const AttentionOptions& options) {
+                                     const float* dOut, const LaunchOptions& options) {
     checkShape(shape);
     return Backward(library, shape, options).run(rung, q, k, v, o, lse, dOut);
 }

@@ -88,17 +88,11 @@ TensorTraffic scaled(TensorTraffic traffic, double factor) {
     return traffic;
 }
 
-/// Tensors that no byte goes to or from are left out, as a counter leaves them out.
-TensorTraffic withoutEmpty(TensorTraffic traffic) {
-    std::erase_if(traffic, [](const auto& entry) { return entry.second.total() == 0; });
-    return traffic;
-}
-
 } // namespace
 
-TensorTraffic compulsoryTraffic(const AttentionShape& s, NumberFormat format) {
+TensorTraffic compulsoryTraffic(const AttentionShape& s, number::Format format) {
     const Counts n = countsOf(s);
-    const double size = format == NumberFormat::F32 ? f32 : 2,
+    const double size = format == number::Format::F32 ? f32 : 2,
                  keys = static_cast<double>(s.batch * s.keyHeads) * n.keys * n.d * size;
     return withoutEmpty({{"Q", {n.heads * n.queries * n.d * size, 0}},
                          {"K", {keys, 0}},
@@ -107,7 +101,8 @@ TensorTraffic compulsoryTraffic(const AttentionShape& s, NumberFormat format) {
                          {"lse", {0, n.heads * n.queries * f32}}});
 }
 
-TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, NumberFormat format, int64_t flashTile) {
+TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, number::Format format,
+                                 int64_t flashTile) {
     const Counts n = countsOf(s);
     TensorTraffic t;
     switch (rung) {
@@ -149,7 +144,7 @@ TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, Nu
         break;
     }
     case AttentionRung::Cublas: { // how often the library reads its inputs is its own: once at least
-        const double size = (format == NumberFormat::F32 ? f32 : 2) / f32,
+        const double size = (format == number::Format::F32 ? f32 : 2) / f32,
                      group = static_cast<double>(s.queryHeads) / static_cast<double>(s.keyHeads);
         t["Q"] = {n.queries * n.d * size, 0};
         t["K"] = t["V"] = {n.keys * n.d * size / group, 0};
@@ -161,16 +156,6 @@ TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, Nu
     }
     }
     return withoutEmpty(scaled(t, n.heads * f32));
-}
-
-TensorTraffic countedTraffic(const AttentionRun& run) {
-    TensorTraffic t;
-    for (const LaunchRecord& launch : run.launches)
-        for (const BufferTraffic& b : launch.stats.buffers) {
-            t[b.name].read += static_cast<double>(b.readBytes + b.atomicBytes);
-            t[b.name].written += static_cast<double>(b.writtenBytes + b.atomicBytes);
-        }
-    return t;
 }
 
 OnChipTheory theoryAt(const AttentionShape& s, double elementBytes, double onChip) {

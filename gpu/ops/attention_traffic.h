@@ -1,33 +1,20 @@
 #pragma once
 
 #include "gpu/ops/attention.h"
+#include "gpu/ops/traffic.h"
 
 #include <cstdint>
-#include <map>
-#include <string>
 
 namespace warplight::gpu {
 
-struct Traffic {
-    double read = 0, written = 0; ///< bytes
-    double total() const { return read + written; }
-    bool operator==(const Traffic&) const = default;
-};
-
-/// Bytes by tensor: Q, K, V, S, P, O, lse, and the statistics m and l.
-using TensorTraffic = std::map<std::string, Traffic>;
-
 /// Each tensor of the problem once: what any implementation has to move.
-TensorTraffic compulsoryTraffic(const AttentionShape& shape, NumberFormat format);
+TensorTraffic compulsoryTraffic(const AttentionShape& shape, number::Format format);
 
 /// What the loops of a rung's kernels ask memory for, derived by hand from their tiles (gpu/kernels,
 /// docs/attention-traffic.md). `flashTile`: of flash1 and flash2, queries and keys. flash-decode: without the
 /// statistics of its parts.
-TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& shape, NumberFormat format,
+TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& shape, number::Format format,
                                  int64_t flashTile = 32);
-
-/// What the kernels of a run asked for, counted: bytes that threads read and wrote, by buffer.
-TensorTraffic countedTraffic(const AttentionRun& run);
 
 /// Bytes that algorithms of standard attention, FlashAttention-1 and -2 move with tiles that fill `onChip` bytes
 /// (Dao et al. 2022, theorem 2: columns of a tile M / (4·d), rows at most d; Dao 2023 for the order of the loops).

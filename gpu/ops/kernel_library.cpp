@@ -8,6 +8,7 @@
 #include "gpu/ops/embedded_sources.h"
 
 #include <fmt/format.h>
+#include <functional>
 #include <memory>
 #include <span>
 #include <sstream>
@@ -43,28 +44,43 @@ std::map<std::string, std::string> kernelSources() {
     return sources;
 }
 
+namespace {
+
+struct KernelResources {
+    std::string family;
+    std::map<int, int> registers; ///< by architecture
+};
+
+/// What ptxas reported, by kernel: no two kernels of ours have one name.
+const std::map<std::string, KernelResources, std::less<>>& resources() {
+    static const auto all = [] {
+        std::map<std::string, KernelResources, std::less<>> read;
+        std::istringstream lines{std::string(embeddedResources[0].contents())};
+        for (std::string line; std::getline(lines, line);) { // family sm_80 kernel registers shared spilled
+            std::istringstream words(line);
+            std::string family, architecture, name;
+            if (int count = 0; words >> family >> architecture >> name >> count) {
+                read[name].family = family;
+                read[name].registers[std::stoi(architecture.substr(3))] = count;
+            }
+        }
+        return read;
+    }();
+    return all;
+}
+
+} // namespace
+
 std::string familyOf(std::string_view kernel) {
-    std::istringstream lines{std::string(embeddedResources[0].contents())};
-    for (std::string line; std::getline(lines, line);) { // family sm_80 kernel registers shared spilled
-        std::istringstream words(line);
-        std::string family, architecture, name;
-        if (words >> family >> architecture >> name && name == kernel)
-            return family;
-    }
+    if (const auto found = resources().find(kernel); found != resources().end())
+        return found->second.family;
     throw InputError(fmt::format("there is no kernel '{}'", kernel));
 }
 
 std::map<int, int> kernelRegisters(std::string_view family, std::string_view kernel) {
-    std::map<int, int> registers;
-    std::istringstream lines{std::string(embeddedResources[0].contents())};
-    for (std::string line; std::getline(lines, line);) { // family sm_80 kernel registers shared spilled
-        std::istringstream words(line);
-        std::string of, architecture, name;
-        int count = 0;
-        if (words >> of >> architecture >> name >> count && of == family && name == kernel)
-            registers[std::stoi(architecture.substr(3))] = count;
-    }
-    return registers;
+    const auto found = resources().find(kernel);
+    return found != resources().end() && found->second.family == family ? found->second.registers
+                                                                        : std::map<int, int>();
 }
 
 Kernel& KernelLibrary::kernel(const std::string& family, const std::string& name) {

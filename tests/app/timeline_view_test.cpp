@@ -231,6 +231,51 @@ class TimelineViewTest : public QObject {
         QCOMPARE(test::svgOf(fitted, {900, 300}), test::svgOf(whole, {900, 300}));
     }
 
+    void aPinnedRunStandsBelowOnTheSameAxis() {
+        const lab::Timeline now = timelineOf({{0, 0, 2, "x", "a", measured, ""}, {1, 2, 3, "y", "b", measured, ""}}, 2);
+        lab::Timeline then =
+            timelineOf({{0, 0, 4, "x", "a", measured, "as it was"}, {1, 4, 6, "y", "b", measured, ""}}, 2);
+        TimelineView view;
+        show(view, now);
+        const double end = view.visibleEnd();
+        view.setCompared(figureOf(then), "pinned");
+        QVERIFY(end < 4 && view.visibleEnd() > 6); // both are seen whole
+        QVERIFY2(view.comparison().contains("6 s") && view.comparison().contains("0.50×"),
+                 qPrintable(view.comparison()));
+        QVERIFY(test::svgOf(view, {900, 300}).contains("0.50× of pinned, pale: 6"));
+        // Below the first track's lane: pale, and longer than this run's.
+        const QImage image = picture(view);
+        const auto at = [&](double time) {
+            for (int y = static_cast<int>(view.chartArea().top()); y < view.chartArea().bottom(); ++y)
+                if (view.pinnedAt(QPointF(xOf(view, time), y)) == 0)
+                    return QPoint(xOf(view, time), y + 3);
+            return QPoint();
+        };
+        QVERIFY(!at(3).isNull() && !at(1).isNull());
+        QVERIFY(!test::near(image.pixelColor(at(3)), Theme::current().panel, 60));
+        QVERIFY(!test::near(image.pixelColor(at(3)), view.colourOf("a"), 60));
+        QCOMPARE(view.spanAt(at(3)), int64_t{-1});
+        QSignalSpy status(&view, &TimelineView::statusText);
+        QTest::mouseMove(&view, at(3));
+        for (const char* words : {"pinned", "4 s", "as it was"})
+            QVERIFY2(status.last()[0].toString().contains(words), qPrintable(status.last()[0].toString()));
+        for (auto& span : then.spans) { // of a clock that began elsewhere
+            span.begin += 1e6;
+            span.end += 1e6;
+        }
+        view.setCompared(figureOf(then), "pinned");
+        QVERIFY(view.visibleEnd() < 7 && !at(3).isNull());
+        view.setFigure(figureOf(timelineOf({{0, 0, 1, "", "a", measured, ""}}, 3))); // more tracks than were pinned
+        picture(view);
+        view.setCompared(figureOf(lab::Timeline()), "pinned");
+        picture(view);
+        QVERIFY(view.comparison().contains("no spans"));
+        view.setFigure(figureOf(now));
+        view.setCompared({}, {});
+        QCOMPARE(view.visibleEnd(), end);
+        QVERIFY(view.comparison().isEmpty());
+    }
+
     void busyPixelsAreDarkerThanIdleOnes() {
         lab::Timeline timeline = timelineOf({});
         for (int i = 0; i < 200'000; ++i) // the first half busy, the second a tenth of the time

@@ -37,19 +37,19 @@ constexpr AttentionCase attentionCases[] = {
 };
 
 struct StoredAs {
-    gpu::NumberFormat id;
+    number::Format id;
     const char* name;
     double unit; ///< relative rounding error of one operation
 };
-constexpr StoredAs storedAs[] = {{gpu::NumberFormat::F32, "f32", 0x1p-24},
-                                 {gpu::NumberFormat::F16, "f16", 0x1p-11},
-                                 {gpu::NumberFormat::BF16, "bf16", 0x1p-8}};
+constexpr StoredAs storedAs[] = {{number::Format::F32, "f32", 0x1p-24},
+                                 {number::Format::F16, "f16", 0x1p-11},
+                                 {number::Format::BF16, "bf16", 0x1p-8}};
 
-inline void roundTo(gpu::NumberFormat format, std::vector<float>& values) {
+inline void roundTo(number::Format format, std::vector<float>& values) {
     for (float& x : values)
-        x = format == gpu::NumberFormat::F16    ? number::f16ToFloat(number::floatToF16(x))
-            : format == gpu::NumberFormat::BF16 ? number::bf16ToFloat(number::floatToBf16(x))
-                                                : x;
+        x = format == number::Format::F16    ? number::f16ToFloat(number::floatToF16(x))
+            : format == number::Format::BF16 ? number::bf16ToFloat(number::floatToBf16(x))
+                                             : x;
 }
 
 /// The rows of the table for these rungs.
@@ -62,7 +62,7 @@ inline void addAttentionRows(std::span<const gpu::AttentionRungInfo> rungs) {
         for (int s = 0; s < static_cast<int>(std::size(attentionCases)); ++s)
             for (int f = 0; f < static_cast<int>(std::size(storedAs)); ++f)
                 for (const bool causal : {false, true})
-                    if (rung.anyInputs || rung.halfInputs == (storedAs[f].id != gpu::NumberFormat::F32))
+                    if (rung.anyInputs || rung.halfInputs == (storedAs[f].id != number::Format::F32))
                         QTest::addRow("%s, %s, %s%s", std::string(rung.name).c_str(), attentionCases[s].name,
                                       storedAs[f].name, causal ? ", causal" : "")
                             << static_cast<int>(rung.id) << s << f << causal;

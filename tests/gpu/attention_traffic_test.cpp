@@ -37,7 +37,7 @@ class AttentionTrafficTest : public QObject {
         QFETCH(AttentionShape, shape);
         const auto id = static_cast<AttentionRung>(rung);
         AttentionOptions options;
-        options.format = info(id).halfInputs ? NumberFormat::F16 : NumberFormat::F32;
+        options.format = info(id).halfInputs ? number::Format::F16 : number::Format::F32;
         const std::vector<float> x(static_cast<size_t>(2 * std::max(shape.queryLen, shape.keyLen) * shape.headDim),
                                    0.5f);
         const TensorTraffic counted =

@@ -71,7 +71,7 @@ class CudaAttentionTest : public QObject {
             x[i] = std::sin(static_cast<float>(i) * 0.37f);
         gpu::AttentionOptions options;
         if (gpu::info(id).halfInputs)
-            options.format = gpu::NumberFormat::F16;
+            options.format = number::Format::F16;
         std::vector<gpu::AttentionRun> runs;
         for (const bool measured : {false, true}) {
             if (measured)

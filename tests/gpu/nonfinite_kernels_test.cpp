@@ -52,7 +52,7 @@ class NonfiniteKernelsTest : public QObject {
                 for (int s = 0; s < static_cast<int>(everySituation ? std::size(poisonedCases) : 1); ++s)
                     for (int i = 0; i < static_cast<int>(everySituation ? std::size(situations) : 1); ++i)
                         for (const bool causal : {false, true})
-                            if (rung.halfInputs == (storedAs[f].id != gpu::NumberFormat::F32) && row++ % step == 0)
+                            if (rung.halfInputs == (storedAs[f].id != number::Format::F32) && row++ % step == 0)
                                 QTest::addRow("%s, %s, %s, %s%s", std::string(rung.name).c_str(), storedAs[f].name,
                                               poisonedCases[s].name, everySituation ? situations[i].name : "",
                                               causal ? ", causal" : "")
@@ -107,7 +107,7 @@ class NonfiniteKernelsTest : public QObject {
     void scoresAboveTheRangeOfF32AreTold_data() { addRows(false); }
     void scoresAboveTheRangeOfF32AreTold() {
         QFETCH(int, format);
-        if (storedAs[format].id == gpu::NumberFormat::F16)
+        if (storedAs[format].id == number::Format::F16)
             QSKIP("f16 has no numbers for it");
         OwnedProblem p({1, 1, 1, 4, 40, 64});
         for (std::vector<float>* x : {&p.q, &p.k})

@@ -162,7 +162,7 @@ class TimeModelTest : public QObject {
         QCOMPARE(registers.size(), size_t{6});
         const std::vector<float> x(64 * 64, 0.25f);
         AttentionOptions options;
-        options.format = NumberFormat::F16;
+        options.format = number::Format::F16;
         for (const auto& [architecture, gpu] : {std::pair(80, "A100"), std::pair(90, "H100"), std::pair(100, "B200")}) {
             options.gpu = gpu;
             const AttentionShape shape{1, 1, 1, 64, 64, 64, 0.125f, false};

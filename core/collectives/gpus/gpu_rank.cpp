@@ -19,18 +19,18 @@ constexpr int64_t threadsOfABlock = 256, blocksOfAMultiprocessor = 8;
 constexpr int64_t packBytes = 16; ///< that a thread of our kernels takes at a time
 constexpr auto pause = std::chrono::microseconds(50);
 
-nccl::DataType dataType(tensor::DType type) {
+nccl::DataType dataType(number::Format type) {
     switch (type) {
-    case tensor::DType::F32:
+    case number::Format::F32:
         return nccl::DataType::F32;
-    case tensor::DType::F64:
+    case number::Format::F64:
         return nccl::DataType::F64;
-    case tensor::DType::F16:
+    case number::Format::F16:
         return nccl::DataType::F16;
-    case tensor::DType::BF16:
+    case number::Format::BF16:
         return nccl::DataType::BF16;
     default:
-        throw InputError(fmt::format("elements are {}, expected f32, f64, f16 or bf16", tensor::name(type)));
+        throw InputError(fmt::format("elements are {}, expected f32, f64, f16 or bf16", number::name(type)));
     }
 }
 
@@ -143,15 +143,15 @@ void GpuRank::launch(const std::string& kernel, uint64_t into, uint64_t from, in
     start(function(kernel), arguments, elements);
 }
 
-void GpuRank::launchDivide(tensor::DType of, uint64_t into, double divisor, int64_t elements) {
+void GpuRank::launchDivide(number::Format of, uint64_t into, double divisor, int64_t elements) {
     long long n = elements;
     void* arguments[] = {&into, &divisor, &n};
-    start(function("divide_" + tensor::name(of)), arguments, elements);
+    start(function("divide_" + number::name(of)), arguments, elements);
 }
 
 void GpuRank::prepare(const CollectiveCall& call, const std::vector<std::byte>& input) {
     type = dataType(call.type);
-    elementBytes = tensor::bytesPerElement(call.type);
+    elementBytes = number::bytes(call.type);
     vector.reset(), original.reset(), scratch.reset(); // before the next ones are there
     int64_t scratchBytes = 0;
     Step step;
@@ -206,7 +206,7 @@ void GpuRank::runStep(const CollectiveCall& call, const Step& step) {
         check(group.end(), "ncclGroupEnd");
     }
     const std::string kernel =
-        fmt::format("reduce_{}_{}", call.reduction == Reduction::Max ? "max" : "sum", tensor::name(call.type));
+        fmt::format("reduce_{}_{}", call.reduction == Reduction::Max ? "max" : "sum", number::name(call.type));
     for (size_t i = 0; i < step.receives.size(); ++i) {
         const Step::Receive& receive = step.receives[i];
         if (isEmpty(receive) || offsets[i] == direct)

@@ -51,7 +51,7 @@ class GpuRank {
   private:
     void check(nccl::Result result, const char* doing);
     void launch(const std::string& kernel, uint64_t into, uint64_t second, int64_t elements);
-    void launchDivide(tensor::DType type, uint64_t into, double divisor, int64_t elements);
+    void launchDivide(number::Format type, uint64_t into, double divisor, int64_t elements);
     void start(cuda::FunctionHandle function, void** arguments, int64_t elements);
     cuda::FunctionHandle function(const std::string& name);
     uint64_t at(int64_t element) const { return vector->address() + static_cast<uint64_t>(element * elementBytes); }

@@ -321,8 +321,8 @@ RunOutcome GpuRanks::run(const CollectiveCall& call, std::string_view algorithm,
     if (call.schedule->ranks() != ranks() || inputs.size() != team->ranks.size())
         throw InputError(fmt::format("there are {} ranks in the schedule and {} vectors, expected {}, one for each GPU",
                                      call.schedule->ranks(), inputs.size(), ranks()));
-    elementType(tensor::name(call.type));
-    const auto bytes = static_cast<size_t>(call.schedule->elements() * tensor::bytesPerElement(call.type));
+    elementType(number::name(call.type));
+    const auto bytes = static_cast<size_t>(call.schedule->elements() * number::bytes(call.type));
     checkInputs(inputs, ranks(), bytes, options);
     if (options.fault.kind != Fault::Kind::None)
         throw InputError("a fault is set, expected none on GPUs: faults are tried out between threads or processes");

@@ -9,26 +9,25 @@
 namespace warplight::collectives {
 namespace {
 
-using tensor::DType;
-
 /// What MPI_Op_create takes. Only the function tells it what the two bytes are.
-template <DType type, Reduction reduction>
+template <number::Format type, Reduction reduction>
 void combineFor(void* from, void* into, int* count, MPI_Datatype*) {
     combine(type, reduction, into, from, *count);
 }
 
-MPI_User_function* combineFunction(DType type, bool isMax) {
-    if (type == DType::F16)
-        return isMax ? combineFor<DType::F16, Reduction::Max> : combineFor<DType::F16, Reduction::Sum>;
-    return isMax ? combineFor<DType::BF16, Reduction::Max> : combineFor<DType::BF16, Reduction::Sum>;
+MPI_User_function* combineFunction(number::Format type, bool isMax) {
+    if (type == number::Format::F16)
+        return isMax ? combineFor<number::Format::F16, Reduction::Max>
+                     : combineFor<number::Format::F16, Reduction::Sum>;
+    return isMax ? combineFor<number::Format::BF16, Reduction::Max> : combineFor<number::Format::BF16, Reduction::Sum>;
 }
 
 } // namespace
 
 MpiLibrary::MpiLibrary(const RankCommand& command, int rank, int ranks)
-    : command(command), rank(rank), ranks(ranks), elementBytes(tensor::bytesPerElement(command.type)) {
+    : command(command), rank(rank), ranks(ranks), elementBytes(number::bytes(command.type)) {
     const bool isMax = command.reduction == Reduction::Max;
-    type = command.type == DType::F32 ? MPI_FLOAT : MPI_DOUBLE;
+    type = command.type == number::Format::F32 ? MPI_FLOAT : MPI_DOUBLE;
     operation = isMax ? MPI_MAX : MPI_SUM;
     if (elementBytes == 2) {
         checkMpi(MPI_Type_contiguous(2, MPI_BYTE, &type), "MPI_Type_contiguous");

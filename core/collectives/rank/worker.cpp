@@ -74,7 +74,7 @@ class Worker {
         }
         std::vector<std::byte> longer; // with the element that there is not
         if (isFaulty && command.fault.kind == Fault::Kind::WrongCount) {
-            longer.resize(vector.size() + static_cast<size_t>(tensor::bytesPerElement(command.type)));
+            longer.resize(vector.size() + static_cast<size_t>(number::bytes(command.type)));
             vector = longer;
             if (schedule)
                 call.schedule = &miscounting.emplace(*schedule, command.fault.step);

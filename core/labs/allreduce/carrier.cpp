@@ -34,7 +34,7 @@ class Simulated : public Carrier {
         how.keepsLog = true;
         how.cancel = options.cancel;
         const auto result =
-            collectives::simulate(*schedule, tensor::bytesPerElement(job.type), job.network, job.disturbances, how);
+            collectives::simulate(*schedule, number::bytes(job.type), job.network, job.disturbances, how);
         if (result.logLeftOut || !result.log)
             throw InputError(fmt::format("{} messages of {} are more than can be shown one by one", result.messages,
                                          counted(job.ranks, "rank")));

@@ -7,6 +7,7 @@
 #include "core/labs/allreduce/vectors.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,13 +21,13 @@ struct CollectiveJob {
     collectives::Collective collective = collectives::Collective::Allreduce;
     int ranks = 4;
     int64_t elements = 1024;
-    tensor::DType type = tensor::DType::F32;
+    number::Format type = number::Format::F32;
     collectives::Reduction reduction = collectives::Reduction::Sum;
     collectives::AlgorithmOptions options;
     collectives::Network network; ///< of a simulated transport
     collectives::Disturbances disturbances;
 
-    int64_t bytes() const { return elements * tensor::bytesPerElement(type); } ///< of one rank's vector
+    int64_t bytes() const { return elements * number::bytes(type); } ///< of one rank's vector
 };
 
 /// One run of the job's carrier (carrier.h). Throws as it does.
@@ -71,5 +72,8 @@ collectives::Fault faultOf(const lab::Settings& settings, int ranks);
 /// Bytes as people write them: "8 B", "1 MiB".
 std::string bytesText(double bytes);
 std::string secondsText(double seconds);
+
+/// Slots of the palette for algorithms and ranks: the same on all pages of the lab.
+std::map<std::string, int64_t> collectiveColours();
 
 } // namespace warplight::labs

@@ -27,7 +27,7 @@ double at(const std::vector<double>& sorted, double share) {
 /// Elements of a range that differ from what repeats there; averages may be off by one in the last place.
 int64_t countWrong(const CollectiveJob& job, std::span<const std::byte> vector, collectives::Range range,
                    const std::array<double, period>& wanted, const std::atomic<bool>* cancel) {
-    const auto bytes = static_cast<size_t>(tensor::bytesPerElement(job.type));
+    const auto bytes = static_cast<size_t>(number::bytes(job.type));
     std::array<std::array<std::byte, 8>, period> bits{};
     for (size_t i = 0; i < wanted.size(); ++i)
         setElement(job.type, bits[i], 0, wanted[i]);
@@ -77,8 +77,8 @@ int64_t countWrong(const CollectiveJob& job, int rank, std::span<const std::byte
 
 } // namespace
 
-RankVectors countingVectors(tensor::DType type, int ranks, int64_t elements, const std::atomic<bool>* cancel) {
-    const auto bytes = static_cast<size_t>(tensor::bytesPerElement(type));
+RankVectors countingVectors(number::Format type, int ranks, int64_t elements, const std::atomic<bool>* cancel) {
+    const auto bytes = static_cast<size_t>(number::bytes(type));
     RankVectors vectors(static_cast<size_t>(ranks));
     const ReleasesBeside release(vectors);
     for (int rank = 0; rank < ranks; ++rank) {

@@ -22,7 +22,8 @@ struct MeasuredPoint {
 MeasuredPoint measurePoint(Carrier& carrier, const CollectiveJob& job, double budget, const std::atomic<bool>* cancel);
 
 /// The vectors measurePoint begins with, and what each element should be in the end.
-RankVectors countingVectors(tensor::DType type, int ranks, int64_t elements, const std::atomic<bool>* cancel = nullptr);
+RankVectors countingVectors(number::Format type, int ranks, int64_t elements,
+                            const std::atomic<bool>* cancel = nullptr);
 double countingResult(collectives::Reduction reduction, int ranks, int64_t index);
 
 } // namespace warplight::labs

@@ -38,7 +38,7 @@ struct Errors {
     std::vector<double> counts = std::vector<double>(bins);
 };
 
-Errors errorsOf(tensor::DType type, std::span<const std::byte> vector, const ExactSums& exact,
+Errors errorsOf(number::Format type, std::span<const std::byte> vector, const ExactSums& exact,
                 const std::atomic<bool>* cancel) {
     Errors errors;
     double squares = 0, norm = 0;
@@ -64,8 +64,8 @@ Errors errorsOf(tensor::DType type, std::span<const std::byte> vector, const Exa
 }
 
 /// The exact sums, rounded once: no algorithm can do better.
-std::vector<std::byte> rounded(tensor::DType type, const std::vector<double>& exact) {
-    std::vector<std::byte> vector(exact.size() * static_cast<size_t>(tensor::bytesPerElement(type)));
+std::vector<std::byte> rounded(number::Format type, const std::vector<double>& exact) {
+    std::vector<std::byte> vector(exact.size() * static_cast<size_t>(number::bytes(type)));
     for (size_t i = 0; i < exact.size(); ++i)
         setElement(type, vector, static_cast<int64_t>(i), exact[i]);
     return vector;
@@ -87,6 +87,7 @@ class Numbers : public Experiment {
             "neighbouring numbers of the type, here at the sum of the magnitudes. **Same bits**: on all ranks, in "
             "repeated runs, and as the first algorithm's.";
         d.devices = {"cpu"};
+        d.colours = collectiveColours();
         d.parameters = {
             Parameter::choices("algorithms", "Algorithms", {"ring", "recursive-doubling", "tree", "naive"},
                                algorithmOptions(), "Which are compared."),

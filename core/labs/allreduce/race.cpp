@@ -42,11 +42,11 @@ struct Point {
     MeasuredPoint measured;
 };
 
-const char* ncclTypeName(tensor::DType type) {
-    return type == tensor::DType::F64    ? "double"
-           : type == tensor::DType::F16  ? "half"
-           : type == tensor::DType::BF16 ? "bfloat16"
-                                         : "float";
+const char* ncclTypeName(number::Format type) {
+    return type == number::Format::F64    ? "double"
+           : type == number::Format::F16  ? "half"
+           : type == number::Format::BF16 ? "bfloat16"
+                                          : "float";
 }
 
 Axis sizeAxis() { return {"message size", "B", Scale::Log2, {}, {}, {}, false}; }
@@ -69,6 +69,7 @@ class CollectiveRace : public Experiment {
             "The library's own MPI_Allreduce and ncclAllReduce run beside ours where they are there. Open what "
             "nccl-tests printed on another machine to draw it with ours.";
         d.devices = {"cpu"};
+        d.colours = collectiveColours();
         d.dropFiles = "file";
         Parameter transports = Parameter::choices("transports", "Transports", {"threads"},
                                                   transportParameter(false).options, "What joins the ranks.");
@@ -168,7 +169,7 @@ class CollectiveRace : public Experiment {
         job.collective = runner.collective;
         job.ranks = static_cast<int>(settings.integer("ranks"));
         job.type = collectives::elementType(settings.text("dtype"));
-        job.elements = std::max<int64_t>(1, bytes / tensor::bytesPerElement(job.type));
+        job.elements = std::max<int64_t>(1, bytes / number::bytes(job.type));
         job.reduction = collectives::reductionOf(settings.text("reduction"));
         job.options = algorithmOptionsOf(settings);
         return job;

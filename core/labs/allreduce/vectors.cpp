@@ -37,39 +37,39 @@ std::vector<lab::Parameter::Option> vectorKinds() {
             {"integers", "integers", "From -8 to 8: exact in any order."}};
 }
 
-double elementAt(tensor::DType type, std::span<const std::byte> vector, int64_t index) {
+double elementAt(number::Format type, std::span<const std::byte> vector, int64_t index) {
     switch (type) {
-    case tensor::DType::F64:
+    case number::Format::F64:
         return read<double>(vector, index);
-    case tensor::DType::F16:
+    case number::Format::F16:
         return number::f16ToFloat(read<uint16_t>(vector, index));
-    case tensor::DType::BF16:
+    case number::Format::BF16:
         return number::bf16ToFloat(read<uint16_t>(vector, index));
     default:
         return read<float>(vector, index);
     }
 }
 
-void setElement(tensor::DType type, std::span<std::byte> vector, int64_t index, double value) {
+void setElement(number::Format type, std::span<std::byte> vector, int64_t index, double value) {
     switch (type) {
-    case tensor::DType::F64:
+    case number::Format::F64:
         return write(vector, index, value);
-    case tensor::DType::F16:
+    case number::Format::F16:
         return write(vector, index, number::floatToF16(static_cast<float>(value)));
-    case tensor::DType::BF16:
+    case number::Format::BF16:
         return write(vector, index, number::floatToBf16(static_cast<float>(value)));
     default:
         return write(vector, index, static_cast<float>(value));
     }
 }
 
-RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, int64_t elements, uint64_t seed,
+RankVectors makeVectors(std::string_view kind, number::Format type, int ranks, int64_t elements, uint64_t seed,
                         const std::atomic<bool>* cancel) {
     const auto kinds = vectorKinds();
     if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& known) { return known.id == kind; }))
         throw InputError(
             fmt::format("input '{}': expected random, gradients, cancelling or integers", std::string(kind)));
-    const int64_t bytes = tensor::bytesPerElement(type);
+    const int64_t bytes = number::bytes(type);
     RankVectors vectors(static_cast<size_t>(ranks));
     const ReleasesBeside release(vectors);
     std::vector<float> numbers;
@@ -99,9 +99,8 @@ RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, in
     return vectors;
 }
 
-ExactSums exactSums(tensor::DType type, const RankVectors& vectors, const std::atomic<bool>* cancel) {
-    const int64_t elements =
-        vectors.empty() ? 0 : static_cast<int64_t>(vectors[0].size()) / tensor::bytesPerElement(type);
+ExactSums exactSums(number::Format type, const RankVectors& vectors, const std::atomic<bool>* cancel) {
+    const int64_t elements = vectors.empty() ? 0 : static_cast<int64_t>(vectors[0].size()) / number::bytes(type);
     ExactSums exact;
     constexpr int64_t look = 1 << 14;
     for (int64_t i = 0; i < elements; ++i) {
@@ -121,12 +120,12 @@ ExactSums exactSums(tensor::DType type, const RankVectors& vectors, const std::a
     return exact;
 }
 
-double unitInLastPlace(tensor::DType type, double value) {
-    const int fractionBits = type == tensor::DType::F64   ? 52
-                             : type == tensor::DType::F32 ? 23
-                             : type == tensor::DType::F16 ? 10
-                                                          : 7;
-    const int least = type == tensor::DType::F64 ? -1022 : type == tensor::DType::F16 ? -14 : -126;
+double unitInLastPlace(number::Format type, double value) {
+    const int fractionBits = type == number::Format::F64   ? 52
+                             : type == number::Format::F32 ? 23
+                             : type == number::Format::F16 ? 10
+                                                           : 7;
+    const int least = type == number::Format::F64 ? -1022 : type == number::Format::F16 ? -14 : -126;
     const int exponent = value == 0 || !std::isfinite(value) ? least : std::max(std::ilogb(value), least);
     return std::ldexp(1.0, exponent - fractionBits);
 }

@@ -20,20 +20,20 @@ using RankVectors = std::vector<std::vector<std::byte>>;
 std::vector<lab::Parameter::Option> vectorKinds();
 
 /// The same for a seed whatever the transport. Throws InputError for an unknown kind, Cancelled.
-RankVectors makeVectors(std::string_view kind, tensor::DType type, int ranks, int64_t elements, uint64_t seed,
+RankVectors makeVectors(std::string_view kind, number::Format type, int ranks, int64_t elements, uint64_t seed,
                         const std::atomic<bool>* cancel = nullptr);
 
-double elementAt(tensor::DType type, std::span<const std::byte> vector, int64_t index);
-void setElement(tensor::DType type, std::span<std::byte> vector, int64_t index, double value); ///< rounded to nearest
+double elementAt(number::Format type, std::span<const std::byte> vector, int64_t index);
+void setElement(number::Format type, std::span<std::byte> vector, int64_t index, double value); ///< rounded to nearest
 
 /// Sums over the ranks, element by element, in long double with compensation, rounded once to double.
 struct ExactSums {
     std::vector<double> sums;
     std::vector<double> magnitudes; ///< sums of absolute values: what rounding errors are measured against
 };
-ExactSums exactSums(tensor::DType type, const RankVectors& vectors, const std::atomic<bool>* cancel = nullptr);
+ExactSums exactSums(number::Format type, const RankVectors& vectors, const std::atomic<bool>* cancel = nullptr);
 
 /// Distance between neighbours of that type at |value|: the unit in the last place.
-double unitInLastPlace(tensor::DType type, double value);
+double unitInLastPlace(number::Format type, double value);
 
 } // namespace warplight::labs

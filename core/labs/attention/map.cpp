@@ -1,5 +1,5 @@
 // The attention map of one head, lazily: coarse levels from one streaming pass, fine tiles when somebody looks at them.
-#include "core/cpu/attention_map.h"
+#include "core/cpu/attention/attention_map.h"
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/labs/attention/attention_lab.h"

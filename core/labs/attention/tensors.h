@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
 #include "core/tensor/tensor.h"
 
 #include <cstdint>

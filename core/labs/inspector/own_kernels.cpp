@@ -36,7 +36,7 @@ Inspection inspectOwnKernel(const lab::Settings& settings, lab::Run& run) {
     const auto launch = [&](const std::function<void(gpu::LaunchConfig&)>& prepare) {
         size_t number = 0;
         gpu::AttentionOptions options;
-        options.format = gpu::info(rung).halfInputs ? gpu::NumberFormat::F16 : gpu::NumberFormat::F32;
+        options.format = gpu::info(rung).halfInputs ? number::Format::F16 : number::Format::F32;
         options.cancel = run.cancelToken();
         options.prepare = [&](gpu::LaunchConfig& config) { // of several launches, the one that was asked for
             if (number++ == wanted)
@@ -54,7 +54,7 @@ Inspection inspectOwnKernel(const lab::Settings& settings, lab::Run& run) {
     Watch(run).inspect(launch, settings.text("gpu"), result);
     result.kernel = inspected.kernel;
     result.sharedBytes = inspected.sharedBytes;
-    result.title = fmt::format("{}{}, N = {}, headDim {}", gpu::info(rung).name,
+    result.title = fmt::format("{}{}, N = {}, headDim {}, random Q, K and V", gpu::info(rung).name,
                                launches > 1 ? fmt::format(" ({} of {})", wanted + 1, launches) : "", problem.queryLen,
                                problem.headDim);
     const std::string family = gpu::familyOf(inspected.kernel);

@@ -52,9 +52,9 @@ std::optional<OwnModel> modelOwnKernel(const profiles::OurKernel& kernel, const 
     const auto device = vgpu::makeVirtualDevice();
     gpu::KernelLibrary library(*device);
     gpu::AttentionOptions options;
-    options.format = kernel.format == "f16"    ? gpu::NumberFormat::F16
-                     : kernel.format == "bf16" ? gpu::NumberFormat::BF16
-                                               : gpu::NumberFormat::F32;
+    options.format = kernel.format == "f16"    ? number::Format::F16
+                     : kernel.format == "bf16" ? number::Format::BF16
+                                               : number::Format::F32;
     options.gpu = gpu.id;
     options.cancel = cancel;
     const std::vector<float> values(static_cast<size_t>(model.heads * model.seqLen * kernel.headDim), 0.5f);

@@ -137,7 +137,7 @@ class ComputeTest : public QObject {
         QStringList arguments;
         for (const char* name : {"q", "k", "v"}) {
             formats::saveTensors({{at(name).toStdString() + ".npy",
-                                   {"o", swapped(load(oracles + "gqa.npz:" + name)), tensor::DType::F32}}});
+                                   {"o", swapped(load(oracles + "gqa.npz:" + name)), number::Format::F32}}});
             arguments += {QString("--") + name, at(name) + ".npy"};
         }
         QCOMPARE(compute(inputs("gqa.npz") + QStringList{"-o", at("a.npy")}).exitCode, 0);
@@ -147,15 +147,15 @@ class ComputeTest : public QObject {
 
     void outputHasTheTypeOfQ() {
         const tensor::Tensor q{{3, 4}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}};
-        formats::saveTensors({{at("h.npy").toStdString(), {"o", q, tensor::DType::F16}}});
+        formats::saveTensors({{at("h.npy").toStdString(), {"o", q, number::Format::F16}}});
         const QStringList same{"--q", at("h.npy"), "--k", at("h.npy"), "--v", at("h.npy")};
         QCOMPARE(compute(same + QStringList{"-o", at("ho.npy")}).exitCode, 0);
-        QVERIFY(formats::tensorEntry(at("ho.npy").toStdString()).dtype == tensor::DType::F16);
+        QVERIFY(formats::tensorEntry(at("ho.npy").toStdString()).dtype == number::Format::F16);
         QCOMPARE(compute(same + QStringList{"-o", at("both.npz:o"), "--lse", at("both.npz:lse")}).exitCode, 0);
         QCOMPARE(load(at("both.npz:o")).shape, q.shape);
         QCOMPARE(load(at("both.npz:lse")).shape, std::vector<int64_t>{3}); // as Q has neither batch nor heads
         QCOMPARE(compute(same + QStringList{"-o", at("hb.safetensors:out"), "--dtype", "bf16"}).exitCode, 0);
-        QVERIFY(formats::tensorEntry(at("hb.safetensors:out").toStdString()).dtype == tensor::DType::BF16);
+        QVERIFY(formats::tensorEntry(at("hb.safetensors:out").toStdString()).dtype == number::Format::BF16);
     }
 
     void badInputIsOneSentenceAndWritesNothing_data() {

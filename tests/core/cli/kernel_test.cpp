@@ -41,7 +41,7 @@ class KernelTest : public QObject {
 
   private slots:
     void initTestCase() {
-        formats::RawArray x{tensor::DType::F32, {1000}, std::vector<std::byte>(4000)};
+        formats::RawArray x{number::Format::F32, {1000}, std::vector<std::byte>(4000)};
         for (int i = 0; i < 1000; ++i) {
             const auto value = static_cast<float>(i);
             std::memcpy(x.bytes.data() + 4 * i, &value, 4);
@@ -62,7 +62,7 @@ class KernelTest : public QObject {
                                     "--arg",    "i32:1000"});
         QCOMPARE(run.exitCode, 0);
         const formats::RawArray y = formats::readRawNpy(at("y.npy").toStdString());
-        QVERIFY(y.dtype == tensor::DType::F32 && y.shape == std::vector<int64_t>{1000});
+        QVERIFY(y.dtype == number::Format::F32 && y.shape == std::vector<int64_t>{1000});
         for (int i = 0; i < 1000; ++i) {
             float value;
             std::memcpy(&value, y.bytes.data() + 4 * i, 4);

@@ -19,7 +19,6 @@
 using namespace warplight;
 using namespace warplight::test;
 using namespace std::chrono_literals;
-using tensor::DType;
 
 namespace {
 
@@ -61,8 +60,8 @@ class GpusFaultsTest : public QObject {
 
     RunOutcome ring(int ranks, RunOptions options = {}, int64_t n = 1000) {
         const auto schedule = makeSchedule("ring", Collective::Allreduce, ranks, n);
-        return runOnGpus({schedule.get(), DType::F32, Reduction::Sum, true}, "ring", startVectors(DType::F32, ranks, n),
-                         options);
+        return runOnGpus({schedule.get(), number::Format::F32, Reduction::Sum, true}, "ring",
+                         startVectors(number::Format::F32, ranks, n), options);
     }
 
   private slots:
@@ -125,27 +124,33 @@ class GpusFaultsTest : public QObject {
         const auto schedule = makeSchedule("ring", Collective::Allreduce, 2, 100);
         const auto three = makeSchedule("ring", Collective::Allreduce, 3, 100);
         const auto odd = makeSchedule("ring", Collective::ReduceScatter, 2, 101);
-        const auto inputs = startVectors(DType::F32, 2, 100);
-        const auto refusal = [&](const Schedule& s, DType type, std::string_view algorithm,
+        const auto inputs = startVectors(number::Format::F32, 2, 100);
+        const auto refusal = [&](const Schedule& s, number::Format type, std::string_view algorithm,
                                  std::vector<std::vector<std::byte>> vectors, const RunOptions& options) {
             return sentenceOf<InputError>([&] {
                 gpus.run({&s, type, Reduction::Sum, true}, algorithm, vectors, options);
             });
         };
-        QVERIFY(refusal(*three, DType::F32, "ring", inputs, {}).starts_with("there are 3 ranks in the schedule"));
-        QVERIFY(refusal(*schedule, DType::I32, "ring", inputs, {}) != "");
+        QVERIFY(
+            refusal(*three, number::Format::F32, "ring", inputs, {}).starts_with("there are 3 ranks in the schedule"));
+        QVERIFY(refusal(*schedule, number::Format::I32, "ring", inputs, {}) != "");
         auto shorter = inputs;
         shorter[1].pop_back();
-        QCOMPARE(refusal(*schedule, DType::F32, "ring", shorter, {}), "rank 1's vector has 399 bytes, expected 400");
+        QCOMPARE(refusal(*schedule, number::Format::F32, "ring", shorter, {}),
+                 "rank 1's vector has 399 bytes, expected 400");
         RunOptions options;
         options.repetitions = 0;
-        QVERIFY(refusal(*schedule, DType::F32, "ring", inputs, options).starts_with("there are 0 repetitions"));
+        QVERIFY(
+            refusal(*schedule, number::Format::F32, "ring", inputs, options).starts_with("there are 0 repetitions"));
         options = {};
         options.fault.kind = Fault::Kind::Dies;
-        QVERIFY(refusal(*schedule, DType::F32, "ring", inputs, options).starts_with("a fault is set, expected none"));
-        QCOMPARE(refusal(*odd, DType::F32, ncclLibraryAlgorithm, startVectors(DType::F32, 2, 101), {}),
-                 "there are 101 elements, expected a multiple of 2 ranks for NCCL's own reduce-scatter");
-        gpus.run({schedule.get(), DType::F32, Reduction::Sum, true}, "ring", inputs, {}); // nothing is broken by that
+        QVERIFY(refusal(*schedule, number::Format::F32, "ring", inputs, options)
+                    .starts_with("a fault is set, expected none"));
+        QCOMPARE(
+            refusal(*odd, number::Format::F32, ncclLibraryAlgorithm, startVectors(number::Format::F32, 2, 101), {}),
+            "there are 101 elements, expected a multiple of 2 ranks for NCCL's own reduce-scatter");
+        gpus.run({schedule.get(), number::Format::F32, Reduction::Sum, true}, "ring", inputs,
+                 {}); // nothing is broken by that
     }
 
     void errorsOfNcclNameTheCallAndTheGpu_data() {
@@ -206,7 +211,8 @@ class GpusFaultsTest : public QObject {
     void messagesOfAnotherSizeAreFound() {
         const Disagreeing schedule;
         const std::string said = sentenceOf<nccl::NcclError>([&] {
-            runOnGpus({&schedule, DType::F32, Reduction::Sum, true}, "test", startVectors(DType::F32, 2, 10), {});
+            runOnGpus({&schedule, number::Format::F32, Reduction::Sum, true}, "test",
+                      startVectors(number::Format::F32, 2, 10), {});
         });
         QVERIFY2(said.find("a collective failed with invalid usage: a message of another size") != std::string::npos,
                  said.c_str());
@@ -242,13 +248,13 @@ class GpusFaultsTest : public QObject {
     void ranksOfARunThatFailedAreOfNoUse() {
         GpuRanks gpus(2);
         const auto schedule = makeSchedule("ring", Collective::Allreduce, 2, 100);
-        const auto inputs = startVectors(DType::F32, 2, 100);
+        const auto inputs = startVectors(number::Format::F32, 2, 100);
         nccl.fault("ncclSend", 1, 3);
         QVERIFY(!sentenceOf<nccl::NcclError>([&] {
-                     gpus.run({schedule.get(), DType::F32, Reduction::Sum, true}, "ring", inputs, {});
+                     gpus.run({schedule.get(), number::Format::F32, Reduction::Sum, true}, "ring", inputs, {});
                  }).empty());
         QVERIFY(sentenceOf<InputError>([&] {
-                    gpus.run({schedule.get(), DType::F32, Reduction::Sum, true}, "ring", inputs, {});
+                    gpus.run({schedule.get(), number::Format::F32, Reduction::Sum, true}, "ring", inputs, {});
                 }).starts_with("these GPUs took part in a run that failed"));
     }
 

@@ -70,17 +70,17 @@ struct StandInNccl {
 };
 
 /// Whole numbers as elements of a type that holds them exactly.
-inline std::vector<std::byte> encoded(tensor::DType type, const std::vector<int>& values) {
-    const auto size = static_cast<size_t>(tensor::bytesPerElement(type));
+inline std::vector<std::byte> encoded(number::Format type, const std::vector<int>& values) {
+    const auto size = static_cast<size_t>(number::bytes(type));
     std::vector<std::byte> bytes(values.size() * size);
     for (size_t i = 0; i < values.size(); ++i) {
         const double d = values[i];
         const auto f = static_cast<float>(values[i]);
-        const uint16_t h = type == tensor::DType::F16 ? number::floatToF16(f) : number::floatToBf16(f);
+        const uint16_t h = type == number::Format::F16 ? number::floatToF16(f) : number::floatToBf16(f);
         std::memcpy(bytes.data() + i * size,
-                    type == tensor::DType::F64   ? static_cast<const void*>(&d)
-                    : type == tensor::DType::F32 ? static_cast<const void*>(&f)
-                                                 : &h,
+                    type == number::Format::F64   ? static_cast<const void*>(&d)
+                    : type == number::Format::F32 ? static_cast<const void*>(&f)
+                                                  : &h,
                     size);
     }
     return bytes;
@@ -92,7 +92,7 @@ inline int startValue(int rank, int64_t i) {
     return 12 * static_cast<int>((static_cast<int64_t>(rank) * 3 + i * 5 + i / 7) % 6);
 }
 
-inline std::vector<std::vector<std::byte>> startVectors(tensor::DType type, int ranks, int64_t n) {
+inline std::vector<std::vector<std::byte>> startVectors(number::Format type, int ranks, int64_t n) {
     std::vector<std::vector<std::byte>> all;
     for (int rank = 0; rank < ranks; ++rank) {
         std::vector<int> values;

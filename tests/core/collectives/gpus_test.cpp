@@ -19,11 +19,11 @@
 
 using namespace warplight;
 using namespace warplight::test;
-using tensor::DType;
 
 namespace {
 
-constexpr DType types[] = {DType::F32, DType::F64, DType::F16, DType::BF16};
+constexpr number::Format types[] = {number::Format::F32, number::Format::F64, number::Format::F16,
+                                    number::Format::BF16};
 
 /// One step that ranks 0, 1 … do as it says.
 class OneStep : public Schedule {
@@ -64,7 +64,7 @@ class GpusTest : public QObject {
         QFETCH(std::string, algorithm);
         QFETCH(int, ranks);
         GpuRanks gpus(ranks);
-        for (const DType type : types)
+        for (const number::Format type : types)
             for (const int64_t n : {0, 1, 3, 100, 1003})
                 for (const Reduction reduction : {Reduction::Sum, Reduction::Max, Reduction::Average}) {
                     if (reduction != Reduction::Sum && n != 100)
@@ -76,7 +76,7 @@ class GpusTest : public QObject {
                     QCOMPARE(outcome.results.size(), static_cast<size_t>(ranks));
                     for (const auto& result : outcome.results)
                         QVERIFY2(result == expected, qPrintable(QString("%1, %2 elements, reduction %3")
-                                                                    .arg(tensor::name(type).c_str())
+                                                                    .arg(number::name(type).c_str())
                                                                     .arg(n)
                                                                     .arg(static_cast<int>(reduction))));
                 }
@@ -102,7 +102,7 @@ class GpusTest : public QObject {
         const bool byLibrary = algorithm == ncclLibraryAlgorithm;
         for (const int ranks : {2, 3, 4}) {
             GpuRanks gpus(ranks);
-            for (const DType type : types)
+            for (const number::Format type : types)
                 for (const int64_t n : {int64_t(ranks), int64_t(byLibrary ? 1200 : 1003)})
                     for (const Reduction reduction : {Reduction::Sum, Reduction::Max, Reduction::Average}) {
                         const auto schedule = makeSchedule(!byLibrary                      ? algorithm
@@ -113,7 +113,7 @@ class GpusTest : public QObject {
                         const RunOutcome outcome =
                             gpus.run({schedule.get(), type, reduction, true}, algorithm, inputs, {});
                         const auto combined = encoded(type, combinedValues(reduction, ranks, n));
-                        const auto size = static_cast<size_t>(tensor::bytesPerElement(type));
+                        const auto size = static_cast<size_t>(number::bytes(type));
                         for (int rank = 0; rank < ranks; ++rank) {
                             const std::vector<std::byte>& got = outcome.results[static_cast<size_t>(rank)];
                             QCOMPARE(got.size(), inputs[0].size());
@@ -137,16 +137,16 @@ class GpusTest : public QObject {
     void sumsThatAreNotDividedStaySums() {
         for (const std::string_view algorithm : {std::string_view("ring"), ncclLibraryAlgorithm}) {
             const auto schedule = makeSchedule("ring", Collective::Allreduce, 3, 100);
-            const RunOutcome outcome = runOnGpus({schedule.get(), DType::F32, Reduction::Average, false}, algorithm,
-                                                 startVectors(DType::F32, 3, 100), {});
-            QVERIFY(outcome.results[2] == encoded(DType::F32, combinedValues(Reduction::Sum, 3, 100)));
+            const RunOutcome outcome = runOnGpus({schedule.get(), number::Format::F32, Reduction::Average, false},
+                                                 algorithm, startVectors(number::Format::F32, 3, 100), {});
+            QVERIFY(outcome.results[2] == encoded(number::Format::F32, combinedValues(Reduction::Sum, 3, 100)));
         }
     }
 
     void whatIsSentIsWhatTheVectorHeldBeforeTheStep() { // two that swap
         const OneStep swap(15, {{{{1, {0, 15}}}, {{1, {0, 15}, false}}}, {{{0, {0, 15}}}, {{0, {0, 15}, false}}}});
-        const auto inputs = startVectors(DType::F32, 2, 15);
-        const RunOutcome outcome = runOnGpus({&swap, DType::F32, Reduction::Sum, true}, "swap", inputs, {});
+        const auto inputs = startVectors(number::Format::F32, 2, 15);
+        const RunOutcome outcome = runOnGpus({&swap, number::Format::F32, Reduction::Sum, true}, "swap", inputs, {});
         QVERIFY(outcome.results[0] == inputs[1]);
         QVERIFY(outcome.results[1] == inputs[0]);
     }
@@ -154,12 +154,12 @@ class GpusTest : public QObject {
     void receivesAreAppliedInTheirOrder() { // rank 1's is added to [0, 10), then rank 2's takes the place of [5, 15)
         const OneStep both(
             15, {{{}, {{1, {0, 10}, true}, {2, {5, 15}, false}}}, {{{0, {0, 10}}}, {}}, {{{0, {5, 15}}}, {}}});
-        const RunOutcome outcome =
-            runOnGpus({&both, DType::F32, Reduction::Sum, true}, "both", startVectors(DType::F32, 3, 15), {});
+        const RunOutcome outcome = runOnGpus({&both, number::Format::F32, Reduction::Sum, true}, "both",
+                                             startVectors(number::Format::F32, 3, 15), {});
         std::vector<int> expected;
         for (int64_t i = 0; i < 15; ++i)
             expected.push_back(i < 5 ? startValue(0, i) + startValue(1, i) : startValue(2, i));
-        QVERIFY(outcome.results[0] == encoded(DType::F32, expected));
+        QVERIFY(outcome.results[0] == encoded(number::Format::F32, expected));
     }
 
     void messagesGoThroughNcclAsTheLogSays() {
@@ -168,8 +168,8 @@ class GpusTest : public QObject {
         const auto schedule = makeSchedule("ring", Collective::Allreduce, ranks, n);
         RunOptions options;
         options.keepLog = true;
-        const RunOutcome outcome = runOnGpus({schedule.get(), DType::F32, Reduction::Sum, true}, "ring",
-                                             startVectors(DType::F32, ranks, n), options);
+        const RunOutcome outcome = runOnGpus({schedule.get(), number::Format::F32, Reduction::Sum, true}, "ring",
+                                             startVectors(number::Format::F32, ranks, n), options);
         std::multiset<std::string> said, seen;
         int64_t bytes = 0;
         for (const Message& m : outcome.log.messages) {
@@ -195,8 +195,8 @@ class GpusTest : public QObject {
         const auto schedule = makeSchedule("naive", Collective::Allreduce, 2, 100);
         RunOptions options;
         options.keepLog = true;
-        const RunOutcome outcome = runOnGpus({schedule.get(), DType::F32, Reduction::Sum, true}, ncclLibraryAlgorithm,
-                                             startVectors(DType::F32, 2, 100), options);
+        const RunOutcome outcome = runOnGpus({schedule.get(), number::Format::F32, Reduction::Sum, true},
+                                             ncclLibraryAlgorithm, startVectors(number::Format::F32, 2, 100), options);
         QCOMPARE(std::string(nccl.log()), "all-reduce of 1\nall-reduce of 100\nall-reduce of 1\nall-reduce of 100\n");
         QVERIFY(outcome.log.messages.empty());
         QCOMPARE(standIn.counts().kernels, uint64_t(0));
@@ -210,15 +210,16 @@ class GpusTest : public QObject {
         RunOptions options;
         options.warmups = 1;
         options.repetitions = 2;
-        const RunOutcome outcome = runOnGpus({schedule.get(), DType::F32, Reduction::Sum, true}, "ring",
-                                             startVectors(DType::F32, 2, 1000), options);
+        const RunOutcome outcome = runOnGpus({schedule.get(), number::Format::F32, Reduction::Sum, true}, "ring",
+                                             startVectors(number::Format::F32, 2, 1000), options);
         QCOMPARE(outcome.seconds.size(), size_t(2));
         // The stand-in's messages take 1e-11 s a byte.
         QVERIFY2(outcome.seconds[0] > 4e-3 && outcome.seconds[0] < 4.001e-3,
                  qPrintable(QString::number(outcome.seconds[0])));
         QVERIFY2(outcome.seconds[1] > 2e-3 && outcome.seconds[1] < 2.001e-3,
                  qPrintable(QString::number(outcome.seconds[1])));
-        QVERIFY(outcome.results[0] == encoded(DType::F32, combinedValues(Reduction::Sum, 2, 1000))); // put back between
+        QVERIFY(outcome.results[0] ==
+                encoded(number::Format::F32, combinedValues(Reduction::Sum, 2, 1000))); // put back between
     }
 
     void aGpuThatEndsLaterCounts() { // each repetition: two sums, then two divisions, of which one is slow
@@ -229,8 +230,8 @@ class GpusTest : public QObject {
         standIn.durations(kernels.data(), static_cast<int>(kernels.size()));
         RunOptions options;
         options.repetitions = 8;
-        const RunOutcome outcome = runOnGpus({schedule.get(), DType::F32, Reduction::Average, true}, "ring",
-                                             startVectors(DType::F32, 2, 1000), options);
+        const RunOutcome outcome = runOnGpus({schedule.get(), number::Format::F32, Reduction::Average, true}, "ring",
+                                             startVectors(number::Format::F32, 2, 1000), options);
         for (const double seconds : outcome.seconds)
             QVERIFY2(seconds > 6e-3 && seconds < 6.1e-3, qPrintable(QString::number(seconds)));
     }
@@ -245,8 +246,8 @@ class GpusTest : public QObject {
             const std::lock_guard lock(mutex);
             QVERIFY(seen.emplace(std::pair(rank, step), std::vector(vector.begin(), vector.end())).second);
         };
-        const RunOutcome outcome = runOnGpus({schedule.get(), DType::F32, Reduction::Sum, true}, "ring",
-                                             startVectors(DType::F32, 3, 99), options);
+        const RunOutcome outcome = runOnGpus({schedule.get(), number::Format::F32, Reduction::Sum, true}, "ring",
+                                             startVectors(number::Format::F32, 3, 99), options);
         QCOMPARE(seen.size(), size_t(3 * 4));
         QVERIFY((seen[{1, 3}] == outcome.results[1]));
         QVERIFY((seen[{1, 0}] != outcome.results[1]));
@@ -258,9 +259,9 @@ class GpusTest : public QObject {
         QCOMPARE(gpus.names(), (std::vector<std::string>{"Stand-in GPU (cuda:0)", "Stand-in GPU (cuda:1)"}));
         for (const int64_t n : {1000, 10, 2000}) {
             const auto schedule = makeSchedule("ring", Collective::Allreduce, 2, n);
-            const RunOutcome outcome = gpus.run({schedule.get(), DType::F64, Reduction::Sum, true}, "ring",
-                                                startVectors(DType::F64, 2, n), {});
-            QVERIFY(outcome.results[1] == encoded(DType::F64, combinedValues(Reduction::Sum, 2, n)));
+            const RunOutcome outcome = gpus.run({schedule.get(), number::Format::F64, Reduction::Sum, true}, "ring",
+                                                startVectors(number::Format::F64, 2, n), {});
+            QVERIFY(outcome.results[1] == encoded(number::Format::F64, combinedValues(Reduction::Sum, 2, n)));
         }
         QCOMPARE(nccl.comms(), 2);
     }

@@ -28,7 +28,7 @@ namespace {
 MessageLog logOf(const Schedule& schedule) {
     std::vector<std::vector<std::byte>> inputs;
     for (int rank = 0; rank < schedule.ranks(); ++rank)
-        inputs.push_back(encoded(DType::F32, smallNumbers(rank, schedule.elements())));
+        inputs.push_back(encoded(number::Format::F32, smallNumbers(rank, schedule.elements())));
     CollectiveCall call;
     call.schedule = &schedule;
     RunOptions options;
@@ -187,11 +187,11 @@ class MessageLogTest : public QObject {
         logs[1].received = {{0, 0, {0, 1}, true, 6.0}};
         logs[0].start = logs[1].start = 4;
         logs[0].end = logs[1].end = 7;
-        const MessageLog log = joinLogs(*schedule, DType::F32, logs);
+        const MessageLog log = joinLogs(*schedule, number::Format::F32, logs);
         QCOMPARE(log.messages, (std::vector<Message>{{0, 1, 0, {0, 1}, true, 4, 1.0, 2.0}}));
         QCOMPARE(log.seconds, 3.0);
         logs[1].received.push_back({1, 0, {1, 2}, false, 6.5});
-        QVERIFY_EXCEPTION_THROWN(joinLogs(*schedule, DType::F32, logs), std::logic_error);
+        QVERIFY_EXCEPTION_THROWN(joinLogs(*schedule, number::Format::F32, logs), std::logic_error);
     }
 };
 

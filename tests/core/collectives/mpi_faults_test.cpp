@@ -43,7 +43,7 @@ constexpr const char* hangArgument = "--hang";
 std::vector<std::vector<std::byte>> smallInputs(int ranks, int64_t length) {
     std::vector<std::vector<std::byte>> inputs;
     for (int rank = 0; rank < ranks; ++rank)
-        inputs.push_back(encoded(DType::F32, smallNumbers(rank, length)));
+        inputs.push_back(encoded(number::Format::F32, smallNumbers(rank, length)));
     return inputs;
 }
 
@@ -156,8 +156,8 @@ class MpiFaultsTest : public QObject {
         const RunOutcome outcome = started.run(options);
         QVERIFY(outcome.seconds.front() >= 0.09); // steps 1, 2 and 3
         for (int64_t i = 0; i < 100; ++i)
-            QCOMPARE(decoded(DType::F32, outcome.results[0])[static_cast<size_t>(i)],
-                     exactResult(DType::F32, Reduction::Sum, 3, i));
+            QCOMPARE(decoded(number::Format::F32, outcome.results[0])[static_cast<size_t>(i)],
+                     exactResult(number::Format::F32, Reduction::Sum, 3, i));
     }
 
     void countsThatDifferAreTold_data() {

@@ -28,7 +28,7 @@ namespace {
 
 constexpr Reduction everyReduction[]{Reduction::Sum, Reduction::Max, Reduction::Average};
 
-std::vector<std::vector<std::byte>> smallInputs(DType type, int ranks, int64_t length) {
+std::vector<std::vector<std::byte>> smallInputs(number::Format type, int ranks, int64_t length) {
     std::vector<std::vector<std::byte>> inputs;
     for (int rank = 0; rank < ranks; ++rank)
         inputs.push_back(encoded(type, smallNumbers(rank, length)));
@@ -51,7 +51,8 @@ ProcessRanks& ranksOf(int ranks) {
     return *all[ranks];
 }
 
-ProcessCall callOf(const Variant& variant, Collective collective, int64_t length, DType type, Reduction reduction) {
+ProcessCall callOf(const Variant& variant, Collective collective, int64_t length, number::Format type,
+                   Reduction reduction) {
     return {variant.algorithm, variant.options, collective, length, type, reduction, true};
 }
 
@@ -71,7 +72,7 @@ std::string wrongResult(ProcessRanks& processes, int ranks, const ProcessCall& c
                                          ? smallNumber(owner, i)
                                          : exactResult(call.type, call.reduction, ranks, i);
                 if (result[static_cast<size_t>(i)] != right)
-                    return call.algorithm + " of " + std::to_string(call.elements) + " " + tensor::name(call.type) +
+                    return call.algorithm + " of " + std::to_string(call.elements) + " " + number::name(call.type) +
                            ", reduction " + std::to_string(static_cast<int>(call.reduction)) + ": rank " +
                            std::to_string(rank) + " has " + std::to_string(result[static_cast<size_t>(i)]) + " at " +
                            std::to_string(i) + ", expected " + std::to_string(right);
@@ -119,7 +120,7 @@ class MpiRunTest : public QObject {
 
     void everyTypeMeetsEveryReduction() {
         for (const Variant& variant : everyone())
-            for (const DType type : everyType)
+            for (const number::Format type : everyType)
                 for (const Reduction reduction : everyReduction) {
                     const ProcessCall call = callOf(variant, Collective::Allreduce, 1025, type, reduction);
                     const std::string wrong = wrongResult(ranksOf(3), 3, call);
@@ -131,7 +132,8 @@ class MpiRunTest : public QObject {
         for (const Variant& variant : everyone())
             for (const Collective collective : variant.collectives)
                 for (const int64_t length : {0, 2, 4, 1027}) {
-                    const ProcessCall call = callOf(variant, collective, length, DType::BF16, Reduction::Average);
+                    const ProcessCall call =
+                        callOf(variant, collective, length, number::Format::BF16, Reduction::Average);
                     const std::string wrong = wrongResult(ranksOf(4), 4, call);
                     QVERIFY2(wrong.empty(), wrong.c_str());
                 }
@@ -142,7 +144,8 @@ class MpiRunTest : public QObject {
         qputenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
         ProcessRanks processes(3);
         for (const Variant& variant : everyone()) {
-            const ProcessCall call = callOf(variant, Collective::Allreduce, 2 * longLength, DType::F32, Reduction::Sum);
+            const ProcessCall call =
+                callOf(variant, Collective::Allreduce, 2 * longLength, number::Format::F32, Reduction::Sum);
             const std::string wrong = wrongResult(processes, 3, call);
             QVERIFY2(wrong.empty(), wrong.c_str());
         }
@@ -155,9 +158,9 @@ class MpiRunTest : public QObject {
                 const int64_t length = 1001;
                 RunOptions options;
                 options.keepLog = true;
-                const RunOutcome outcome =
-                    ranksOf(ranks).run(callOf(variant, Collective::Allreduce, length, DType::F64, Reduction::Sum),
-                                       smallInputs(DType::F64, ranks, length), options);
+                const RunOutcome outcome = ranksOf(ranks).run(
+                    callOf(variant, Collective::Allreduce, length, number::Format::F64, Reduction::Sum),
+                    smallInputs(number::Format::F64, ranks, length), options);
                 const auto schedule =
                     makeSchedule(variant.algorithm, Collective::Allreduce, ranks, length, variant.options);
                 std::map<std::tuple<int64_t, int, int>, Range> sends; // step, from, to
@@ -194,18 +197,18 @@ class MpiRunTest : public QObject {
             RunOptions options;
             options.warmups = 1;
             options.observe = [&](int rank, int64_t step, std::span<const std::byte> vector) {
-                seen[static_cast<size_t>(step)][static_cast<size_t>(rank)] = decoded(DType::F32, vector);
+                seen[static_cast<size_t>(step)][static_cast<size_t>(rank)] = decoded(number::Format::F32, vector);
             };
             Vectors vectors;
             std::vector<std::vector<std::byte>> inputs;
             for (int rank = 0; rank < ranks; ++rank) {
-                vectors.push_back(roughNumbers(DType::F32, rank, length));
-                inputs.push_back(encoded(DType::F32, vectors.back()));
+                vectors.push_back(roughNumbers(number::Format::F32, rank, length));
+                inputs.push_back(encoded(number::Format::F32, vectors.back()));
             }
-            ranksOf(ranks).run(callOf(variant, Collective::Allreduce, length, DType::F32, Reduction::Sum), inputs,
-                               options);
+            ranksOf(ranks).run(callOf(variant, Collective::Allreduce, length, number::Format::F32, Reduction::Sum),
+                               inputs, options);
             bool same = true;
-            replay(*schedule, DType::F32, Reduction::Sum, vectors, [&](int64_t step, const Vectors& after) {
+            replay(*schedule, number::Format::F32, Reduction::Sum, vectors, [&](int64_t step, const Vectors& after) {
                 same = same && seen[static_cast<size_t>(step)] == after;
             });
             QVERIFY2(same, variant.name.c_str());
@@ -222,13 +225,13 @@ class MpiRunTest : public QObject {
             const int64_t length = 1000 * (call + 1) * (call + 1) * (call + 1) * (call + 1); // memory grows on the way
             const RunOutcome outcome =
                 processes.run({.algorithm = call == 1 ? std::string(mpiLibrary) : "ring", .elements = length},
-                              smallInputs(DType::F32, 2, length), options);
+                              smallInputs(number::Format::F32, 2, length), options);
             QCOMPARE(outcome.seconds.size(), size_t{7});
             for (const double seconds : outcome.seconds)
                 QVERIFY(seconds > 0 && seconds < 60);
             for (int64_t i = 0; i < length; ++i)
-                QCOMPARE(decoded(DType::F32, outcome.results[1])[static_cast<size_t>(i)],
-                         exactResult(DType::F32, Reduction::Sum, 2, i));
+                QCOMPARE(decoded(number::Format::F32, outcome.results[1])[static_cast<size_t>(i)],
+                         exactResult(number::Format::F32, Reduction::Sum, 2, i));
             std::vector<pid_t> both;
             for (const OurProcess& each : processesOf(getpid()))
                 if (each.isMpirun)
@@ -242,7 +245,7 @@ class MpiRunTest : public QObject {
 
     void whatDoesNotFitIsRefusedAndTheSessionGoesOn() {
         ProcessRanks& processes = ranksOf(2);
-        const auto inputs = smallInputs(DType::F32, 2, 10);
+        const auto inputs = smallInputs(number::Format::F32, 2, 10);
         const auto refused = [&](const ProcessCall& call, const std::vector<std::vector<std::byte>>& vectors,
                                  const RunOptions& options) {
             try {
@@ -252,7 +255,7 @@ class MpiRunTest : public QObject {
             }
             return std::string();
         };
-        QVERIFY(!refused({.elements = 10}, smallInputs(DType::F32, 3, 10), {}).empty());
+        QVERIFY(!refused({.elements = 10}, smallInputs(number::Format::F32, 3, 10), {}).empty());
         QVERIFY(!refused({.elements = 11}, inputs, {}).empty());
         QVERIFY(!refused({.algorithm = "rings", .elements = 10}, inputs, {}).empty());
         RunOptions options;
@@ -271,7 +274,7 @@ class MpiRunTest : public QObject {
         setrlimit(RLIMIT_FSIZE, &small);
         std::string sentence;
         try {
-            other.run({.elements = 1'000'000}, smallInputs(DType::F32, 2, 1'000'000), {});
+            other.run({.elements = 1'000'000}, smallInputs(number::Format::F32, 2, 1'000'000), {});
         } catch (const InputError& error) {
             sentence = error.what();
         }
@@ -291,7 +294,7 @@ class MpiRunTest : public QObject {
         options.repetitions = std::numeric_limits<int>::max(); // whose times alone are 2 TB
         std::string sentence;
         try {
-            processes.run({.elements = 10}, smallInputs(DType::F32, 64, 10), options);
+            processes.run({.elements = 10}, smallInputs(number::Format::F32, 64, 10), options);
         } catch (const InputError& error) {
             sentence = error.what();
         }

@@ -14,31 +14,30 @@
 
 namespace warplight::test {
 
-using tensor::DType;
-
-inline constexpr DType everyType[]{DType::F32, DType::F64, DType::F16, DType::BF16};
+inline constexpr number::Format everyType[]{number::Format::F32, number::Format::F64, number::Format::F16,
+                                            number::Format::BF16};
 
 /// To the nearest of the type, ties to even. Exact sums, and quotients by short numbers, of 16-bit values may pass f32
 /// on the way: it has more than twice their bits.
-inline double rounded(DType type, double value) {
+inline double rounded(number::Format type, double value) {
     switch (type) {
-    case DType::F64:
+    case number::Format::F64:
         return value;
-    case DType::F16:
+    case number::Format::F16:
         return static_cast<double>(number::f16ToFloat(number::floatToF16(static_cast<float>(value))));
-    case DType::BF16:
+    case number::Format::BF16:
         return static_cast<double>(number::bf16ToFloat(number::floatToBf16(static_cast<float>(value))));
     default:
         return static_cast<double>(static_cast<float>(value));
     }
 }
 
-inline std::vector<std::byte> encoded(DType type, const std::vector<double>& values) {
-    const auto size = static_cast<size_t>(tensor::bytesPerElement(type));
+inline std::vector<std::byte> encoded(number::Format type, const std::vector<double>& values) {
+    const auto size = static_cast<size_t>(number::bytes(type));
     std::vector<std::byte> bytes(values.size() * size);
     for (size_t i = 0; i < values.size(); ++i) {
         const auto narrow = static_cast<float>(values[i]);
-        const uint16_t half = type == DType::F16 ? number::floatToF16(narrow) : number::floatToBf16(narrow);
+        const uint16_t half = type == number::Format::F16 ? number::floatToF16(narrow) : number::floatToBf16(narrow);
         const void* from = size == 2   ? static_cast<const void*>(&half)
                            : size == 4 ? static_cast<const void*>(&narrow)
                                        : static_cast<const void*>(&values[i]);
@@ -47,8 +46,8 @@ inline std::vector<std::byte> encoded(DType type, const std::vector<double>& val
     return bytes;
 }
 
-inline std::vector<double> decoded(DType type, std::span<const std::byte> bytes) {
-    const auto size = static_cast<size_t>(tensor::bytesPerElement(type));
+inline std::vector<double> decoded(number::Format type, std::span<const std::byte> bytes) {
+    const auto size = static_cast<size_t>(number::bytes(type));
     std::vector<double> values(bytes.size() / size);
     for (size_t i = 0; i < values.size(); ++i) {
         uint16_t half = 0;
@@ -58,7 +57,7 @@ inline std::vector<double> decoded(DType type, std::span<const std::byte> bytes)
                                  : static_cast<void*>(&values[i]);
         std::memcpy(into, bytes.data() + i * size, size);
         if (size == 2)
-            narrow = type == DType::F16 ? number::f16ToFloat(half) : number::bf16ToFloat(half);
+            narrow = type == number::Format::F16 ? number::f16ToFloat(half) : number::bf16ToFloat(half);
         if (size != 8)
             values[i] = static_cast<double>(narrow);
     }
@@ -79,7 +78,7 @@ inline std::vector<double> smallNumbers(int rank, int64_t length) {
 }
 
 /// What an allreduce of smallNumbers leaves at `index`, added up directly.
-inline double exactResult(DType type, collectives::Reduction reduction, int ranks, int64_t index) {
+inline double exactResult(number::Format type, collectives::Reduction reduction, int ranks, int64_t index) {
     double sum = 0, largest = -std::numeric_limits<double>::infinity();
     for (int rank = 0; rank < ranks; ++rank) {
         sum += smallNumber(rank, index);
@@ -91,14 +90,14 @@ inline double exactResult(DType type, collectives::Reduction reduction, int rank
 }
 
 /// Unlike small numbers, sums of these depend on the order: 24 bits from -1 to 1, times a power of two.
-inline double roughNumber(DType type, int rank, int64_t index) {
+inline double roughNumber(number::Format type, int rank, int64_t index) {
     uint64_t x = static_cast<uint64_t>(index) * 0x9e3779b97f4a7c15u + static_cast<uint64_t>(rank) * 0xbf58476d1ce4e5b9u;
     x = (x ^ (x >> 31)) * 0x94d049bb133111ebu;
     x ^= x >> 29;
     return rounded(type, std::ldexp(static_cast<double>(x & 0xffffff) / 8388608 - 1, static_cast<int>(x >> 60) - 8));
 }
 
-inline std::vector<double> roughNumbers(DType type, int rank, int64_t length) {
+inline std::vector<double> roughNumbers(number::Format type, int rank, int64_t length) {
     std::vector<double> values(static_cast<size_t>(length));
     for (int64_t i = 0; i < length; ++i)
         values[static_cast<size_t>(i)] = roughNumber(type, rank, i);

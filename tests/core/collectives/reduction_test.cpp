@@ -1,6 +1,6 @@
 // Reductions to the bit, on every instruction set that this machine has, against plain arithmetic on gpu/number.
 #include "core/collectives/reduction.h"
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
 #include "core/error.h"
 #include "gpu/number/half.h"
 
@@ -19,17 +19,16 @@ using namespace warplight;
 using collectives::combine;
 using collectives::divide;
 using collectives::Reduction;
-using tensor::DType;
 
 namespace {
 
 constexpr int patterns = 1 << 16;
 
-float widened(DType type, uint16_t bits) {
-    return type == DType::F16 ? number::f16ToFloat(bits) : number::bf16ToFloat(bits);
+float widened(number::Format type, uint16_t bits) {
+    return type == number::Format::F16 ? number::f16ToFloat(bits) : number::bf16ToFloat(bits);
 }
-uint16_t narrowed(DType type, float value) {
-    return type == DType::F16 ? number::floatToF16(value) : number::floatToBf16(value);
+uint16_t narrowed(number::Format type, float value) {
+    return type == number::Format::F16 ? number::floatToF16(value) : number::floatToBf16(value);
 }
 
 std::vector<uint16_t> allPatterns() {
@@ -73,7 +72,7 @@ bool sameBitsOrNan(T a, T b) {
 }
 
 template <class T, class Bits>
-std::string wrongWide(DType type) {
+std::string wrongWide(number::Format type) {
     for (const size_t count : {0, 1, 2, 3, 5, 15, 16, 17, 31, 32, 33, 67, 1000}) {
         const auto a = wildNumbers<T, Bits>(count + 2, 1), b = wildNumbers<T, Bits>(count + 2, 2);
         auto sums = a, maxima = a, quotients = a;
@@ -100,8 +99,8 @@ class ReductionTest : public QObject {
 
     static void addHalves() {
         QTest::addColumn<int>("type");
-        QTest::newRow("f16") << static_cast<int>(DType::F16);
-        QTest::newRow("bf16") << static_cast<int>(DType::BF16);
+        QTest::newRow("f16") << static_cast<int>(number::Format::F16);
+        QTest::newRow("bf16") << static_cast<int>(number::Format::BF16);
     }
 
   private slots:
@@ -120,7 +119,7 @@ class ReductionTest : public QObject {
     void everyHalfSurvivesLoadingAndRounding_data() { addHalves(); }
     void everyHalfSurvivesLoadingAndRounding() {
         QFETCH(int, type);
-        const auto dtype = static_cast<DType>(type);
+        const auto dtype = static_cast<number::Format>(type);
         std::vector<uint16_t> values = allPatterns();
         const std::vector<uint16_t> zeros(patterns, 0x8000);
         combine(dtype, Reduction::Sum, values.data(), zeros.data(), patterns);
@@ -134,7 +133,7 @@ class ReductionTest : public QObject {
     void halvesAreCombinedToTheBit_data() { addHalves(); }
     void halvesAreCombinedToTheBit() {
         QFETCH(int, type);
-        const auto dtype = static_cast<DType>(type);
+        const auto dtype = static_cast<number::Format>(type);
         std::mt19937 random(3);
         for (int round = 0; round < 40; ++round) {
             const std::vector<uint16_t> a = allPatterns();
@@ -159,7 +158,7 @@ class ReductionTest : public QObject {
     void halvesAreDividedToTheBit_data() { addHalves(); }
     void halvesAreDividedToTheBit() {
         QFETCH(int, type);
-        const auto dtype = static_cast<DType>(type);
+        const auto dtype = static_cast<number::Format>(type);
         // For the last two, rounding to f32 first would be wrong (1423 / 808520, 1151 / 988866).
         for (const int divisor : {1, 2, 3, 5, 7, 10, 17, 1000, 4095, 4096, 4097, 65'535, 808'520, 988'866}) {
             std::vector<uint16_t> quotients = allPatterns();
@@ -190,14 +189,14 @@ class ReductionTest : public QObject {
     }
 
     void wideTypesAreCombinedToTheBit() {
-        QCOMPARE((wrongWide<float, uint32_t>(DType::F32)), std::string());
-        QCOMPARE((wrongWide<double, uint64_t>(DType::F64)), std::string());
+        QCOMPARE((wrongWide<float, uint32_t>(number::Format::F32)), std::string());
+        QCOMPARE((wrongWide<double, uint64_t>(number::Format::F64)), std::string());
     }
 
     void halvesOfAnyLengthLeaveTheirNeighboursAlone_data() { addHalves(); }
     void halvesOfAnyLengthLeaveTheirNeighboursAlone() {
         QFETCH(int, type);
-        const auto dtype = static_cast<DType>(type);
+        const auto dtype = static_cast<number::Format>(type);
         const uint16_t one = narrowed(dtype, 1), two = narrowed(dtype, 2);
         for (size_t count = 0; count < 100; ++count) {
             std::vector<uint16_t> into(count + 2, one);
@@ -209,8 +208,8 @@ class ReductionTest : public QObject {
     }
 
     void namesAreReadAndOthersRefused() {
-        QCOMPARE(collectives::elementType("bf16"), DType::BF16);
-        QCOMPARE(collectives::elementType("f64"), DType::F64);
+        QCOMPARE(collectives::elementType("bf16"), number::Format::BF16);
+        QCOMPARE(collectives::elementType("f64"), number::Format::F64);
         QCOMPARE(collectives::reductionOf("average"), Reduction::Average);
         QVERIFY_EXCEPTION_THROWN(collectives::elementType("i32"), InputError);
         QVERIFY_EXCEPTION_THROWN(collectives::elementType("float"), InputError);

@@ -14,7 +14,7 @@ using Vectors = std::vector<std::vector<double>>; ///< one a rank
 
 /// A schedule step by step, one rank after the other, in doubles rounded to the type after each operation. Everything
 /// that is sent is taken from a copy made before the step. after(step, vectors) is called after each.
-inline void replay(const collectives::Schedule& schedule, DType type, collectives::Reduction reduction,
+inline void replay(const collectives::Schedule& schedule, number::Format type, collectives::Reduction reduction,
                    Vectors& vectors, const std::function<void(int64_t, const Vectors&)>& after = {}) {
     using collectives::Reduction;
     collectives::Step step;

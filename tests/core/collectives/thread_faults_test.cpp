@@ -54,7 +54,7 @@ struct Trial {
         const auto schedule = makeSchedule(algorithm, Collective::Allreduce, ranks, elements);
         std::vector<std::vector<std::byte>> inputs;
         for (int rank = 0; rank < ranks; ++rank)
-            inputs.push_back(encoded(DType::F32, smallNumbers(rank, elements)));
+            inputs.push_back(encoded(number::Format::F32, smallNumbers(rank, elements)));
         CollectiveCall call;
         call.schedule = schedule.get();
         if (atStart)
@@ -144,8 +144,8 @@ class ThreadFaultsTest : public QObject {
         const RunOutcome outcome = trial.run();
         QVERIFY(outcome.seconds.front() >= 0.09); // steps 1, 2 and 3
         for (int64_t i = 0; i < trial.elements; ++i)
-            QCOMPARE(decoded(DType::F32, outcome.results[0])[static_cast<size_t>(i)],
-                     exactResult(DType::F32, Reduction::Sum, 3, i));
+            QCOMPARE(decoded(number::Format::F32, outcome.results[0])[static_cast<size_t>(i)],
+                     exactResult(number::Format::F32, Reduction::Sum, 3, i));
     }
 
     void aRankSlowerThanTheTimeoutIsNamed() {

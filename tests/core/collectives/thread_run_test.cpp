@@ -31,7 +31,7 @@ constexpr int rankStride = 1;
 
 constexpr std::array everyReduction{Reduction::Sum, Reduction::Max, Reduction::Average};
 
-std::vector<std::vector<std::byte>> encodedAll(DType type, const Vectors& vectors) {
+std::vector<std::vector<std::byte>> encodedAll(number::Format type, const Vectors& vectors) {
     std::vector<std::vector<std::byte>> all;
     for (const auto& vector : vectors)
         all.push_back(encoded(type, vector));
@@ -45,14 +45,14 @@ Vectors smallVectors(int ranks, int64_t length) {
     return vectors;
 }
 
-Vectors roughVectors(DType type, int ranks, int64_t length) {
+Vectors roughVectors(number::Format type, int ranks, int64_t length) {
     Vectors vectors;
     for (int rank = 0; rank < ranks; ++rank)
         vectors.push_back(roughNumbers(type, rank, length));
     return vectors;
 }
 
-RunOutcome runOf(const Schedule& schedule, DType type, Reduction reduction, const Vectors& inputs,
+RunOutcome runOf(const Schedule& schedule, number::Format type, Reduction reduction, const Vectors& inputs,
                  const RunOptions& options = {}) {
     CollectiveCall call;
     call.schedule = &schedule;
@@ -62,7 +62,7 @@ RunOutcome runOf(const Schedule& schedule, DType type, Reduction reduction, cons
 }
 
 /// Runs an allreduce of small numbers; what is wrong with its result, or nothing.
-std::string wrongResult(const Variant& variant, int ranks, int64_t length, DType type, Reduction reduction) {
+std::string wrongResult(const Variant& variant, int ranks, int64_t length, number::Format type, Reduction reduction) {
     const auto schedule = makeSchedule(variant.algorithm, Collective::Allreduce, ranks, length, variant.options);
     const RunOutcome outcome = runOf(*schedule, type, reduction, smallVectors(ranks, length));
     std::vector<double> right;
@@ -71,7 +71,7 @@ std::string wrongResult(const Variant& variant, int ranks, int64_t length, DType
     for (int rank = 0; rank < ranks; ++rank)
         if (decoded(type, outcome.results[static_cast<size_t>(rank)]) != right)
             return variant.name + ", " + std::to_string(ranks) + " ranks, " + std::to_string(length) + " elements of " +
-                   tensor::name(type) + ", reduction " + std::to_string(static_cast<int>(reduction)) + ": rank " +
+                   number::name(type) + ", reduction " + std::to_string(static_cast<int>(reduction)) + ": rank " +
                    std::to_string(rank) + " is wrong";
     return "";
 }
@@ -112,7 +112,7 @@ class ThreadRunTest : public QObject {
     void everyTypeMeetsEveryReduction() {
         const Variant variant = fetchedVariant();
         for (const int ranks : {3, 4})
-            for (const DType type : everyType)
+            for (const number::Format type : everyType)
                 for (const Reduction reduction : everyReduction) {
                     const std::string wrong = wrongResult(variant, ranks, 1025, type, reduction);
                     QVERIFY2(wrong.empty(), wrong.c_str());
@@ -123,7 +123,7 @@ class ThreadRunTest : public QObject {
         const Variant ring{"ring", "ring", {}, {}};
         for (const int ranks : {2, 3})
             for (int64_t length = 0; length <= 1025; length += rankStride) {
-                const std::string wrong = wrongResult(ring, ranks, length, DType::F32, Reduction::Sum);
+                const std::string wrong = wrongResult(ring, ranks, length, number::Format::F32, Reduction::Sum);
                 QVERIFY2(wrong.empty(), wrong.c_str());
             }
     }
@@ -133,7 +133,7 @@ class ThreadRunTest : public QObject {
     void longMessagesAreNoDifferent() {
         const Variant variant = fetchedVariant();
         for (const auto& [ranks, length] : {std::pair(2, int64_t{300'007}), {5, 100'003}, {8, 40'000}, {17, 30'011}}) {
-            const std::string wrong = wrongResult(variant, ranks, length, DType::F32, Reduction::Sum);
+            const std::string wrong = wrongResult(variant, ranks, length, number::Format::F32, Reduction::Sum);
             QVERIFY2(wrong.empty(), wrong.c_str());
         }
     }
@@ -145,11 +145,11 @@ class ThreadRunTest : public QObject {
             const int64_t length = 2003;
             const auto schedule =
                 makeSchedule(variant.algorithm, Collective::Allreduce, ranks, length, variant.options);
-            const Vectors inputs = roughVectors(DType::F32, ranks, length);
-            const RunOutcome outcome = runOf(*schedule, DType::F32, Reduction::Sum, inputs);
+            const Vectors inputs = roughVectors(number::Format::F32, ranks, length);
+            const RunOutcome outcome = runOf(*schedule, number::Format::F32, Reduction::Sum, inputs);
             for (const auto& result : outcome.results)
                 QVERIFY(result == outcome.results.front());
-            const std::vector<double> result = decoded(DType::F32, outcome.results.front());
+            const std::vector<double> result = decoded(number::Format::F32, outcome.results.front());
             for (size_t i = 0; i < result.size(); ++i) {
                 double sum = 0, sizes = 0;
                 for (const auto& input : inputs) {
@@ -170,7 +170,7 @@ class ThreadRunTest : public QObject {
         for (const Collective collective : variant.collectives)
             for (const int ranks : {2, 3, 5, 8, 11})
                 for (const int64_t length : {int64_t{0}, int64_t{10}, int64_t{2051}}) {
-                    const DType type = everyType[turn++ % 4];
+                    const number::Format type = everyType[turn++ % 4];
                     const auto schedule = makeSchedule(variant.algorithm, collective, ranks, length, variant.options);
                     const auto steps = static_cast<size_t>(schedule->steps());
                     Vectors vectors = roughVectors(type, ranks, length);
@@ -199,7 +199,7 @@ class ThreadRunTest : public QObject {
                     if (collective == Collective::Allreduce)
                         continue;
                     const auto schedule = makeSchedule(variant.algorithm, collective, ranks, length, variant.options);
-                    const DType type = DType::F32;
+                    const number::Format type = number::Format::F32;
                     // Average divides a reduce-scatter's own chunk, and nothing that is only passed on.
                     const RunOutcome outcome = runOf(*schedule, type, Reduction::Average, smallVectors(ranks, length));
                     int64_t begin = 0;
@@ -224,11 +224,11 @@ class ThreadRunTest : public QObject {
 
     void anAverageMayBeLeftASum() {
         const auto schedule = makeSchedule("ring", Collective::Allreduce, 3, 10);
-        CollectiveCall call{schedule.get(), DType::F32, Reduction::Average, false};
-        const RunOutcome outcome = runOnThreads(call, encodedAll(DType::F32, smallVectors(3, 10)), {});
+        CollectiveCall call{schedule.get(), number::Format::F32, Reduction::Average, false};
+        const RunOutcome outcome = runOnThreads(call, encodedAll(number::Format::F32, smallVectors(3, 10)), {});
         for (int64_t i = 0; i < 10; ++i)
-            QCOMPARE(decoded(DType::F32, outcome.results[1])[static_cast<size_t>(i)],
-                     exactResult(DType::F32, Reduction::Sum, 3, i));
+            QCOMPARE(decoded(number::Format::F32, outcome.results[1])[static_cast<size_t>(i)],
+                     exactResult(number::Format::F32, Reduction::Sum, 3, i));
     }
 
     void repetitionsStartFromTheSameVectors() {
@@ -236,24 +236,27 @@ class ThreadRunTest : public QObject {
         RunOptions options;
         options.repetitions = 20;
         options.warmups = 3;
-        const RunOutcome outcome = runOf(*schedule, DType::F32, Reduction::Sum, smallVectors(3, 5000), options);
+        const RunOutcome outcome =
+            runOf(*schedule, number::Format::F32, Reduction::Sum, smallVectors(3, 5000), options);
         QCOMPARE(outcome.seconds.size(), size_t{20});
         for (const double seconds : outcome.seconds)
             QVERIFY(seconds > 0);
         for (int64_t i = 0; i < 5000; ++i)
-            QCOMPARE(decoded(DType::F32, outcome.results[2])[static_cast<size_t>(i)],
-                     exactResult(DType::F32, Reduction::Sum, 3, i));
+            QCOMPARE(decoded(number::Format::F32, outcome.results[2])[static_cast<size_t>(i)],
+                     exactResult(number::Format::F32, Reduction::Sum, 3, i));
     }
 
     void vectorsThatDoNotFitAreRefused() {
         const auto schedule = makeSchedule("ring", Collective::Allreduce, 3, 10);
-        QVERIFY_EXCEPTION_THROWN(runOf(*schedule, DType::F32, Reduction::Sum, smallVectors(2, 10)), InputError);
-        QVERIFY_EXCEPTION_THROWN(runOf(*schedule, DType::F32, Reduction::Sum, smallVectors(3, 9)), InputError);
+        QVERIFY_EXCEPTION_THROWN(runOf(*schedule, number::Format::F32, Reduction::Sum, smallVectors(2, 10)),
+                                 InputError);
+        QVERIFY_EXCEPTION_THROWN(runOf(*schedule, number::Format::F32, Reduction::Sum, smallVectors(3, 9)), InputError);
         const auto crowd = makeSchedule("ring", Collective::Allreduce, 1025, 1);
-        QVERIFY_EXCEPTION_THROWN(runOf(*crowd, DType::F32, Reduction::Sum, smallVectors(1025, 1)), InputError);
+        QVERIFY_EXCEPTION_THROWN(runOf(*crowd, number::Format::F32, Reduction::Sum, smallVectors(1025, 1)), InputError);
         RunOptions none;
         none.repetitions = 0;
-        QVERIFY_EXCEPTION_THROWN(runOf(*schedule, DType::F32, Reduction::Sum, smallVectors(3, 10), none), InputError);
+        QVERIFY_EXCEPTION_THROWN(runOf(*schedule, number::Format::F32, Reduction::Sum, smallVectors(3, 10), none),
+                                 InputError);
     }
 };
 

@@ -1,5 +1,5 @@
 // The streamed map against the whole matrix, which only a test may hold.
-#include "core/cpu/attention_map.h"
+#include "core/cpu/attention/attention_map.h"
 #include "core/error.h"
 #include "nonfinite.h"
 #include "problem.h"

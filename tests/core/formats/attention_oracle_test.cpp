@@ -1,11 +1,13 @@
 // Every rung against results computed in double precision with NumPy and PyTorch, which share no code with it.
-#include "core/cpu/attention.h"
+#include "core/cpu/attention/attention.h"
+#include "core/cpu/attention/backward.h"
 #include "core/formats/tensor_file.h"
 
 #include <QDir>
 #include <QTest>
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <cmath>
@@ -68,6 +70,45 @@ class AttentionOracleTest : public QObject {
                                     .arg(static_cast<double>(gotO[i]))
                                     .arg(static_cast<double>(o.values[i]))
                                     .arg(bound)));
+    }
+
+    void gradientsEqualTheOracle_data() {
+        QTest::addColumn<int>("rung");
+        for (const auto& rung : cpu::backwardRungs())
+            QTest::addRow("%s", std::string(rung.name).c_str()) << static_cast<int>(rung.id);
+    }
+    void gradientsEqualTheOracle() {
+        QFETCH(int, rung);
+        const auto load = [&](const char* key) {
+            return formats::loadTensor((folder + "backward_causal.npz:" + key).toStdString());
+        };
+        const auto q = load("q"), k = load("k"), v = load("v"), dOut = load("do");
+        cpu::BackwardProblem p;
+        p.forward = {q.shape[0], q.shape[1], k.shape[1], q.shape[2], k.shape[2], q.shape[3]};
+        p.forward.scale = 1 / std::sqrt(static_cast<float>(q.shape[3]));
+        p.forward.causal = true;
+        p.forward.q = q.values.data();
+        p.forward.k = k.values.data();
+        p.forward.v = v.values.data();
+        std::vector<float> o(q.values.size()), lse(q.values.size() / static_cast<size_t>(q.shape[3])), dq(o.size()),
+            dk(k.values.size()), dv(v.values.size());
+        p.forward.o = o.data();
+        p.forward.lse = lse.data();
+        cpu::attentionForward(cpu::Implementation::Reference, p.forward);
+        p.dOut = dOut.values.data();
+        p.dq = dq.data();
+        p.dk = dk.data();
+        p.dv = dv.data();
+        cpu::attentionBackward(static_cast<cpu::BackwardRung>(rung), p);
+        for (const auto& [name, got] : {std::pair{"dq", &dq}, std::pair{"dk", &dk}, std::pair{"dv", &dv}}) {
+            const auto want = load(name).values;
+            for (size_t i = 0; i < want.size(); ++i) // sums of some dozen terms of size 1
+                QVERIFY2(std::fabs((*got)[i] - want[i]) <= 4e-6f, qPrintable(QString("%1[%2]: %3, expected %4")
+                                                                                 .arg(name)
+                                                                                 .arg(i)
+                                                                                 .arg(static_cast<double>((*got)[i]))
+                                                                                 .arg(static_cast<double>(want[i]))));
+        }
     }
 };
 

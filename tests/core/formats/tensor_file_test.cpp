@@ -251,7 +251,7 @@ class TensorFileTest : public QObject {
         QCOMPARE(names, (std::set<std::string>{"h.0.q", "h.0.k", "h.1.q"}));
         QCOMPARE(loadTensor(index + ":h.0.q").values, (std::vector<float>{0, 1, 2, 3, 4, 5}));
         QCOMPARE(loadTensor(index + ":h.1.q").values, (std::vector<float>{10, 11, 12, 13, 14, 15}));
-        QVERIFY(tensorEntry(index + ":h.0.k").dtype == tensor::DType::BF16);
+        QVERIFY(tensorEntry(index + ":h.0.k").dtype == number::Format::BF16);
         QVERIFY_EXCEPTION_THROWN(loadTensor(index + ":absent"), InputError);
     }
 
@@ -284,31 +284,30 @@ class TensorFileTest : public QObject {
 
     void tensorsOfOneFileAreWrittenTogether() {
         QTemporaryDir folder;
-        using tensor::DType;
         const tensor::Tensor o{{2}, {1, 2}}, lse{{1}, {3}};
         for (const char* ending : {".npz", ".safetensors"}) {
             const std::string file = folder.filePath("both").toStdString() + ending;
-            saveTensors({{file, {"o", o, DType::F16}}, {file + ":l", {"lse", lse, DType::F32}}});
+            saveTensors({{file, {"o", o, number::Format::F16}}, {file + ":l", {"lse", lse, number::Format::F32}}});
             QCOMPARE(loadTensor(file + ":o").values, o.values);
             QCOMPARE(loadTensor(file + ":l").values, lse.values);
-            QVERIFY(tensorEntry(file + ":o").dtype == DType::F16);
-            QVERIFY_EXCEPTION_THROWN(saveTensors({{file, {"o", o, DType::F16}}, {file, {"o", o, DType::F16}}}),
-                                     InputError);
+            QVERIFY(tensorEntry(file + ":o").dtype == number::Format::F16);
+            QVERIFY_EXCEPTION_THROWN(
+                saveTensors({{file, {"o", o, number::Format::F16}}, {file, {"o", o, number::Format::F16}}}),
+                InputError);
         }
         const std::string npy = folder.filePath("one.npy").toStdString();
-        QVERIFY_EXCEPTION_THROWN(saveTensors({{npy, {"o", o, DType::F16}}, {npy, {"lse", lse, DType::F16}}}),
-                                 InputError);
+        QVERIFY_EXCEPTION_THROWN(
+            saveTensors({{npy, {"o", o, number::Format::F16}}, {npy, {"lse", lse, number::Format::F16}}}), InputError);
         QVERIFY(!QFile::exists(QString::fromStdString(npy)));
-        QVERIFY_EXCEPTION_THROWN(saveTensors({{folder.filePath("no/x.npz").toStdString(), {"o", o, DType::F32}}}),
-                                 InputError);
+        QVERIFY_EXCEPTION_THROWN(
+            saveTensors({{folder.filePath("no/x.npz").toStdString(), {"o", o, number::Format::F32}}}), InputError);
         QCOMPARE(QDir(folder.path()).entryList(QDir::Files | QDir::Hidden).size(), 2);
     }
 
     void whatIsWrittenReadsBack() {
         const tensor::Tensor tensor{{2, 2}, {0.5f, -1.25f, 3.0f, 65504.0f}};
         QTemporaryDir folder;
-        using tensor::DType;
-        for (const DType dtype : {DType::F32, DType::F16, DType::F64}) {
+        for (const number::Format dtype : {number::Format::F32, number::Format::F16, number::Format::F64}) {
             for (const char* name : {"a b.npy", "ü.safetensors:o", "c.npz:layer.0/o", "d.npz"}) {
                 const std::string spec = folder.filePath(name).toStdString();
                 saveTensors({{spec, {"o", tensor, dtype}}});
@@ -316,9 +315,10 @@ class TensorFileTest : public QObject {
                 QCOMPARE(loadTensor(spec).shape, tensor.shape);
             }
         }
-        QCOMPARE(npyBytes(tensor, DType::F32).size() % 64, size_t{16}); // 16 bytes of data after a multiple of 64
-        QVERIFY_EXCEPTION_THROWN(saveTensors({{folder.filePath("x.txt").toStdString(), {"o", tensor, DType::F32}}}),
-                                 InputError);
+        QCOMPARE(npyBytes(tensor, number::Format::F32).size() % 64,
+                 size_t{16}); // 16 bytes of data after a multiple of 64
+        QVERIFY_EXCEPTION_THROWN(
+            saveTensors({{folder.filePath("x.txt").toStdString(), {"o", tensor, number::Format::F32}}}), InputError);
     }
 };
 

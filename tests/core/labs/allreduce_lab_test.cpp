@@ -29,7 +29,6 @@
 using namespace warplight;
 using namespace warplight::lab;
 using namespace warplight::labs;
-using tensor::DType;
 
 namespace {
 
@@ -120,16 +119,16 @@ class AllreduceLabTest : public QObject {
                                                          {"input", text("integers")},
                                                          {"seed", int64_t{5}}});
         const auto& steps = content<Steps>(run, "steps").steps;
-        const RankVectors inputs = makeVectors("integers", DType::F32, 3, 3, 5);
+        const RankVectors inputs = makeVectors("integers", number::Format::F32, 3, 3, 5);
         std::vector<double> shown = numbersOf(steps.back()); // chunk after chunk, each rank's
         QVERIFY(!shown.empty() && shown.size() % 3 == 0);
         for (size_t i = 0; i < shown.size(); i += 3)
             QVERIFY(shown[i] == shown[i + 1] && shown[i] == shown[i + 2]);
         double first = 0;
         for (const auto& vector : inputs)
-            first += elementAt(DType::F32, vector, 0);
+            first += elementAt(number::Format::F32, vector, 0);
         QCOMPARE(shown[0], first);
-        QCOMPARE(numbersOf(steps[0])[1], elementAt(DType::F32, inputs[1], 0));
+        QCOMPARE(numbersOf(steps[0])[1], elementAt(number::Format::F32, inputs[1], 0));
     }
 
     void twoAlgorithmsGoInStep() {
@@ -149,7 +148,7 @@ class AllreduceLabTest : public QObject {
     void aReplayTellsWhenMessagesDoNotGiveTheResult() {
         CollectiveJob job;
         job.elements = 100;
-        const RankVectors inputs = makeVectors("random", DType::F32, 4, 100, 1);
+        const RankVectors inputs = makeVectors("random", number::Format::F32, 4, 100, 1);
         collectives::RunOptions options;
         options.keepLog = true;
         auto outcome = runJob(job, inputs, options);
@@ -415,17 +414,17 @@ class AllreduceLabTest : public QObject {
         job.elements = 50;
         QCOMPARE(measurePoint(spoiler, job, 0.001, nullptr).wrong, int64_t{1});
         job.reduction = collectives::Reduction::Average;
-        job.type = DType::F16;
+        job.type = number::Format::F16;
         QCOMPARE(measurePoint(spoiler, job, 0.001, nullptr).wrong, int64_t{1});
     }
 
     void countingVectorsAreWhatTheyShouldBe() {
         for (const int64_t elements : {0, 1, 4, 5, 6, 23, 1000}) {
-            const RankVectors vectors = countingVectors(DType::F32, 3, elements);
+            const RankVectors vectors = countingVectors(number::Format::F32, 3, elements);
             for (int64_t i = 0; i < elements; ++i) {
                 double sum = 0;
                 for (int rank = 0; rank < 3; ++rank) {
-                    const double value = elementAt(DType::F32, vectors[static_cast<size_t>(rank)], i);
+                    const double value = elementAt(number::Format::F32, vectors[static_cast<size_t>(rank)], i);
                     QCOMPARE(value, static_cast<double>((i + rank) % 5 - 2));
                     sum += value;
                 }
@@ -466,21 +465,21 @@ class AllreduceLabTest : public QObject {
         const double values[3][2] = {{1e16, 1}, {1, 1e-30}, {-1e16, -1}};
         for (size_t rank = 0; rank < 3; ++rank)
             for (int64_t i = 0; i < 2; ++i)
-                setElement(DType::F64, vectors[rank], i, values[rank][i]);
-        const ExactSums exact = exactSums(DType::F64, vectors);
+                setElement(number::Format::F64, vectors[rank], i, values[rank][i]);
+        const ExactSums exact = exactSums(number::Format::F64, vectors);
         QCOMPARE(exact.sums, (std::vector<double>{1, 1e-30}));
         QCOMPARE(exact.magnitudes[0], 2e16 + 1);
     }
 
     void aUnitInTheLastPlaceIsTheDistanceToTheNext() {
         for (const double value : {1.0, 1.5, 1e-3, 3e5, 0.99999})
-            QCOMPARE(unitInLastPlace(DType::F32, value),
+            QCOMPARE(unitInLastPlace(number::Format::F32, value),
                      static_cast<double>(std::nextafter(static_cast<float>(value), INFINITY)) -
                          static_cast<double>(static_cast<float>(value)));
-        QCOMPARE(unitInLastPlace(DType::F64, 1.0), std::nextafter(1.0, 2.0) - 1);
-        QCOMPARE(unitInLastPlace(DType::F16, 1.0), std::ldexp(1.0, -10));
-        QCOMPARE(unitInLastPlace(DType::BF16, 256.0), 2.0); // above 256 bfloat16 has even numbers only
-        QCOMPARE(unitInLastPlace(DType::F16, 0.0), std::ldexp(1.0, -24));
+        QCOMPARE(unitInLastPlace(number::Format::F64, 1.0), std::nextafter(1.0, 2.0) - 1);
+        QCOMPARE(unitInLastPlace(number::Format::F16, 1.0), std::ldexp(1.0, -10));
+        QCOMPARE(unitInLastPlace(number::Format::BF16, 256.0), 2.0); // above 256 bfloat16 has even numbers only
+        QCOMPARE(unitInLastPlace(number::Format::F16, 0.0), std::ldexp(1.0, -24));
     }
 
     void regimesAreFittedAndEndsOfTheRangeAreKept() {

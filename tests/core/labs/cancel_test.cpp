@@ -57,12 +57,13 @@ class CancelTest : public QObject {
              }},
             {"shared memory", [](auto* cancel) { collectives::SharedMemory::create(10).growTo(1 << 20, cancel); }},
             {"vectors of ranks",
-             [](auto* cancel) { labs::makeVectors("random", tensor::DType::F16, 2, 10, 1, cancel); }},
+             [](auto* cancel) { labs::makeVectors("random", number::Format::F16, 2, 10, 1, cancel); }},
             {"exact sums",
              [](auto* cancel) {
-                 labs::exactSums(tensor::DType::F32, labs::makeVectors("random", tensor::DType::F32, 2, 10, 1), cancel);
+                 labs::exactSums(number::Format::F32, labs::makeVectors("random", number::Format::F32, 2, 10, 1),
+                                 cancel);
              }},
-            {"counting vectors", [](auto* cancel) { labs::countingVectors(tensor::DType::F32, 2, 10, cancel); }},
+            {"counting vectors", [](auto* cancel) { labs::countingVectors(number::Format::F32, 2, 10, cancel); }},
             {"a text", [this](auto* cancel) { contentsOfFile(numbers, 1 << 20, "a text", cancel); }},
         };
         for (const char* kind : {"gaussian", "dominantKey", "ascending", "allEqual"})
@@ -74,18 +75,19 @@ class CancelTest : public QObject {
         for (const char* kind : {"local", "strided", "induction", "sink", "mixed", "largeLogits"})
             list.push_back({kind, [kind](auto* cancel) { labs::makeMapInputs(kind, 16, 16, 16, 1, cancel); }});
         for (const char* file : {".npy", ".npz", ".safetensors"})
-            list.push_back({file, [this, file](auto* cancel) {
-                                const std::string name = folder.filePath("x").toStdString() + file;
-                                formats::saveTensors({{name, {"x", {{2, 3}, {1, 2, 3, 4, 5, 6}}, tensor::DType::F32}}});
-                                formats::loadTensor(name, cancel);
-                            }});
+            list.push_back(
+                {file, [this, file](auto* cancel) {
+                     const std::string name = folder.filePath("x").toStdString() + file;
+                     formats::saveTensors({{name, {"x", {{2, 3}, {1, 2, 3, 4, 5, 6}}, number::Format::F32}}});
+                     formats::loadTensor(name, cancel);
+                 }});
         return list;
     }
 
   private slots:
     void initTestCase() {
         numbers = folder.filePath("numbers").toStdString();
-        formats::saveTensors({{numbers + ".npy", {"", {{3}, {1, 2, 3}}, tensor::DType::F32}}});
+        formats::saveTensors({{numbers + ".npy", {"", {{3}, {1, 2, 3}}, number::Format::F32}}});
         numbers += ".npy";
     }
 

@@ -1,5 +1,5 @@
 // What experiments say that they need, against what their processes really held.
-#include "core/cpu/attention_memory.h"
+#include "core/cpu/attention/attention_memory.h"
 #include "core/error.h"
 #include "core/lab/record.h"
 #include "core/labs/allreduce/allreduce_lab.h"

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "app/report/paper.h"
+#include "core/lab/record.h"
+
+#include <QSizeF>
+#include <functional>
+#include <vector>
+
+namespace warplight::app {
+
+/// Puts a figure on paper, a part a turn: its title, the picture and the explanation. The picture keeps the letters
+/// that it has on the screen; two of them share a page where they can. Pages refer to run and figure. Returns what is
+/// to be called until it answers true.
+std::function<bool(Paper&)> figurePrinter(const lab::RunRecord& run, const lab::Figure& figure);
+
+/// Of a scene of a film strip, in the pixels of its view.
+QSizeF frameSize(const lab::Steps& steps);
+/// The numbers of a step that have room below its frame: not the tables that a page lists beside the scene.
+std::vector<lab::Steps::Fact> shortFacts(const lab::Steps::Step& step);
+
+} // namespace warplight::app

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace warplight::cpu {
+
+/// Runs `iterations` rounds of independent fused multiply-adds; returns the FLOPs done (kept honest by `sink`).
+double fmaLoop(int64_t iterations, float* sink);
+
+} // namespace warplight::cpu
