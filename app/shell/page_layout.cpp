@@ -104,7 +104,7 @@ class Placing {
             least.push_back(leastOf(i));
             needed += least.back();
             const auto& fullWidth = figures[i].fullWidth;
-            most.push_back(fullWidth ? std::max(fullWidth(heightAt(i, least.back())), least.back()) : any);
+            most.push_back(fullWidth ? std::max(fullWidth(heightAt(i, width)), least.back()) : any);
         }
         if (needed > width)
             return {};

@@ -24,6 +24,7 @@ constexpr int settle = 30;    // ms the viewport rests before tiles are asked fo
 constexpr int probeRest = 40; // ms the pointer rests before a value is asked for
 constexpr int cacheBytes = 256 << 20;
 constexpr double largestCell = 48, smallestHatched = 6; // pixels
+constexpr double largestFitted = 160;                   // of a map of few cells, which fills its room
 
 } // namespace
 
@@ -139,7 +140,7 @@ QRectF HeatmapView::mapArea(const QRectF& whole) const {
 HeatmapView::Viewport HeatmapView::wholeMap(const QRectF& area) const {
     const double rows = static_cast<double>(std::max<int64_t>(map.rows, 1)),
                  cols = static_cast<double>(std::max<int64_t>(map.cols, 1));
-    return {rows / 2, cols / 2, std::min({area.width() / cols, area.height() / (rows * stretch), largestCell})};
+    return {rows / 2, cols / 2, std::min({area.width() / cols, area.height() / (rows * stretch), largestFitted})};
 }
 
 int HeatmapView::levelOf(double scale) const {

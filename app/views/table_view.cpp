@@ -150,7 +150,8 @@ TableView::TableView(QWidget* parent) : FigureView(parent), model(new TableModel
     table->sortByColumn(-1, Qt::AscendingOrder);
     table->verticalHeader()->hide();
     table->verticalHeader()->setDefaultSectionSize(rowHeight);
-    table->verticalHeader()->setMinimumSectionSize(1);
+    for (QHeaderView* header : {table->horizontalHeader(), table->verticalHeader()})
+        header->setMinimumSectionSize(1); // what is measured is enough
     table->horizontalHeader()->setSectionResizeMode(QHeaderView::Interactive);
     table->horizontalHeader()->setHighlightSections(false);
     table->setHorizontalScrollMode(QAbstractItemView::ScrollPerPixel);
@@ -230,7 +231,7 @@ void TableView::measure() {
         column.broken = brokenTitle(column.whole, header, column.content - 2 * cellMargin);
         column.title = widthOf(column.whole, header);
         column.brokenTitle = widthOf(column.broken, header);
-        if (sentences < 0 && !shown.columns[i].numeric && column.content > widest) {
+        if (static_cast<int>(i) != sentences && !shown.columns[i].numeric && column.content > widest) {
             widest = column.content;
             names = static_cast<int>(i);
         }
@@ -249,7 +250,8 @@ TableView::Density TableView::densityIn(int width) const {
     return model->rowCount() > 0 ? Density::Dense : Density::Broken;
 }
 
-/// What is left is shared by all; a column of sentences takes it alone, or gives way, as one of long names does.
+/// What is left is shared by all, or is a column of sentences' alone. Where it is too little, that gives way first,
+/// then long names; where that is not enough either, the table scrolls, and sentences need not be narrow.
 std::vector<int> TableView::widthsIn(int width) const {
     const Density density = densityIn(width);
     std::vector<int> widths;
@@ -258,21 +260,28 @@ std::vector<int> TableView::widthsIn(int width) const {
         widths.push_back(column.width(density));
         left -= widths.back();
     }
-    if (sentences >= 0) {
-        int& own = widths[static_cast<size_t>(sentences)];
-        own = std::max(scaled(narrowestSentence), own + left);
-    } else if (left < 0 && names >= 0) {
-        int& own = widths[static_cast<size_t>(names)];
-        own = std::max(scaled(narrowestNames), own + left);
-    } else {
-        auto open = std::count_if(widths.begin(), widths.end(), [](int each) { return each > 0; });
-        for (int& each : widths)
-            if (each > 0 && left > 0) {
-                const int more = left / static_cast<int>(open--);
-                each += more;
-                left -= more;
-            }
-    }
+    const auto give = [&](int column, int least) {
+        if (column < 0)
+            return;
+        int& own = widths[static_cast<size_t>(column)];
+        const int before = own;
+        own = std::max(std::min(own, scaled(least)), own + left);
+        left += before - own;
+    };
+    if (left < 0 || sentences >= 0)
+        give(sentences, narrowestSentence);
+    if (left < 0)
+        give(names, narrowestNames);
+    if (left < 0 && sentences >= 0)
+        widths[static_cast<size_t>(sentences)] =
+            std::min(columns[static_cast<size_t>(sentences)].content, scaled(2 * sentenceWidth));
+    auto open = std::count_if(widths.begin(), widths.end(), [](int each) { return each > 0; });
+    for (int& each : widths)
+        if (each > 0 && left > 0) {
+            const int more = left / static_cast<int>(open--);
+            each += more;
+            left -= more;
+        }
     return widths;
 }
 

@@ -9,6 +9,7 @@
 #include <QAction>
 #include <QApplication>
 #include <QComboBox>
+#include <QHeaderView>
 #include <QLabel>
 #include <QMenu>
 #include <QPushButton>
@@ -110,7 +111,8 @@ class LayoutTest : public PageFixture {
     void aMapLeavesItsRowToTheOthers() {
         const PlacedFigures placed = placeFigures({chart(), map()}, 1100, 0);
         QVERIFY(placed.cards[1].width() <= placed.cards[1].height());
-        QVERIFY(placed.cards[0].width() > 2 * placed.cards[1].width());
+        QVERIFY(placed.cards[0].width() > placed.cards[1].width());
+        QCOMPARE(placed.cards[0].width() + figureGap + placed.cards[1].width(), 1100);
     }
 
     void theDetailsOfAMapStandBesideIt() {
@@ -244,12 +246,17 @@ class LayoutTest : public PageFixture {
         QTest::addColumn<QString>("page");
         for (const char* page : {"attention.tiles", "attention.map", "attention.traffic", "attention.accuracy",
                                  "allreduce.steps", "allreduce.links", "allreduce.overlap", "allreduce.numbers",
-                                 "inspect.kernel", "inspect.occupancy", "tools.devices", "test.ramp"})
+                                 "inspect.kernel", "inspect.occupancy", "tools.devices", "test.ramp", "profile.open"})
             QTest::addRow("%s", page) << page;
     }
     void figuresFillTheirRows() {
         QFETCH(const QString, page);
-        open(page);
+        open(page == "profile.open" ? "tools.devices" : page);
+        if (page == "profile.open") {
+            window->openFiles({QString(WARPLIGHT_TEST_DATA) + "/data/profiles/ncu_raw.csv"});
+            QTRY_COMPARE(window->currentExperiment(), page);
+            QTRY_VERIFY_WITH_TIMEOUT(finished(), 30000);
+        }
         for (const QSize& size : sizes) {
             window->resize(size);
             QTest::qWait(50);
@@ -267,6 +274,13 @@ class LayoutTest : public PageFixture {
                 const FigureView* view = card->view();
                 const QString which = where + QString::fromStdString(card->figure().id);
                 const int full = view->fullHeight(view->width());
+                if (const auto* table = view->findChild<QTableView*>(); table && full <= view->height())
+                    QVERIFY2(table->viewport()->height() >= table->verticalHeader()->length(), // all rows are seen
+                             qPrintable(which + QString(": %1 for %2, asked for %3 and got %4")
+                                                    .arg(table->viewport()->height())
+                                                    .arg(table->verticalHeader()->length())
+                                                    .arg(full)
+                                                    .arg(view->height())));
                 QVERIFY2(view->height() >= (full > 0 ? std::min(full, 60) : 60), qPrintable(which));
                 QVERIFY2(card->rect().contains(view->geometry()), qPrintable(which));
                 QVERIFY2(full == 0 || view->height() <= full / 0.55 + 8,

@@ -139,6 +139,18 @@ class NavigationTest : public PageFixture {
         QCOMPARE(list->neighbour(1), idOf(9, 5));
     }
 
+    void whatStandsInOnePieceIsFoundBeforeLettersThatAreSomewhere() {
+        QWidget room;
+        auto* palette = new CommandPalette(&room);
+        QString done;
+        for (const char* name : {"Save recent scale", "Allreduce › Scale", "Attention › Race", "Allreduce › Race"})
+            palette->add(QString::fromUtf8(name), {}, [&done, name] { done = QString::fromUtf8(name); });
+        palette->open();
+        QTest::keyClicks(palette->findChild<QLineEdit*>(), "race");
+        QTest::keyClick(palette->findChild<QLineEdit*>(), Qt::Key_Return);
+        QTRY_COMPARE(done, QString::fromUtf8("Attention › Race"));
+    }
+
     void theWindowsSearchAndKeysReachPagesOfClosedLabs() {
         qputenv("WARPLIGHT_TEST_LABS", QByteArray::number(labCount));
         open("attention.tiles");

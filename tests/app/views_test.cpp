@@ -397,6 +397,23 @@ class ViewsTest : public QObject {
         }
     }
 
+    void aTableThatScrollsSidewaysShowsAllItsRows() {
+        lab::Table figure;
+        for (int i = 0; i < 12; ++i)
+            figure.columns.push_back({std::to_string(i), "Column " + std::to_string(i), "B", true, {}, ""});
+        for (int row = 0; row < 3; ++row)
+            figure.rows.push_back(std::vector<lab::Table::Cell>(12, 1.5e6));
+        TableView view;
+        view.setFigure({"t", "", "", "", {}, figure});
+        view.resize(300, view.fullHeight(300));
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        auto* table = view.findChild<QTableView*>();
+        QVERIFY(table->horizontalScrollBar()->isVisible());
+        QVERIFY2(table->viewport()->height() >= 3 * table->rowHeight(0),
+                 qPrintable(QString("%1 for 3 of %2").arg(table->viewport()->height()).arg(table->rowHeight(0))));
+    }
+
     void aHeadlineSaysItsNameWhole() {
         lab::Metric metric;
         metric.value = 26.5;
@@ -501,7 +518,8 @@ class ViewsTest : public QObject {
         view.setFigure({"m", "", "", "", {}, map});
         view.show();
         QTRY_VERIFY(pixelsOf(view, Theme::current().nonFinite()) > 500);
-        QVERIFY(pixelsOf(view, Theme::current().nonFinite()) < 48 * 48 * 9 / 10); // hatched
+        const int cell = (300 - 42) / 2;                                              // pixels
+        QVERIFY(pixelsOf(view, Theme::current().nonFinite()) < cell * cell * 9 / 10); // hatched
         QVERIFY(pixelsOf(view, Theme::current().ground) > 500);
         QVERIFY(pixelsOf(view, Theme::viridis(0)) > 1000);
     }
