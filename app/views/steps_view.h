@@ -24,8 +24,6 @@ class StepsView : public FigureView {
 
     int step() const { return current; } ///< from 0
     QString caption() const;
-    /// The scene of the current step, without its words.
-    void renderScene(QPainter& painter, const QRectF& area) const { paintScene(painter, area); }
 
   public slots:
     void showStep(int step);
