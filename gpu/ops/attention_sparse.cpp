@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <string>
+#include <utility>
 
 namespace warplight::gpu {
 namespace {
@@ -49,9 +51,24 @@ int64_t keysSeenByAny(const AttentionShape& s, const BlockMask& mask) {
     return keys;
 }
 
+constexpr int64_t mmaBlockSize = 64;
+
+/// Of flash2Mma: a tile of Q, two each of K and V, and what one thread reads for all.
+int64_t mmaSharedBytes(int64_t paddedHeadDim) { return 2 * paddedHeadDim * (64 + 4 * mmaBlockSize) + 16; }
+
 /// Of a block: three tiles of B × (D + 1), one of B × (B + 1), and what one thread reads for all.
-int64_t sharedBytes(int64_t headDim, int64_t blockSize) {
-    return 4 * (3 * blockSize * (paddedDim(headDim) + 1) + blockSize * (blockSize + 1) + 3);
+int64_t sharedBytes(int64_t paddedHeadDim, int64_t blockSize) {
+    return 4 * (3 * blockSize * (paddedHeadDim + 1) + blockSize * (blockSize + 1) + 3);
+}
+
+bool isHalf(number::Format format) { return format == number::Format::F16 || format == number::Format::BF16; }
+
+/// 16-byte copies want rows that are multiples of 8 elements.
+int64_t rowLength(int64_t headDim, number::Format format) { return isHalf(format) ? (headDim + 7) / 8 * 8 : headDim; }
+
+/// Bytes of rows of Q, K, V or O.
+double rowBytes(const AttentionShape& s, int64_t rows, number::Format format) {
+    return static_cast<double>(rows) * static_cast<double>(rowLength(s.headDim, format) * number::bytes(format));
 }
 
 template <class T>
@@ -98,78 +115,96 @@ BlockLists visibleBlocks(const AttentionShape& s, const BlockMask& mask) {
     return lists;
 }
 
+std::string whyNot(BlockSparseRung rung, const BlockMask& mask, number::Format format) {
+    if (format == number::Format::F32)
+        return {};
+    if (!isHalf(format) || rung != BlockSparseRung::BlockSparse)
+        return fmt::format("block-sparse attention: {} takes {}, not {}", name(rung),
+                           rung == BlockSparseRung::BlockSparse ? "f32, f16 and bf16" : "f32", number::name(format));
+    if (mask.blockSize != mmaBlockSize)
+        return fmt::format("block-sparse attention: {} takes blocks of {}, not {}", number::name(format), mmaBlockSize,
+                           mask.blockSize);
+    return {};
+}
+
 void launchBlockSparse(Launcher& launcher, BlockSparseRung rung, const AttentionShape& s, const BlockMask& mask,
-                       const AttentionAddresses& at) {
+                       const AttentionAddresses& at, number::Format format) {
     checkShape(s, mask);
+    if (const std::string why = whyNot(rung, mask, format); !why.empty())
+        throw InputError(why);
     if (s.heads() * s.queryLen == 0)
         return;
-    const int64_t rows = blocksOf(s.queryLen, mask.blockSize), columns = blocksOf(s.keyLen, mask.blockSize);
-    std::vector<Argument> arguments{KernelProblem{at.q, at.k, at.v, at.o, at.lse, static_cast<int32_t>(s.queryHeads),
-                                                  static_cast<int32_t>(s.keyHeads), static_cast<int32_t>(s.queryLen),
-                                                  static_cast<int32_t>(s.keyLen), static_cast<int32_t>(s.headDim),
-                                                  s.scale, s.causal}};
+    const int64_t rows = blocksOf(s.queryLen, mask.blockSize), columns = blocksOf(s.keyLen, mask.blockSize),
+                  d = rowLength(s.headDim, format), padded = paddedDim(d);
+    std::vector<Argument> arguments{KernelProblem{
+        at.q, at.k, at.v, at.o, at.lse, static_cast<int32_t>(s.queryHeads), static_cast<int32_t>(s.keyHeads),
+        static_cast<int32_t>(s.queryLen), static_cast<int32_t>(s.keyLen), static_cast<int32_t>(d), s.scale, s.causal}};
     if (rung == BlockSparseRung::MaskedDense) {
         arguments.emplace_back(uploaded(launcher, mask.visible, mask.heads * rows * columns, "mask").address());
         arguments.emplace_back(static_cast<int32_t>(columns));
     } else {
         const BlockLists lists = visibleBlocks(s, mask);
-        arguments.emplace_back(
-            uploaded(launcher, lists.starts.data(), static_cast<int64_t>(lists.starts.size()), "starts").address());
-        arguments.emplace_back(
-            uploaded(launcher, lists.blocks.data(), static_cast<int64_t>(lists.blocks.size()), "blocks").address());
+        for (const auto& [list, called] : {std::pair{&lists.starts, "starts"}, std::pair{&lists.blocks, "blocks"}})
+            arguments.emplace_back(
+                uploaded(launcher, list->data(), static_cast<int64_t>(list->size()), called).address());
     }
     arguments.emplace_back(static_cast<int32_t>(mask.heads));
-    launcher.start("attention_sparse",
-                   fmt::format("{}_d{}_b{}", rung == BlockSparseRung::MaskedDense ? "masked_dense" : "block_sparse",
-                               paddedDim(s.headDim), mask.blockSize),
-                   {static_cast<uint32_t>(rows), static_cast<uint32_t>(s.heads())},
-                   {static_cast<uint32_t>(4 * mask.blockSize)}, sharedBytes(s.headDim, mask.blockSize),
-                   std::move(arguments));
+    const Extent grid{static_cast<uint32_t>(rows), static_cast<uint32_t>(s.heads())};
+    if (isHalf(format))
+        launcher.start("attention_sparse_mma", fmt::format("block_sparse_mma_{}_d{}", number::name(format), padded),
+                       grid, {128}, mmaSharedBytes(padded), std::move(arguments));
+    else
+        launcher.start("attention_sparse",
+                       fmt::format("{}_d{}_b{}", rung == BlockSparseRung::MaskedDense ? "masked_dense" : "block_sparse",
+                                   padded, mask.blockSize),
+                       grid, {static_cast<uint32_t>(4 * mask.blockSize)}, sharedBytes(padded, mask.blockSize),
+                       std::move(arguments));
 }
 
 AttentionRun blockSparseForward(KernelLibrary& library, BlockSparseRung rung, const AttentionShape& s,
                                 const BlockMask& mask, const float* q, const float* k, const float* v,
-                                const LaunchOptions& options) {
+                                const LaunchOptions& options, number::Format format) {
     checkShape(s, mask);
+    if (const std::string why = whyNot(rung, mask, format); !why.empty())
+        throw InputError(why);
     Launcher launcher(library, options);
     const int64_t rows = s.heads() * s.queryLen, keys = s.batch * s.keyHeads * s.keyLen;
-    const auto matrix = [&](const char* called, int64_t height, int64_t width) {
-        return DeviceMatrix(launcher.device(), called, height, width, number::Format::F32);
+    const auto matrix = [&](const char* called, int64_t height) {
+        return DeviceMatrix(launcher.device(), called, height, s.headDim, format, isHalf(format) ? 8 : 1);
     };
-    DeviceMatrix queries = matrix("Q", rows, s.headDim), keyRows = matrix("K", keys, s.headDim),
-                 values = matrix("V", keys, s.headDim), out = matrix("O", rows, s.headDim),
-                 lse = matrix("lse", rows, 1);
+    DeviceMatrix queries = matrix("Q", rows), keyRows = matrix("K", keys), values = matrix("V", keys),
+                 out = matrix("O", rows), lse(launcher.device(), "lse", rows, 1, number::Format::F32);
     queries.upload(q, options.cancel);
     keyRows.upload(k, options.cancel);
     values.upload(v, options.cancel);
     launchBlockSparse(launcher, rung, s, mask,
-                      {queries.address(), keyRows.address(), values.address(), out.address(), lse.address()});
+                      {queries.address(), keyRows.address(), values.address(), out.address(), lse.address()}, format);
     AttentionRun run{launcher.finish(), {}, {}};
     run.o = out.download(options.cancel);
     run.lse = lse.download(options.cancel);
     return run;
 }
 
-TensorTraffic compulsoryTraffic(const AttentionShape& s, const BlockMask& mask) {
-    const double rows = static_cast<double>(s.heads() * s.queryLen), d = static_cast<double>(s.headDim);
-    const double keys = static_cast<double>(s.batch * keysSeenByAny(s, mask)) * d * 4;
-    return withoutEmpty(
-        {{"Q", {rows * d * 4, 0}},
-         {"K", {keys, 0}},
-         {"V", {keys, 0}},
-         {"O", {0, rows * d * 4}},
-         {"lse", {0, rows * 4}},
-         {"mask",
-          {static_cast<double>(mask.heads * blocksOf(s.queryLen, mask.blockSize) * blocksOf(s.keyLen, mask.blockSize)),
-           0}}});
+TensorTraffic compulsoryTraffic(const AttentionShape& s, const BlockMask& mask, number::Format format) {
+    const int64_t rows = s.heads() * s.queryLen;
+    const double queries = rowBytes(s, rows, format), keys = rowBytes(s, s.batch * keysSeenByAny(s, mask), format);
+    const double blocks =
+        static_cast<double>(mask.heads * blocksOf(s.queryLen, mask.blockSize) * blocksOf(s.keyLen, mask.blockSize));
+    return withoutEmpty({{"Q", {queries, 0}},
+                         {"K", {keys, 0}},
+                         {"V", {keys, 0}},
+                         {"O", {0, queries}},
+                         {"lse", {0, static_cast<double>(rows * 4)}},
+                         {"mask", {blocks, 0}}});
 }
 
-TensorTraffic algorithmicTraffic(BlockSparseRung rung, const AttentionShape& s, const BlockMask& mask) {
-    const double rows = static_cast<double>(s.heads() * s.queryLen), d = static_cast<double>(s.headDim);
-    const int64_t queryBlocks = blocksOf(s.queryLen, mask.blockSize), heads = s.heads();
-    TensorTraffic t{{"Q", {rows * d * 4, 0}}, {"O", {0, rows * d * 4}}, {"lse", {0, rows * 4}}};
+TensorTraffic algorithmicTraffic(BlockSparseRung rung, const AttentionShape& s, const BlockMask& mask,
+                                 number::Format format) {
+    const int64_t rows = s.heads() * s.queryLen, queryBlocks = blocksOf(s.queryLen, mask.blockSize), heads = s.heads();
+    const double queries = rowBytes(s, rows, format);
+    TensorTraffic t{{"Q", {queries, 0}}, {"O", {0, queries}}, {"lse", {0, static_cast<double>(rows * 4)}}};
     if (rung == BlockSparseRung::MaskedDense) { // a byte of the mask for each block of keys, whatever it says
-        t["K"] = t["V"] = {static_cast<double>(heads * queryBlocks * s.keyLen) * d * 4, 0};
+        t["K"] = t["V"] = {rowBytes(s, heads * queryBlocks * s.keyLen, format), 0};
         t["mask"] = {static_cast<double>(heads * queryBlocks * blocksOf(s.keyLen, mask.blockSize)), 0};
         return withoutEmpty(t);
     }
@@ -178,19 +213,19 @@ TensorTraffic algorithmicTraffic(BlockSparseRung rung, const AttentionShape& s, 
     for (const int32_t block : lists.blocks)
         keys += keysOf(s, mask, block);
     const int64_t sharing = heads / std::max<int64_t>(mask.heads, 1); // heads of all batches that go through one list
-    t["K"] = t["V"] = {static_cast<double>(sharing * keys) * d * 4, 0};
+    t["K"] = t["V"] = {rowBytes(s, sharing * keys, format), 0};
     t["starts"] = {static_cast<double>(heads * queryBlocks * 8), 0};
     t["blocks"] = {static_cast<double>(sharing * static_cast<int64_t>(lists.blocks.size()) * 4), 0};
     return withoutEmpty(t);
 }
 
-int64_t deviceBytes(BlockSparseRung rung, const AttentionShape& s, const BlockMask& mask) {
+int64_t deviceBytes(BlockSparseRung rung, const AttentionShape& s, const BlockMask& mask, number::Format format) {
     const int64_t rows = blocksOf(s.queryLen, mask.blockSize),
                   blocks = saturatedProduct(mask.heads, saturatedProduct(rows, blocksOf(s.keyLen, mask.blockSize)));
     const int64_t index = rung == BlockSparseRung::MaskedDense
                               ? blocks
                               : saturatedProduct(4, saturatedSum(blocks, mask.heads * rows + 1));
-    return saturatedSum(deviceBytes(AttentionRung::Flash2, s, number::Format::F32), index);
+    return saturatedSum(deviceBytes(AttentionRung::Flash2, s, format), index); // which takes the tensors alone
 }
 
 } // namespace warplight::gpu

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "gpu/number/format.h"
 #include "gpu/ops/attention.h"
 #include "gpu/ops/launcher.h"
 #include "gpu/ops/traffic.h"
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,7 +22,8 @@ struct BlockMask {
 inline constexpr std::array<int64_t, 3> sparseBlockSizes{16, 32, 64};
 inline constexpr int64_t sparseLargestHeadDim = 128;
 
-/// The rungs of the ladder (gpu/kernels/attention_sparse.cu), f32.
+/// The rungs of the ladder (gpu/kernels/attention_sparse.cu). block-sparse takes f16 and bf16, too, on tensor cores
+/// (attention_sparse_mma.cu).
 enum class BlockSparseRung { MaskedDense, BlockSparse };
 std::string_view name(BlockSparseRung rung); ///< "masked-dense", "block-sparse"
 
@@ -35,27 +38,36 @@ BlockLists visibleBlocks(const AttentionShape& shape, const BlockMask& mask);
 /// masks of other heads, more than 2³¹ - 1 blocks.
 void checkShape(const AttentionShape& shape, const BlockMask& mask);
 
-/// Where the tensors of an attention lie in device memory, f32.
+/// Why a rung does not take a format and block size, as a sentence; empty: it does. f16 and bf16 are compiled for
+/// block-sparse with blocks of 64.
+std::string whyNot(BlockSparseRung rung, const BlockMask& mask, number::Format format);
+
+/// Where the tensors of an attention lie in device memory: Q, K, V and O in the format, lse in f32. In f16 and bf16 a
+/// row of these is padded with zeros to a multiple of 8 numbers.
 struct AttentionAddresses {
     uint64_t q = 0, k = 0, v = 0, o = 0, lse = 0;
 };
-/// Launches a rung. The mask, or its lists, are copied to the device: `mask`, or `starts` and `blocks`.
+/// Launches a rung. The mask, or its lists, are copied to the device: `mask`, or `starts` and `blocks`. Nothing is
+/// launched where there is no query. Throws InputError with whyNot's or checkShape's sentence, and as Launcher::start.
 void launchBlockSparse(Launcher& launcher, BlockSparseRung rung, const AttentionShape& shape, const BlockMask& mask,
-                       const AttentionAddresses& at);
+                       const AttentionAddresses& at, number::Format format = number::Format::F32);
 
 /// O = softmax over the scores that the block mask and, if causal, the causal mask leave visible; rows that see
-/// nothing: o = 0, lse = -inf. Copies the tensors to the device and the result back; buffers are called Q, K, V, O,
-/// lse, and mask or starts and blocks. Throws InputError, KernelError, Cancelled.
+/// nothing: o = 0, lse = -inf. Copies the tensors (f32, rounded to the format) to the device and the result back;
+/// buffers are called Q, K, V, O, lse, and mask or starts and blocks. Throws InputError, KernelError, Cancelled.
 AttentionRun blockSparseForward(KernelLibrary& library, BlockSparseRung rung, const AttentionShape& shape,
                                 const BlockMask& mask, const float* q, const float* k, const float* v,
-                                const LaunchOptions& options = {});
+                                const LaunchOptions& options = {}, number::Format format = number::Format::F32);
 
 /// What any implementation has to move: Q, O, lse and the mask once, and the keys and values that any query sees.
-TensorTraffic compulsoryTraffic(const AttentionShape& shape, const BlockMask& mask);
+TensorTraffic compulsoryTraffic(const AttentionShape& shape, const BlockMask& mask,
+                                number::Format format = number::Format::F32);
 /// What the loops of a rung ask memory for, with the mask or its lists.
-TensorTraffic algorithmicTraffic(BlockSparseRung rung, const AttentionShape& shape, const BlockMask& mask);
+TensorTraffic algorithmicTraffic(BlockSparseRung rung, const AttentionShape& shape, const BlockMask& mask,
+                                 number::Format format = number::Format::F32);
 
 /// Device memory that a rung takes at most, its tensors included; INT64_MAX when the size overflows.
-int64_t deviceBytes(BlockSparseRung rung, const AttentionShape& shape, const BlockMask& mask);
+int64_t deviceBytes(BlockSparseRung rung, const AttentionShape& shape, const BlockMask& mask,
+                    number::Format format = number::Format::F32);
 
 } // namespace warplight::gpu

@@ -1,6 +1,7 @@
 // The GPU kernels of block-sparse attention on the virtual GPU with all checks: double precision, NaN and infinity, and
 // formulas of the bytes that are what is counted.
 #include "gpu/error.h"
+#include "gpu/number/format.h"
 #include "gpu/ops/attention_sparse.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/core/cpu/nonfinite.h"
@@ -38,6 +39,7 @@ constexpr Shape shapes[] = {
     {"headDim 64, blocks of 32", 1, 1, 1, 70, 66, 64, 32, false},
     {"headDim 32, blocks of 16", 1, 1, 1, 40, 50, 32, 16, false},
     {"grouped queries, batches", 2, 4, 2, 30, 35, 16, 16, true},
+    {"blocks of 64, grouped queries, batches", 2, 4, 2, 70, 200, 24, 64, true},
     {"one query", 1, 2, 1, 1, 200, 40, 64, true},
     {"rows without keys", 1, 1, 1, 90, 17, 24, 16, false},
     {"no keys", 1, 1, 1, 5, 0, 8, 16, false},
@@ -46,6 +48,7 @@ constexpr Shape shapes[] = {
 constexpr Shape poisonedShapes[] = {
     {"blocks of 16", 1, 1, 1, 40, 70, 20, 16, false},
     {"blocks of 32, grouped", 1, 2, 1, 70, 65, 33, 32, true},
+    {"blocks of 64", 1, 1, 1, 140, 150, 40, 64, false},
 };
 
 } // namespace
@@ -55,10 +58,12 @@ class SparseKernelsTest : public QObject {
     std::unique_ptr<gpu::Device> device = vgpu::makeVirtualDevice();
     gpu::KernelLibrary library{*device};
 
-    static OwnedSparse problemOf(const Shape& s, bool causal, const Pattern& pattern) {
-        return OwnedSparse(
-            OwnedProblem({s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, 0, causal}), s.blockSize,
-            s.eachHead, pattern);
+    static OwnedSparse problemOf(const Shape& s, bool causal, const Pattern& pattern, number::Format format) {
+        OwnedProblem p({s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, 0, causal});
+        for (std::vector<float>* x : {&p.q, &p.k, &p.v})
+            for (float& value : *x)
+                value = number::rounded(value, format);
+        return OwnedSparse(p, s.blockSize, s.eachHead, pattern);
     }
     static gpu::AttentionShape shapeOf(const OwnedSparse& p) {
         const cpu::AttentionProblem& s = p.attention.shape;
@@ -66,12 +71,12 @@ class SparseKernelsTest : public QObject {
     }
     static gpu::BlockMask maskOf(const OwnedSparse& p) { return {p.blockSize, p.maskHeads, p.mask.data()}; }
 
-    gpu::AttentionRun run(BlockSparseRung rung, const OwnedSparse& p) {
+    gpu::AttentionRun run(BlockSparseRung rung, const OwnedSparse& p, number::Format format) {
         gpu::LaunchOptions options;
         options.checks = true;
         const OwnedProblem& a = p.attention;
-        gpu::AttentionRun result =
-            gpu::blockSparseForward(library, rung, shapeOf(p), maskOf(p), a.q.data(), a.k.data(), a.v.data(), options);
+        gpu::AttentionRun result = gpu::blockSparseForward(library, rung, shapeOf(p), maskOf(p), a.q.data(), a.k.data(),
+                                                           a.v.data(), options, format);
         for (const gpu::LaunchRecord& launch : result.launches)
             for (const gpu::Finding& finding : launch.stats.findings)
                 QTest::qFail(finding.message.c_str(), __FILE__, __LINE__);
@@ -79,14 +84,17 @@ class SparseKernelsTest : public QObject {
             QTest::qFail("a buffer was not released", __FILE__, __LINE__);
         return result;
     }
-    static void compare(const OwnedSparse& p, const gpu::AttentionRun& got) {
+    /// A plain implementation in the format rounds the weights once and the result once, and has f32's error in the
+    /// scores; twice that.
+    static void compare(const OwnedSparse& p, const gpu::AttentionRun& got, number::Format format) {
+        const double unit = format == number::Format::F16 ? 0x1p-11 : format == number::Format::BF16 ? 0x1p-8 : 0x1p-24;
         const Truth truth = p.truth();
         const auto logits = [&](size_t row) {
             return std::isfinite(truth.logitMagnitude[row]) ? truth.logitMagnitude[row] : 20;
         };
         const auto d = static_cast<size_t>(p.attention.shape.headDim);
         const std::string o = differences("O", got.o.data(), truth.o, [&](size_t i) {
-            return 2 * truth.magnitude[i] * 0x1p-24 * (10 + 4 * logits(i / d)) + 1e-30;
+            return 2 * truth.magnitude[i] * (2 * unit + 0x1p-24 * (8 + 4 * logits(i / d))) + 1e-30;
         });
         QVERIFY2(o.empty(), o.c_str());
         const std::string lse = differences("lse", got.lse.data(), truth.lse, [&](size_t row) {
@@ -98,8 +106,14 @@ class SparseKernelsTest : public QObject {
   private slots:
     void initTestCase_data() {
         QTest::addColumn<int>("rung");
-        for (const BlockSparseRung rung : {BlockSparseRung::MaskedDense, BlockSparseRung::BlockSparse})
-            QTest::addRow("%s", std::string(gpu::name(rung)).c_str()) << static_cast<int>(rung);
+        QTest::addColumn<int>("format");
+        const auto add = [](BlockSparseRung rung, number::Format format) {
+            QTest::addRow("%s, %s", std::string(gpu::name(rung)).c_str(), number::name(format).c_str())
+                << static_cast<int>(rung) << static_cast<int>(format);
+        };
+        add(BlockSparseRung::MaskedDense, number::Format::F32);
+        for (const number::Format format : {number::Format::F32, number::Format::F16, number::Format::BF16})
+            add(BlockSparseRung::BlockSparse, format);
     }
 
     void equalsDoublePrecisionAndItsFormula_data() {
@@ -114,17 +128,21 @@ class SparseKernelsTest : public QObject {
     }
     void equalsDoublePrecisionAndItsFormula() {
         QFETCH_GLOBAL(int, rung);
+        QFETCH_GLOBAL(int, format);
         QFETCH(int, shape);
         QFETCH(int, pattern);
         QFETCH(bool, causal);
-        const OwnedSparse p = problemOf(shapes[shape], causal, patterns[pattern]);
-        const gpu::AttentionRun got = run(static_cast<BlockSparseRung>(rung), p);
-        compare(p, got);
+        const auto which = static_cast<BlockSparseRung>(rung);
+        const auto stored = static_cast<number::Format>(format);
+        const OwnedSparse p = problemOf(shapes[shape], causal, patterns[pattern], stored);
+        if (!gpu::whyNot(which, maskOf(p), stored).empty())
+            QSKIP("is not compiled");
+        const gpu::AttentionRun got = run(which, p, stored);
+        compare(p, got, stored);
         if (got.launches.empty())
             return;
         const gpu::TensorTraffic counted = gpu::withoutEmpty(gpu::countedTraffic(got)),
-                                 formula =
-                                     gpu::algorithmicTraffic(static_cast<BlockSparseRung>(rung), shapeOf(p), maskOf(p));
+                                 formula = gpu::algorithmicTraffic(which, shapeOf(p), maskOf(p), stored);
         for (const auto& [tensor, bytes] : formula)
             QVERIFY2(counted.contains(tensor) && counted.at(tensor) == bytes,
                      qPrintable(QString("%1: %2 read, %3 written by the formula")
@@ -132,7 +150,7 @@ class SparseKernelsTest : public QObject {
                                     .arg(bytes.read)
                                     .arg(bytes.written)));
         QCOMPARE(counted.size(), formula.size());
-        for (const auto& [tensor, bytes] : gpu::compulsoryTraffic(shapeOf(p), maskOf(p)))
+        for (const auto& [tensor, bytes] : gpu::compulsoryTraffic(shapeOf(p), maskOf(p), stored))
             if (tensor != "mask")
                 QVERIFY2(bytes.total() <= counted.at(tensor).total(), tensor.c_str());
     }
@@ -152,23 +170,30 @@ class SparseKernelsTest : public QObject {
     }
     void nothingThatIsNoNumberIsHidden() {
         QFETCH_GLOBAL(int, rung);
+        QFETCH_GLOBAL(int, format);
         QFETCH(int, shape);
         QFETCH(int, situation);
         QFETCH(int, pattern);
         QFETCH(bool, causal);
-        OwnedSparse p = problemOf(poisonedShapes[shape], causal, patterns[pattern]);
+        const auto which = static_cast<BlockSparseRung>(rung);
+        const auto stored = static_cast<number::Format>(format);
+        OwnedSparse p = problemOf(poisonedShapes[shape], causal, patterns[pattern], stored);
+        if (!gpu::whyNot(which, maskOf(p), stored).empty())
+            QSKIP("is not compiled");
         situations[situation].poison(p.attention);
-        compare(p, run(static_cast<BlockSparseRung>(rung), p));
+        compare(p, run(which, p, stored), stored);
     }
 
     void whatTheKernelsCannotDoIsRefusedWithASentence() {
         QFETCH_GLOBAL(int, rung);
-        const OwnedSparse p = problemOf(shapes[1], false, patterns[0]);
+        QFETCH_GLOBAL(int, format);
+        const auto stored = static_cast<number::Format>(format);
+        const OwnedSparse p = problemOf(shapes[3], false, patterns[0], stored);
         const auto refused = [&](gpu::AttentionShape shape, gpu::BlockMask mask, const char* part) {
             try {
                 const OwnedProblem& a = p.attention;
                 gpu::blockSparseForward(library, static_cast<BlockSparseRung>(rung), shape, mask, a.q.data(),
-                                        a.k.data(), a.v.data());
+                                        a.k.data(), a.v.data(), {}, stored);
             } catch (const InputError& e) {
                 return std::string(e.what()).find(part) != std::string::npos;
             }
@@ -183,6 +208,13 @@ class SparseKernelsTest : public QObject {
         QVERIFY(refused(shape, mask, "3 heads"));
         shape.headDim = 129;
         QVERIFY(refused(shape, maskOf(p), "129"));
+        using number::Format;
+        const auto why = [](BlockSparseRung asked, int64_t size, Format in) {
+            return QString::fromStdString(gpu::whyNot(asked, {size, 1, nullptr}, in));
+        };
+        QVERIFY(why(BlockSparseRung::MaskedDense, 64, Format::F16).contains("takes f32, not f16"));
+        QVERIFY(why(BlockSparseRung::BlockSparse, 32, Format::BF16).contains("bf16 takes blocks of 64, not 32"));
+        QVERIFY(why(BlockSparseRung::BlockSparse, 64, Format::I8).contains("i8"));
     }
 };
 
