@@ -23,7 +23,8 @@ QString shortText(double value, int decimals) {
         return "NaN";
     if (std::isinf(value))
         return value > 0 ? "∞" : "−∞";
-    return QString::number(value, std::fabs(value) < 100 ? 'f' : 'g', decimals).replace('-', "−");
+    const QString text = QString::number(value, std::fabs(value) < 100 ? 'f' : 'g', decimals);
+    return text.toDouble() == 0 ? QString::number(0.0, 'f', decimals) : QString(text).replace('-', "−");
 }
 
 struct Range {
