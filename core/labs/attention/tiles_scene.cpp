@@ -162,6 +162,8 @@ class Scenes {
     Steps::Step scene(size_t index) {
         const TileStep& step = walk.steps[index];
         Steps::Step scene;
+        for (size_t t = 0; t < tensors.size(); ++t)
+            loads[t] += bytes(step, t).first > 0 ? 1 : 0;
         addMemory(scene, step);
         addChip(scene, step);
         if (!step.skipped) {
@@ -192,7 +194,10 @@ class Scenes {
         }
     }
 
-    static std::string chipId(size_t tensor, int64_t tile) { return fmt::format("chip {} {}", tensors[tensor], tile); }
+    /// A tile that is loaded once more is another one: it comes from memory again.
+    std::string chipId(size_t tensor, int64_t tile) const {
+        return fmt::format("chip {} {}, load {}", tensors[tensor], tile, loads[tensor]);
+    }
 
     /// Bytes of a tensor that the step has read and written; a kernel that tells the inputs together moves K and V with
     /// each tile, and Q with the first.
@@ -383,6 +388,7 @@ class Scenes {
     std::vector<float> largest; ///< of each tile's scores, once it has been visited
     std::vector<bool> visited;
     std::vector<std::optional<Row>> before; ///< each row after the tiles so far
+    std::array<int64_t, 4> loads{};         ///< of each tensor's tiles so far
     size_t grown = 0;                       ///< rows of the last caption
 };
 
@@ -392,8 +398,9 @@ Steps tilesScenes(const TileWalk& walk) { return Scenes(walk).make(); }
 
 int64_t sceneBytes(int64_t queryTile, int64_t keyTile, int64_t tiles) {
     constexpr int64_t cells = 16, otherBytes = 8 << 10; // titles, captions, facts, bars of bytes
-    return cells * static_cast<int64_t>(sizeof(Steps::Cell)) + tiles * 8 + queryTile * keyTile * 8 +
-           3 * queryTile * static_cast<int64_t>(sizeof(Steps::Bars::Bar)) + otherBytes;
+    const int64_t one = cells * static_cast<int64_t>(sizeof(Steps::Cell)) + tiles * 8 + queryTile * keyTile * 8 +
+                        3 * queryTile * static_cast<int64_t>(sizeof(Steps::Bars::Bar)) + otherBytes;
+    return 2 * one; // in the figure, and in the frame that carries it
 }
 
 } // namespace warplight::labs
