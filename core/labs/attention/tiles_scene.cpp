@@ -7,7 +7,11 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
+#include <map>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {
@@ -266,10 +270,12 @@ class Scenes {
             double Row::*value;
         };
         const auto wide = [](double minimum, double maximum) { return maximum > minimum ? maximum : minimum + 1; };
-        const std::array<Column, 3> columns{{{"maximum m", "tensor.S", ranges.leastMaximum,
-                                              wide(ranges.leastMaximum, ranges.mostMaximum), &Row::runningMax},
-                                             {"sum l", "tensor.Q", 0, wide(0, ranges.mostSum), &Row::runningSum},
-                                             {"old sum ×", "tensor.statistics", 0, 1, &Row::rescale}}};
+        // With room for a number behind the longest bar, whose tick may stand where it would be inside.
+        const double mostMaximum = ranges.mostMaximum + 0.35 * (ranges.mostMaximum - ranges.leastMaximum);
+        const std::array<Column, 3> columns{
+            {{"maximum m", "tensor.S", ranges.leastMaximum, wide(ranges.leastMaximum, mostMaximum), &Row::runningMax},
+             {"sum l", "tensor.Q", 0, wide(0, ranges.mostSum), &Row::runningSum},
+             {"old sum ×", "tensor.statistics", 0, 1, &Row::rescale}}};
         for (size_t c = 0; c < columns.size(); ++c) {
             Steps::Bars bars;
             bars.x = barsLeft + static_cast<double>(c) * barsPitch, bars.y = dataTop;
