@@ -34,6 +34,8 @@ void Presentation::set(bool begins) {
     if (on) {
         wasFullScreen = window->isFullScreen();
         qApp->installEventFilter(this);
+        if (QWidget* focus = window->focusWidget()) // nobody in the room needs to see where it is
+            focus->clearFocus();
         const QSize screen = window->screen() ? window->screen()->size() : QSize();
         if (screen.width() >= window->width() && screen.height() >= window->height()) // a smaller one gains nothing
             window->showFullScreen();

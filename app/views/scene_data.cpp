@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,7 +24,8 @@ QString shortText(double value, int decimals) {
         return "NaN";
     if (std::isinf(value))
         return value > 0 ? "∞" : "−∞";
-    return QString::number(value, std::fabs(value) < 100 ? 'f' : 'g', decimals).replace('-', "−");
+    const QString text = QString::number(value, std::fabs(value) < 100 ? 'f' : 'g', decimals);
+    return text.toDouble() == 0 ? QString::number(0.0, 'f', decimals) : QString(text).replace('-', "−");
 }
 
 struct Range {
@@ -100,9 +102,12 @@ void paintBar(QPainter& painter, double left, double right, std::optional<double
         return;
     painter.setFont(font);
     const QRectF tall = row.adjusted(0, -20, 0, 20);
-    if (wide + 2 * gap <= box.width() && (!mark || *mark < box.right() - wide - 2 * gap)) {
+    const double after = std::max(box.right(), mark.value_or(box.right())) + gap;
+    const bool roomAfter = alone && after + wide <= row.right();
+    if ((wide + 2 * gap <= box.width() && (!mark || *mark < box.right() - wide - 2 * gap)) ||
+        (alone && !roomAfter && wide + gap <= box.width())) {
         painter.setPen(hollow ? theme.ink : inkOn(colour));
-        painter.drawText(QRectF(box.left() + gap, tall.top(), box.width() - 2 * gap, tall.height()),
+        painter.drawText(QRectF(box.left() + gap / 2, tall.top(), box.width() - (alone ? 1.5 : 1) * gap, tall.height()),
                          (alone ? Qt::AlignRight : Qt::AlignHCenter) | Qt::AlignVCenter, qt(bar.text));
     } else if (alone) { // behind it, or as far right as there is room
         painter.setPen(theme.ink);

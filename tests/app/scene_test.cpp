@@ -9,6 +9,7 @@
 #include <QTest>
 #include <cmath>
 #include <limits>
+#include <string>
 
 using namespace warplight;
 using namespace warplight::app;

@@ -7,7 +7,11 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
+#include <map>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {
@@ -162,6 +166,8 @@ class Scenes {
     Steps::Step scene(size_t index) {
         const TileStep& step = walk.steps[index];
         Steps::Step scene;
+        for (size_t t = 0; t < tensors.size(); ++t)
+            loads[t] += bytes(step, t).first > 0 ? 1 : 0;
         addMemory(scene, step);
         addChip(scene, step);
         if (!step.skipped) {
@@ -192,7 +198,10 @@ class Scenes {
         }
     }
 
-    static std::string chipId(size_t tensor, int64_t tile) { return fmt::format("chip {} {}", tensors[tensor], tile); }
+    /// A tile that is loaded once more is another one: it comes from memory again.
+    std::string chipId(size_t tensor, int64_t tile) const {
+        return fmt::format("chip {} {}, load {}", tensors[tensor], tile, loads[tensor]);
+    }
 
     /// Bytes of a tensor that the step has read and written; a kernel that tells the inputs together moves K and V with
     /// each tile, and Q with the first.
@@ -261,10 +270,12 @@ class Scenes {
             double Row::*value;
         };
         const auto wide = [](double minimum, double maximum) { return maximum > minimum ? maximum : minimum + 1; };
-        const std::array<Column, 3> columns{{{"maximum m", "tensor.S", ranges.leastMaximum,
-                                              wide(ranges.leastMaximum, ranges.mostMaximum), &Row::runningMax},
-                                             {"sum l", "tensor.Q", 0, wide(0, ranges.mostSum), &Row::runningSum},
-                                             {"old sum ×", "tensor.statistics", 0, 1, &Row::rescale}}};
+        // With room for a number behind the longest bar, whose tick may stand where it would be inside.
+        const double mostMaximum = ranges.mostMaximum + 0.35 * (ranges.mostMaximum - ranges.leastMaximum);
+        const std::array<Column, 3> columns{
+            {{"maximum m", "tensor.S", ranges.leastMaximum, wide(ranges.leastMaximum, mostMaximum), &Row::runningMax},
+             {"sum l", "tensor.Q", 0, wide(0, ranges.mostSum), &Row::runningSum},
+             {"old sum ×", "tensor.statistics", 0, 1, &Row::rescale}}};
         for (size_t c = 0; c < columns.size(); ++c) {
             Steps::Bars bars;
             bars.x = barsLeft + static_cast<double>(c) * barsPitch, bars.y = dataTop;
@@ -383,6 +394,7 @@ class Scenes {
     std::vector<float> largest; ///< of each tile's scores, once it has been visited
     std::vector<bool> visited;
     std::vector<std::optional<Row>> before; ///< each row after the tiles so far
+    std::array<int64_t, 4> loads{};         ///< of each tensor's tiles so far
     size_t grown = 0;                       ///< rows of the last caption
 };
 
@@ -392,8 +404,9 @@ Steps tilesScenes(const TileWalk& walk) { return Scenes(walk).make(); }
 
 int64_t sceneBytes(int64_t queryTile, int64_t keyTile, int64_t tiles) {
     constexpr int64_t cells = 16, otherBytes = 8 << 10; // titles, captions, facts, bars of bytes
-    return cells * static_cast<int64_t>(sizeof(Steps::Cell)) + tiles * 8 + queryTile * keyTile * 8 +
-           3 * queryTile * static_cast<int64_t>(sizeof(Steps::Bars::Bar)) + otherBytes;
+    const int64_t one = cells * static_cast<int64_t>(sizeof(Steps::Cell)) + tiles * 8 + queryTile * keyTile * 8 +
+                        3 * queryTile * static_cast<int64_t>(sizeof(Steps::Bars::Bar)) + otherBytes;
+    return 2 * one; // in the figure, and in the frame that carries it
 }
 
 } // namespace warplight::labs
