@@ -6,7 +6,7 @@
 #include "app/report/report_text.h"
 #include "app/report/table_print.h"
 #include "app/views/figure_view.h"
-#include "app/views/steps_view.h"
+#include "app/views/scene_paint.h"
 #include "app/views/table_view.h"
 #include "app/views/theme.h"
 #include "core/formats/atomic_file.h"
@@ -137,16 +137,16 @@ QString stepsHtml(const lab::Figure& figure) {
     const auto& steps = std::get<lab::Steps>(figure.content);
     if (steps.steps.empty())
         return QString("<p class=muted>%1</p>").arg(QObject::tr("No step was recorded."));
-    StepsView view;
-    view.setFigure(figure);
-    QString html = "<div class=strip>";
+    const double width = isRich(steps) ? pictureWidth : pictureWidth / 2.0;
+    const QSize size = QSizeF(width, width * frameShape(steps)).toSize();
+    QString html = isRich(steps) ? "<div class=\"strip rich\">" : "<div class=strip>";
     for (const size_t at : tellingSteps(steps, mostFrames)) {
-        view.showStep(static_cast<int>(at));
         html += QString("<div class=frame><p><b>%1</b> %2</p>")
                     .arg(QObject::tr("step %1 of %2").arg(at + 1).arg(steps.steps.size()),
                          qt(steps.steps[at].caption).toHtmlEscaped());
-        html += embedded(svgOf(qt(steps.steps[at].caption), frameSize(steps).toSize(),
-                               [&](QPainter& painter, const QRectF& area) { view.renderScene(painter, area); }));
+        html += embedded(svgOf(qt(steps.steps[at].caption), size, [&](QPainter& painter, const QRectF& area) {
+            paintScene(painter, area, steps, steps.steps[at], leastType);
+        }));
         for (const auto& fact : shortFacts(steps.steps[at]))
             html += QString("<p class=muted>%1: %2 <span class=badge>%3</span></p>")
                         .arg(qt(fact.title).toHtmlEscaped(), qt(fact.text).toHtmlEscaped(), badgeText(fact.provenance));

@@ -16,7 +16,7 @@ td.text, th.text { text-align: left; overflow-wrap: anywhere; min-width: 6em; } 
 caption { text-align: left; color: #667085; padding-top: 8px; }
 .metrics { display: flex; flex-wrap: wrap; gap: 28px; margin: 16px 0; } .metrics b { font-size: 22px; display: block; }
 svg { width: 100%; height: auto; } figure { margin: 0; } .map svg { max-width: 640px; display: block; } .scroll { overflow-x: auto; } .wide .scroll svg { min-width: 1100px; }
-.strip { display: grid; grid-template-columns: 1fr 1fr; gap: 18px; } .strip p { margin: 0 0 4px; font-size: 13px; }
+.strip { display: grid; grid-template-columns: 1fr 1fr; gap: 18px; } .rich { grid-template-columns: 1fr; } .strip p { margin: 0 0 4px; font-size: 13px; }
 pre { font-size: 12px; white-space: pre-wrap; }
 @page { size: A4; margin: 16mm; @bottom-right { content: "page " counter(page) " of " counter(pages); font: 8pt Inter, sans-serif; color: #667085; } }
 @page wide { size: A4 landscape; }
@@ -25,7 +25,7 @@ body { max-width: none; margin: 0; padding: 0; font-size: 9.5pt; } h1 { font-siz
 section.run { break-before: page; } h2, h3 { break-after: avoid; } figure, .frame, tr, caption { break-inside: avoid; } figure.flows { break-inside: auto; }
 table { font-size: 8pt; } td, th { padding: 1.5pt 9pt 1.5pt 0; } td { border-bottom: 0.5pt solid #e3e6eb; } thead { display: table-header-group; } .badge { font-size: 7pt; padding: 0 2pt; }
 figure .muted { font-size: 8pt; } .scroll { overflow: visible; } .wide { page: wide; } .wide .scroll svg { min-width: 0; max-height: 150mm; }
-svg { max-height: 105mm; } .frame svg { max-height: 62mm; } .map svg { max-width: 115mm; } details { display: none; } .strip { gap: 10pt; } .strip p { font-size: 8pt; }
+svg { max-height: 105mm; } .frame svg { max-height: 62mm; } .rich .frame svg { max-height: 105mm; } .map svg { max-width: 115mm; } details { display: none; } .strip { gap: 10pt; } .strip p { font-size: 8pt; }
 nav a::after { content: leader(".") target-counter(attr(href), page); }
 }
 )";

@@ -176,11 +176,12 @@ void placeMetrics(Paper& paper, const lab::RunRecord& run) {
     }
 }
 
-/// All of a run but its figures.
-void placeRun(Paper& paper, const lab::RunRecord& run, const ReportOptions& options) {
+/// All of a run but its figures. Returns the page that it begins.
+size_t placeRun(Paper& paper, const lab::RunRecord& run, const ReportOptions& options) {
     const Theme& theme = Theme::current();
     paper.turn(false);
     paper.newPage();
+    const size_t begun = paper.page();
     paper.text(runName(run), textFont(20, QFont::Bold), theme.ink);
     paper.gap(4);
     Pairs pairs = circumstances(run, options);
@@ -200,6 +201,7 @@ void placeRun(Paper& paper, const lab::RunRecord& run, const ReportOptions& opti
         paper.text(QObject::tr("The run failed: %1").arg(QString::fromStdString(run.ended()->message)), textFont(plain),
                    theme.danger);
     }
+    return begun;
 }
 
 /// Work that lays out, a part a turn: contents are counted first, their pages are known at the end.
@@ -224,8 +226,7 @@ std::vector<std::function<bool()>> layoutWork(const std::shared_ptr<Print>& prin
     size_t next = 0;
     for (const auto& run : runs) {
         work.push_back([print, &run, options, entry = next++] {
-            placeRun(print->paper, run, options);
-            print->entries[entry].page = print->paper.page();
+            print->entries[entry].page = placeRun(print->paper, run, options);
             return true;
         });
         for (const auto& figure : run.figures()) {

@@ -4,7 +4,7 @@
 #include "app/report/report_text.h"
 #include "app/report/table_print.h"
 #include "app/views/figure_view.h"
-#include "app/views/steps_view.h"
+#include "app/views/scene_paint.h"
 #include "app/views/theme.h"
 
 #include <QFontMetricsF>
@@ -128,10 +128,9 @@ void placeStrip(Paper& paper, const lab::Figure& figure) {
     const auto& steps = std::get<lab::Steps>(figure.content);
     const Words words(figure, paper.width());
     const std::vector<size_t> telling = tellingSteps(steps, mostFrames);
-    const size_t across = telling.size() == 1 ? 1 : 2;
-    const double width = (paper.width() - (across - 1) * frameGap) / static_cast<double>(across);
-    const QSizeF size = across == 1 ? frameSize(steps) * 1.6 : frameSize(steps);
-    const double scale = width / size.width(), scene = size.height() * scale;
+    const size_t across = telling.size() == 1 || isRich(steps) ? 1 : 2;
+    const double width = (paper.width() - static_cast<double>(across - 1) * frameGap) / static_cast<double>(across);
+    const double scene = width * frameShape(steps);
     const double pitch = lineHeight(textFont(captionPixels));
     std::vector<Frame> frames;
     for (const size_t step : telling) {
@@ -157,9 +156,7 @@ void placeStrip(Paper& paper, const lab::Figure& figure) {
         double height = 0;
         for (const Frame& frame : row)
             height = std::max(height, frame.height);
-        paper.place(height, [=, &figure](QPainter& painter, const QRectF& box) {
-            StepsView view;
-            view.setFigure(figure);
+        paper.place(height, [=, &steps](QPainter& painter, const QRectF& box) {
             double left = box.left();
             for (const Frame& frame : row) {
                 painter.setFont(textFont(captionPixels, QFont::DemiBold));
@@ -171,11 +168,9 @@ void placeStrip(Paper& paper, const lab::Figure& figure) {
                     painter.setPen(Theme::current().ink);
                     y += pitch;
                 }
-                view.showStep(static_cast<int>(frame.step));
                 painter.save();
-                painter.translate(left, box.bottom() - frameGap - scene);
-                painter.scale(scale, scale);
-                view.renderScene(painter, QRectF(QPointF(), size));
+                paintScene(painter, QRectF(left, box.bottom() - frameGap - scene, width, scene), steps,
+                           steps.steps[frame.step], leastType);
                 painter.restore();
                 left += width + frameGap;
             }
@@ -186,10 +181,14 @@ void placeStrip(Paper& paper, const lab::Figure& figure) {
 
 } // namespace
 
-QSizeF frameSize(const lab::Steps& steps) {
-    constexpr double width = 480, lowest = 150, tallest = 340;
-    const double shape = steps.stretches || steps.width <= 0 ? tallest / width : steps.height / steps.width;
-    return {width, std::clamp(width * shape, lowest, tallest)};
+double frameShape(const lab::Steps& steps) {
+    constexpr double lowest = 0.3, tallest = 0.66;
+    return steps.stretches || steps.width <= 0 ? tallest : std::clamp(steps.height / steps.width, lowest, tallest);
+}
+
+bool isRich(const lab::Steps& steps) {
+    return std::any_of(steps.steps.begin(), steps.steps.end(),
+                       [](const auto& step) { return !step.matrices.empty() || !step.bars.empty(); });
 }
 
 std::vector<lab::Steps::Fact> shortFacts(const lab::Steps::Step& step) {

@@ -3,7 +3,6 @@
 #include "app/report/paper.h"
 #include "core/lab/record.h"
 
-#include <QSizeF>
 #include <functional>
 #include <vector>
 
@@ -14,8 +13,11 @@ namespace warplight::app {
 /// to be called until it answers true.
 std::function<bool(Paper&)> figurePrinter(const lab::RunRecord& run, const lab::Figure& figure);
 
-/// Of a scene of a film strip, in the pixels of its view.
-QSizeF frameSize(const lab::Steps& steps);
+/// Height of a frame of a film strip to its width.
+double frameShape(const lab::Steps& steps);
+/// Scenes with values and bars: two frames beside one another would be too small to read.
+bool isRich(const lab::Steps& steps);
+constexpr double leastType = 0.85; ///< of a scene's type: 7.5 points and more on paper
 /// The numbers of a step that have room below its frame: not the tables that a page lists beside the scene.
 std::vector<lab::Steps::Fact> shortFacts(const lab::Steps::Step& step);
 

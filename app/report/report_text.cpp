@@ -200,7 +200,8 @@ size_t differing(const std::vector<T>& a, const std::vector<T>& b) {
 
 /// How many things of the scene are not as in the other.
 size_t difference(const lab::Steps::Step& a, const lab::Steps::Step& b) {
-    return differing(a.cells, b.cells) + differing(a.labels, b.labels) + differing(a.arrows, b.arrows);
+    return differing(a.cells, b.cells) + differing(a.labels, b.labels) + differing(a.arrows, b.arrows) +
+           differing(a.regions, b.regions) + differing(a.matrices, b.matrices) + differing(a.bars, b.bars);
 }
 
 } // namespace

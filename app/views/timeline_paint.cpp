@@ -14,8 +14,8 @@ namespace {
 
 constexpr double axisHeight = 26, legendRow = 22, headingHeight = 22, legendSwatch = 10;
 constexpr double usualLane = 26, fewLanes = 160, generousLane = 44, widestLane = 64, tickDistance = 110;
-constexpr double pale = 0.5, comparisonHeight = 22; ///< opacity of a compared run; the row of words about it
-constexpr int shades = 8; ///< of how busy a pixel is: neighbours that look the same become one rectangle
+constexpr double pale = 0.5; ///< opacity of a compared run
+constexpr int shades = 8;    ///< of how busy a pixel is: neighbours that look the same become one rectangle
 
 QRgb mix(QRgb a, QRgb b, double share) {
     if (a == b)
@@ -157,38 +157,6 @@ void TimelineView::paint(QPainter& painter, const QRectF& whole, const Rows& row
     paintEnds(painter, chart);
     paintLabels(painter, whole, rows, scrolled);
     paintLegend(painter, whole);
-}
-
-QRectF TimelineView::besideComparison(const QRectF& whole) const {
-    return whole.adjusted(0, 0, 0, pinned ? -comparisonHeight * uiScale() : 0);
-}
-
-/// The sentence about two runs, in the row below everything else.
-void TimelineView::paintComparison(QPainter& painter, const QRectF& whole) const {
-    if (!pinned)
-        return;
-    const QFont font = textFont(11.5);
-    const double height = comparisonHeight * uiScale();
-    const QRectF row(whole.left(), whole.bottom() - height, whole.width(), height);
-    painter.setFont(font);
-    painter.setPen(Theme::current().ink);
-    painter.drawText(row, Qt::AlignCenter, QFontMetricsF(font).elidedText(comparison(), Qt::ElideRight, row.width()));
-}
-
-/// Where each of two runs ends: what the comparison is about.
-void TimelineView::paintEnds(QPainter& painter, const QRectF& chart) const {
-    if (!pinned || pinned->timeline.spans.empty())
-        return;
-    const Theme& theme = Theme::current();
-    const auto line = [&](double time, const QColor& colour, Qt::PenStyle style) {
-        if (time < from || time > to)
-            return;
-        const double x = std::round(chart.left() + (time - from) / (to - from) * chart.width()) + 0.5;
-        painter.setPen(QPen(colour, 1, style));
-        painter.drawLine(QPointF(x, chart.top()), QPointF(x, chart.bottom()));
-    };
-    line(index.last(), theme.ink, Qt::SolidLine);
-    line(pinned->index.last(), theme.ink, Qt::DashLine);
 }
 
 void TimelineView::paintLane(QPainter& painter, const lab::Timeline& of, const std::vector<QColor>& palette,
@@ -362,7 +330,7 @@ int TimelineView::fullHeight(int width) const {
         lanes += static_cast<double>(track.lanes.size());
     const double lane = std::clamp(fewLanes / std::max(lanes, 1.0), usualLane, generousLane);
     const Rows rows = rowsFor(0, lane * uiScale());
-    return static_cast<int>(std::ceil(rows.height + 1000 - chartIn(whole).height()));
+    return static_cast<int>(std::ceil(rows.height + 1000 - chartIn(besideComparison(whole)).height()));
 }
 
 QString TimelineView::timeText(double time, double step, bool withUnit) const {

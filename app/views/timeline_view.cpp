@@ -21,7 +21,6 @@
 namespace warplight::app {
 namespace {
 
-constexpr double narrowestLane = 7;      ///< on the screen; below that tracks scroll
 constexpr double narrowestPrinted = 2.5; ///< a picture does not scroll
 constexpr double printedGrain = 2;       ///< pixels that become one: vector files stay small
 constexpr double margin = 0.01;          ///< of all time, beside the first and last span
@@ -60,60 +59,6 @@ void TimelineView::setFigure(const lab::Figure& figure) {
         resetZoom();
     fitScrollBar();
     update();
-}
-
-void TimelineView::setCompared(std::optional<lab::Figure> other, const QString& pinnedName) {
-    const auto* theirs = other ? std::get_if<lab::Timeline>(&other->content) : nullptr;
-    pinned.reset();
-    if (theirs) {
-        pinned.emplace();
-        pinned->name = pinnedName;
-        pinned->timeline = *theirs;
-        // Clocks that began elsewhere: both runs begin together.
-        TimelineIndex times;
-        times.rebuild(*theirs);
-        if (times.last() < index.first() || times.first() > index.last())
-            for (auto& span : pinned->timeline.spans) {
-                span.begin += index.first() - times.first();
-                span.end += index.first() - times.first();
-            }
-        pinned->index.rebuild(pinned->timeline);
-        matchTracks();
-    }
-    fillColours();
-    if (fitted)
-        resetZoom();
-    fitScrollBar();
-    update();
-}
-
-void TimelineView::matchTracks() {
-    if (!pinned)
-        return;
-    pinned->trackOf.clear();
-    for (const auto& track : timeline.tracks) {
-        const auto& theirs = pinned->timeline.tracks;
-        const auto found = std::find_if(theirs.begin(), theirs.end(), [&](const auto& t) { return t.id == track.id; });
-        pinned->trackOf.push_back(found == theirs.end() ? -1 : static_cast<int>(found - theirs.begin()));
-    }
-}
-
-double TimelineView::firstTime() const {
-    return pinned && !pinned->timeline.spans.empty() ? std::min(index.first(), pinned->index.first()) : index.first();
-}
-double TimelineView::lastTime() const {
-    return pinned && !pinned->timeline.spans.empty() ? std::max(index.last(), pinned->index.last()) : index.last();
-}
-
-QString TimelineView::comparison() const {
-    if (!pinned)
-        return {};
-    if (pinned->timeline.spans.empty())
-        return tr("the %1 run has no spans").arg(pinned->name);
-    const double mine = index.last() - index.first(), theirs = pinned->index.last() - pinned->index.first();
-    const bool clocks = timeline.x.unit != "s"; // of which nobody needs a hundredth
-    const QString pale = tr("%1, pale: %2").arg(pinned->name, durationText(clocks ? std::round(theirs) : theirs));
-    return theirs > 0 && mine > 0 ? tr("%1× of %2").arg(mine / theirs, 0, 'f', 2).arg(pale) : pale;
 }
 
 void TimelineView::fillColours() {
@@ -236,20 +181,6 @@ int64_t TimelineView::spanAt(QPointF point) const {
                 spanIn(index.tracks()[row.track], row.top, row.laneHeight, y, timeAt(point.x(), chart));
             found >= 0)
             return found;
-    return -1;
-}
-
-int64_t TimelineView::pinnedAt(QPointF point) const {
-    const QRectF chart = chartArea();
-    if (!pinned || !chart.contains(point))
-        return -1;
-    const double y = point.y() - chart.top() + scrollBar->value();
-    for (const Row& row : rowsFor(chart.height(), narrowestLane).rows)
-        if (row.pinned >= 0)
-            if (const int64_t found = spanIn(pinned->index.tracks()[static_cast<size_t>(row.pinned)], row.pinnedTop,
-                                             row.pinnedHeight, y, timeAt(point.x(), chart));
-                found >= 0)
-                return found;
     return -1;
 }
 

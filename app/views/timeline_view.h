@@ -56,6 +56,8 @@ class TimelineView : public FigureView {
     void changeEvent(QEvent* event) override;
 
   private:
+    static constexpr double narrowestLane = 7; ///< on the screen; below that tracks scroll
+
     /// Where tracks stand, from the top of all of them.
     struct Row {
         size_t track;

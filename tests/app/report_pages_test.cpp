@@ -265,6 +265,17 @@ class ReportPagesTest : public QObject {
         QCOMPARE(printed.pages.size(), size_t{4}); // the front is one
     }
 
+    void tallFiguresAreLoweredToShareAPage() {
+        lab::Heatmap map;
+        map.rows = map.cols = 2;
+        map.cells = {1, 2, 3, 4};
+        const Printed printed({runOf(
+            {curve("first"), curve("second"), figureOf("one map", map), figureOf("another map", map), curve("last")})});
+        QCOMPARE(printed.pageOf("one map"), 2);
+        QCOMPARE(printed.pageOf("another map"), 2); // as high as wide, each would take a page
+        QCOMPARE(printed.pageOf("last"), 3);
+    }
+
     void contentsNameThePages() {
         auto figures = test::everyFigure();
         figures.push_back(tableOf(200, 5));
@@ -292,6 +303,22 @@ class ReportPagesTest : public QObject {
             const QString foot = QString("page %1 of %2").arg(page + 1).arg(printed.pages.size());
             QVERIFY2(printed.words(page).contains(foot) && printed.words(page).contains("the foot"), qPrintable(foot));
         }
+    }
+
+    void aRunBeginsWhereItsNameStands() {
+        std::map<std::string, lab::Value> settings; // more than a page of them
+        for (int i = 0; i < 300; ++i)
+            settings["setting" + std::to_string(i)] = int64_t{i};
+        lab::RunRecord run;
+        run.apply(lab::RunStarted{1, "test.run", "Long settings", settings, "", "", {}});
+        const Printed printed({run, runOf({})});
+        QVERIFY(printed.pages.size() > 3);
+        QCOMPARE(printed.pageOf("Long settings"), 1);
+        const QString front = printed.words(0);
+        QVERIFY2(front.contains("Long settings 2 A run on vgpu " + QString::number(printed.pageOf("A run") + 1)),
+                 qPrintable(front));
+        for (int i = 0; i < 300; ++i)
+            QVERIFY(printed.words().contains(QString("setting%1").arg(i)));
     }
 
     void findingsAreWhatTheRunSays() {

@@ -371,6 +371,9 @@ class SourceViewTest : public QObject {
         QTest::newRow("nothing") << ""
                                  << "abc"
                                  << "";
+        QTest::newRow("between") << "axbcyd"
+                                 << "abcd"
+                                 << "0-12-3";
         QTest::newRow("all new") << "xyz"
                                  << "abc"
                                  << "---";

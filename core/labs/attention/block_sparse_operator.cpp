@@ -109,29 +109,29 @@ Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> form
     i.device = Implementation::Device::Gpu;
     i.formats = std::move(formats);
     i.colour = colourOf(i.id);
-    i.whyNot = [rung](const Problem& p) -> std::string {
+    i.whyNot = [](const Problem& p) -> std::string {
         const std::vector<uint8_t> mask = bytesOf(patternMask(p));
         try {
             gpu::checkShape(gpuShape(p), gpuMask(p, mask));
         } catch (const InputError& error) {
             return error.what();
         }
-        return gpu::whyNot(rung, gpuMask(p, mask), p.format);
+        return {};
     };
     i.heldBytes = [rung](const Problem& p, int) {
         const std::vector<uint8_t> mask = bytesOf(patternMask(p));
-        return gpu::deviceBytes(rung, gpuShape(p), gpuMask(p, mask), p.format);
+        return gpu::deviceBytes(rung, gpuShape(p), gpuMask(p, mask));
     };
     i.bytes = [rung](const Problem& p) {
         const std::vector<uint8_t> mask = bytesOf(patternMask(p));
-        return gpu::algorithmicTraffic(rung, gpuShape(p), gpuMask(p, mask), p.format);
+        return gpu::algorithmicTraffic(rung, gpuShape(p), gpuMask(p, mask));
     };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
         const std::vector<uint8_t> mask = bytesOf(t.at("mask").values);
         gpu::AttentionRun run =
             gpu::blockSparseForward(library, rung, gpuShape(p), gpuMask(p, mask), t.at("Q").values.data(),
-                                    t.at("K").values.data(), t.at("V").values.data(), how, p.format);
+                                    t.at("K").values.data(), t.at("V").values.data(), how);
         t.at("O").values = std::move(run.o);
         t.at("lse").values = std::move(run.lse);
         return gpu::Launched(std::move(run));
@@ -232,7 +232,7 @@ Operator blockSparseOperator() {
     };
     op.compulsoryBytes = [](const Problem& p) {
         const std::vector<uint8_t> bytes = bytesOf(patternMask(p));
-        return gpu::compulsoryTraffic(gpuShape(p), gpuMask(p, bytes), p.format);
+        return gpu::compulsoryTraffic(gpuShape(p), gpuMask(p, bytes));
     };
     op.inWords = [](const Problem& p) {
         return fmt::format("{}, {} % of blocks of {}", attentionInWords(p), p["density"], p["blockSize"]);
