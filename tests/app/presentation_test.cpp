@@ -1,12 +1,12 @@
 // In front of a room: the figure fills the screen in type that the last row reads, and keys play it wherever the focus
 // is.
+#include "app/shell/navigation.h"
 #include "app/shell/presentation.h"
 #include "app/views/steps_view.h"
 #include "page_fixture.h"
 
 #include <QApplication>
 #include <QLabel>
-#include <QListWidget>
 #include <cmath>
 
 using namespace warplight;
@@ -24,7 +24,7 @@ class PresentationTest : public PageFixture {
     void theMainFigureFillsTheScreen() {
         QTest::keyClick(window.get(), Qt::Key_F5);
         QTRY_VERIFY(shareOf("walk") > 0.85);
-        QVERIFY(!window->findChild<QListWidget*>()->isVisible());
+        QVERIFY(!window->findChild<Navigation*>()->isVisible());
         QVERIFY(!window->page().view("moved")->isVisible() && !window->page().view("bytes")->isVisible());
         QTest::keyClick(window.get(), Qt::Key_F5);
         QTRY_VERIFY(shareOf("walk") < 0.6);
@@ -84,9 +84,9 @@ class PresentationTest : public PageFixture {
     void escapeEndsItAndKeysAreTheWindowsAgain() {
         QTest::keyClick(window.get(), Qt::Key_F5);
         press(Qt::Key_Escape);
-        QTRY_VERIFY(window->findChild<QListWidget*>()->isVisible());
+        QTRY_VERIFY(window->findChild<Navigation*>()->isVisible());
         const int step = player()->step();
-        QTest::keyClick(window->findChild<QListWidget*>(), Qt::Key_Right);
+        QTest::keyClick(window->findChild<Navigation*>(), Qt::Key_Right);
         QCOMPARE(player()->step(), step);
     }
 
