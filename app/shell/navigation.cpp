@@ -2,6 +2,7 @@
 
 #include "app/views/theme.h"
 
+#include <QFontMetrics>
 #include <QHeaderView>
 #include <QKeyEvent>
 #include <QPainter>
@@ -13,7 +14,8 @@
 namespace warplight::app {
 namespace {
 
-constexpr int indent = 18;
+constexpr int indent = 18, titleMargin = 20; // beside a page's title: its own room and the scroll bar's
+constexpr int leastWidth = 180, mostWidth = 212;
 
 QString pageOf(const QTreeWidgetItem* item) { return item ? item->data(0, Qt::UserRole).toString() : QString(); }
 
@@ -58,6 +60,11 @@ void Navigation::setPages(const std::vector<lab::Description>& pages) {
         item->setToolTip(0, QString::fromStdString(page.question).toHtmlEscaped());
     }
     colour();
+    const QFontMetrics metrics(textFont(0, QFont::DemiBold));
+    int widest = 0;
+    for (const lab::Description& page : pages)
+        widest = std::max(widest, metrics.horizontalAdvance(QString::fromStdString(page.title)));
+    setFixedWidth(std::clamp(widest + 2 * indent + titleMargin, leastWidth, mostWidth));
 }
 
 QString Navigation::firstPage() const { return isEmpty() ? QString() : pageOf(topLevelItem(0)->child(0)); }

@@ -16,6 +16,7 @@ class Navigation : public QTreeWidget {
   public:
     explicit Navigation(QWidget* parent = nullptr);
 
+    /// As wide as their titles need, within bounds.
     void setPages(const std::vector<lab::Description>& pages);
     bool isEmpty() const { return topLevelItemCount() == 0; }
     QString firstPage() const;

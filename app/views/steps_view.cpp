@@ -240,17 +240,27 @@ void StepsView::paintCurrent(QPainter& painter, const QRectF& area, double least
                leastType);
 }
 
-/// As high as the longest sentence needs, so that the scene below does not jump from step to step.
-void StepsView::reserveCaption() {
+int StepsView::captionHeight(int width) const {
     const auto longest = std::max_element(steps.steps.begin(), steps.steps.end(), [](const auto& a, const auto& b) {
         return a.caption.size() < b.caption.size();
     });
-    if (longest != steps.steps.end())
-        captionLabel->setMinimumHeight(
-            captionLabel->fontMetrics()
-                .boundingRect(QRect(0, 0, std::max(1, captionLabel->width()), QWIDGETSIZE_MAX), Qt::TextWordWrap,
-                              QString::fromStdString(longest->caption))
-                .height());
+    return longest == steps.steps.end() ? 0
+                                        : captionLabel->fontMetrics()
+                                              .boundingRect(QRect(0, 0, std::max(1, width), QWIDGETSIZE_MAX),
+                                                            Qt::TextWordWrap, QString::fromStdString(longest->caption))
+                                              .height();
+}
+
+/// So that the scene below does not jump from step to step.
+void StepsView::reserveCaption() { captionLabel->setMinimumHeight(captionHeight(captionLabel->width())); }
+
+/// Of a scene that keeps its shape, in all of the width.
+int StepsView::fullHeight(int width) const {
+    if (steps.stretches || steps.steps.empty())
+        return 0;
+    const int scene = std::max(canvas->minimumHeight(), static_cast<int>(width * steps.height / steps.width));
+    const int numbers = facts->isHidden() ? 0 : facts->sizeHint().height();
+    return captionHeight(width) + scene + numbers + play->sizeHint().height() + 3 * layout()->spacing();
 }
 
 void StepsView::resizeEvent(QResizeEvent* event) {

@@ -21,6 +21,7 @@ class StepsView : public FigureView {
     void setFigure(const lab::Figure& figure) override;
     void render(QPainter& painter, const QRectF& area) const override;
     FigureRoom room() const override { return {620, 290, 470, 290, 620}; }
+    int fullHeight(int width) const override;
 
     int step() const { return current; } ///< from 0
     QString caption() const;
@@ -45,6 +46,7 @@ class StepsView : public FigureView {
     void go(int step, bool moves = false);
     void showCurrent();
     void reserveCaption();
+    int captionHeight(int width) const; ///< of the longest sentence
     void showFacts(const lab::Steps::Step& step);
     void paintCurrent(QPainter& painter, const QRectF& area, double leastType) const;
 

@@ -81,6 +81,17 @@ class NavigationTest : public PageFixture {
         }
     }
 
+    void titlesAreWhole() {
+        auto pages = sixtyPages();
+        pages[3].title = "Block-sparse accuracy";
+        list->setPages(pages);
+        list->choose(idOf(0, 3));
+        QTest::qWait(20);
+        const QFontMetrics metrics(page(0, 3)->font(0));
+        QVERIFY2(metrics.horizontalAdvance("Block-sparse accuracy") + 8 <= list->visualItemRect(page(0, 3)).width(),
+                 qPrintable(QString::number(list->visualItemRect(page(0, 3)).width())));
+    }
+
     void aLabIsLookedIntoWithoutLeavingThePage() {
         QSignalSpy chosen(list.get(), &Navigation::pageChosen);
         click(list->topLevelItem(4));

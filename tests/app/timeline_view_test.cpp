@@ -2,6 +2,7 @@
 #include "app/views/theme.h"
 #include "app/views/timeline_view.h"
 #include "picture.h"
+#include "tests/app/text_recorder.h"
 #include "tests/core/lab/kernel_figures.h"
 
 #include <QElapsedTimer>
@@ -67,9 +68,18 @@ class TimelineViewTest : public QObject {
         for (const int width : {260, 420, 900}) {
             TimelineView view;
             show(view, timeline, {width, 220});
-            const QByteArray svg = test::svgOf(view, {width, 220});
-            for (const QString& name : names)
-                QVERIFY2(svg.contains(name.toUtf8()), qPrintable(QString("%1 at %2").arg(name).arg(width)));
+            test::TextRecorder sheet;
+            QPainter painter(&sheet);
+            view.render(painter, QRectF(0, 0, width, 220));
+            painter.end();
+            for (const QString& name : names) {
+                const auto written = std::find_if(sheet.written().begin(), sheet.written().end(),
+                                                  [&](const test::Written& each) { return each.text == name; });
+                QVERIFY2(written != sheet.written().end(), qPrintable(QString("%1 at %2").arg(name).arg(width)));
+                QVERIFY2(QRectF(0, 0, width, 221).contains(written->box), qPrintable(name));
+                for (const test::Written& other : sheet.written())
+                    QVERIFY2(&other == &*written || !other.box.intersects(written->box), qPrintable(other.text));
+            }
             QVERIFY(view.chartArea().height() > 60);
         }
     }

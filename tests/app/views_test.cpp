@@ -543,6 +543,23 @@ class ViewsTest : public QObject {
         QCOMPARE(view.level(), 3);
     }
 
+    void aFlatSceneAsksForNoMoreHeightThanItFills() {
+        lab::Steps steps;
+        steps.width = 20;
+        steps.height = 6;
+        steps.steps.push_back({"One sentence.", {{0, 0, 20, 6, "", lab::Steps::CellState::Current, {}}}, {}, {}, {}});
+        StepsView view;
+        view.setFigure({"walk", "", "", "", {}, steps});
+        view.resize(900, view.fullHeight(900));
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        const int filled = pixelsOf(view, Theme::current().accent);
+        QVERIFY2(filled > 0.6 * view.width() * view.height(), qPrintable(QString::number(filled)));
+        steps.stretches = true;
+        view.setFigure({"walk", "", "", "", {}, steps});
+        QCOMPARE(view.fullHeight(900), 0); // takes any
+    }
+
     void stepsAreDrivenByTheKeyboard() {
         lab::Steps steps;
         for (const char* caption : {"first", "second", "third"})
