@@ -15,6 +15,7 @@
 #include <QPainter>
 #include <QRegularExpression>
 #include <QTextDocument>
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,6 +27,7 @@ namespace {
 
 constexpr int pictureWidth = 760; ///< of figures: so wide, letters keep their size on the screen and on paper
 constexpr int widePicture = 1180; ///< of two panes of code: a page on its side
+constexpr int halfHeight = 440, pageHeight = 960, wideHeight = 640; ///< of half a page, a page, one on its side
 
 QString qt(const std::string& text) { return QString::fromStdString(text); }
 
@@ -147,9 +149,13 @@ QString stepsHtml(const lab::Figure& figure) {
         html += embedded(svgOf(qt(steps.steps[at].caption), size, [&](QPainter& painter, const QRectF& area) {
             paintScene(painter, area, steps, steps.steps[at], leastType);
         }));
+        QStringList facts;
         for (const auto& fact : shortFacts(steps.steps[at]))
-            html += QString("<p class=muted>%1: %2 <span class=badge>%3</span></p>")
-                        .arg(qt(fact.title).toHtmlEscaped(), qt(fact.text).toHtmlEscaped(), badgeText(fact.provenance));
+            facts << QString("%1: %2 <span class=badge>%3</span>")
+                         .arg(qt(fact.title).toHtmlEscaped(), qt(fact.text).toHtmlEscaped(),
+                              badgeText(fact.provenance));
+        if (!facts.isEmpty())
+            html += QString("<p class=muted>%1</p>").arg(facts.join("; "));
         html += "</div>";
     }
     html += QString("</div><details><summary>%1</summary><ol>").arg(QObject::tr("All steps in words"));
@@ -162,10 +168,12 @@ QString stepsHtml(const lab::Figure& figure) {
 QString pictureHtml(const lab::RunRecord& run, const lab::Figure& figure) {
     const auto view = viewOf(run, figure);
     QSize size = view->pictureSize();
-    if (std::holds_alternative<lab::Source>(figure.content))
-        size.setWidth(size.width() > 960 ? widePicture : pictureWidth); // two panes or one; lines are as high as ever
+    const int tall = size.height();
+    if (const auto* source = std::get_if<lab::Source>(&figure.content)) // letters keep their size: fewer lines
+        size = source->panes.size() > 1 ? QSize(widePicture, std::min(tall, wideHeight))
+                                        : QSize(pictureWidth, std::min(tall, pageHeight));
     else if (std::holds_alternative<lab::Timeline>(figure.content))
-        size.setWidth(pictureWidth);
+        size = {pictureWidth, std::min(tall, halfHeight)};
     else
         size = size.scaled(pictureWidth, 10'000, Qt::KeepAspectRatio);
     return embedded(
@@ -186,9 +194,9 @@ QString figureHtml(const lab::RunRecord& run, const lab::Figure& figure, const Q
     } else {
         body = pictureHtml(run, figure);
         const auto* source = std::get_if<lab::Source>(&figure.content);
-        kind = source && source->panes.size() > 1                     ? "wide"
-               : std::holds_alternative<lab::Heatmap>(figure.content) ? "map"
-                                                                      : "picture";
+        kind = !source                    ? (std::holds_alternative<lab::Heatmap>(figure.content) ? "map" : "picture")
+               : source->panes.size() > 1 ? "wide"
+                                          : "code";
     }
     return QString("<figure id=\"%1\" class=\"%2\"><h3>%3 <span class=muted>%4</span></h3><div class=scroll>%5</div>"
                    "<div class=muted>%6</div></figure>")

@@ -25,7 +25,7 @@ body { max-width: none; margin: 0; padding: 0; font-size: 9.5pt; } h1 { font-siz
 section.run { break-before: page; } h2, h3 { break-after: avoid; } figure, .frame, tr, caption { break-inside: avoid; } figure.flows { break-inside: auto; }
 table { font-size: 8pt; } td, th { padding: 1.5pt 9pt 1.5pt 0; } td { border-bottom: 0.5pt solid #e3e6eb; } thead { display: table-header-group; } .badge { font-size: 7pt; padding: 0 2pt; }
 figure .muted { font-size: 8pt; } .scroll { overflow: visible; } .wide { page: wide; } .wide .scroll svg { min-width: 0; max-height: 150mm; }
-svg { max-height: 105mm; } .frame svg { max-height: 62mm; } .rich .frame svg { max-height: 105mm; } .map svg { max-width: 115mm; } details { display: none; } .strip { gap: 10pt; } .strip p { font-size: 8pt; }
+svg { max-height: 105mm; } .frame svg { max-height: 62mm; } .rich .frame svg { max-height: 100mm; } .code svg { max-height: 225mm; } .map svg { max-width: 115mm; } details { display: none; } .strip { gap: 10pt; } .strip p { font-size: 8pt; }
 nav a::after { content: leader(".") target-counter(attr(href), page); }
 }
 )";

@@ -130,7 +130,7 @@ void placeStrip(Paper& paper, const lab::Figure& figure) {
     const std::vector<size_t> telling = tellingSteps(steps, mostFrames);
     const size_t across = telling.size() == 1 || isRich(steps) ? 1 : 2;
     const double width = (paper.width() - static_cast<double>(across - 1) * frameGap) / static_cast<double>(across);
-    const double scene = width * frameShape(steps);
+    double scene = width * frameShape(steps);
     const double pitch = lineHeight(textFont(captionPixels));
     std::vector<Frame> frames;
     for (const size_t step : telling) {
@@ -142,9 +142,15 @@ void placeStrip(Paper& paper, const lab::Figure& figure) {
             facts << QString("%1: %2 (%3)").arg(qt(fact.title), qt(fact.text), badgeText(fact.provenance));
         if (!facts.isEmpty())
             frame.caption << wrapped(facts.join("; "), textFont(captionPixels), width - 8);
-        frame.height = static_cast<double>(frame.caption.size()) * pitch + scene + frameGap;
         frames.push_back(frame);
     }
+    if (across == 1) // two a page, below the title as well
+        for (const Frame& frame : frames)
+            scene = std::min(scene,
+                             std::max(lowestPicture, (Paper::room(false).height() - words.titleHeight) / 2 - frameGap -
+                                                         static_cast<double>(frame.caption.size()) * pitch));
+    for (Frame& frame : frames)
+        frame.height = static_cast<double>(frame.caption.size()) * pitch + scene + frameGap;
     paper.gap(figureGap);
     paper.need(words.titleHeight + (frames.empty() ? 0 : frames[0].height));
     words.placeTitle(paper, figure);

@@ -390,6 +390,17 @@ class ReportPagesTest : public QObject {
         for (const size_t step : tellingSteps(steps, mostFrames))
             QVERIFY2(printed.words().contains(QString("step %1 of 40").arg(step + 1)), qPrintable(printed.words()));
         QVERIFY(printed.pages.size() <= 3);
+
+        lab::Steps rich; // scenes with values are as wide as the page, two of them one above the other
+        rich.width = rich.height = 10;
+        for (int i = 0; i < 5; ++i) {
+            rich.steps.push_back(scene("values " + std::to_string(i), i));
+            rich.steps.back().bars.push_back({0, 0, 5, 5, 0, 10, 1, {{0, 0, i * 1.0, "", "", {}, {}}}, "", "", {}, ""});
+        }
+        const Printed values({runOf({curve("before"), figureOf("strip", rich)})});
+        QCOMPARE(values.pageOf("values 1"), values.pageOf("values 0"));
+        QCOMPARE(values.pageOf("values 3"), values.pageOf("values 2"));
+        QCOMPARE(values.pageOf("values 4"), values.pageOf("values 0") + 2);
     }
 
     void settingsStandAsTheyWereGiven() {
