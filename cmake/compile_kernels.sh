@@ -2,7 +2,7 @@
 # Compiles gpu/kernels/*.cu: to PTX (resources/ptx), which the virtual GPU runs and every GPU's driver can compile, and to
 # machine code of six architectures (resources/cubin), which GPUs run at once and without a driver as new as the compiler.
 # resources/ptx/resources.txt says what registers and shared memory each kernel takes. Families whose sources have not
-# changed are left as they are. Needs CUDA 12.8 or later; what it makes is kept, so that building needs no CUDA toolkit.
+# changed, with their headers, are left as they are. Needs CUDA 12.8 or later; what it makes is kept, so that building needs no CUDA toolkit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,8 @@ touch "$report"
 
 for source in gpu/kernels/*.cu; do
     name=$(basename "$source" .cu)
-    digest=$(cat gpu/kernels/*.cuh "$source" | sha256sum | cut -d' ' -f1)
+    digest=$(nvcc -std=c++17 -arch=sm_80 -M "$source" | tr -d ':\\' | tr ' ' '\n' |
+        sed -n "s#^\($PWD/\)\?\(gpu/kernels/.*\.cuh\?\)\$#\2#p" | sort -u | xargs cat | sha256sum | cut -d' ' -f1)
     ptx=resources/ptx/$name.ptx
     cubin=resources/cubin/$name.fatbin
     if [ -f "$cubin" ] && head -n 1 "$ptx" 2>/dev/null | grep -q "$digest\$"; then
