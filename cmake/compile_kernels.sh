@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Compiles gpu/kernels/*.cu: to PTX (resources/ptx), which the virtual GPU runs and every GPU's driver can compile, and to
 # machine code of six architectures (resources/cubin), which GPUs run at once and without a driver as new as the compiler.
-# resources/ptx/resources.txt says what registers and shared memory each kernel takes. Families whose sources have not
-# changed, with their headers, are left as they are. Needs CUDA 12.8 or later; what it makes is kept, so that building needs no CUDA toolkit.
+# resources/ptx/resources.txt says what registers and shared memory each kernel takes. Families are left as they are while
+# neither their source nor a header of ours that it includes has changed. Needs CUDA 12.8 or later; what it makes is kept, so that building needs no CUDA toolkit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,10 +11,20 @@ mkdir -p resources/ptx resources/cubin
 report=resources/ptx/resources.txt
 touch "$report"
 
+# A source and those of our headers that it includes, each once, in the order in which they are met.
+withHeaders() {
+    local files=("$1") i header
+    for ((i = 0; i < ${#files[@]}; ++i)); do
+        while read -r header; do
+            [[ " ${files[*]} " == *" gpu/kernels/$header "* ]] || files+=("gpu/kernels/$header")
+        done < <(sed -n 's/^#include "\(.*\.cuh\)"$/\1/p' "${files[i]}")
+    done
+    cat "${files[@]}"
+}
+
 for source in gpu/kernels/*.cu; do
     name=$(basename "$source" .cu)
-    digest=$(nvcc -std=c++17 -arch=sm_80 -M "$source" | tr -d ':\\' | tr ' ' '\n' |
-        sed -n "s#^\($PWD/\)\?\(gpu/kernels/.*\.cuh\?\)\$#\2#p" | sort -u | xargs cat | sha256sum | cut -d' ' -f1)
+    digest=$(withHeaders "$source" | sha256sum | cut -d' ' -f1)
     ptx=resources/ptx/$name.ptx
     cubin=resources/cubin/$name.fatbin
     if [ -f "$cubin" ] && head -n 1 "$ptx" 2>/dev/null | grep -q "$digest\$"; then

@@ -101,22 +101,28 @@ ReportPieces folderPieces(const std::vector<lab::RunRecord>& runs, const QString
     const auto out = std::make_shared<NewFiles>();
     out->makeFolder(target);
     ReportPieces pieces;
+    const auto add = [&](bool draws, auto work) {
+        pieces.push_back({draws, [work] {
+                              work();
+                              return true;
+                          }});
+    };
     int number = 0;
     for (const lab::RunRecord& run : runs) {
         const QString folder = QString("%1/%2-%3").arg(target).arg(++number).arg(nameFor(run.start().experiment));
-        pieces.push_back({false, [=] { out->makeFolder(folder); }});
+        add(false, [=] { out->makeFolder(folder); });
         for (const lab::Figure& figure : run.figures()) {
             const QString base = folder + '/' + nameFor(figure.id);
             const auto drawn = std::make_shared<Drawn>();
-            pieces.push_back({true, [=, &run, &figure] { drawn->svg = pictureSvg(run, figure); }});
-            pieces.push_back({true, [=, &run, &figure] { drawn->drawing = drawingOf(run, figure); }});
-            pieces.push_back({false, [=, &run, &figure] {
-                                  writeNumbers(*out, run, figure, base);
-                                  writePictures(*out, std::exchange(*drawn, Drawn()), base);
-                              }});
+            add(true, [=, &run, &figure] { drawn->svg = pictureSvg(run, figure); });
+            add(true, [=, &run, &figure] { drawn->drawing = drawingOf(run, figure); });
+            add(false, [=, &run, &figure] {
+                writeNumbers(*out, run, figure, base);
+                writePictures(*out, std::exchange(*drawn, Drawn()), base);
+            });
         }
     }
-    pieces.push_back({false, [out] { out->keep(); }});
+    add(false, [out] { out->keep(); });
     return pieces;
 }
 

@@ -1,13 +1,19 @@
 #include "app/report/html_report.h"
 
+#include "app/report/html_style.h"
 #include "app/report/picture.h"
+#include "app/report/print_figure.h"
+#include "app/report/report_text.h"
+#include "app/report/table_print.h"
+#include "app/views/figure_view.h"
+#include "app/views/scene_paint.h"
 #include "app/views/table_view.h"
 #include "app/views/theme.h"
 #include "core/formats/atomic_file.h"
-#include "core/lab/json.h"
 
+#include <QObject>
+#include <QPainter>
 #include <QRegularExpression>
-#include <QSysInfo>
 #include <QTextDocument>
 #include <memory>
 #include <string>
@@ -18,17 +24,10 @@
 namespace warplight::app {
 namespace {
 
-QString qt(const std::string& text) { return QString::fromStdString(text); }
+constexpr int pictureWidth = 760; ///< of figures: so wide, letters keep their size on the screen and on paper
+constexpr int widePicture = 1180; ///< of two panes of code: a page on its side
 
-const char* style = R"(
-body { font: 15px/1.5 Inter, system-ui, sans-serif; color: #1c2430; background: #fff; max-width: 900px; margin: 40px auto; padding: 0 20px; }
-h1 { font-size: 28px; margin-bottom: 4px; } h2 { font-size: 20px; margin-top: 48px; border-top: 1px solid #e3e6eb; padding-top: 24px; }
-h3 { font-size: 16px; margin: 32px 0 2px; } .muted { color: #667085; } .badge { border: 1px solid #e3e6eb; border-radius: 4px; padding: 0 5px; font-size: 12px; color: #667085; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; } td, th { padding: 3px 12px 3px 0; text-align: right; }
-td:first-child, th:first-child { text-align: left; } th { color: #667085; font-weight: 500; border-bottom: 1px solid #e3e6eb; }
-.metrics { display: flex; flex-wrap: wrap; gap: 28px; margin: 16px 0; } .metrics b { font-size: 22px; display: block; }
-svg { width: 100%; height: auto; } figure { margin: 0; break-inside: avoid; } .step { margin: 6px 0; } pre { font-size: 12px; white-space: pre-wrap; }
-)";
+QString qt(const std::string& text) { return QString::fromStdString(text); }
 
 QString markdown(const std::string& text) {
     QTextDocument document;
@@ -40,139 +39,225 @@ QString markdown(const std::string& text) {
     return body.match(html).captured(1).remove(looks);
 }
 
-QString headHtml(const QString& title) {
-    return QString("<!DOCTYPE html><html lang=en><head><meta "
-                   "charset=utf-8><title>%1</title><style>%2</style></head><body><h1>%1</h1>"
-                   "<p class=muted>A report by Warplight. Every number says whether it was measured, counted, "
-                   "modelled or is a reference.</p>")
-        .arg(title.toHtmlEscaped(), style);
+/// Runs and figures by their number: ids from elsewhere may hold anything.
+QString runAnchor(size_t run) { return QString("run%1").arg(run + 1); }
+QString figureAnchor(size_t run, size_t figure) { return QString("run%1-%2").arg(run + 1).arg(figure + 1); }
+
+bool isPicture(const lab::Figure& figure) { return !std::holds_alternative<lab::Metric>(figure.content); }
+
+QString contentsHtml(const std::vector<lab::RunRecord>& runs) {
+    QString html = QString("<nav><h2>%1</h2><ol>").arg(QObject::tr("Contents"));
+    const auto entry = [](const QString& anchor, const QString& title) {
+        return QString("<li><a href=\"#%1\">%2</a>").arg(anchor, title.toHtmlEscaped());
+    };
+    for (size_t r = 0; r < runs.size(); ++r) {
+        html += entry(runAnchor(r), runName(runs[r])) + "<ol>";
+        for (size_t f = 0; f < runs[r].figures().size(); ++f)
+            if (const lab::Figure& figure = runs[r].figures()[f]; isPicture(figure))
+                html += entry(figureAnchor(r, f), qt(figure.title)) + "</li>";
+        html += "</ol></li>";
+    }
+    return html + "</ol></nav>";
 }
 
-QString pairsTable(const std::vector<std::pair<QString, QString>>& pairs) {
+/// Title, findings, contents.
+QString frontHtml(const std::vector<lab::RunRecord>& runs, const QString& title) {
+    QString html =
+        QString("<!DOCTYPE html><html lang=en><head><meta charset=utf-8><title>%1</title><style>%2</style></head><body>"
+                "<h1>%1</h1><p class=muted>%3</p><section class=findings><h2>%4</h2>")
+            .arg(title.toHtmlEscaped(), htmlStyle,
+                 QObject::tr("A report by Warplight. Every number says whether it was measured, counted, modelled or "
+                             "is a reference."),
+                 QObject::tr("Findings"));
+    if (runs.empty())
+        html += QString("<p>%1</p>").arg(QObject::tr("The session holds no run."));
+    for (const auto& run : runs)
+        html += QString("<p>%1</p>").arg(findings(run).toHtmlEscaped());
+    html += "</section>";
+    return runs.empty() ? html : html + contentsHtml(runs);
+}
+
+QString pairsTable(const Pairs& pairs) {
     QString html = "<table>";
     for (const auto& [name, value] : pairs)
         html += QString("<tr><td class=muted>%1</td><td>%2</td></tr>").arg(name.toHtmlEscaped(), value.toHtmlEscaped());
     return html + "</table>";
 }
 
-QString tableHtml(const lab::Table& table) {
-    TableModel model;
-    model.setTable(table);
-    QString html = "<table><tr>";
-    for (int column = 0; column < model.columnCount(); ++column) {
+QString columnsHtml(const TableModel& model, const std::vector<int>& columns, const QString& caption) {
+    const auto kind = [&](int column) {
+        return model.table().columns[static_cast<size_t>(column)].numeric ? "" : " class=text";
+    };
+    QString html = "<table>";
+    if (!caption.isEmpty())
+        html += QString("<caption>%1</caption>").arg(caption);
+    html += "<thead><tr>";
+    for (const int column : columns) {
         const QString provenance = model.headerData(column, Qt::Horizontal, Qt::ToolTipRole).toString();
-        html += QString("<th>%1%2</th>")
-                    .arg(model.headerData(column, Qt::Horizontal, Qt::DisplayRole).toString().toHtmlEscaped(),
-                         provenance.isEmpty() ? QString() : QString("<br><span class=badge>%1</span>").arg(provenance));
+        html +=
+            QString("<th%1>%2%3</th>")
+                .arg(kind(column), model.headerData(column, Qt::Horizontal, Qt::DisplayRole).toString().toHtmlEscaped(),
+                     provenance.isEmpty() ? QString() : QString("<br><span class=badge>%1</span>").arg(provenance));
     }
+    html += "</tr></thead><tbody>";
     for (int row = 0; row < model.rowCount(); ++row) {
-        html += "</tr><tr>";
-        for (int column = 0; column < model.columnCount(); ++column)
-            html += QString("<td>%1</td>").arg(model.index(row, column).data().toString().toHtmlEscaped());
+        html += "<tr>";
+        for (const int column : columns)
+            html +=
+                QString("<td%1>%2</td>").arg(kind(column), model.index(row, column).data().toString().toHtmlEscaped());
+        html += "</tr>";
     }
-    return html + "</tr></table>";
+    return html + "</tbody></table>";
 }
 
-QString stepsHtml(const lab::Steps& steps) {
-    QString html = "<ol>";
-    for (const auto& step : steps.steps) {
-        html += QString("<li class=step>%1").arg(qt(step.caption).toHtmlEscaped());
-        for (const auto& fact : step.facts)
-            html += QString("<br><span class=muted>%1: %2 <span class=badge>%3</span></span>")
+/// What is too wide for paper stands in parts, as in the PDF.
+QString tableHtml(const lab::Figure& figure, const TablePlan& plan) {
+    TableModel model;
+    model.setTable(std::get<lab::Table>(figure.content));
+    if (model.rowCount() == 0)
+        return QString("<p class=muted>%1</p>").arg(QObject::tr("The table has no rows."));
+    QString html;
+    for (const auto& columns : plan.parts)
+        html += columnsHtml(model, columns,
+                            plan.parts.size() == 1 ? QString()
+                                                   : QObject::tr("columns %1 to %2 of %3")
+                                                         .arg(columns[1] + 1)
+                                                         .arg(columns.back() + 1)
+                                                         .arg(model.columnCount()));
+    return html;
+}
+
+QString embedded(QString svg) {
+    static const QRegularExpression prologue("<\\?xml[^>]*\\?>|<!DOCTYPE[^>]*>");
+    return svg.remove(prologue);
+}
+
+/// The film strip, and all sentences to unfold.
+QString stepsHtml(const lab::Figure& figure) {
+    const auto& steps = std::get<lab::Steps>(figure.content);
+    if (steps.steps.empty())
+        return QString("<p class=muted>%1</p>").arg(QObject::tr("No step was recorded."));
+    const double width = isRich(steps) ? pictureWidth : pictureWidth / 2.0;
+    const QSize size = QSizeF(width, width * frameShape(steps)).toSize();
+    QString html = isRich(steps) ? "<div class=\"strip rich\">" : "<div class=strip>";
+    for (const size_t at : tellingSteps(steps, mostFrames)) {
+        html += QString("<div class=frame><p><b>%1</b> %2</p>")
+                    .arg(QObject::tr("step %1 of %2").arg(at + 1).arg(steps.steps.size()),
+                         qt(steps.steps[at].caption).toHtmlEscaped());
+        html += embedded(svgOf(qt(steps.steps[at].caption), size, [&](QPainter& painter, const QRectF& area) {
+            paintScene(painter, area, steps, steps.steps[at], leastType);
+        }));
+        for (const auto& fact : shortFacts(steps.steps[at]))
+            html += QString("<p class=muted>%1: %2 <span class=badge>%3</span></p>")
                         .arg(qt(fact.title).toHtmlEscaped(), qt(fact.text).toHtmlEscaped(), badgeText(fact.provenance));
-        html += "</li>";
+        html += "</div>";
     }
-    return html + "</ol>";
+    html += QString("</div><details><summary>%1</summary><ol>").arg(QObject::tr("All steps in words"));
+    for (const auto& step : steps.steps)
+        html += QString("<li>%1</li>").arg(qt(step.caption).toHtmlEscaped());
+    return html + "</ol></details>";
 }
 
-QString figureHtml(const lab::RunRecord& run, const lab::Figure& figure) {
-    QString body;
-    if (const auto* table = std::get_if<lab::Table>(&figure.content))
-        body = tableHtml(*table);
-    else if (const auto* note = std::get_if<lab::Note>(&figure.content))
+/// As wide as the page, with the height that goes with it.
+QString pictureHtml(const lab::RunRecord& run, const lab::Figure& figure) {
+    const auto view = viewOf(run, figure);
+    QSize size = view->pictureSize();
+    if (std::holds_alternative<lab::Source>(figure.content))
+        size.setWidth(size.width() > 960 ? widePicture : pictureWidth); // two panes or one; lines are as high as ever
+    else if (std::holds_alternative<lab::Timeline>(figure.content))
+        size.setWidth(pictureWidth);
+    else
+        size = size.scaled(pictureWidth, 10'000, Qt::KeepAspectRatio);
+    return embedded(
+        svgOf(qt(figure.title), size, [&](QPainter& painter, const QRectF& area) { view->render(painter, area); }));
+}
+
+QString figureHtml(const lab::RunRecord& run, const lab::Figure& figure, const QString& anchor, const TablePlan& plan) {
+    QString body, kind;
+    if (std::holds_alternative<lab::Table>(figure.content)) {
+        body = tableHtml(figure, plan);
+        kind = plan.landscape ? "flows wide" : "flows";
+    } else if (const auto* note = std::get_if<lab::Note>(&figure.content)) {
         body = markdown(note->markdown);
-    else if (const auto* steps = std::get_if<lab::Steps>(&figure.content))
-        body = stepsHtml(*steps);
-    else {
-        body = pictureSvg(run, figure);
-        body.remove(QRegularExpression("<\\?xml[^>]*\\?>")).remove(QRegularExpression("<!DOCTYPE[^>]*>"));
+        kind = "flows";
+    } else if (std::holds_alternative<lab::Steps>(figure.content)) {
+        body = stepsHtml(figure);
+        kind = "flows";
+    } else {
+        body = pictureHtml(run, figure);
+        const auto* source = std::get_if<lab::Source>(&figure.content);
+        kind = source && source->panes.size() > 1                     ? "wide"
+               : std::holds_alternative<lab::Heatmap>(figure.content) ? "map"
+                                                                      : "picture";
     }
-    return QString("<figure><h3>%1 <span class=muted>%2</span></h3>%3<div class=muted>%4</div></figure>")
-        .arg(qt(figure.title).toHtmlEscaped(), qt(figure.subtitle).toHtmlEscaped(), body, markdown(figure.explain));
+    return QString("<figure id=\"%1\" class=\"%2\"><h3>%3 <span class=muted>%4</span></h3><div class=scroll>%5</div>"
+                   "<div class=muted>%6</div></figure>")
+        .arg(anchor, kind, qt(figure.title).toHtmlEscaped(), qt(figure.subtitle).toHtmlEscaped(), body,
+             markdown(figure.explain));
 }
 
 /// All but its figures.
-QString runHtml(const lab::RunRecord& run, const ReportOptions& options) {
-    QString html = QString("<h2>%1</h2>").arg(qt(run.start().title).toHtmlEscaped());
-    html += "<div style='display:flex;gap:60px;flex-wrap:wrap'>" + pairsTable(circumstances(run, options)) +
-            pairsTable(settingsOf(run)) + "</div><div class=metrics>";
+QString runHtml(const lab::RunRecord& run, const ReportOptions& options, const QString& anchor) {
+    QString html = QString("<section class=run id=\"%1\"><h2>%2</h2>").arg(anchor, runName(run).toHtmlEscaped());
+    html += "<div class=pairs>" + pairsTable(circumstances(run, options)) + pairsTable(settingsOf(run)) +
+            "</div><div class=metrics>";
     for (const auto& figure : run.figures())
         if (const auto* metric = std::get_if<lab::Metric>(&figure.content))
             html += QString("<div><b>%1</b>%2 <span class=badge>%3</span></div>")
-                        .arg(metric->value
-                                 ? numberText(*metric->value, qt(metric->unit), qt(metric->format)).toHtmlEscaped()
-                                 : "–",
-                             qt(metric->caption).toHtmlEscaped(), badgeText(metric->provenance));
+                        .arg(metricText(*metric).toHtmlEscaped(),
+                             qt(metric->caption.empty() ? figure.title : metric->caption).toHtmlEscaped(),
+                             badgeText(metric->provenance));
     html += "</div>";
     for (const auto& log : run.logs())
-        html += QString("<p class=muted>%1</p>").arg(qt(log.text).toHtmlEscaped());
+        html += QString("<p class=\"%1\">%2</p>")
+                    .arg(log.level == lab::Log::Level::Warning ? "warning" : "muted", qt(log.text).toHtmlEscaped());
+    if (run.ended() && run.ended()->outcome == lab::RunEnded::Outcome::Failed)
+        html += QString("<p class=failed>%1</p>")
+                    .arg(QObject::tr("The run failed: %1").arg(qt(run.ended()->message)).toHtmlEscaped());
     return html;
 }
 
 } // namespace
 
-QString reportTitle(const std::vector<lab::RunRecord>& runs, const ReportOptions& options) {
-    if (!options.title.isEmpty())
-        return options.title;
-    QStringList names;
-    for (const auto& run : runs)
-        if (!names.contains(qt(run.start().title)))
-            names << qt(run.start().title);
-    return names.isEmpty()     ? QObject::tr("An empty session")
-           : names.size() == 1 ? names.front()
-                               : names.mid(0, names.size() - 1).join(", ") + QObject::tr(" and ") + names.back();
-}
-
-std::vector<std::pair<QString, QString>> circumstances(const lab::RunRecord& run, const ReportOptions& options) {
-    const lab::Machine& machine = run.start().machine;
-    std::vector<std::pair<QString, QString>> pairs{
-        {QObject::tr("Processor"), QString("%1, %2 cores").arg(qt(machine.cpu)).arg(machine.cores)},
-        {QObject::tr("Kernels for"), qt(machine.instructionSet)},
-        {QObject::tr("Memory"), numberText(static_cast<double>(machine.memoryBytes), "B")},
-        {QObject::tr("System"), qt(machine.system)},
-        {QObject::tr("Device"), qt(run.start().device)},
-        {QObject::tr("Started"), qt(run.start().startTime)},
-        {QObject::tr("Warplight"), qt(machine.version)}};
-    if (run.ended())
-        pairs.emplace_back(QObject::tr("Took"), numberText(run.ended()->seconds, "s"));
-    if (options.includeHostAndUser) {
-        pairs.emplace_back(QObject::tr("Host"), QSysInfo::machineHostName());
-        pairs.emplace_back(QObject::tr("User"), qEnvironmentVariable("USER"));
-    }
-    return pairs;
-}
-
-std::vector<std::pair<QString, QString>> settingsOf(const lab::RunRecord& run) {
-    std::vector<std::pair<QString, QString>> pairs;
-    for (const auto& [name, value] : run.start().settings)
-        pairs.emplace_back(qt(name),
-                           qt(lab::toJson(value).dump()).remove('"').remove('[').remove(']').replace(',', ", "));
-    return pairs;
-}
-
 ReportPieces htmlPieces(const std::vector<lab::RunRecord>& runs, const QString& file, const ReportOptions& options) {
     const auto out = std::make_shared<formats::AtomicFile>(file.toStdString());
     ReportPieces pieces;
-    const auto add = [&](auto html) { pieces.push_back({true, [=] { out->stream() << html().toStdString(); }}); };
-    add([&runs, options] { return headHtml(reportTitle(runs, options)); });
-    for (const auto& run : runs) {
-        add([&run, options] { return runHtml(run, options); });
-        for (const auto& figure : run.figures())
-            if (!std::holds_alternative<lab::Metric>(figure.content))
-                add([&run, &figure] { return figureHtml(run, figure); });
+    const auto add = [&](auto html) {
+        pieces.push_back({true, [=] {
+                              out->stream() << html().toStdString();
+                              return true;
+                          }});
+    };
+    add([&runs, options] { return frontHtml(runs, reportTitle(runs, options)); });
+    for (size_t r = 0; r < runs.size(); ++r) {
+        const lab::RunRecord& run = runs[r];
+        add([&run, options, r] { return runHtml(run, options, runAnchor(r)); });
+        for (size_t f = 0; f < run.figures().size(); ++f) {
+            const lab::Figure& figure = run.figures()[f];
+            if (!isPicture(figure))
+                continue;
+            const auto plan = std::make_shared<TablePlan>();
+            if (std::holds_alternative<lab::Table>(figure.content)) {
+                const auto table = std::make_shared<std::shared_ptr<TablePrint>>(); // made in its turn
+                pieces.push_back({true, [=, &figure] {
+                                      if (!*table)
+                                          *table = std::make_shared<TablePrint>(figure);
+                                      if (!(*table)->measure())
+                                          return false;
+                                      *plan = (*table)->plan();
+                                      table->reset();
+                                      return true;
+                                  }});
+            }
+            add([=, &run, &figure] { return figureHtml(run, figure, figureAnchor(r, f), *plan); });
+        }
+        add([] { return QString("</section>"); });
     }
     add([] { return QString("</body></html>\n"); });
-    pieces.push_back({false, [out] { out->commit(); }});
+    pieces.push_back({false, [out] {
+                          out->commit();
+                          return true;
+                      }});
     return pieces;
 }
 

@@ -16,21 +16,26 @@ std::unique_ptr<FigureView> viewOf(const lab::RunRecord& run, const lab::Figure&
     return view;
 }
 
-QString pictureSvg(const lab::RunRecord& run, const lab::Figure& figure) {
-    const auto view = viewOf(run, figure);
+QString svgOf(const QString& title, const QSize& size, const std::function<void(QPainter&, const QRectF&)>& draw) {
     QBuffer buffer;
     buffer.open(QIODevice::WriteOnly);
     QSvgGenerator svg;
     svg.setOutputDevice(&buffer);
-    svg.setSize(view->pictureSize());
+    svg.setSize(size);
     svg.setResolution(96); // the pixels that views draw in
-    svg.setViewBox(QRect(QPoint(), view->pictureSize()));
-    svg.setTitle(QString::fromStdString(figure.title));
+    svg.setViewBox(QRect(QPoint(), size));
+    svg.setTitle(title);
     QPainter painter(&svg);
     painter.setFont(textFont()); // not the window's, which the generator would write down
-    view->render(painter, QRectF(QPointF(), view->pictureSize()));
+    draw(painter, QRectF(QPointF(), size));
     painter.end();
     return QString::fromUtf8(buffer.data());
+}
+
+QString pictureSvg(const lab::RunRecord& run, const lab::Figure& figure) {
+    const auto view = viewOf(run, figure);
+    return svgOf(QString::fromStdString(figure.title), view->pictureSize(),
+                 [&](QPainter& painter, const QRectF& area) { view->render(painter, area); });
 }
 
 Drawing drawingOf(const lab::RunRecord& run, const lab::Figure& figure) {

@@ -4,9 +4,11 @@
 
 #include <QImage>
 #include <QPicture>
+#include <QRectF>
 #include <QSize>
 #include <QString>
 
+#include <functional>
 #include <memory>
 
 namespace warplight::app {
@@ -17,6 +19,7 @@ class FigureView;
 std::unique_ptr<FigureView> viewOf(const lab::RunRecord& run, const lab::Figure& figure);
 /// A figure drawn by its own view, as a stand-alone SVG document.
 QString pictureSvg(const lab::RunRecord& run, const lab::Figure& figure);
+QString svgOf(const QString& title, const QSize& size, const std::function<void(QPainter&, const QRectF&)>& draw);
 
 /// A drawing that needs its view no more: any thread can make pixels of it.
 struct Drawing {

@@ -40,13 +40,15 @@ void ReportWriter::step() {
     const ReportPiece& piece = pieces[next];
     if (piece.draws) {
         const Theme::Drawing look(dark ? Theme::darkTheme() : Theme::lightTheme());
-        piece.work();
+        if (!piece.work())
+            return;
     } else {
         if (!writing.valid())
             writing = std::async(std::launch::async, piece.work);
         if (writing.wait_for(patience) != std::future_status::ready)
             return;
-        writing.get();
+        if (!writing.get())
+            return;
     }
     ++next;
 }
@@ -82,6 +84,8 @@ int reportMain(const QStringList& arguments) {
             lab::Session session = lab::openSession(file.toStdString());
             if (!session.damage.empty())
                 std::fprintf(stderr, "warplight: %s\n", session.damage.c_str());
+            for (const lab::RunRecord& run : session.runs)
+                Theme::keepColours(run.start().colours);
             std::move(session.runs.begin(), session.runs.end(), std::back_inserter(runs));
         }
         Theme::setCurrent(Theme::lightTheme()); // the program's fonts

@@ -19,15 +19,15 @@ struct ReportOptions {
 /// Of the work of a report: a figure or less.
 struct ReportPiece {
     bool draws; ///< needs the thread of the widgets; what does not has one of its own: a disk may take its time
-    std::function<void()> work;
+    std::function<bool()> work; ///< some of it, a turn's worth; true: that was all
 };
 /// Done in order; the last one puts the report in its place. What the others have written goes with them when that does
 /// not come.
 using ReportPieces = std::vector<ReportPiece>;
 
-/// Prints runs the way the program shows them: every figure with its explanation, provenance and formulas, the machine
-/// and the settings. The format follows from `target`: *.html (one self-contained file), *.pdf, else a folder with
-/// SVG, PNG, CSV and JSON per figure.
+/// Prints runs the way the program shows them: findings and contents in front, then every figure with its explanation,
+/// provenance and formulas, the machine and the settings. The format follows from `target`: *.html (one self-contained
+/// file), *.pdf, else a folder with SVG, PNG, CSV and JSON per figure.
 ///
 /// It goes on a piece a step, so that a window lives meanwhile. One that is given up, or fails, leaves no file that was
 /// not there before.
@@ -52,7 +52,7 @@ class ReportWriter {
     const bool dark;
     ReportPieces pieces;
     size_t next = 0;
-    std::future<void> writing; ///< the next one, on its thread; last: goes before what it works on
+    std::future<bool> writing; ///< the next one, on its thread; last: goes before what it works on
 };
 
 /// The same to its end in one go.

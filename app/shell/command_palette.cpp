@@ -46,10 +46,16 @@ void CommandPalette::add(const QString& text, const QString& shortcut, std::func
 
 void CommandPalette::filter(const QString& typed) {
     int first = -1;
+    bool whole = false; // what was typed stands in one piece: better than letters that are somewhere
     for (int row = 0; row < list->count(); ++row) {
-        list->item(row)->setHidden(!matches(list->item(row)->text(), typed));
-        if (first < 0 && !list->item(row)->isHidden())
+        const QString text = list->item(row)->text();
+        list->item(row)->setHidden(!matches(text, typed));
+        if (list->item(row)->isHidden())
+            continue;
+        const bool better = !whole && text.contains(typed.trimmed(), Qt::CaseInsensitive);
+        if (first < 0 || better)
             first = row;
+        whole |= better;
     }
     list->setCurrentRow(first);
 }

@@ -28,6 +28,7 @@ namespace warplight::app {
 namespace {
 
 constexpr int pictureMargin = 16, titleHeight = 28;
+constexpr int headSpacing = 6, topMargin = 8, bottomMargin = 10, lineSpacing = 6;
 
 void paintPicture(QPainter& painter, const FigureView& view, const QString& title, const QSize& size) {
     painter.setRenderHint(QPainter::Antialiasing);
@@ -89,15 +90,23 @@ FigureCard::FigureCard(const lab::Figure& figure, uint64_t revision, QWidget* pa
       revision(revision),
       title(new QLabel(this)),
       subtitle(new QLabel(this)),
+      below(new QLabel(this)),
+      head(new QHBoxLayout),
       shown(FigureView::create(figure, this)) {
     setObjectName("panel");
     setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred); // the page decides the width
-    subtitle->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    auto* head = new QHBoxLayout;
     title->setFont(textFont(13, QFont::DemiBold));
-    subtitle->setObjectName("muted");
-    head->addWidget(title);
-    head->addWidget(subtitle, 1);
+    title->setTextFormat(Qt::PlainText);
+    title->setWordWrap(true);
+    title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    for (QLabel* label : {subtitle, below}) {
+        label->setObjectName("muted");
+        label->setTextFormat(Qt::PlainText);
+    }
+    below->setWordWrap(true);
+    head->setSpacing(headSpacing);
+    head->addWidget(title, 1);
+    head->addWidget(subtitle);
     const auto addButton = [&](const QString& icon, const QString& tip, auto&& action) {
         auto* button = new QToolButton(this);
         button->setObjectName("quiet");
@@ -112,37 +121,72 @@ FigureCard::FigureCard(const lab::Figure& figure, uint64_t revision, QWidget* pa
     addButton("save", tr("Save as SVG, PNG or CSV"), [this] { save(); });
     addButton("explain", tr("Explain"), [this] { explain(); });
     auto* layout = new QVBoxLayout(this);
-    layout->setContentsMargins(12, 8, 12, 10);
-    layout->setSpacing(6);
+    layout->setContentsMargins(frameWidth / 2 - 1, topMargin, frameWidth / 2 - 1, bottomMargin); // the line is 1 wide
+    layout->setSpacing(lineSpacing);
     layout->addLayout(head);
+    layout->addWidget(below);
     layout->addWidget(shown, 1);
     showHead();
 }
 
-void FigureCard::showRevision(const lab::Figure& figure, uint64_t newRevision) {
+bool FigureCard::showRevision(const lab::Figure& figure, uint64_t newRevision) {
     if (newRevision == revision)
-        return;
+        return false;
     revision = newRevision;
     current = headOf(figure);
     showHead();
     shown->setFigure(figure);
+    return true;
 }
 
 void FigureCard::showHead() {
     title->setText(QString::fromStdString(current.title));
-    subtitle->setToolTip(QString::fromStdString(current.subtitle));
-    elide();
+    for (QLabel* label : {subtitle, below})
+        label->setText(QString::fromStdString(current.subtitle));
+    placeSubtitle();
 }
 
-void FigureCard::elide() {
-    subtitle->setText(subtitle->fontMetrics().elidedText(QString::fromStdString(current.subtitle), Qt::ElideRight,
-                                                         subtitle->width()));
+bool FigureCard::subtitleFits(int width) const {
+    int needed = frameWidth;
+    for (int i = 0; i < head->count(); ++i)
+        if (QWidget* part = head->itemAt(i)->widget(); part && part != title && part != subtitle)
+            needed += part->sizeHint().width() + headSpacing;
+    return needed + title->fontMetrics().horizontalAdvance(title->text()) + headSpacing +
+               subtitle->fontMetrics().horizontalAdvance(subtitle->text()) <
+           width;
+}
+
+void FigureCard::placeSubtitle() {
+    const bool any = !subtitle->text().isEmpty(), fits = subtitleFits(width());
+    subtitle->setVisible(any && fits);
+    below->setVisible(any && !fits);
+    title->setSizePolicy(any && fits ? QSizePolicy::Preferred : QSizePolicy::Ignored, QSizePolicy::Preferred);
+    title->setWordWrap(!(any && fits)); // a title that wraps would take no more than half of the line
+    head->setStretch(head->indexOf(title), any && fits ? 0 : 1);
+    head->setStretch(head->indexOf(subtitle), any && fits ? 1 : 0);
+}
+
+int FigureCard::frameHeight(int width) const {
+    int buttons = 0, line = 0;
+    for (int i = 0; i < head->count(); ++i)
+        if (QWidget* part = head->itemAt(i)->widget(); part && part != title && part != subtitle) {
+            buttons += part->sizeHint().width() + headSpacing;
+            line = std::max(line, part->sizeHint().height());
+        }
+    const auto heightOf = [](const QLabel& label, int wide) {
+        return label.fontMetrics()
+            .boundingRect(QRect(0, 0, std::max(wide, 1), QWIDGETSIZE_MAX), Qt::TextWordWrap, label.text())
+            .height();
+    };
+    const bool any = !subtitle->text().isEmpty(), fits = subtitleFits(width);
+    line = std::max(line, any && fits ? title->fontMetrics().height() : heightOf(*title, width - frameWidth - buttons));
+    const int second = any && !fits ? heightOf(*below, width - frameWidth) + lineSpacing : 0;
+    return topMargin + line + second + lineSpacing + bottomMargin + 2;
 }
 
 void FigureCard::resizeEvent(QResizeEvent* event) {
     QFrame::resizeEvent(event);
-    layout()->activate();
-    elide();
+    placeSubtitle();
 }
 
 void FigureCard::contextMenuEvent(QContextMenuEvent* event) {

@@ -5,22 +5,26 @@
 #include <QFrame>
 #include <cstdint>
 
+class QHBoxLayout;
 class QLabel;
 
 namespace warplight::app {
 
-/// A figure in its panel: title, four quiet buttons (enlarge, copy, save, explain), the view.
+/// A figure in its panel: title, four quiet buttons (enlarge, copy, save, explain), the view. A subtitle that has no
+/// room beside the title stands below it, in as many lines as it needs.
 class FigureCard : public QFrame {
     Q_OBJECT
   public:
     FigureCard(const lab::Figure& figure, uint64_t revision, QWidget* parent = nullptr);
-    /// Shows this state of the figure, if it is another than that shown.
-    void showRevision(const lab::Figure& figure, uint64_t revision);
+    /// Shows this state of the figure, if it is another than that shown: returns whether it was.
+    bool showRevision(const lab::Figure& figure, uint64_t revision);
     FigureView* view() const { return shown; }
     /// What it is called, where it belongs and of which kind it is; its content is empty: the view has it.
     const lab::Figure& figure() const { return current; }
     /// The page shows something else now. Goes, but not before the menu or dialog that is open on it has closed.
     void retire();
+    static constexpr int frameWidth = 26; ///< of the card beside its view, both sides together
+    int frameHeight(int width) const;     ///< of the card above and below its view, at this width of the card
 
   signals:
     void enlargeWanted();
@@ -38,13 +42,15 @@ class FigureCard : public QFrame {
     void askForTrace();
     void showHead(); ///< title and subtitle
     void explain();
-    void elide(); ///< a subtitle that does not fit ends in an ellipsis
+    bool subtitleFits(int width) const; ///< beside the title
+    void placeSubtitle();
     void goIfNothingIsOpen();
 
     lab::Figure current;
     uint64_t revision;
-    bool retired = false; ///< before the children, whose arrival asks for it
-    QLabel *title, *subtitle;
+    bool retired = false;             ///< before the children, whose arrival asks for it
+    QLabel *title, *subtitle, *below; ///< of the subtitle one is shown, where there is one
+    QHBoxLayout* head;
     FigureView* shown;
 };
 

@@ -1,11 +1,17 @@
 #include "app/shell/main_window.h"
 
 #include "app/report/report.h"
+#include "app/shell/command_bar.h"
 #include "app/shell/command_palette.h"
+#include "app/shell/focus_ring.h"
+#include "app/shell/navigation.h"
 #include "app/shell/page_remark.h"
 #include "app/shell/page_view.h"
+#include "app/shell/presentation.h"
+#include "app/shell/run_controller.h"
 #include "app/shell/settings_form.h"
 #include "app/shell/wrapped_text.h"
+#include "app/views/scene_motion.h"
 #include "app/views/theme.h"
 #include "core/lab/session.h"
 
@@ -15,21 +21,19 @@
 #include <QFile>
 #include <QFileInfo>
 #include <QLabel>
-#include <QListWidget>
 #include <QProgressBar>
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QSettings>
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 #include <utility>
 
 namespace warplight::app {
 namespace {
 
-constexpr int debounceTime = 250; // ms after the last change of a setting
-constexpr double presentationScale = 1.4;
 constexpr qsizetype longestSentence = 1000; // of the banner
 
 QString qt(const std::string& text) { return QString::fromStdString(text); }
@@ -40,14 +44,13 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     : QMainWindow(parent), client(std::move(engineCommand)) {
     setWindowTitle("Warplight");
     setAcceptDrops(true);
+    FocusRing::install();
     buildActions();
     buildLayout();
-    debounce.setSingleShot(true);
-    debounce.setInterval(debounceTime);
-    connect(&debounce, &QTimer::timeout, this, &MainWindow::checkNow);
+    control = makeController();
     exportTurn.setInterval(0);
     connect(&exportTurn, &QTimer::timeout, this, &MainWindow::exportNext);
-    connect(settings, &SettingsForm::changed, this, &MainWindow::settingsChanged);
+    connect(settings, &SettingsForm::changed, control, &RunController::settingsChanged);
     connect(settings, &SettingsForm::textLeft, this,
             [this](const QString& page, const std::string& id, const QString& text) {
                 keptSettings[page][id] = text.toStdString();
@@ -59,6 +62,12 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
         if (followsSystem && dark != Theme::current().dark)
             Theme::setCurrent(dark ? Theme::darkTheme() : Theme::lightTheme());
     });
+    connect(&systemTheme, &SystemTheme::motionPreferred, this, [](bool moves) {
+        if (!QSettings().contains("motion"))
+            setMotionWanted(moves);
+    });
+    setMotionWanted(QSettings().value("motion", "on").toString() != "off");
+    systemTheme.askMotion();
     connect(device, &QComboBox::activated, this, [this] { chosenDevice = device->currentData().toString(); });
     connect(device, &QComboBox::currentIndexChanged, this, [this] {
         settings->setDevice(device->currentData().toString().toStdString());
@@ -73,28 +82,16 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
 MainWindow::~MainWindow() = default;
 
 void MainWindow::engineReady() {
-    if (navigation->count() == 0) {
-        QString lab;
-        for (const lab::Description& description : client.experiments()) {
-            if (qt(description.lab) != lab) {
-                lab = qt(description.lab);
-                auto* heading = new QListWidgetItem(lab, navigation);
-                heading->setFlags(Qt::NoItemFlags);
-                heading->setForeground(Theme::current().muted);
-            }
-            auto* item = new QListWidgetItem(qt(description.title), navigation);
-            item->setData(Qt::UserRole, qt(description.id));
-            item->setToolTip(qt(description.question));
-        }
-        if (experiment.isEmpty() && navigation->count() > 1)
-            navigation->setCurrentRow(1);
+    if (navigation->isEmpty()) {
+        for (const lab::Description& description : client.experiments())
+            Theme::keepColours(description.colours);
+        navigation->setPages(client.experiments());
+        if (experiment.isEmpty())
+            showExperiment(navigation->firstPage());
     }
-    if (checking) // the engine that was asked has gone
-        checkNow();
     for (const QString& file : std::exchange(toOpen, {}))
         takeSession(file);
-    if (std::exchange(runsWhenReady, false))
-        runNow();
+    control->engineReady();
     showState();
 }
 
@@ -132,11 +129,8 @@ void MainWindow::showExperiment(const QString& id) {
         keptSettings[experiment] = settings->values();
     experiment = id;
     listDevices(*description);
-    for (int row = 0; row < navigation->count(); ++row)
-        if (navigation->item(row)->data(Qt::UserRole).toString() == id)
-            navigation->setCurrentRow(row);
-    debounce.stop();
-    checking = runsWhenChecked = refused = false;
+    navigation->choose(id);
+    control->pageOpened();
     letGo.clear();
     settings->setParameters(description->parameters, id);
     restoreSettings();
@@ -156,8 +150,7 @@ void MainWindow::restoreSettings() {
         settings->setValue(name, value);
         values[name] = value;
     }
-    restoring = true;
-    adaptTicket = client.check(experiment, values);
+    control->formRestored(client.check(experiment, values));
 }
 
 bool MainWindow::showExample() {
@@ -215,28 +208,17 @@ void MainWindow::showPinned() {
     pageView->setPinned(run ? runs.find(*run) : nullptr, tr("pinned"));
 }
 
-void MainWindow::settingsChanged() {
-    restoring = false; // what somebody sets now counts
-    if (settings->hasErrors()) {
-        debounce.stop();
-        return;
-    }
-    debounce.start();
-}
-
 void MainWindow::showState() {
     const lab::RunRecord *record = currentRun(), *shown = shownRun();
     const auto newest = runs.newest(experiment);
     const bool running = newest && client.isGoing(*newest);
     const bool silent = client.silence() > 0;
-    stopWanted &= running;
+    control->watch();
     stopAction->setEnabled(running || silent);
     pinAction->setEnabled(shown && shown->ended());
     saveAction->setEnabled(runs.hasOwn());
     exportAction->setEnabled(shown && shown->ended() && !runs.isExample(*runs.shown(experiment)));
     progress->setVisible(running);
-    if (silent && stopWanted) // it has had its time to stop by itself
-        stop();
     if (silent) {
         status->setText(tr("The engine is not answering (%1 s). Stop ends it.").arg(client.silence(), 0, 'f', 0));
     } else if (running && record) {
@@ -262,9 +244,13 @@ QString MainWindow::remark() const {
     if (experiment.isEmpty())
         return {};
     const auto newest = runs.newest(experiment), shown = runs.shown(experiment);
-    PageFacts facts{
-        currentRun(), shownRun(),  newest && client.isGoing(*newest), shown && runs.isExample(*shown), refused,
-        {},           bannerText()};
+    PageFacts facts{currentRun(),
+                    shownRun(),
+                    newest && client.isGoing(*newest),
+                    shown && runs.isExample(*shown),
+                    control->refused(),
+                    {},
+                    bannerText()};
     if (facts.shown && (facts.refused || facts.newest != facts.shown))
         facts.changed = settings->titlesOfOthers(facts.shown->start().settings);
     return pageRemark(facts);
@@ -284,6 +270,12 @@ void MainWindow::togglePin() {
                                             : tr("Comparing ended."));
 }
 
+void MainWindow::toggleMotion() {
+    setMotionWanted(!motionWanted());
+    QSettings().setValue("motion", motionWanted() ? "on" : "off");
+    status->setText(motionWanted() ? tr("Players show how things move.") : tr("Players change without motion."));
+}
+
 void MainWindow::followSystemTheme() {
     followsSystem = true;
     QSettings().remove("theme");
@@ -297,18 +289,29 @@ void MainWindow::toggleTheme() {
 }
 
 void MainWindow::togglePresentation() {
-    const bool on = !besides.front()->isHidden();
-    const auto scaleType = [on] {
-        setUiScale(on ? presentationScale : 1);
+    const bool on = !presentation->isOn();
+    const auto scaleType = [&] {
+        setUiScale(on ? Presentation::scaleFor(height()) : 1);
         Theme::setCurrent(Theme::current());
     };
     if (!on) // what comes back must find small type, or it widens the window
         scaleType();
     for (QWidget* widget : besides)
         widget->setVisible(!on);
+    presentation->set(on);
     if (on)
         scaleType();
     showPage(); // figures take their sizes anew
+}
+
+/// On another screen, type has another size.
+void MainWindow::resizeEvent(QResizeEvent* event) {
+    QMainWindow::resizeEvent(event);
+    if (!presentation || !presentation->isOn() || std::fabs(Presentation::scaleFor(height()) / uiScale() - 1) < 0.05)
+        return;
+    setUiScale(Presentation::scaleFor(height()));
+    Theme::setCurrent(Theme::current());
+    showPage();
 }
 
 void MainWindow::openPalette() {

@@ -15,7 +15,6 @@
 
 class QComboBox;
 class QLabel;
-class QListWidget;
 class QMenu;
 class QProgressBar;
 class QPushButton;
@@ -23,8 +22,12 @@ class QScrollArea;
 
 namespace warplight::app {
 
+class CommandBar;
+class Navigation;
 class PageView;
+class Presentation;
 class ReportWriter;
+class RunController;
 class SettingsForm;
 class WrappedText;
 
@@ -64,8 +67,9 @@ class MainWindow : public QMainWindow {
     void stop();
     void togglePin();
     void toggleTheme();
+    void toggleMotion();       ///< of players, from one step to the next
     void followSystemTheme();  ///< now and whenever it changes, until a theme is chosen
-    void togglePresentation(); ///< larger type, nothing but the page
+    void togglePresentation(); ///< in front of a room: larger type, nothing but one figure
     void openPalette();
 
   signals:
@@ -74,6 +78,7 @@ class MainWindow : public QMainWindow {
   protected:
     void dragEnterEvent(QDragEnterEvent* event) override;
     void dropEvent(QDropEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
   private:
     void buildActions();
@@ -82,9 +87,7 @@ class MainWindow : public QMainWindow {
     void connectEngine();
     void engineReady();
     void takeFrames(const std::vector<lab::Frame>& batch);
-    void takeChecked(quint64 ticket, const EngineClient::Checked& result);
-    void settingsChanged();
-    void checkNow();
+    RunController* makeController();
     void restoreSettings(); ///< what is kept for this page into the form, also into fields that come with others
     void letOldRunsGo();
     void showPage(); ///< the run to be shown from scratch, and the pinned one over it
@@ -108,28 +111,23 @@ class MainWindow : public QMainWindow {
     RunStore runs;
     std::map<QString, std::map<std::string, lab::Value>> keptSettings; ///< by experiment
     QString experiment;
-    quint64 checkTicket = 0;      ///< whose answer decides about a rerun
-    quint64 adaptTicket = 0;      ///< whose answer only tells the form which settings there are now
-    bool checking = false;        ///< the settings have changed, and the answer to checkTicket is still to come
-    bool restoring = false;       ///< the answer to adaptTicket brings fields that keptSettings has values for
-    bool runsWhenChecked = false; ///< Run was pressed meanwhile
-    bool runsWhenReady = false;   ///< Run was pressed while there was no engine
-    bool stopWanted = false;      ///< Stop was pressed, the run has not ended yet
-    bool refused = false;         ///< what the form says now could not be run
-    QString letGo;                ///< which runs had to go, until the next run
-    QStringList toOpen;           ///< sessions to open as soon as the engine has told which pages there are
-    QTimer debounce, exportTurn;
+    RunController* control;
+    QString letGo;      ///< which runs had to go, until the next run
+    QStringList toOpen; ///< sessions to open as soon as the engine has told which pages there are
+    QTimer exportTurn;
     std::unique_ptr<ReportWriter> report; ///< that is being written; null: none
 
-    QListWidget* navigation;
+    CommandBar* bar;
+    Navigation* navigation;
     QScrollArea* scroll;
     PageView* pageView;
+    Presentation* presentation = nullptr;
     SettingsForm* settings;
     WrappedText* about;
     QLabel *status, *reading, *banner, *frameTime;
     QComboBox* device;
     QString chosenDevice;          ///< by the user; empty: each page takes its first
-    std::vector<QWidget*> besides; ///< what presentation mode hides
+    std::vector<QWidget*> besides; ///< what presentation mode hides, besides commands of the bar
     FrameClock frameClock;
     SystemTheme systemTheme;
     bool followsSystem = false;

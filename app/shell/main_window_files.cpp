@@ -3,6 +3,7 @@
 #include "app/shell/dialogs.h"
 #include "app/shell/dropped_tensors.h"
 #include "app/shell/main_window.h"
+#include "app/shell/run_controller.h"
 #include "app/shell/settings_form.h"
 #include "core/lab/session.h"
 
@@ -97,7 +98,7 @@ void MainWindow::takeSession(const QString& file) {
             say(remarks.join('\n'));
         setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
         addRecent(file);
-        refused = false;
+        control->forgetRefusal();
         if (last == experiment)
             showPage();
         else

@@ -1,7 +1,10 @@
 // What stands where in the window, and its commands with their keys.
+#include "app/shell/command_bar.h"
 #include "app/shell/dialogs.h"
 #include "app/shell/main_window.h"
+#include "app/shell/navigation.h"
 #include "app/shell/page_view.h"
+#include "app/shell/presentation.h"
 #include "app/shell/settings_form.h"
 #include "app/shell/wrapped_text.h"
 #include "app/views/theme.h"
@@ -10,7 +13,6 @@
 #include <QComboBox>
 #include <QHBoxLayout>
 #include <QLabel>
-#include <QListWidget>
 #include <QMenu>
 #include <QProgressBar>
 #include <QPushButton>
@@ -20,7 +22,7 @@
 namespace warplight::app {
 namespace {
 
-constexpr int navigationWidth = 180, settingsWidth = 260;
+constexpr int navigationWidth = 180, brandWidth = 156, settingsWidth = 260, widestDevice = 420;
 
 } // namespace
 
@@ -53,10 +55,13 @@ void MainWindow::buildActions() {
     });
     themeAction = make(tr("Light or dark"), QKeySequence("Ctrl+T"), [this] { toggleTheme(); });
     make(tr("Follow the system's theme"), {}, [this] { followSystemTheme(); });
+    make(tr("Motion on or off"), {}, [this] { toggleMotion(); });
     paletteAction = make(tr("Search commands"), QKeySequence("Ctrl+K"), [this] { openPalette(); });
     fullScreenAction =
         make(tr("Full screen"), QKeySequence("F11"), [this] { isFullScreen() ? showNormal() : showFullScreen(); });
     presentAction = make(tr("Present"), QKeySequence("F5"), [this] { togglePresentation(); });
+    make(tr("Next page"), QKeySequence("Ctrl+PgDown"), [this] { showExperiment(navigation->neighbour(1)); });
+    make(tr("Page before"), QKeySequence("Ctrl+PgUp"), [this] { showExperiment(navigation->neighbour(-1)); });
     make(tr("Frame time"), QKeySequence("Ctrl+Shift+F"), [this] {
         frameClock.setMeasuring(!frameClock.measuring());
         frameTime->setVisible(frameClock.measuring());
@@ -80,52 +85,49 @@ void MainWindow::buildLayout() {
         result->setObjectName(name);
         return result;
     };
-    auto* bar = frame("bar");
-    auto* barLayout = new QHBoxLayout(bar);
-    barLayout->setContentsMargins(16, 8, 16, 8);
+    bar = new CommandBar(this);
     auto* brand = new QLabel("Warplight", bar);
     brand->setFont(textFont(15, QFont::Bold));
-    brand->setFixedWidth(navigationWidth - 24);
+    brand->setFixedWidth(brandWidth);
     device = new QComboBox(bar);
     device->setObjectName("device");
     device->setAccessibleName(tr("Device"));
     device->setToolTip(tr("Where runs run"));
     device->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-    barLayout->addWidget(brand);
-    barLayout->addWidget(button(runAction, "primary"));
+    device->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed); // its name is whole
+    device->setMaximumWidth(widestDevice);
+    bar->addLasting(brand);
+    bar->addLasting(button(runAction, "primary"));
     for (QAction* action : {stopAction, pinAction})
-        barLayout->addWidget(button(action));
-    barLayout->addStretch();
-    barLayout->addWidget(device);
-    barLayout->addWidget(button(paletteAction));
+        bar->addLasting(button(action));
+    bar->addSpace();
+    bar->addLasting(device);
     QPushButton* openButton = button(openAction);
     openMenu = new QMenu(openButton);
-    barLayout->addWidget(openButton);
-    besides = {barLayout->itemAt(barLayout->count() - 2)->widget(), openButton};
-    for (QAction* action : {saveAction, exportAction, themeAction}) {
-        besides.push_back(button(action));
-        barLayout->addWidget(besides.back());
-    }
-    barLayout->addWidget(button(presentAction));
+    bar->addYielding(button(paletteAction), paletteAction);
+    bar->addYielding(openButton, openAction);
+    for (QAction* action : {saveAction, exportAction, themeAction})
+        bar->addYielding(button(action), action);
+    bar->addMenu();
+    bar->addLasting(button(presentAction));
     openButton->disconnect(openAction); // a menu of its own: with setMenu the button would wait in it
     connect(openButton, &QPushButton::clicked, this, [this, openButton] {
         fillOpenMenu();
         openMenu->popup(openButton->mapToGlobal(QPoint(0, openButton->height())));
     });
 
-    navigation = new QListWidget(this);
+    navigation = new Navigation(this);
     navigation->setFixedWidth(navigationWidth);
-    navigation->setAccessibleName(tr("Pages"));
-    connect(navigation, &QListWidget::currentItemChanged, this, [this](QListWidgetItem* item) {
-        if (item && !item->data(Qt::UserRole).isNull())
-            showExperiment(item->data(Qt::UserRole).toString());
-    });
+    connect(navigation, &Navigation::pageChosen, this, &MainWindow::showExperiment);
     auto* left = frame("side");
     auto* leftLayout = new QVBoxLayout(left);
     leftLayout->setContentsMargins(8, 12, 8, 8);
     leftLayout->addWidget(navigation);
 
     pageView = new PageView(this);
+    presentation = new Presentation(this, pageView);
+    connect(presentation, &Presentation::endWanted, this, &MainWindow::togglePresentation);
+    connect(pageView, &PageView::presentationEnded, this, &MainWindow::togglePresentation);
     scroll = new QScrollArea(this);
     scroll->setWidgetResizable(true);
     scroll->setFrameShape(QFrame::NoFrame);
@@ -187,7 +189,7 @@ void MainWindow::buildLayout() {
     frameTime->hide();
     footLayout->addWidget(reading);
     footLayout->addWidget(frameTime);
-    besides.insert(besides.end(), {left, right, foot});
+    besides.insert(besides.end(), {bar, left, right, foot});
 
     auto* body = new QHBoxLayout;
     body->setSpacing(1);

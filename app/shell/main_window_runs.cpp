@@ -2,6 +2,7 @@
 #include "app/shell/main_window.h"
 
 #include "app/shell/page_view.h"
+#include "app/shell/run_controller.h"
 #include "app/shell/settings_form.h"
 #include "app/views/figure_view.h"
 #include "core/error.h"
@@ -14,6 +15,7 @@
 #include <QComboBox>
 #include <QDateTime>
 #include <QLabel>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,8 +27,6 @@
 namespace warplight::app {
 namespace {
 
-constexpr double cheap = 1.0; // seconds: what takes less reruns by itself
-
 QString qt(const std::string& text) { return QString::fromStdString(text); }
 
 } // namespace
@@ -36,7 +36,7 @@ void MainWindow::connectEngine() {
     connect(&client, &EngineClient::frames, this, &MainWindow::takeFrames);
     connect(&client, &EngineClient::stateChanged, this, &MainWindow::showState);
     connect(&client, &EngineClient::lost, this, &MainWindow::say);
-    connect(&client, &EngineClient::checked, this, &MainWindow::takeChecked);
+    connect(&client, &EngineClient::checked, control, &RunController::answered);
     connect(&client, &EngineClient::probed, this,
             [this](lab::RunId run, const QString& figure, qint64 row, qint64 col, const QStringList& lines) {
                 FigureView* view = pageView->view(figure.toStdString());
@@ -45,68 +45,57 @@ void MainWindow::connectEngine() {
             });
 }
 
-void MainWindow::checkNow() {
-    debounce.stop();
-    checking = true;
-    checkTicket = client.check(experiment, settings->values());
-}
-
-void MainWindow::takeChecked(quint64 ticket, const EngineClient::Checked& result) {
-    if (ticket != checkTicket && ticket != adaptTicket)
-        return;
-    const bool adapted = !result.parameters.empty() && settings->adapt(result.parameters, keptSettings[experiment]);
-    if (ticket == adaptTicket && std::exchange(restoring, false)) {
+RunController* MainWindow::makeController() {
+    RunController::Desk desk;
+    desk.hasPage = [this] { return !experiment.isEmpty(); };
+    desk.formIsWrong = [this] { return settings->hasErrors(); };
+    desk.adaptForm = [this](const std::vector<lab::Parameter>& parameters) {
+        return settings->adapt(parameters, keptSettings[experiment]);
+    };
+    desk.restoreForm = [this] {
         const QSignalBlocker quiet(settings);
         for (const auto& [name, value] : keptSettings[experiment])
             settings->setValue(name, value);
-    }
-    if (ticket != checkTicket)
-        return;
-    if (adapted) // what was found wrong may be about fields that have gone
-        return checkNow();
-    checking = false;
-    const bool asked = std::exchange(runsWhenChecked, false);
-    for (const auto& [id, sentence] : result.errors)
-        settings->setError(id, sentence);
-    const auto together = result.errors.find("");
-    refused = together != result.errors.end();
-    if (refused)
-        say(together->second);
-    if (result.errors.empty() && !settings->hasErrors() && (asked || result.estimatedSeconds < cheap))
-        return runNow();
-    showState();
-    if (result.errors.empty())
-        status->setText(tr("Settings changed: press Run (about %1 s).").arg(result.estimatedSeconds, 0, 'g', 2));
-}
-
-void MainWindow::runNow() {
-    if (client.state() == EngineClient::State::Lost) {
-        runsWhenReady = !experiment.isEmpty();
-        checking = runsWhenChecked = false;
-        debounce.stop();
+    };
+    desk.showErrors = [this](const std::map<QString, QString>& errors) {
+        for (const auto& [id, sentence] : errors)
+            settings->setError(id, sentence);
+        if (const auto together = errors.find(""); together != errors.end())
+            say(together->second);
+    };
+    desk.check = [this] { return client.check(experiment, settings->values()); };
+    desk.run = [this] {
+        banner->hide();
+        letGo.clear();
+        runs.ask(experiment, client.run(experiment, settings->values(), device->currentData().toString()));
+    };
+    desk.engineIsLost = [this] { return client.state() == EngineClient::State::Lost; };
+    desk.engineIsSilent = [this] { return client.silence() > 0; };
+    desk.runIsGoing = [this] {
+        const auto run = runs.newest(experiment);
+        return run && client.isGoing(*run);
+    };
+    desk.startEngine = [this] {
         banner->hide();
         client.start();
-        return;
-    }
-    if (experiment.isEmpty())
-        return;
-    if (settings->hasErrors()) {
-        status->setText(tr("A setting is wrong: see the red line in the form."));
-        return;
-    }
-    if (debounce.isActive() || checking) { // what changed last may bring other settings along: first the form follows
-        runsWhenChecked = true;
-        if (debounce.isActive())
-            checkNow();
-        return;
-    }
-    banner->hide();
-    refused = stopWanted = false;
-    letGo.clear();
-    adaptTicket = client.check(experiment, settings->values());
-    runs.ask(experiment, client.run(experiment, settings->values(), device->currentData().toString()));
-    showState();
+    };
+    desk.replaceEngine = [this] { client.replace(); };
+    desk.cancel = [this] {
+        if (const auto run = runs.newest(experiment))
+            client.cancel(*run);
+    };
+    auto* result = new RunController(std::move(desk), this);
+    connect(result, &RunController::stateChanged, this, &MainWindow::showState);
+    connect(result, &RunController::waitsForRun, this, [this](double seconds) {
+        status->setText(tr("Settings changed: press Run (about %1 s).").arg(seconds, 0, 'g', 2));
+    });
+    connect(result, &RunController::formWrong, this,
+            [this] { status->setText(tr("A setting is wrong: see the red line in the form.")); });
+    return result;
 }
+
+void MainWindow::runNow() { control->run(); }
+void MainWindow::stop() { control->stop(); }
 
 /// A setting turned back and forth runs often: of each page the newest runs are kept.
 void MainWindow::letOldRunsGo() {
@@ -124,17 +113,6 @@ void MainWindow::letOldRunsGo() {
     letGo = parts.join(" · ");
 }
 
-/// Stop asks the run to end; an engine that gives no sign of life any more is ended with it.
-void MainWindow::stop() {
-    if (client.silence() > 0) {
-        stopWanted = false;
-        client.replace();
-    } else if (const auto run = runs.newest(experiment)) {
-        stopWanted = client.isGoing(*run);
-        client.cancel(*run);
-    }
-}
-
 void MainWindow::takeFrames(const std::vector<lab::Frame>& batch) {
     bool mine = false, ended = false;
     std::vector<const lab::TilePut*> tiles;
@@ -150,7 +128,8 @@ void MainWindow::takeFrames(const std::vector<lab::Frame>& batch) {
                 const QString why = qt(std::get<lab::RunEnded>(frame).message);
                 if (!why.isEmpty() && !bannerText().startsWith(why))
                     say(why);
-                refused |= *page == experiment;
+                if (*page == experiment)
+                    control->refuse();
             }
         } catch (const std::exception& error) {
             say(tr("The engine sent something that does not fit: %1").arg(error.what()));

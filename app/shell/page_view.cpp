@@ -1,11 +1,16 @@
 #include "app/shell/page_view.h"
 
+#include "app/shell/figure_board.h"
 #include "app/shell/figure_card.h"
+#include "app/shell/page_layout.h"
+#include "app/views/steps_view.h"
 #include "app/views/theme.h"
 
+#include <QAbstractScrollArea>
 #include <QEvent>
 #include <QGridLayout>
 #include <QLabel>
+#include <QScrollBar>
 #include <QVBoxLayout>
 #include <cstdint>
 #include <optional>
@@ -18,18 +23,7 @@ namespace warplight::app {
 namespace {
 
 constexpr int screenFrame = 16; // ms
-constexpr int gap = 12, enlargedHeight = 600, mapHeight = 500, sourceHeight = 480, noteHeight = 110, detailHeight = 200,
-              mainHeight = 330, scenesHeight = 430, supportHeight = 270, columnWidth = 360;
-
-/// Pixels at the base size of type, in those of today's.
-int scaled(int pixels) { return static_cast<int>(pixels * uiScale()); }
-
-/// So much, but no more than the card's figure has to show.
-int heightOf(const FigureCard& card, int pixels) {
-    const int needed = card.view()->fullHeight();
-    const int frame = card.minimumSizeHint().height() - card.view()->minimumSizeHint().height();
-    return needed > 0 ? std::min(scaled(pixels), needed + frame) : scaled(pixels);
-}
+constexpr int sideMargin = 16, narrowestMetric = 124;
 
 } // namespace
 
@@ -38,8 +32,9 @@ PageView::PageView(QWidget* parent)
       title(new QLabel(this)),
       sentence(new QLabel(this)),
       state(new QLabel(this)),
-      headlines(new QHBoxLayout),
-      grid(new QGridLayout) {
+      hint(new QLabel(this)),
+      headlines(new QGridLayout),
+      board(new FigureBoard(this)) {
     setObjectName("page");
     more.setSingleShot(true);
     more.setInterval(screenFrame);
@@ -53,16 +48,20 @@ PageView::PageView(QWidget* parent)
     auto* head = new QHBoxLayout;
     head->addWidget(title);
     head->addWidget(sentence, 1);
-    headlines->setSpacing(2 * gap);
-    grid->setSpacing(gap);
+    headlines->setHorizontalSpacing(2 * figureGap);
     auto* layout = new QVBoxLayout(this);
-    layout->setContentsMargins(16, 14, 16, 16);
-    layout->setSpacing(gap);
+    layout->setContentsMargins(sideMargin, 14, sideMargin, sideMargin);
+    layout->setSpacing(figureGap);
     layout->addLayout(head);
     layout->addWidget(state);
     layout->addLayout(headlines);
-    layout->addLayout(grid, 1);
-    layout->addStretch(); // below a page that has no figure yet
+    layout->addWidget(board, 1);
+    hint->setObjectName("muted");
+    hint->setAlignment(Qt::AlignRight);
+    hint->setTextInteractionFlags(Qt::LinksAccessibleByMouse);
+    hint->hide();
+    layout->addWidget(hint);
+    connect(hint, &QLabel::linkActivated, this, &PageView::presentationEnded);
 }
 
 void PageView::setDescription(const QString& titleText, const QString& sentenceText) {
@@ -72,7 +71,10 @@ void PageView::setDescription(const QString& titleText, const QString& sentenceT
 
 void PageView::showRecord(const lab::RunRecord* record, lab::RunId key) {
     // One of them may be what a press, a drag or a key just now goes to: they go when that event is over.
+    std::map<std::string, int> steps; // of the same run, in larger type: players stay where they are
     for (FigureCard* card : cards) {
+        if (const auto* player = qobject_cast<StepsView*>(card->view()); player && record == shown && key == shownKey)
+            steps[card->figure().id] = player->step();
         disconnect(card->view(), nullptr, this, nullptr); // what is open on it may still want its numbers
         card->retire();
     }
@@ -82,11 +84,16 @@ void PageView::showRecord(const lab::RunRecord* record, lab::RunId key) {
     }
     cards.clear();
     metrics.clear();
+    headlineOrder.clear();
     enlarged = nullptr;
+    board->setCards(cards, enlarged);
     shown = record;
     shownKey = key;
     more.stop();
     refresh();
+    for (const auto& [id, step] : steps)
+        if (auto* player = qobject_cast<StepsView*>(view(id)))
+            player->showStep(step);
     if (record)
         for (const auto& [place, tile] : record->tiles())
             addTile(tile);
@@ -102,7 +109,7 @@ bool PageView::update(const lab::RunRecord& record) {
     // Making a plot takes some milliseconds: while a run streams in, one a screen frame.
     const size_t mostNew = record.running() ? 1 : record.figures().size();
     size_t added = 0;
-    bool complete = true;
+    bool complete = true, grown = false;
     for (const lab::Figure& figure : record.figures()) {
         if (const auto metric = metrics.find(figure.id); metric != metrics.end()) {
             metric->second->setFigure(figure);
@@ -111,10 +118,7 @@ bool PageView::update(const lab::RunRecord& record) {
         const auto card =
             std::find_if(cards.begin(), cards.end(), [&](FigureCard* c) { return c->figure().id == figure.id; });
         if (card != cards.end()) {
-            (*card)->showRevision(figure, record.revision(figure.id));
-            if (std::holds_alternative<lab::Table>(figure.content) && *card != enlarged)
-                (*card)->setMinimumHeight(
-                    heightOf(**card, figure.place == lab::Figure::Place::Main ? mainHeight : supportHeight));
+            grown |= (*card)->showRevision(figure, record.revision(figure.id));
         } else if (added < mostNew) {
             add(figure, record.revision(figure.id));
             ++added;
@@ -122,8 +126,11 @@ bool PageView::update(const lab::RunRecord& record) {
             complete = false;
         }
     }
-    if (added > 0)
-        arrange();
+    if (added > 0) {
+        board->setCards(cards, enlarged);
+        showHead();
+    } else if (grown) // a table has more rows
+        board->arrange();
     return complete;
 }
 
@@ -150,10 +157,11 @@ void PageView::add(const lab::Figure& figure, uint64_t revision) {
         FigureView* metric = FigureView::create(figure, this);
         metric->setToolTip(QString::fromStdString(figure.explain));
         metrics[figure.id] = metric;
-        headlines->addWidget(metric, 1);
+        headlineOrder.push_back(metric);
+        arrangeHeadlines();
         return;
     }
-    auto* card = new FigureCard(figure, revision, this);
+    auto* card = new FigureCard(figure, revision, board);
     const QString id = QString::fromStdString(figure.id);
     connect(card, &FigureCard::csvWanted, this,
             [this, id, run = shownKey](const QString& file) { emit csvWanted(run, id, file); });
@@ -163,7 +171,9 @@ void PageView::add(const lab::Figure& figure, uint64_t revision) {
         if (std::find(cards.begin(), cards.end(), card) == cards.end())
             return;
         enlarged = enlarged == card ? nullptr : card;
-        arrange();
+        presented = card->figure().id;
+        board->setCards(cards, enlarged);
+        showHead();
     });
     const FigureView* view = card->view();
     connect(view, &FigureView::statusText, this, &PageView::statusText);
@@ -175,93 +185,81 @@ void PageView::add(const lab::Figure& figure, uint64_t revision) {
             [this, id](qint64 row, qint64 col) { emit probeWanted(id, row, col); });
     connect(view, &FigureView::selected, this, [this, id](qint64 row, qint64 col) { emit selected(id, row, col); });
     cards.push_back(card);
+    if (presenting && !enlarged &&
+        (presented.empty() ? figure.place == lab::Figure::Place::Main : presented == figure.id))
+        enlarged = card;
 }
 
-void PageView::arrange() {
-    columns = std::clamp((width() - 32) / columnWidth, 1, 3);
-    while (QLayoutItem* item = grid->takeAt(0))
-        delete item;
-    for (int i = 0; i < 3; ++i) // equal columns, whatever the cards would like
-        grid->setColumnStretch(i, i < columns ? 2 : 0);
-    int row = arrangeMap(), column = 0;
-    for (const bool main : {true, false})
-        for (FigureCard* card : cards) {
-            if ((card->figure().place == lab::Figure::Place::Main) != main || grid->indexOf(card) >= 0)
-                continue;
-            card->setVisible(!enlarged || card == enlarged);
-            const bool source = std::holds_alternative<lab::Source>(card->figure().content);
-            const bool steps = std::holds_alternative<lab::Steps>(card->figure().content);
-            const bool wide = main || source || steps || std::holds_alternative<lab::Table>(card->figure().content);
-            card->setMinimumHeight(card == enlarged ? scaled(enlargedHeight)
-                                   : source         ? scaled(sourceHeight)
-                                                    : heightOf(*card, main && steps   ? scenesHeight
-                                                                      : main || steps ? mainHeight
-                                                                                      : supportHeight));
-            if (wide && column > 0) {
-                ++row;
-                column = 0;
-            }
-            grid->addWidget(card, row, wide ? 0 : column, 1, wide ? columns : 1);
-            column = wide ? columns : column + 1;
-            if (column >= columns) {
-                ++row;
-                column = 0;
-            }
+void PageView::setPresenting(bool on) {
+    presenting = on;
+    presented.clear();
+    enlarged = nullptr;
+    showHead();
+}
+
+/// A figure that fills the page stands alone on it; a hint says how to go on.
+void PageView::showHead() {
+    const bool alone = presenting && enlarged;
+    title->setVisible(!alone);
+    sentence->setVisible(!alone);
+    for (const auto& [id, metric] : metrics)
+        metric->setVisible(!alone);
+    hint->setVisible(presenting);
+    fitToView();
+    hint->setText(tr("← → or a clicker: step &nbsp; space: play &nbsp; ↑ ↓: another figure &nbsp; <a href='end' "
+                     "style='color:%1'>F5: end</a>")
+                      .arg(Theme::current().muted.name()));
+}
+
+void PageView::showOther(int step) {
+    const auto at = std::find(cards.begin(), cards.end(), enlarged);
+    if (cards.empty())
+        return;
+    const auto count = static_cast<int>(cards.size());
+    const int now = at == cards.end() ? (step > 0 ? -1 : 0) : static_cast<int>(at - cards.begin());
+    enlarged = cards[static_cast<size_t>((now + step + count) % count)];
+    presented = enlarged->figure().id;
+    board->setCards(cards, enlarged);
+    showHead();
+}
+
+bool PageView::takePresentationKey(int key, bool repeated) {
+    auto* player = enlarged ? qobject_cast<StepsView*>(enlarged->view()) : nullptr;
+    if (!enlarged) // all figures are there: the first that plays does
+        for (FigureCard* card : cards)
+            if (!player)
+                player = qobject_cast<StepsView*>(card->view());
+    switch (key) {
+    case Qt::Key_Up:
+    case Qt::Key_Down:
+        showOther(key == Qt::Key_Down ? 1 : -1);
+        return true;
+    case Qt::Key_Left:
+    case Qt::Key_PageUp:
+    case Qt::Key_Right:
+    case Qt::Key_PageDown:
+        if (!player) {
+            showOther(key == Qt::Key_Right || key == Qt::Key_PageDown ? 1 : -1);
+            return true;
         }
-}
-
-/// A map is square: it stands left, the details of a selection beside it, as they stand beside a source that has some.
-/// Returns the first free row below.
-int PageView::arrangeMap() {
-    const bool details = std::any_of(cards.begin(), cards.end(), [](FigureCard* card) {
-        return card->figure().place == lab::Figure::Place::Detail;
-    });
-    const auto isMap = [details](FigureCard* card) {
-        return card->figure().place == lab::Figure::Place::Main &&
-               (std::holds_alternative<lab::Heatmap>(card->figure().content) ||
-                (details && std::holds_alternative<lab::Source>(card->figure().content)));
-    };
-    const auto map = std::find_if(cards.begin(), cards.end(), isMap);
-    if (map == cards.end() || enlarged)
-        return 0;
-    (*map)->setVisible(true);
-    (*map)->setMinimumHeight(scaled(mapHeight));
-    if (columns == 1) {
-        grid->addWidget(*map, 0, 0);
-        return 1;
+        break;
     }
-    const bool source = std::holds_alternative<lab::Source>((*map)->figure().content);
-    if (source && columns == 2) // two panes need the width: the details stand below
-        return arrangeBelow(*map);
-    if (columns == 2)
-        grid->setColumnStretch(0, 3);
-    int row = 0;
-    for (FigureCard* card : cards)
-        if (card->figure().place == lab::Figure::Place::Detail) {
-            card->setVisible(true);
-            const bool note = std::holds_alternative<lab::Note>(card->figure().content);
-            card->setMinimumHeight(note ? scaled(noteHeight) : scaled(detailHeight));
-            card->setMaximumHeight(note ? scaled(noteHeight) : QWIDGETSIZE_MAX);
-            grid->addWidget(card, row++, columns - 1, note && source ? Qt::AlignTop : Qt::Alignment());
-        }
-    grid->addWidget(*map, 0, 0, std::max(row, 1), columns - 1);
-    return std::max(row, 1);
+    return player && player->takeKey(key, repeated);
 }
 
-/// The figure as wide as the page, its details in the rows below. Returns the first free row.
-int PageView::arrangeBelow(FigureCard* main) {
-    grid->addWidget(main, 0, 0, 1, columns);
-    int place = columns;
-    for (FigureCard* card : cards)
-        if (card->figure().place == lab::Figure::Place::Detail) {
-            const bool note = std::holds_alternative<lab::Note>(card->figure().content);
-            card->setVisible(true);
-            card->setMinimumHeight(note ? scaled(noteHeight) : scaled(detailHeight));
-            card->setMaximumHeight(note ? scaled(noteHeight) : QWIDGETSIZE_MAX);
-            grid->addWidget(card, place / columns, place % columns, note ? Qt::AlignTop : Qt::Alignment());
-            ++place;
-        }
-    return (place + columns - 1) / columns;
+/// Side by side in equal columns; in two rows where the page is too narrow for all of them.
+void PageView::arrangeHeadlines() {
+    const auto count = static_cast<int>(headlineOrder.size());
+    const int room = std::max(1, (width() - 2 * sideMargin) / static_cast<int>(narrowestMetric * uiScale()));
+    const int rows = (count + room - 1) / room, perRow = rows > 0 ? (count + rows - 1) / rows : 0;
+    while (QLayoutItem* item = headlines->takeAt(0))
+        delete item;
+    for (int column = 0; column < headlines->columnCount(); ++column)
+        headlines->setColumnStretch(column, column < perRow ? 1 : 0);
+    for (int i = 0; i < count; ++i)
+        headlines->addWidget(headlineOrder[static_cast<size_t>(i)], i / perRow, i % perRow);
+    for (int column = 0; column < perRow; ++column)
+        headlines->setColumnStretch(column, 1);
 }
 
 void PageView::setPinned(const lab::RunRecord* record, const QString& name) {
@@ -281,8 +279,10 @@ FigureView* PageView::view(const std::string& figure) const {
 }
 
 void PageView::changeEvent(QEvent* event) {
-    if (event->type() == QEvent::StyleChange)
+    if (event->type() == QEvent::StyleChange) {
         title->setFont(textFont(18, QFont::Bold));
+        board->arrange(); // type may be larger now
+    }
     QWidget::changeEvent(event);
 }
 
@@ -293,8 +293,33 @@ void PageView::addTile(const lab::TilePut& tile) {
 
 void PageView::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
-    if (std::clamp((width() - 32) / columnWidth, 1, 3) != columns)
-        arrange();
+    arrangeHeadlines();
+    fitToView();
+}
+
+/// The scroll bar's width is kept free while there is none: figures do not jump when it comes.
+void PageView::fitToView() {
+    const QWidget* view = parentWidget();
+    const auto* scroll = view ? qobject_cast<QAbstractScrollArea*>(view->parentWidget()) : nullptr;
+    const int bar = scroll ? scroll->width() - view->width() : 0;
+    const int usual = scroll ? scroll->verticalScrollBar()->sizeHint().width() : 0;
+    QMargins margins = layout()->contentsMargins();
+    margins.setRight(sideMargin + (bar > 0 ? 0 : usual));
+    layout()->setContentsMargins(margins);
+    const int below = presenting ? hint->sizeHint().height() + figureGap : 0;
+    board->setViewHeight((view ? view->height() : height()) - below);
+}
+
+bool PageView::event(QEvent* event) {
+    if (event->type() == QEvent::ParentChange && parentWidget())
+        parentWidget()->installEventFilter(this);
+    return QWidget::event(event);
+}
+
+bool PageView::eventFilter(QObject* object, QEvent* event) {
+    if (object == parentWidget() && event->type() == QEvent::Resize)
+        fitToView();
+    return QWidget::eventFilter(object, event);
 }
 
 } // namespace warplight::app

@@ -1,5 +1,7 @@
 #include "app/shell/run_store.h"
 
+#include "app/views/theme.h"
+
 #include <algorithm>
 #include <utility>
 #include <variant>
@@ -26,8 +28,10 @@ std::optional<RunStore::Page> RunStore::refuse(lab::RunId run) {
 
 bool RunStore::apply(const lab::Frame& frame) {
     const lab::RunId id = lab::runOf(frame);
-    if (std::holds_alternative<lab::RunStarted>(frame))
+    if (const auto* started = std::get_if<lab::RunStarted>(&frame)) {
+        Theme::keepColours(started->colours);
         runs.try_emplace(id, Held{{}, nextAge++, Origin::Engine, false});
+    }
     const auto held = runs.find(id);
     if (held == runs.end())
         return false;
@@ -42,6 +46,7 @@ bool RunStore::apply(const lab::Frame& frame) {
 
 lab::RunId RunStore::take(lab::RunRecord record, Origin origin) {
     const lab::RunId id = nextTaken++;
+    Theme::keepColours(record.start().colours);
     About& about = pages[QString::fromStdString(record.start().experiment)];
     about.newest = about.shown = id;
     runs[id] = {std::move(record), nextAge++, origin, origin != Origin::Engine};

@@ -7,6 +7,7 @@
 
 #include <QCheckBox>
 #include <QComboBox>
+#include <QFontMetrics>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
@@ -304,7 +305,8 @@ QWidget* SettingsForm::sliderField(QLineEdit* edit, const lab::Parameter& parame
     auto* slider = new QSlider(Qt::Horizontal, row);
     slider->setAccessibleName(tr("%1, slider").arg(qt(parameter.title)));
     line->addWidget(slider, 1);
-    edit->setFixedWidth(72);
+    const int widest = QFontMetrics(monoFont()).horizontalAdvance(QString::number(*parameter.maximum, 'g', 12));
+    edit->setFixedWidth(std::max(72, widest + 26)); // with its frame
     line->addWidget(edit);
     row->setFocusProxy(edit);
     const double least = *parameter.minimum;

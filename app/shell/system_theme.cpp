@@ -7,8 +7,9 @@ namespace warplight::app {
 namespace {
 
 const QString service = "org.freedesktop.portal.Desktop", path = "/org/freedesktop/portal/desktop",
-              interface = "org.freedesktop.portal.Settings", space = "org.freedesktop.appearance", key = "color-scheme";
-constexpr uint preferDark = 1, preferLight = 2;
+              interface = "org.freedesktop.portal.Settings", space = "org.freedesktop.appearance", key = "color-scheme",
+              motionKey = "reduced-motion", gnomeSpace = "org.gnome.desktop.interface", gnomeKey = "enable-animations";
+constexpr uint preferDark = 1, preferLight = 2, preferNoMotion = 1;
 
 } // namespace
 
@@ -16,14 +17,21 @@ SystemTheme::SystemTheme(const QDBusConnection& connection, QObject* parent) : Q
     bus.connect(service, path, interface, "SettingChanged", this, SLOT(signalCame(QDBusMessage)));
 }
 
-void SystemTheme::ask() {
-    QDBusMessage read = QDBusMessage::createMethodCall(service, path, interface, "Read");
-    read << space << key;
-    auto* answer = new QDBusPendingCallWatcher(bus.asyncCall(read), this);
-    connect(answer, &QDBusPendingCallWatcher::finished, this, [this, answer] {
+void SystemTheme::ask() { read(space, key); }
+
+void SystemTheme::askMotion() {
+    read(space, motionKey);
+    read(gnomeSpace, gnomeKey);
+}
+
+void SystemTheme::read(const QString& askedSpace, const QString& askedKey) {
+    QDBusMessage call = QDBusMessage::createMethodCall(service, path, interface, "Read");
+    call << askedSpace << askedKey;
+    auto* answer = new QDBusPendingCallWatcher(bus.asyncCall(call), this);
+    connect(answer, &QDBusPendingCallWatcher::finished, this, [this, answer, askedSpace, askedKey] {
         const QDBusPendingReply<QDBusVariant> reply = *answer;
         if (reply.isValid())
-            settingChanged(space, key, reply.value());
+            settingChanged(askedSpace, askedKey, reply.value());
         answer->deleteLater();
     });
 }
@@ -35,13 +43,15 @@ void SystemTheme::signalCame(const QDBusMessage& message) {
 }
 
 void SystemTheme::settingChanged(const QString& changedSpace, const QString& changedKey, const QDBusVariant& value) {
-    if (changedSpace != space || changedKey != key)
-        return;
-    QVariant scheme = value.variant();
-    if (scheme.canConvert<QDBusVariant>()) // Read answers with a variant in a variant
-        scheme = scheme.value<QDBusVariant>().variant();
-    if (scheme.toUInt() == preferDark || scheme.toUInt() == preferLight)
-        emit preferred(scheme.toUInt() == preferDark);
+    QVariant held = value.variant();
+    if (held.canConvert<QDBusVariant>()) // Read answers with a variant in a variant
+        held = held.value<QDBusVariant>().variant();
+    if (changedSpace == space && changedKey == motionKey && held.isValid())
+        emit motionPreferred(held.toUInt() != preferNoMotion);
+    if (changedSpace == gnomeSpace && changedKey == gnomeKey && held.isValid())
+        emit motionPreferred(held.toBool());
+    if (changedSpace == space && changedKey == key && (held.toUInt() == preferDark || held.toUInt() == preferLight))
+        emit preferred(held.toUInt() == preferDark);
 }
 
 } // namespace warplight::app

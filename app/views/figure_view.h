@@ -13,6 +13,15 @@
 
 namespace warplight::app {
 
+/// What a kind of figure asks of its page, in pixels at the base size of type.
+struct FigureRoom {
+    int width = 340;        ///< the least that it can be read in
+    int height = 210;       ///< that suits it as one of several
+    int mainHeight = 290;   ///< that suits it as the main figure
+    int detailHeight = 150; ///< that suits it beside another
+    int detailWidth = 270;  ///< the least that it can be read in there
+};
+
 /// A widget that draws one kind of figure. Views know pixels, never algorithms, and never compute on the data beyond
 /// what is visible. setFigure may be called a thousand times a second: a view repaints at most once per screen frame.
 class FigureView : public QWidget {
@@ -38,8 +47,12 @@ class FigureView : public QWidget {
     virtual void render(QPainter& painter, const QRectF& area) const = 0;
     /// A good size in pixels for a stand-alone picture of it.
     virtual QSize pictureSize() const { return {960, 540}; }
-    /// The height in which all of it can be seen, in pixels; 0 = it makes use of any.
-    virtual int fullHeight() const { return 0; }
+    virtual FigureRoom room() const { return {}; }
+    /// The height in which all of it can be seen at this width, in pixels of today; 0 = it makes use of any.
+    virtual int fullHeight(int /*width*/) const { return 0; }
+    virtual bool keepsShape() const { return false; } ///< as high as wide: more width is of no use
+    /// Of a figure that keeps its shape: the width that it makes use of at this height, in pixels of today.
+    virtual int fullWidth(int /*height*/) const { return 0; }
 
     virtual bool canResetZoom() const { return false; }
     /// What can be done with this view besides: entries of its context menu, owned by the view.

@@ -17,7 +17,7 @@ int FlowLayout::arrange(const QRect& rect, bool place) const {
         const QSize size = item->sizeHint();
         if (x > rect.x() && x + size.width() > rect.right() + 1) {
             x = rect.x();
-            y += rowHeight + gap;
+            y += rowHeight + verticalGap;
             rowHeight = 0;
         }
         if (place)

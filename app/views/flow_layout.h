@@ -7,12 +7,13 @@ namespace warplight::app {
 /// Items one after another, in as many rows as the width asks for.
 class FlowLayout : public QLayout {
   public:
-    explicit FlowLayout(int gap) : gap(gap) { setContentsMargins(0, 0, 0, 0); }
+    explicit FlowLayout(int gap) : gap(gap), verticalGap(gap) { setContentsMargins(0, 0, 0, 0); }
     ~FlowLayout() override {
         while (QLayoutItem* item = takeAt(0))
             delete item;
     }
 
+    void setVerticalGap(int pixels) { verticalGap = pixels; }
     void addItem(QLayoutItem* item) override { items.append(item); }
     int count() const override { return static_cast<int>(items.size()); }
     QLayoutItem* itemAt(int index) const override { return items.value(index); }
@@ -33,7 +34,7 @@ class FlowLayout : public QLayout {
     int arrange(const QRect& rect, bool place) const; ///< returns the height used
 
     QList<QLayoutItem*> items;
-    int gap;
+    int gap, verticalGap;
 };
 
 } // namespace warplight::app

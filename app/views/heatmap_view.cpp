@@ -2,12 +2,14 @@
 
 #include "app/views/theme.h"
 
+#include <QFontMetricsF>
 #include <QKeyEvent>
 #include <QLocale>
 #include <QMouseEvent>
 #include <QWheelEvent>
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <cmath>
@@ -15,18 +17,21 @@
 namespace warplight::app {
 namespace {
 
-constexpr int left = 64, bottom = 34, right = 92, top = 8; // room for ticks and the colour scale
-constexpr int settle = 30;                                 // ms the viewport rests before tiles are asked for
-constexpr int probeRest = 40;                              // ms the pointer rests before a value is asked for
+constexpr double tickGap = 6, scaleGap = 14, scaleWidth = 12, scaleTextGap = 5; // beside the cells
+constexpr double bottom = 34, top = 8;                                          // above and below them
+constexpr int scaleTicks = 4;
+constexpr int settle = 30;    // ms the viewport rests before tiles are asked for
+constexpr int probeRest = 40; // ms the pointer rests before a value is asked for
 constexpr int cacheBytes = 256 << 20;
 constexpr double largestCell = 48, smallestHatched = 6; // pixels
+constexpr double largestFitted = 160;                   // of a map of few cells, which fills its room
 
 } // namespace
 
 HeatmapView::HeatmapView(QWidget* parent) : FigureView(parent), tiles(cacheBytes), images(cacheBytes) {
     setMouseTracking(true);
     setFocusPolicy(Qt::StrongFocus);
-    setMinimumSize(240, 220);
+    setMinimumSize(160, 120);
     for (QTimer* timer : {&askTimer, &probeTimer})
         timer->setSingleShot(true);
     askTimer.setInterval(settle);
@@ -81,18 +86,61 @@ void HeatmapView::setProbe(int64_t row, int64_t col, const QStringList& lines) {
 
 // Geometry ------------------------------------------------------------------------------------------------------------
 
+QString HeatmapView::tickText(double position, const lab::Axis& axis) const {
+    const auto index = static_cast<size_t>(position);
+    return index < axis.labels.size()
+               ? QString::fromStdString(axis.labels[index]).left(9)
+               : QLocale(QLocale::C).toString(static_cast<qlonglong>(position)).replace(',', QChar(0x202f));
+}
+
+QString HeatmapView::scaleText(int tick) const {
+    const double low = map.valueMinimum.value_or(0), high = map.valueMaximum.value_or(1);
+    const double share = tick / static_cast<double>(scaleTicks);
+    const double value =
+        map.valueScale == lab::Scale::Linear ? low + share * (high - low) : low * std::pow(high / low, share);
+    return map.valueUnit.empty() ? QString::number(value, 'g', 2)
+                                 : numberText(value, QString::fromStdString(map.valueUnit));
+}
+
+HeatmapView::Margins HeatmapView::margins() const {
+    const QFontMetricsF ticks(textFont(11)), values(textFont(10.5));
+    double left = ticks.horizontalAdvance(tickText(static_cast<double>(std::max<int64_t>(map.rows - 1, 0)), map.y)),
+           right = 0;
+    for (const std::string& label : map.y.labels)
+        left = std::max(left, ticks.horizontalAdvance(QString::fromStdString(label).left(9)));
+    for (int tick = 0; tick <= scaleTicks; ++tick)
+        right = std::max(right, values.horizontalAdvance(scaleText(tick)));
+    return {std::ceil(left) + tickGap + 2, top * uiScale(), scaleGap + scaleWidth + scaleTextGap + std::ceil(right) + 4,
+            bottom * uiScale()};
+}
+
+double HeatmapView::shape() const {
+    return map.cols > 0 ? static_cast<double>(map.rows) * stretch / static_cast<double>(map.cols) : 1;
+}
+
+int HeatmapView::fullHeight(int width) const {
+    const Margins around = margins();
+    return static_cast<int>(std::max(60.0, width - around.left - around.right) * shape() + around.top + around.bottom);
+}
+
+int HeatmapView::fullWidth(int height) const {
+    const Margins around = margins();
+    return static_cast<int>(std::max(60.0, height - around.top - around.bottom) / std::max(shape(), 1e-3) +
+                            around.left + around.right);
+}
+
 QRectF HeatmapView::mapArea(const QRectF& whole) const {
-    QRectF area = whole.adjusted(left * uiScale(), top, -right * uiScale(), -bottom * uiScale());
+    const Margins around = margins();
+    QRectF area = whole.adjusted(around.left, around.top, -around.right, -around.bottom);
     if (map.cols > 0) // a map that is wider than its room begins at the top
-        area.setHeight(std::min(area.height(), area.width() * static_cast<double>(map.rows) * stretch /
-                                                   static_cast<double>(map.cols)));
+        area.setHeight(std::min(area.height(), area.width() * shape()));
     return area;
 }
 
 HeatmapView::Viewport HeatmapView::wholeMap(const QRectF& area) const {
     const double rows = static_cast<double>(std::max<int64_t>(map.rows, 1)),
                  cols = static_cast<double>(std::max<int64_t>(map.cols, 1));
-    return {rows / 2, cols / 2, std::min({area.width() / cols, area.height() / (rows * stretch), largestCell})};
+    return {rows / 2, cols / 2, std::min({area.width() / cols, area.height() / (rows * stretch), largestFitted})};
 }
 
 int HeatmapView::levelOf(double scale) const {
@@ -253,22 +301,16 @@ void HeatmapView::paintTicks(QPainter& painter, const QRectF& area, const Viewpo
     painter.setFont(textFont(11));
     const auto stepOf = [](double pixels) { return std::max(1.0, std::exp2(std::ceil(std::log2(60 / pixels)))); };
     const double step = stepOf(at.scale), rowStep = stepOf(at.scale * stretch);
-    const auto label = [](double position, const lab::Axis& axis) {
-        const auto index = static_cast<size_t>(position);
-        return index < axis.labels.size()
-                   ? QString::fromStdString(axis.labels[index]).left(9)
-                   : QLocale(QLocale::C).toString(static_cast<qlonglong>(position)).replace(',', QChar(0x202f));
-    };
+    const double left = margins().left;
     for (double col = 0; col < static_cast<double>(map.cols); col += step)
         if (const double x = area.center().x() + (col + 0.5 - at.col) * at.scale; x >= area.left() && x <= area.right())
             painter.drawText(QRectF(x - 40, shown.bottom() + 2, 80, 16 * uiScale()), Qt::AlignCenter,
-                             label(col, map.x));
+                             tickText(col, map.x));
     for (double row = 0; row < static_cast<double>(map.rows); row += rowStep)
         if (const double y = area.center().y() + (row + 0.5 - at.row) * at.scale * stretch;
             y >= area.top() && y <= area.bottom())
-            painter.drawText(
-                QRectF(shown.left() - left * uiScale(), y - 8 * uiScale(), left * uiScale() - 6, 16 * uiScale()),
-                Qt::AlignRight | Qt::AlignVCenter, label(row, map.y));
+            painter.drawText(QRectF(shown.left() - left, y - 8 * uiScale(), left - tickGap, 16 * uiScale()),
+                             Qt::AlignRight | Qt::AlignVCenter, tickText(row, map.y));
     painter.drawText(QRectF(shown.left(), shown.bottom() + 16 * uiScale(), shown.width(), 16 * uiScale()),
                      Qt::AlignLeft,
                      tr("%1 →   %2 ↓").arg(QString::fromStdString(map.x.title), QString::fromStdString(map.y.title)));
@@ -288,23 +330,17 @@ void HeatmapView::paintTicks(QPainter& painter, const QRectF& area, const Viewpo
 
 void HeatmapView::paintScale(QPainter& painter, const QRectF& area, const Viewport& at) const {
     const QRectF shown = area.intersected(wholeRect(area, at));
-    const QRectF bar(shown.right() + 14, shown.top(), 12, shown.height());
+    const QRectF bar(shown.right() + scaleGap, shown.top(), scaleWidth, shown.height());
     for (int y = 0; y < static_cast<int>(bar.height()); ++y)
         painter.fillRect(
             QRectF(bar.left(), bar.bottom() - y - 1, bar.width(), 1.5),
             QColor(palette[static_cast<size_t>(y / bar.height() * static_cast<double>(palette.size() - 1))]));
     painter.setPen(Theme::current().muted);
     painter.setFont(textFont(10.5));
-    const double low = map.valueMinimum.value_or(0), high = map.valueMaximum.value_or(1);
-    for (int tick = 0; tick <= 4; ++tick) {
-        const double share = tick / 4.0;
-        const double value =
-            map.valueScale == lab::Scale::Linear ? low + share * (high - low) : low * std::pow(high / low, share);
-        painter.drawText(QRectF(bar.right() + 4, bar.bottom() - share * bar.height() - 8 * uiScale(),
-                                right * uiScale() - 30, 16 * uiScale()),
-                         Qt::AlignLeft | Qt::AlignVCenter,
-                         map.valueUnit.empty() ? QString::number(value, 'g', 2)
-                                               : numberText(value, QString::fromStdString(map.valueUnit)));
+    for (int tick = 0; tick <= scaleTicks; ++tick) {
+        const double y = bar.bottom() - tick * bar.height() / scaleTicks;
+        painter.drawText(QRectF(bar.right() + scaleTextGap, y - 8 * uiScale(), margins().right, 16 * uiScale()),
+                         Qt::AlignLeft | Qt::AlignVCenter, scaleText(tick));
     }
 }
 

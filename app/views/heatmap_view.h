@@ -26,6 +26,10 @@ class HeatmapView : public FigureView {
     void setProbe(int64_t row, int64_t col, const QStringList& lines) override;
     void render(QPainter& painter, const QRectF& area) const override;
     QSize pictureSize() const override { return {720, 680}; }
+    FigureRoom room() const override { return {240, 250, 400, 220}; }
+    bool keepsShape() const override { return true; }
+    int fullHeight(int width) const override;
+    int fullWidth(int height) const override;
     bool canResetZoom() const override { return true; }
     void resetZoom() override;
 
@@ -55,6 +59,13 @@ class HeatmapView : public FigureView {
         double row = 0, col = 0, scale = 1;
     };
 
+    struct Margins {
+        double left, top, right, bottom;
+    };
+    Margins margins() const; ///< around the cells: ticks, titles, the colour scale
+    QString tickText(double position, const lab::Axis& axis) const;
+    QString scaleText(int tick) const; ///< of five, from the least value to the greatest
+    double shape() const;              ///< height over width
     QRectF mapArea(const QRectF& whole) const;
     Viewport wholeMap(const QRectF& area) const;
     QRectF wholeRect(const QRectF& area, const Viewport& at) const; ///< of the map, in pixels

@@ -1,22 +1,36 @@
 #include "app/views/histogram_view.h"
 
+#include "app/views/legend.h"
 #include "app/views/plot_style.h"
 #include "app/views/theme.h"
 
 #include <QEvent>
 #include <QVBoxLayout>
-#include <tuple>
-
 #include <algorithm>
+#include <tuple>
+#include <vector>
 
 namespace warplight::app {
 
 HistogramView::HistogramView(QWidget* parent)
-    : FigureView(parent), plot(new QCustomPlot(this)), logCounts(new QAction(tr("Logarithmic y axis"), this)) {
+    : FigureView(parent),
+      legend(new Legend(this)),
+      plot(new QCustomPlot(this)),
+      logCounts(new QAction(tr("Logarithmic y axis"), this)) {
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
-    layout->addWidget(plot);
-    plot->setMinimumSize(160, 120);
+    layout->setSpacing(4);
+    layout->addWidget(legend);
+    layout->addWidget(plot, 1);
+    connect(legend, &Legend::toggled, this, [this](const QString& set, bool hide) {
+        if (hide)
+            hidden.insert(set);
+        else
+            hidden.remove(set);
+        redraw();
+    });
+    plot->setMinimumSize(120, 80);
+    keepTicksApart(*plot);
     plot->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
     plot->setFocusPolicy(Qt::StrongFocus);
     plot->setMouseTracking(true);
@@ -27,14 +41,6 @@ HistogramView::HistogramView(QWidget* parent)
     connect(logCounts, &QAction::toggled, this, &HistogramView::resetZoom);
     connect(plot, &QCustomPlot::mouseDoubleClick, this, &HistogramView::resetZoom);
     connect(plot, &QCustomPlot::mouseWheel, this, [this] { userZoomed = true; });
-    connect(plot, &QCustomPlot::legendClick, this, [this](QCPLegend*, QCPAbstractLegendItem* item) {
-        auto* named = qobject_cast<QCPPlottableLegendItem*>(item);
-        if (!named)
-            return;
-        if (const QString name = named->plottable()->name(); !hidden.remove(name))
-            hidden.insert(name);
-        redraw();
-    });
     connect(plot, &QCustomPlot::mouseMove, this, [this](QMouseEvent* event) {
         userZoomed |= (event->buttons() & Qt::LeftButton) != 0;
         emit statusText(readingAt(plot->xAxis->pixelToCoord(event->pos().x())));
@@ -53,7 +59,17 @@ void HistogramView::resetZoom() {
 
 void HistogramView::redraw() {
     draw(*plot, !userZoomed);
+    legend->setEntries(legendEntries());
     plot->replot(QCustomPlot::rpQueuedReplot);
+}
+
+std::vector<LegendEntry> HistogramView::legendEntries() const {
+    std::vector<LegendEntry> entries;
+    for (const auto& set : histogram.sets)
+        if (const QString label = QString::fromStdString(set.label); !label.isEmpty())
+            entries.push_back({label, label, Theme::current().series(QString::fromStdString(set.colourKey)),
+                               set.provenance, hidden.contains(label)});
+    return entries;
 }
 
 QString HistogramView::readingAt(double x) const {
@@ -70,7 +86,6 @@ QString HistogramView::readingAt(double x) const {
 }
 
 void HistogramView::draw(QCustomPlot& target, bool fit) const {
-    const Theme& theme = Theme::current();
     target.clearPlottables();
     stylePlot(target);
     setUpAxis(*target.xAxis, histogram.x);
@@ -86,27 +101,25 @@ void HistogramView::draw(QCustomPlot& target, bool fit) const {
             y << shown << shown;
         }
         QCPGraph* graph = target.addGraph();
-        target.legend->itemWithPlottable(graph)->setTextColor(theme.ink);
-        const QColor colour = theme.series(QString::fromStdString(set.colourKey));
+        const QColor colour = Theme::current().series(QString::fromStdString(set.colourKey));
         graph->setPen(QPen(colour, 1.6));
         graph->setBrush(QColor(colour.red(), colour.green(), colour.blue(), 40));
         graph->setName(QString::fromStdString(set.label));
         graph->setData(x, y, true);
-        if (hidden.contains(graph->name())) {
-            graph->setVisible(false);
-            target.legend->itemWithPlottable(graph)->setTextColor(theme.muted);
-        }
+        graph->setVisible(!hidden.contains(graph->name()));
     }
-    target.legend->setVisible(!histogram.sets.empty());
-    target.legend->setFont(textFont(11));
-    target.legend->setBrush(theme.panel);
-    target.legend->setBorderPen(QPen(theme.line));
-    target.axisRect()->insetLayout()->setInsetAlignment(0, Qt::AlignTop | Qt::AlignRight);
-    if (!fit)
+    const bool empty = std::all_of(histogram.sets.begin(), histogram.sets.end(), [](const auto& set) {
+        return std::all_of(set.counts.begin(), set.counts.end(), [](double count) { return count == 0; });
+    });
+    showEmptiness(target, empty, tr("Nothing has been counted yet."));
+    if (!fit || empty)
         return;
     target.rescaleAxes(true);
+    const QCPRange counted = target.yAxis->range();
     if (logCounts->isChecked()) // empty bins have no place on a logarithmic axis
-        target.yAxis->setRangeLower(0.5);
+        target.yAxis->setRange(0.5, counted.upper * 1.3);
+    else // the highest bin's line is whole
+        target.yAxis->setRange(counted.lower, counted.upper + counted.size() * 0.05);
 }
 
 void HistogramView::changeEvent(QEvent* event) {
@@ -125,9 +138,11 @@ void HistogramView::render(QPainter& painter, const QRectF& area) const {
     vector.setFont(textFont()); // not the application's, which follows the window
     vector.setMode(QCPPainter::pmVectorized);
     vector.setMode(QCPPainter::pmNoCaching);
-    copy.toPainter(&vector, static_cast<int>(area.width()), static_cast<int>(area.height()));
+    const QRectF plotArea = area.adjusted(0, Legend::paint(painter, area, legendEntries()), 0, 0);
+    fitTicks(copy, plotArea.size());
+    copy.toPainter(&vector, static_cast<int>(plotArea.width()), static_cast<int>(plotArea.height()));
     vector.end();
-    painter.drawPicture(area.topLeft(), picture);
+    painter.drawPicture(plotArea.topLeft(), picture);
 }
 
 } // namespace warplight::app

@@ -3,10 +3,14 @@
 #include "app/views/figure_view.h"
 
 #include <QSet>
+#include <vector>
 
 class QCustomPlot;
 
 namespace warplight::app {
+
+class Legend;
+struct LegendEntry;
 
 /// Counts over bins as step lines, so that several sets can be told apart where they overlap. Zoom with the wheel, pan
 /// by dragging, double click to reset; a click on a name in the legend hides its set.
@@ -28,8 +32,10 @@ class HistogramView : public FigureView {
   private:
     void draw(QCustomPlot& plot, bool fit) const;
     void redraw();
+    std::vector<LegendEntry> legendEntries() const;
 
     lab::Histogram histogram;
+    Legend* legend;
     QCustomPlot* plot;
     QAction* logCounts;
     QSet<QString> hidden; ///< sets that a click on their name has put away, by label

@@ -4,10 +4,24 @@
 
 #include <QEvent>
 #include <QLabel>
+#include <QRegularExpression>
 #include <QVBoxLayout>
 #include <tuple>
 
 namespace warplight::app {
+namespace {
+
+/// Names of kernels have no spaces, but may break: they are shown whole. Numbers stay with their units.
+QString breakable(const QString& caption) {
+    static const QRegularExpression inName("(?<=[_/,:\\-×])(?=\\w)"), unit("(?<=\\d) (?=[A-Za-zµ%]{1,3}\\b)"),
+        equals(" = ");
+    return QString(caption)
+        .replace(inName, QChar(0x200b))
+        .replace(unit, QChar(0x00a0))
+        .replace(equals, QString("%1=%1").arg(QChar(0x00a0)));
+}
+
+} // namespace
 
 MetricView::MetricView(QWidget* parent)
     : FigureView(parent), number(new QLabel(this)), caption(new QLabel(this)), badge(new QLabel(this)) {
@@ -15,7 +29,9 @@ MetricView::MetricView(QWidget* parent)
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(2);
     caption->setObjectName("muted");
+    caption->setTextFormat(Qt::PlainText);
     caption->setWordWrap(true);
+    caption->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred); // the page decides the width
     badge->setObjectName("badge");
     layout->addWidget(number);
     layout->addWidget(caption);
@@ -30,9 +46,10 @@ void MetricView::setFigure(const lab::Figure& figure) {
     number->setText(metric.value ? numberText(*metric.value, QString::fromStdString(metric.unit),
                                               QString::fromStdString(metric.format))
                                  : QString("–"));
-    caption->setText(QString::fromStdString(metric.caption));
+    const QString words = QString::fromStdString(metric.caption);
+    caption->setText(breakable(words));
     badge->setText(badgeText(metric.provenance));
-    setAccessibleName(QString("%1: %2, %3").arg(caption->text(), number->text(), badge->text()));
+    setAccessibleName(QString("%1: %2, %3").arg(words, number->text(), badge->text()));
 }
 
 void MetricView::changeEvent(QEvent* event) {

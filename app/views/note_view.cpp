@@ -3,12 +3,13 @@
 #include "app/views/theme.h"
 
 #include <QAbstractTextDocumentLayout>
+#include <QStyle>
 #include <QTextBrowser>
 #include <QTextDocument>
 #include <QVBoxLayout>
-#include <variant>
-
+#include <cmath>
 #include <memory>
+#include <variant>
 
 namespace warplight::app {
 
@@ -16,12 +17,21 @@ NoteView::NoteView(QWidget* parent) : FigureView(parent), text(new QTextBrowser(
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(text);
+    text->document()->setDocumentMargin(2);
+    text->setMinimumHeight(1);
 }
 
 void NoteView::setFigure(const lab::Figure& figure) {
     const auto* note = std::get_if<lab::Note>(&figure.content);
     text->setMarkdown(note ? QString::fromStdString(note->markdown)
                            : tr("This kind of figure cannot be drawn yet; its numbers are in the CSV."));
+}
+
+int NoteView::fullHeight(int width) const {
+    const std::unique_ptr<QTextDocument> copy(text->document()->clone());
+    copy->setTextWidth(width);
+    const double wider = copy->idealWidth() > width ? style()->pixelMetric(QStyle::PM_ScrollBarExtent) : 0; // code
+    return static_cast<int>(std::ceil(copy->size().height() + wider));
 }
 
 void NoteView::render(QPainter& painter, const QRectF& area) const {

@@ -13,6 +13,7 @@ class NoteView : public FigureView {
     explicit NoteView(QWidget* parent = nullptr);
     void setFigure(const lab::Figure& figure) override;
     void render(QPainter& painter, const QRectF& area) const override;
+    int fullHeight(int width) const override;
 
   private:
     QTextBrowser* text;

@@ -4,17 +4,47 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdlib>
+#include <iterator>
+#include <string>
+#include <vector>
 
 namespace warplight::app {
 namespace {
 
+constexpr double labelGap = 10;                    ///< pixels between labels side by side
+constexpr double usualLeft = 90, usualBottom = 50; ///< of a plot that has not been laid out yet: room for labels
+constexpr double aslant = -32;                     ///< degrees
+
+/// A ticker that knows how long its axis is on the screen.
+struct SizedTicker {
+    virtual ~SizedTicker() = default;
+    /// Returns by how many degrees labels are to be turned.
+    virtual double fit(double pixels, bool horizontal, const QCPRange& range, const QFont& font) = 0;
+};
+
 /// 256, 1k, 64k for powers of two; 1 µ, 10 m, 1, 1 k ... for the others.
-class HumanTicker : public QCPAxisTicker {
+class HumanTicker : public QCPAxisTicker, public SizedTicker {
   public:
     explicit HumanTicker(const lab::Axis& axis) : scale(axis.scale), unit(QString::fromStdString(axis.unit)) {}
 
+    double fit(double length, bool isHorizontal, const QCPRange&, const QFont& labels) override {
+        pixels = length;
+        horizontal = isHorizontal;
+        font = labels;
+        return 0;
+    }
+
   protected:
     QVector<double> createTickVector(double, const QCPRange& range) override {
+        QVector<double> ticks = allTicks(range);
+        while (ticks.size() > 2 && touch(ticks, range))
+            for (qsizetype i = ticks.size() % 2 == 0 ? ticks.size() - 1 : ticks.size() - 2; i > 0; i -= 2)
+                ticks.remove(i);
+        return ticks;
+    }
+    QVector<double> allTicks(const QCPRange& range) {
         QVector<double> ticks;
         if (scale == lab::Scale::Linear || range.lower <= 0)
             return QCPAxisTicker::createTickVector(getTickStep(range), range);
@@ -33,17 +63,93 @@ class HumanTicker : public QCPAxisTicker {
     QVector<double> createSubTickVector(int, const QVector<double>&) override { return {}; }
     QString getTickLabel(double tick, const QLocale&, QChar, int) override {
         if (scale == lab::Scale::Log2) {
-            const double k = tick / 1024;
-            return k >= 1024 ? QString::number(k / 1024) + "M"
-                   : k >= 1  ? QString::number(k) + "k"
-                             : QString::number(tick);
+            constexpr const char* prefixes[] = {"", "k", "M", "G", "T"};
+            size_t prefix = 0;
+            for (; tick >= 1024 && prefix + 1 < std::size(prefixes); ++prefix)
+                tick /= 1024;
+            return QString::number(tick) + prefixes[prefix];
         }
         return unit.isEmpty() ? QString::number(tick, 'g', 4) : numberText(tick, unit);
     }
 
   private:
+    bool touch(const QVector<double>& ticks, const QCPRange& range) {
+        if (pixels <= 0)
+            return false;
+        const QFontMetricsF metrics(font);
+        const bool log = scale != lab::Scale::Linear && range.lower > 0;
+        const auto placeOf = [&](double tick) {
+            return pixels * (log ? std::log(tick / range.lower) / std::log(range.upper / range.lower)
+                                 : (tick - range.lower) / range.size());
+        };
+        double end = -1e300;
+        for (const double tick : ticks) {
+            if (tick < range.lower || tick > range.upper)
+                continue;
+            const double length = horizontal ? metrics.horizontalAdvance(getTickLabel(tick, {}, 'g', 6)) + labelGap
+                                             : metrics.height() + 2;
+            if (placeOf(tick) - length / 2 < end)
+                return true;
+            end = placeOf(tick) + length / 2;
+        }
+        return false;
+    }
+
     lab::Scale scale;
     QString unit;
+    double pixels = 0;
+    bool horizontal = true;
+    QFont font;
+};
+
+/// Names at whole numbers.
+class NameTicker : public QCPAxisTickerText, public SizedTicker {
+  public:
+    explicit NameTicker(const std::vector<std::string>& labels) {
+        for (size_t i = 0; i < labels.size(); ++i)
+            names.append(QString::fromStdString(labels[i]));
+        write(names);
+    }
+
+    double fit(double pixels, bool horizontal, const QCPRange& range, const QFont& font) override {
+        const QFontMetricsF metrics(font);
+        const double room = pixels / std::max(range.size(), 1e-9) - labelGap;
+        const auto widest = [&](const QStringList& texts) {
+            double width = 0;
+            for (const QString& text : texts)
+                for (const QString& line : text.split('\n'))
+                    width = std::max(width, metrics.horizontalAdvance(line));
+            return width;
+        };
+        if (!horizontal || widest(names) <= room) {
+            write(names);
+            return 0;
+        }
+        QStringList broken;
+        for (const QString& name : names)
+            broken << inTwoLines(name);
+        const bool fits = widest(broken) <= room;
+        write(fits ? broken : names);
+        return fits ? 0 : aslant;
+    }
+
+  private:
+    void write(const QStringList& texts) {
+        clear();
+        for (qsizetype i = 0; i < texts.size(); ++i)
+            addTick(static_cast<double>(i), texts[i]);
+    }
+    /// Broken behind a hyphen or at a space, so that the longer line is as short as can be.
+    static QString inTwoLines(const QString& name) {
+        qsizetype at = -1;
+        for (qsizetype i = 1; i + 1 < name.size(); ++i)
+            if ((name[i] == '-' || name[i] == ' ' || name[i] == '_') &&
+                (at < 0 || std::abs(2 * i - name.size()) < std::abs(2 * at - name.size())))
+                at = i;
+        return at < 0 ? name : name.left(name[at] == ' ' ? at : at + 1) + '\n' + name.mid(at + 1);
+    }
+
+    QStringList names;
 };
 
 } // namespace
@@ -74,12 +180,46 @@ void setUpAxis(QCPAxis& axis, const lab::Axis& description) {
     if (description.labels.empty()) {
         axis.setTicker(QSharedPointer<HumanTicker>::create(description));
     } else {
-        const auto names = QSharedPointer<QCPAxisTickerText>::create();
-        for (size_t i = 0; i < description.labels.size(); ++i)
-            names->addTick(static_cast<double>(i), QString::fromStdString(description.labels[i]));
-        axis.setTicker(names);
+        axis.setTicker(QSharedPointer<NameTicker>::create(description.labels));
     }
     axis.setRangeReversed(description.reversed);
+}
+
+void fitTicks(QCustomPlot& plot, const QSizeF& size) {
+    const QMargins margins = plot.axisRect()->margins();
+    const double left = margins.left() > 0 ? margins.left() + margins.right() : usualLeft;
+    const double below = margins.bottom() > 0 ? margins.bottom() + margins.top() : usualBottom;
+    for (QCPAxis* axis : {plot.xAxis, plot.yAxis})
+        if (const auto ticker = qSharedPointerDynamicCast<SizedTicker>(axis->ticker())) {
+            const bool horizontal = axis == plot.xAxis;
+            axis->setTickLabelRotation(
+                ticker->fit(std::max(1.0, horizontal ? size.width() - left : size.height() - below), horizontal,
+                            axis->range(), axis->tickLabelFont()));
+        }
+}
+
+void keepTicksApart(QCustomPlot& plot) {
+    QObject::connect(&plot, &QCustomPlot::beforeReplot, &plot, [&plot] { fitTicks(plot, plot.viewport().size()); });
+}
+
+void showEmptiness(QCustomPlot& plot, bool empty, const QString& sentence) {
+    constexpr const char* name = "emptiness";
+    for (QCPAxis* axis : {plot.xAxis, plot.yAxis}) {
+        axis->setTickLabels(!empty);
+        axis->grid()->setVisible(!empty);
+    }
+    for (int i = plot.itemCount(); i-- > 0;)
+        if (plot.item(i)->objectName() == name)
+            plot.removeItem(i);
+    if (!empty)
+        return;
+    auto* text = new QCPItemText(&plot);
+    text->setObjectName(name);
+    text->position->setType(QCPItemPosition::ptAxisRectRatio);
+    text->position->setCoords(0.5, 0.5);
+    text->setFont(textFont());
+    text->setColor(Theme::current().muted);
+    text->setText(sentence);
 }
 
 } // namespace warplight::app

@@ -12,4 +12,13 @@ void stylePlot(QCustomPlot& plot);
 /// Scale, title and ticks of an axis: powers of two as 256, 1k, 4k; decades; SI prefixes otherwise.
 void setUpAxis(QCPAxis& axis, const lab::Axis& description);
 
+/// Leaves out ticks whose labels would touch in a plot of this size; names of bars break into lines or stand aslant.
+void fitTicks(QCustomPlot& plot, const QSizeF& size);
+
+/// Does so before each replot, whatever the plot's size is then.
+void keepTicksApart(QCustomPlot& plot);
+
+/// A plot without data: its axes say nothing, a sentence stands in the middle.
+void showEmptiness(QCustomPlot& plot, bool empty, const QString& sentence);
+
 } // namespace warplight::app

@@ -1,12 +1,10 @@
 #include "app/views/series_view.h"
 
-#include "app/views/flow_layout.h"
+#include "app/views/legend.h"
 #include "app/views/plot_style.h"
 #include "app/views/theme.h"
 
 #include <QEvent>
-#include <QLabel>
-#include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <optional>
@@ -44,6 +42,22 @@ std::optional<double> valueAt(const lab::Curve& curve, double x) {
     return std::nullopt;
 }
 
+/// Where all that is drawn lies at one value of the axis: that value.
+std::optional<double> onlyPlace(QCustomPlot& plot, const QCPAxis& axis) {
+    std::optional<double> place;
+    for (int i = 0; i < plot.plottableCount(); ++i) {
+        bool found = false;
+        const QCPRange range =
+            &axis == plot.xAxis ? plot.plottable(i)->getKeyRange(found) : plot.plottable(i)->getValueRange(found);
+        if (!found)
+            continue;
+        if (range.size() > 0 || (place && *place != range.lower))
+            return std::nullopt;
+        place = range.lower;
+    }
+    return place;
+}
+
 /// What a logarithmic axis cannot show is left out instead of hiding the rest.
 bool drawable(double value, lab::Scale scale) {
     return std::isfinite(value) && (scale == lab::Scale::Linear || value > 0);
@@ -71,13 +85,15 @@ QCPScatterStyle markOf(const lab::Curve& curve, bool pinned) {
 
 } // namespace
 
-SeriesView::SeriesView(QWidget* parent) : FigureView(parent), plot(new QCustomPlot(this)), legend(new FlowLayout(4)) {
+SeriesView::SeriesView(QWidget* parent) : FigureView(parent), plot(new QCustomPlot(this)), legend(new Legend(this)) {
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(4);
-    layout->addLayout(legend);
+    layout->addWidget(legend);
+    connect(legend, &Legend::toggled, this, &SeriesView::setHidden);
     layout->addWidget(plot, 1);
-    plot->setMinimumSize(160, 120);
+    plot->setMinimumSize(120, 80);
+    keepTicksApart(*plot);
     plot->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
     plot->setMouseTracking(true);
     for (const auto orientation : {Qt::Horizontal, Qt::Vertical}) {
@@ -158,7 +174,7 @@ void SeriesView::rebuild() {
     reading = nullptr;
     plot->clearItems();
     draw(*plot, !userZoomed);
-    updateLegend();
+    legend->setEntries(legendEntries(), compared ? tr("dotted: %1").arg(comparedName) : QString());
     plot->replot(QCustomPlot::rpQueuedReplot);
 }
 
@@ -180,12 +196,18 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
         if (curve.style != lab::Curve::Style::Bars && !hidden.contains(legendId(curve)) &&
             curve.provenance != lab::Provenance::Reference)
             addCurve(target, curve, true);
-    if (!fit)
+    const bool empty = target.plottableCount() == 0 || !anyPoint();
+    showEmptiness(target, empty, anyPoint() ? tr("All curves are hidden.") : tr("There are no points yet."));
+    if (!fit || empty)
         return;
     target.rescaleAxes();
     const std::pair<QCPAxis*, const lab::Axis*> axes[] = {{target.xAxis, &series.x}, {target.yAxis, &series.y}};
     for (const auto& [axis, description] : axes) {
         QCPRange range = axis->range();
+        if (const auto at = onlyPlace(target, *axis)) { // one point: its surroundings
+            const double around = description->scale == lab::Scale::Linear ? std::max(std::fabs(*at) / 2, 0.5) : 0;
+            range = around > 0 ? QCPRange(*at - around, *at + around) : QCPRange(*at / 2, *at * 2);
+        }
         if (description->scale == lab::Scale::Linear) {
             const double margin = std::max(range.size() * 0.05, 1e-12);
             range = QCPRange(range.lower - margin, range.upper + margin);
@@ -198,6 +220,16 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
             range.upper = *description->maximum;
         axis->setRange(range);
     }
+}
+
+/// Is there something to be seen?
+bool SeriesView::anyPoint() const {
+    return std::any_of(series.curves.begin(), series.curves.end(), [this](const lab::Curve& curve) {
+        for (size_t i = 0; i < curve.x.size(); ++i)
+            if (drawable(curve.x[i], series.x.scale) && drawable(curve.y[i], series.y.scale))
+                return true;
+        return false;
+    });
 }
 
 /// Stacked on `below`.
@@ -242,51 +274,13 @@ void SeriesView::addCurve(QCustomPlot& target, const lab::Curve& curve, bool pin
     }
 }
 
-void SeriesView::makeLegend(const QStringList& ids) {
-    while (QLayoutItem* item = legend->takeAt(0)) {
-        delete item->widget();
-        delete item;
-    }
-    const auto add = [&](QWidget* widget) {
-        legend->addWidget(widget);
-        widget->show(); // now: a layout shows what is new in it later, and a picture between has none
-    };
-    for (const QString& id : ids) {
-        auto* chip = new QToolButton(this);
-        chip->setObjectName("quiet");
-        chip->setCheckable(true);
-        chip->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-        connect(chip, &QToolButton::clicked, this, [this, id](bool shown) { setHidden(id, !shown); });
-        add(chip);
-    }
-    if (compared)
-        add(new QLabel(tr("dotted: %1").arg(comparedName), this));
-}
-
-void SeriesView::updateLegend() {
-    std::vector<const lab::Curve*> named;
-    QStringList ids;
+std::vector<LegendEntry> SeriesView::legendEntries() const {
+    std::vector<LegendEntry> entries;
     for (const lab::Curve& curve : series.curves)
-        if (!curve.label.empty()) {
-            named.push_back(&curve);
-            ids.append(QString::fromStdString(curve.id));
-        }
-    const std::optional<QString> note = compared ? std::optional(comparedName) : std::nullopt;
-    if (ids != legendIds || note != legendNote) {
-        legendIds = ids;
-        legendNote = note;
-        makeLegend(ids);
-    }
-    for (int i = 0; i < ids.size(); ++i) {
-        const lab::Curve& curve = *named[static_cast<size_t>(i)];
-        auto* chip = qobject_cast<QToolButton*>(legend->itemAt(i)->widget());
-        chip->setChecked(!hidden.contains(ids[i]));
-        chip->setText(QString::fromStdString(curve.label));
-        chip->setToolTip(tr("%1 (%2): click to hide or show").arg(chip->text(), badgeText(curve.provenance)));
-        QPixmap square(10, 10);
-        square.fill(chip->isChecked() ? penOf(curve, false).color() : Theme::current().line);
-        chip->setIcon(square);
-    }
+        if (const QString id = QString::fromStdString(curve.id); !curve.label.empty())
+            entries.push_back({id, QString::fromStdString(curve.label), penOf(curve, false).color(), curve.provenance,
+                               hidden.contains(id)});
+    return entries;
 }
 
 QStringList SeriesView::readingsAt(double x) const {
@@ -356,32 +350,11 @@ void SeriesView::changeEvent(QEvent* event) {
     FigureView::changeEvent(event);
 }
 
-/// Draws squares and names in rows; returns the height used. A picture in print has no chips to hover.
-double SeriesView::renderLegend(QPainter& painter, const QRectF& area) const {
-    constexpr double rowHeight = 20, square = 10, gap = 18;
-    painter.setFont(textFont(12));
-    double x = area.left(), y = area.top();
-    for (const lab::Curve& curve : series.curves) {
-        if (curve.label.empty() || hidden.contains(legendId(curve)))
-            continue;
-        const QString label = QString("%1 (%2)").arg(QString::fromStdString(curve.label), badgeText(curve.provenance));
-        const double width = square + 6 + painter.fontMetrics().horizontalAdvance(label) + gap;
-        if (x > area.left() && x + width > area.right()) {
-            x = area.left();
-            y += rowHeight;
-        }
-        painter.fillRect(QRectF(x, y + (rowHeight - square) / 2, square, square), penOf(curve, false).color());
-        painter.setPen(Theme::current().ink);
-        painter.drawText(QRectF(x + square + 6, y, width, rowHeight), Qt::AlignLeft | Qt::AlignVCenter, label);
-        x += width;
-    }
-    return y + rowHeight + 6 - area.top();
-}
-
 void SeriesView::render(QPainter& painter, const QRectF& area) const {
-    const QRectF plotArea = area.adjusted(0, renderLegend(painter, area), 0, 0);
+    const QRectF plotArea = area.adjusted(0, Legend::paint(painter, area, legendEntries()), 0, 0);
     QCustomPlot copy;
     draw(copy, true);
+    fitTicks(copy, plotArea.size());
     QCPPainter vector;
     QPicture picture;
     vector.begin(&picture);

@@ -5,6 +5,7 @@
 #include <QSet>
 #include <QTimer>
 #include <optional>
+#include <vector>
 
 class QCustomPlot;
 class QCPBars;
@@ -13,7 +14,8 @@ class QCPItemStraightLine;
 
 namespace warplight::app {
 
-class FlowLayout;
+class Legend;
+struct LegendEntry;
 
 /// Curves on shared axes: zoom with the wheel, pan by dragging, double click to reset; each axis
 /// linear or logarithmic; a legend that hides curves; a crosshair with every curve's value, and the ratio to a compared
@@ -47,10 +49,8 @@ class SeriesView : public FigureView {
     void draw(QCustomPlot& plot, bool fit) const;
     void addCurve(QCustomPlot& plot, const lab::Curve& curve, bool pinned) const;
     QCPBars* addBars(QCustomPlot& plot, const lab::Curve& curve, QCPBars* below) const;
-    void makeLegend(const QStringList& ids);
-    /// Makes a legend anew only for other curves: a chip keeps its press and the keyboard while curves grow.
-    void updateLegend();
-    double renderLegend(QPainter& painter, const QRectF& area) const;
+    bool anyPoint() const;
+    std::vector<LegendEntry> legendEntries() const;
     void moveCrosshair(const QPoint& at);
 
     lab::Series series; ///< with the chosen scales
@@ -60,9 +60,7 @@ class SeriesView : public FigureView {
     QString comparedName;
     QSet<QString> hidden;
     QCustomPlot* plot;
-    FlowLayout* legend;
-    QStringList legendIds;             ///< of the curves that have a chip there
-    std::optional<QString> legendNote; ///< the compared run that is named there
+    Legend* legend;
     QTimer redraw;
     bool userZoomed = false;
     QCPItemStraightLine* crosshair = nullptr; ///< owned by the plot

@@ -5,6 +5,7 @@
 #include "core/lab/number_text.h"
 
 #include <QFontMetricsF>
+#include <QObject>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -16,10 +17,11 @@ namespace warplight::app {
 namespace {
 
 constexpr int tabWidth = 4;
-constexpr double markWidth = 10, columnGap = 12, narrowestColumn = 40, widestColumn = 120;
+constexpr double markWidth = 10, columnGap = 14, narrowestColumn = 40;
 constexpr double mostForCounters = 0.45; ///< of a pane's width: the code comes first
-constexpr double fewestColumns = 34;     ///< characters of text before a pane gives room to more than one counter
-constexpr double wideEnough = 50;        ///< characters: a narrower pane tells its numbers on hover only
+constexpr double readable = 56;          ///< characters of text before a pane gives room to more than one counter
+constexpr double ratioColumns = 7;       ///< "12.34×"
+constexpr double wideEnough = 48; ///< characters: a pane with less code than that tells its numbers on hover only
 
 } // namespace
 
@@ -51,7 +53,57 @@ PaneData PaneData::of(lab::Source::Pane pane, QHash<QString, int>& colours) {
                 data.hottest[c] = i;
             }
     }
+    data.scales = data.maxima;
     return data;
+}
+
+void PaneData::pin(std::optional<PinnedPane> other) {
+    pinned = std::move(other);
+    scales = maxima;
+    if (!isCompared())
+        return;
+    for (size_t c = 0; c < scales.size(); ++c)
+        if (const int theirs = pinned->counterOf[c]; theirs >= 0)
+            for (const auto& each : pinned->pane.lines)
+                if (static_cast<size_t>(theirs) < each.counts.size())
+                    scales[c] = std::max(scales[c], each.counts[static_cast<size_t>(theirs)].value_or(0));
+}
+
+std::optional<double> PaneData::pinnedCount(int index, int counter) const {
+    const int was = isCompared() ? pinned->lineOf[static_cast<size_t>(index)] : -1;
+    const int theirs = was < 0 || counter < 0 ? -1 : pinned->counterOf[static_cast<size_t>(counter)];
+    if (theirs < 0)
+        return {};
+    const auto& counts = pinned->pane.lines[static_cast<size_t>(was)].counts;
+    return static_cast<size_t>(theirs) < counts.size() ? counts[static_cast<size_t>(theirs)] : std::nullopt;
+}
+
+QString PaneData::ratioText(int index, int counter) const {
+    const auto value = count(index, counter), before = pinnedCount(index, counter);
+    if (!isCompared() || !(value || before))
+        return {};
+    if (pinned->lineOf[static_cast<size_t>(index)] < 0)
+        return QObject::tr("new");
+    if (!value || !before || *before == 0)
+        return value == before ? "=" : "≠";
+    constexpr double most = 1000;
+    const double ratio = *value / *before;
+    return ratio == 1     ? "="
+           : ratio > most ? QString(">%1×").arg(most)
+                          : QString("%1×").arg(ratio, 0, 'f', ratio < 10 ? 2 : 0);
+}
+
+int PaneData::gravestRemark() const {
+    int found = -1;
+    for (int i = 0; i < lineCount(); ++i)
+        if (!line(i).remark.empty() && (found < 0 || line(i).severity > line(found).severity))
+            found = i;
+    return found;
+}
+
+QString counterNote(const lab::Source::Counter& counter) {
+    const QString badge = badgeText(counter.provenance);
+    return counter.unit.empty() ? badge : QString::fromStdString(counter.unit) + " · " + badge;
 }
 
 QString PaneData::text(int index) const {
@@ -92,7 +144,8 @@ int PaneData::nextRemark(int from, int step) const {
 }
 
 SourceLayout SourceLayout::of(const PaneData& data, double width, int currentCounter) {
-    const QFontMetricsF mono(monoFont(12)), small(textFont(11));
+    const QFontMetricsF mono(monoFont(12)), small(textFont(11)), strong(textFont(11, QFont::DemiBold)),
+        smallest(textFont(10));
     SourceLayout layout{};
     layout.charWidth = mono.horizontalAdvance('0');
     layout.rowHeight = std::ceil(mono.height() + 4);
@@ -107,25 +160,31 @@ SourceLayout SourceLayout::of(const PaneData& data, double width, int currentCou
         if (hottest >= 0)
             layout.numberWidth = mono.horizontalAdvance(data.countText(hottest, currentCounter)) + layout.charWidth;
         layout.numberWidth = std::max(layout.numberWidth, fewestDigits * layout.charWidth);
-        if (width < wideEnough * layout.charWidth + layout.textLeft)
-            layout.numberWidth = 0;
-        right -= layout.numberWidth;
-        layout.numberLeft = right;
-        // Counters give way to the text: those that do not fit are a key away.
-        const double besideText = width - layout.textLeft - layout.numberWidth - fewestColumns * layout.charWidth;
-        const double most =
-            std::clamp(besideText, narrowestColumn + columnGap,
-                       std::max(narrowestColumn + columnGap, width * mostForCounters - layout.numberWidth));
-        double wanted = 0;
+        // Titles are whole. Counters give way to the text: those that do not fit are a key away.
+        std::vector<double> wanted;
         for (const auto& counter : data.pane.counters)
-            wanted = std::max(wanted, small.horizontalAdvance(QString::fromStdString(counter.title)));
-        const double fair = std::max(most / counters, std::min(most, narrowestColumn + columnGap));
-        const double each = std::clamp(std::min(wanted + columnGap, fair), narrowestColumn, widestColumn);
-        const int fit = std::clamp(static_cast<int>(most / each), 1, counters);
-        const int first = std::clamp(currentCounter - fit + 1, 0, counters - fit);
-        for (int i = fit; i-- > 0;) {
+            wanted.push_back(std::ceil(
+                columnGap + std::max({narrowestColumn, strong.horizontalAdvance(QString::fromStdString(counter.title)),
+                                      smallest.horizontalAdvance(counterNote(counter))})));
+        if (width - layout.textLeft - layout.numberWidth - wanted[static_cast<size_t>(currentCounter)] <
+            wideEnough * layout.charWidth)
+            layout.numberWidth = 0;
+        if (data.isCompared()) // what a comparison is about stands there in any case
+            layout.ratioWidth = ratioColumns * layout.charWidth;
+        right -= layout.numberWidth + layout.ratioWidth;
+        layout.numberLeft = right;
+        const double besideText = right - layout.textLeft - readable * layout.charWidth;
+        double free = std::min(besideText, width * mostForCounters - layout.numberWidth);
+        int first = std::clamp(currentCounter, 0, counters - 1), last = first;
+        free -= wanted[static_cast<size_t>(first)];
+        while (first > 0 && free >= wanted[static_cast<size_t>(first - 1)])
+            free -= wanted[static_cast<size_t>(--first)];
+        while (last + 1 < counters && free >= wanted[static_cast<size_t>(last + 1)])
+            free -= wanted[static_cast<size_t>(++last)];
+        for (int i = last; i >= first; --i) {
+            const double each = wanted[static_cast<size_t>(i)];
             right -= each;
-            layout.columns.insert(layout.columns.begin(), {first + i, right + columnGap / 2, each - columnGap / 2});
+            layout.columns.insert(layout.columns.begin(), {i, right + columnGap / 2, each - columnGap / 2});
         }
     }
     layout.textRight = std::max(layout.textLeft + layout.charWidth, right - 4);

@@ -21,11 +21,6 @@ QColor faint(QColor colour, float alpha) {
     return colour;
 }
 
-QColor counterColour(int index) {
-    constexpr std::array<const char*, 6> colours{"#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00"};
-    return QColor(colours[static_cast<size_t>(index) % colours.size()]);
-}
-
 /// Vector formats clip badly, so what does not fit is left out.
 QString fitting(const QFontMetricsF& metrics, const QString& text, double width) {
     return metrics.elidedText(text, Qt::ElideRight, std::max(0.0, width));
@@ -122,27 +117,38 @@ class LinePainter {
     void paintCounts(int index, const QRectF& row) {
         for (const auto& column : layout.columns) {
             const auto counter = static_cast<size_t>(column.counter);
-            const double count = data.count(index, column.counter).value_or(0);
-            if (count <= 0)
+            if (data.scales[counter] <= 0)
                 continue;
-            const double most = column.width;
+            const double perUnit = column.width / data.scales[counter], middle = row.top() + row.height() / 2;
             const QColor colour = counterColour(data.colours[counter]);
-            QRectF bar(row.left() + column.left, row.top() + row.height() / 2 - 5,
-                       std::max(1.5, most * count / data.maxima[counter]), 10);
-            const bool hollow = data.pane.counters[counter].provenance == lab::Provenance::Modelled;
-            if (hollow && bar.width() > 4) {
-                bar.adjust(0.5, 0.5, -0.5, -0.5);
-                painter.setPen(QPen(colour, 1));
-                painter.setBrush(faint(colour, 0.25f));
-                painter.drawRect(bar);
-            } else {
-                painter.fillRect(bar, colour);
+            if (const double count = data.count(index, column.counter).value_or(0); count > 0) {
+                QRectF bar(row.left() + column.left, middle - 5, std::max(1.5, perUnit * count), 10);
+                const bool hollow = data.pane.counters[counter].provenance == lab::Provenance::Modelled;
+                if (hollow && bar.width() > 4) {
+                    bar.adjust(0.5, 0.5, -0.5, -0.5);
+                    painter.setPen(QPen(colour, 1));
+                    painter.setBrush(faint(colour, 0.25f));
+                    painter.drawRect(bar);
+                } else {
+                    painter.fillRect(bar, colour);
+                }
+            }
+            if (const double before = data.pinnedCount(index, column.counter).value_or(0); before > 0) {
+                painter.setPen(QPen(theme.ink, 1));
+                painter.setBrush(Qt::NoBrush);
+                painter.drawRect(QRectF(row.left() + column.left + 0.5, std::round(middle) - 6.5,
+                                        std::max(2.0, perUnit * before - 1), 13));
             }
         }
+        const QRectF number(row.left() + layout.numberLeft, row.top(), layout.numberWidth, row.height());
         if (layout.numberWidth > 0 && data.count(index, marks.counter)) {
             painter.setPen(theme.ink);
-            painter.drawText(QRectF(row.left() + layout.numberLeft, row.top(), layout.numberWidth, row.height()),
-                             Qt::AlignRight | Qt::AlignVCenter, data.countText(index, marks.counter));
+            painter.drawText(number, Qt::AlignRight | Qt::AlignVCenter, data.countText(index, marks.counter));
+        }
+        if (layout.ratioWidth > 0) {
+            painter.setPen(theme.muted);
+            painter.drawText(QRectF(number.right(), row.top(), layout.ratioWidth, row.height()),
+                             Qt::AlignRight | Qt::AlignVCenter, data.ratioText(index, marks.counter));
         }
     }
 
@@ -163,6 +169,11 @@ class LinePainter {
 
 QString lineCountText(int lines) {
     return lines == 1 ? QObject::tr("1 line") : QObject::tr("%1 lines").arg(QLocale(QLocale::English).toString(lines));
+}
+
+QColor counterColour(int index) {
+    constexpr std::array<const char*, 6> colours{"#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00"};
+    return QColor(colours[static_cast<size_t>(index) % colours.size()]);
 }
 
 QColor severityColour(lab::Source::Severity severity) {
@@ -201,19 +212,11 @@ void paintSourceHead(QPainter& painter, const QRectF& area, const PaneData& data
         const auto& counter = data.pane.counters[static_cast<size_t>(column.counter)];
         const bool current = column.counter == marks.counter;
         const double left = area.left() + column.left;
-        QString title = QString::fromStdString(counter.title.empty() ? counter.id : counter.title);
-        double width = column.width;
-        if (current) // the numbers of the current counter stand to the right of the bars
-            width = area.left() + layout.numberLeft + layout.numberWidth - left;
-        if (!layout.columns.empty() && current && &column != &layout.columns.back())
-            width = column.width;
-        words(QRectF(left, area.top() + 2, width, middle - area.top() - 2), Qt::AlignLeft,
+        const QString title = QString::fromStdString(counter.title.empty() ? counter.id : counter.title);
+        words(QRectF(left, area.top() + 2, column.width + 6, middle - area.top() - 2), Qt::AlignLeft,
               textFont(11, current ? QFont::DemiBold : QFont::Normal), current ? theme.ink : theme.muted, title);
-        const QFont small = textFont(10);
-        const QString badge = (counter.unit.empty() ? QString() : QString::fromStdString(counter.unit) + " · ") +
-                              badgeText(counter.provenance);
-        const QString shown = fitting(QFontMetricsF(small), badge, column.width + 4);
-        words(QRectF(left, middle, column.width + 6, bottom - middle - 4), Qt::AlignLeft, small, theme.muted, shown);
+        words(QRectF(left, middle, column.width + 6, bottom - middle - 4), Qt::AlignLeft, textFont(10), theme.muted,
+              counterNote(counter));
         if (current)
             painter.fillRect(QRectF(left, bottom - 2, column.width, 2), theme.accent);
     }

@@ -1,6 +1,8 @@
 #include "app/views/source_pane.h"
 
+#include "app/views/heat_strip.h"
 #include "app/views/theme.h"
+#include "core/lab/number_text.h"
 
 #include <QApplication>
 #include <QClipboard>
@@ -17,23 +19,59 @@
 
 namespace warplight::app {
 
-SourcePane::SourcePane(QWidget* parent) : QAbstractScrollArea(parent) {
+namespace {
+
+bool sameText(const lab::Source::Pane& a, const lab::Source::Pane& b) {
+    return std::equal(a.lines.begin(), a.lines.end(), b.lines.begin(), b.lines.end(),
+                      [](const auto& x, const auto& y) { return x.number == y.number && x.text == y.text; });
+}
+
+} // namespace
+
+SourcePane::SourcePane(QWidget* parent) : QAbstractScrollArea(parent), strip(new HeatStrip(this)) {
     setFocusPolicy(Qt::StrongFocus);
     setFrameShape(QFrame::NoFrame);
     setMinimumSize(220, 120);
     viewport()->setMouseTracking(true);
     viewport()->setAutoFillBackground(false);
+    connect(strip, &HeatStrip::lineWanted, this, [this](int line) {
+        moveTo(line, false);
+        centre(line);
+    });
 }
 
 void SourcePane::setData(PaneData data) {
+    touched = touched && sameText(shown.pane, data.pane);
     shown = std::move(data);
     rankedCounter = -1;
-    marks.current = std::min(marks.current, shown.lineCount() - 1);
-    marks.anchor = std::min(marks.anchor, shown.lineCount() - 1);
+    marks.current = touched ? std::min(marks.current, shown.lineCount() - 1) : -1;
+    marks.anchor = touched ? std::min(marks.anchor, shown.lineCount() - 1) : -1;
     marks.hover = -1;
     marks.partners.clear();
     marks.counter = std::clamp(marks.counter, 0, std::max(0, static_cast<int>(shown.pane.counters.size()) - 1));
     setAccessibleName(QString::fromStdString(shown.pane.title));
+    strip->setLines(shown, marks.counter);
+    setViewportMargins(0, 0, strip->isOfUse() ? HeatStrip::stripWidth + 2 : 0, 0);
+    strip->setVisible(strip->isOfUse());
+    fitScrollBars();
+    viewport()->update();
+}
+
+bool SourcePane::openAtHottest() {
+    if (touched || shown.lineCount() == 0)
+        return false;
+    rankLines();
+    rank = ranked.empty() ? -1 : 0;
+    const int line = ranked.empty() ? shown.gravestRemark() : ranked[0];
+    if (line < 0)
+        return false;
+    marks.current = marks.anchor = line;
+    centre(line);
+    return true;
+}
+
+void SourcePane::setPinned(std::optional<PinnedPane> pinned) {
+    shown.pin(std::move(pinned));
     fitScrollBars();
     viewport()->update();
 }
@@ -49,20 +87,55 @@ int SourcePane::firstVisible() const { return verticalScrollBar()->value(); }
 int SourcePane::lastVisible() const { return std::min(firstVisible() + rowsVisible(), shown.lineCount()) - 1; }
 
 void SourcePane::fitScrollBars() {
+    const bool before = std::exchange(placing, true);
     const int rows = rowsVisible(), columns = layoutNow().textColumns();
     verticalScrollBar()->setRange(0, std::max(0, shown.lineCount() - rows));
     verticalScrollBar()->setPageStep(rows);
     horizontalScrollBar()->setRange(0, static_cast<int>(std::max<qsizetype>(0, shown.longest - columns)));
     horizontalScrollBar()->setPageStep(columns);
     horizontalScrollBar()->setSingleStep(4);
+    placing = before;
+    const double head = layoutNow().headHeight;
+    strip->setGeometry(viewport()->geometry().right() + 3, static_cast<int>(viewport()->y() + head),
+                       HeatStrip::stripWidth, std::max(0, static_cast<int>(viewport()->height() - head)));
+    strip->setVisibleLines(firstVisible(), lastVisible());
+}
+
+void SourcePane::scrollTo(int first) {
+    const bool before = std::exchange(placing, true);
+    verticalScrollBar()->setValue(first);
+    placing = before;
+}
+
+/// Near the middle, so that what stands around it is seen.
+void SourcePane::centre(int line) {
+    awaited = isVisible() ? -1 : line;
+    scrollTo(line - rowsVisible() / 3);
 }
 
 void SourcePane::scrollContentsBy(int, int) {
     marks.firstColumn = horizontalScrollBar()->value();
+    touched = touched || !placing;
+    strip->setVisibleLines(firstVisible(), lastVisible());
     viewport()->update();
 }
 
-void SourcePane::resizeEvent(QResizeEvent*) { fitScrollBars(); }
+void SourcePane::resizeEvent(QResizeEvent*) {
+    fitScrollBars();
+    // Until the user has gone elsewhere, what was opened stays in view.
+    const int opened = touched                  ? -1
+                       : marks.current >= 0     ? marks.current
+                       : marks.partners.empty() ? -1
+                                                : marks.partners.front();
+    if (const int line = awaited >= 0 ? awaited : opened; line >= 0)
+        centre(line);
+}
+
+void SourcePane::showEvent(QShowEvent* event) {
+    QAbstractScrollArea::showEvent(event);
+    if (awaited >= 0)
+        centre(awaited);
+}
 
 void SourcePane::changeEvent(QEvent* event) {
     if (event->type() == QEvent::StyleChange || event->type() == QEvent::FontChange)
@@ -80,24 +153,10 @@ int SourcePane::lineAt(double y) const {
 
 void SourcePane::reveal(int line) {
     const int rows = rowsVisible();
-    if (line < firstVisible() ||
-        line >= firstVisible() + rows) // near the middle, so that what stands around it is seen
-        verticalScrollBar()->setValue(line == firstVisible() - 1 || line == firstVisible() + rows
-                                          ? firstVisible() + (line < firstVisible() ? -1 : 1)
-                                          : line - rows / 3);
-}
-
-void SourcePane::goTo(int line, bool extend) {
-    if (shown.lineCount() == 0)
-        return;
-    marks.current = std::clamp(line, 0, shown.lineCount() - 1);
-    if (!extend)
-        marks.anchor = marks.current;
-    marks.hover = -1;
-    reveal(marks.current);
-    viewport()->update();
-    emit told(reading(marks.current).replace('\n', "  ·  "));
-    emit focusMoved();
+    if (line == firstVisible() - 1 || line == firstVisible() + rows)
+        scrollTo(firstVisible() + (line < firstVisible() ? -1 : 1));
+    else if (line < firstVisible() || line >= firstVisible() + rows || !isVisible())
+        centre(line);
 }
 
 void SourcePane::setHover(int line) {
@@ -113,6 +172,7 @@ void SourcePane::setCounter(int counter) {
     if (counter < 0 || counter >= static_cast<int>(shown.pane.counters.size()))
         return;
     marks.counter = counter;
+    strip->setLines(shown, counter);
     fitScrollBars();
     viewport()->update();
 }
@@ -133,66 +193,6 @@ void SourcePane::setFind(const QString& text) {
     viewport()->update();
 }
 
-bool SourcePane::findNext(int step) {
-    for (int i = step == 0 ? 0 : 1; !marks.find.isEmpty() && i <= shown.lineCount(); ++i) {
-        const int from = std::max(marks.current, 0), count = shown.lineCount();
-        const int at = ((from + (step < 0 ? -i : i)) % count + count) % count;
-        if (!shown.text(at).contains(marks.find, Qt::CaseInsensitive))
-            continue;
-        goTo(at);
-        const qsizetype column = shown.text(at).indexOf(marks.find, 0, Qt::CaseInsensitive);
-        if (column < marks.firstColumn || column + marks.find.size() > marks.firstColumn + layoutNow().textColumns())
-            horizontalScrollBar()->setValue(static_cast<int>(column) - 4);
-        return true;
-    }
-    return false;
-}
-
-int SourcePane::matches() const {
-    int count = 0;
-    for (int i = 0; !marks.find.isEmpty() && i < shown.lineCount(); ++i)
-        count += shown.text(i).contains(marks.find, Qt::CaseInsensitive);
-    return count;
-}
-
-void SourcePane::nextRemark(int step) {
-    if (const int at = shown.lineCount() == 0
-                           ? -1
-                           : shown.nextRemark(marks.current < 0 && step > 0 ? -1 : std::max(marks.current, 0), step);
-        at >= 0)
-        goTo(at);
-}
-
-void SourcePane::hottest() {
-    if (rankedCounter != marks.counter) {
-        ranked = shown.pane.counters.empty() ? std::vector<int>() : shown.ranking(marks.counter);
-        rankedCounter = marks.counter;
-        rank = -1;
-    }
-    if (ranked.empty())
-        return;
-    // Pressed again where it went: the next in rank.
-    const int count = static_cast<int>(ranked.size());
-    const bool again = rank >= 0 && ranked[static_cast<size_t>(rank)] == marks.current;
-    rank = again ? (rank + 1) % count : 0;
-    goTo(ranked[static_cast<size_t>(rank)]);
-}
-
-QString SourcePane::selectedText() const {
-    QStringList lines;
-    if (marks.current >= 0) {
-        const auto [low, high] = std::minmax(marks.current, marks.anchor);
-        for (int i = std::max(low, 0); i <= high; ++i)
-            lines << QString::fromStdString(shown.line(i).text);
-    }
-    return lines.join('\n');
-}
-
-void SourcePane::copySelection() const {
-    if (marks.current >= 0)
-        QApplication::clipboard()->setText(selectedText() + '\n');
-}
-
 QString SourcePane::reading(int index) const {
     if (index < 0)
         return {};
@@ -200,10 +200,17 @@ QString SourcePane::reading(int index) const {
     for (int c = 0; c < static_cast<int>(shown.pane.counters.size()); ++c)
         if (shown.count(index, c)) {
             const auto& counter = shown.pane.counters[static_cast<size_t>(c)];
-            rows << QString("%1: %2 (%3)")
-                        .arg(QString::fromStdString(counter.title), shown.countText(index, c),
-                             badgeText(counter.provenance));
+            QString row = QString("%1: %2 (%3)")
+                              .arg(QString::fromStdString(counter.title), shown.countText(index, c),
+                                   badgeText(counter.provenance));
+            if (const auto before = shown.pinnedCount(index, c))
+                row += tr(", %1 of %2: %3")
+                           .arg(shown.ratioText(index, c), shown.pinned->name,
+                                QString::fromStdString(lab::countText(*before, counter.unit, counter.format)));
+            rows << row;
         }
+    if (shown.isCompared() && shown.pinned->lineOf[static_cast<size_t>(index)] < 0)
+        rows << tr("not in the %1 run").arg(shown.pinned->name);
     if (!shown.line(index).remark.empty())
         rows << QString::fromStdString(shown.line(index).remark);
     return rows.join('\n');
@@ -235,6 +242,14 @@ QString SourcePane::note(int first, int last) const {
     if (shown.remarks > 0)
         text += "  ·  " + (shown.remarks == 1 ? tr("1 remark") : tr("%1 remarks").arg(shown.remarks)) +
                 (first < 0 ? tr(" (N)") : QString()); // paper has no keys
+    if (first < 0 && !shown.pane.counters.empty())
+        text += "  ·  " + tr("hottest (H)");
+    if (shown.pinned && shown.pinned->isOther())
+        text += "  ·  " + tr("the %1 run has other code").arg(shown.pinned->name);
+    else if (shown.pinned)
+        text += "  ·  " + tr("outlined: %1").arg(shown.pinned->name) +
+                (shown.pinned->added > 0 ? tr(", %1 new").arg(shown.pinned->added) : QString()) +
+                (shown.pinned->gone > 0 ? tr(", %1 gone").arg(shown.pinned->gone) : QString());
     return text;
 }
 
@@ -300,48 +315,6 @@ void SourcePane::mouseReleaseEvent(QMouseEvent* event) {
     dragging = false;
     if (marks.anchor == marks.current) // a click, not a selection of several lines
         emit activated(marks.current);
-}
-
-void SourcePane::keyPressEvent(QKeyEvent* event) {
-    const bool extend = event->modifiers() & Qt::ShiftModifier;
-    const int page = std::max(1, rowsVisible() - 1);
-    if (event->matches(QKeySequence::Copy))
-        return copySelection();
-    if (event->matches(QKeySequence::SelectAll)) {
-        goTo(0);
-        return goTo(shown.lineCount() - 1, true);
-    }
-    switch (event->key()) {
-    case Qt::Key_Up:
-        return goTo(std::max(marks.current, 0) - 1, extend);
-    case Qt::Key_Down:
-        return goTo(marks.current + 1, extend);
-    case Qt::Key_PageUp:
-        return goTo(marks.current - page, extend);
-    case Qt::Key_PageDown:
-        return goTo(std::max(marks.current, 0) + page, extend);
-    case Qt::Key_Home:
-        return goTo(0, extend);
-    case Qt::Key_End:
-        return goTo(shown.lineCount() - 1, extend);
-    case Qt::Key_Left:
-    case Qt::Key_Right:
-        return horizontalScrollBar()->setValue(horizontalScrollBar()->value() +
-                                               (event->key() == Qt::Key_Left ? -4 : 4));
-    case Qt::Key_N:
-        return nextRemark(extend ? -1 : 1);
-    case Qt::Key_H:
-        return hottest();
-    case Qt::Key_C:
-        return setCounter((marks.counter + 1) % std::max(1, static_cast<int>(shown.pane.counters.size())));
-    case Qt::Key_Return:
-    case Qt::Key_Enter:
-        if (marks.current >= 0)
-            emit activated(marks.current);
-        return;
-    default:
-        QAbstractScrollArea::keyPressEvent(event);
-    }
 }
 
 void SourcePane::focusInEvent(QFocusEvent* event) {

@@ -11,7 +11,9 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <cstdint>
+#include <optional>
 #include <utility>
+#include <variant>
 
 #include <algorithm>
 #include <array>
@@ -22,11 +24,14 @@ namespace {
 
 constexpr int mostPictureLines = 64, fewestPictureLines = 32; ///< a printed page's worth
 constexpr double paneGap = 24;                                ///< between two panes of a picture
+constexpr double widthOfTwo = 1040;                           ///< pixels: about 50 columns of code and a counter each
+constexpr qsizetype longestTab = 34;                          ///< characters
 
 } // namespace
 
 SourceView::SourceView(QWidget* parent)
     : FigureView(parent),
+      tabs(new QWidget(this)),
       splitter(new QSplitter(Qt::Horizontal, this)),
       findBar(new QWidget(this)),
       findText(new QLineEdit(findBar)),
@@ -40,6 +45,7 @@ SourceView::SourceView(QWidget* parent)
         splitter->addWidget(pane);
         connect(pane, &SourcePane::told, this, &FigureView::statusText);
         connect(pane, &SourcePane::focusMoved, this, [this, pane] { markPartners(pane); });
+        connect(pane, &SourcePane::otherWanted, this, &SourceView::showOther);
         connect(pane, &SourcePane::activated, this, [this, i](int line) {
             if (selectable)
                 emit selected(line, i);
@@ -72,9 +78,26 @@ SourceView::SourceView(QWidget* parent)
     addButton("✕", tr("Close (Esc)"), [this] { closeFind(); });
     findBar->hide();
     connect(findText, &QLineEdit::textChanged, this, [this] { find(0); });
+    auto* choices = new QHBoxLayout(tabs);
+    choices->setContentsMargins(0, 0, 0, 0);
+    choices->setSpacing(4);
+    for (int i = 0; i < 3; ++i) {
+        auto* button = new QToolButton(tabs);
+        button->setObjectName("bar");
+        button->setCheckable(true);
+        button->setFont(textFont(12));
+        connect(button, &QToolButton::clicked, this, [this, i] { i < 2 ? showPane(i) : showSideBySide(); });
+        choices->addWidget(button);
+        tabButtons.push_back(button);
+    }
+    tabButtons[2]->setText(tr("Side by side"));
+    tabs->setStyleSheet("QToolButton { padding: 2px 10px; } "
+                        "QToolButton:checked { border-color: palette(highlight); font-weight: 600; }");
+    choices->addStretch(1);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(4);
+    layout->addWidget(tabs);
     layout->addWidget(findBar);
     layout->addWidget(splitter, 1);
     layout->addWidget(empty, 1);
@@ -91,7 +114,8 @@ SourceView::SourceView(QWidget* parent)
     addAction(tr("Find previous"), QKeySequence(Qt::SHIFT | Qt::Key_F3), [this] { find(-1); });
     // These keys are the pane's own: a shortcut would take them from the find line.
     addAction(tr("Next remark (N)"), {}, [this] { focusedPane()->nextRemark(1); });
-    addAction(tr("Hottest line (H)"), {}, [this] { focusedPane()->hottest(); });
+    addAction(tr("Hottest line, then the next (H)"), {}, [this] { focusedPane()->hottest(); });
+    addAction(tr("Other pane (P)"), {}, [this] { showOther(); });
     addAction(tr("Copy lines (Ctrl+C)"), {}, [this] { focusedPane()->copySelection(); });
 }
 
@@ -101,14 +125,93 @@ void SourceView::setFigure(const lab::Figure& figure) {
     paneCount = static_cast<int>(source.panes.size());
     QHash<QString, int> colours;
     for (int i = 0; i < 2; ++i) {
-        panes[static_cast<size_t>(i)]->setVisible(i < paneCount);
-        panes[static_cast<size_t>(i)]->setData(
-            PaneData::of(i < paneCount ? source.panes[static_cast<size_t>(i)] : lab::Source::Pane(), colours));
+        const auto at = static_cast<size_t>(i);
+        panes[at]->setData(PaneData::of(i < paneCount ? source.panes[at] : lab::Source::Pane(), colours));
+        QString title = QString::fromStdString(panes[at]->data().pane.title);
+        tabButtons[at]->setToolTip(tr("%1 (P: the other one)").arg(title));
+        if (title.size() > longestTab)
+            title = title.left(longestTab - 1) + "…";
+        tabButtons[at]->setText(title);
     }
+    pin();
     empty->setText(emptySentence());
     empty->setVisible(!empty->text().isEmpty());
     splitter->setVisible(empty->text().isEmpty());
+    arrange();
+    // The source opens at its hottest line, the other pane at what belongs to it.
+    if (panes[0]->openAtHottest())
+        lastUsed = panes[0];
     markPartners(lastUsed);
+    if (paneCount == 2 && panes[1]->partners().empty())
+        panes[1]->openAtHottest();
+}
+
+void SourceView::setCompared(std::optional<lab::Figure> pinned, const QString& pinnedName) {
+    const auto* source = pinned ? std::get_if<lab::Source>(&pinned->content) : nullptr;
+    compared = source ? std::optional(*source) : std::nullopt;
+    comparedName = pinnedName;
+    pin();
+}
+
+void SourceView::pin() {
+    for (int i = 0; i < 2; ++i) {
+        const lab::Source::Pane& shown = panes[static_cast<size_t>(i)]->data().pane;
+        std::optional<PinnedPane> pinned;
+        if (compared && i < paneCount)
+            for (const auto& pane : compared->panes)
+                if (pane.id == shown.id)
+                    pinned = PinnedPane::of(pane, comparedName, shown);
+        panes[static_cast<size_t>(i)]->setPinned(std::move(pinned));
+    }
+}
+
+bool SourceView::roomForTwo() const { return width() >= widthOfTwo * uiScale(); }
+bool SourceView::sideBySide() const { return paneCount == 2 && wanted.value_or(roomForTwo()); }
+
+void SourceView::arrange() {
+    if (alone >= paneCount)
+        alone = 0;
+    for (int i = 0; i < 2; ++i)
+        panes[static_cast<size_t>(i)]->setVisible(i < paneCount && (sideBySide() || i == alone));
+    setFocusProxy(panes[static_cast<size_t>(sideBySide() ? 0 : alone)]);
+    tabs->setVisible(paneCount == 2 && empty->text().isEmpty());
+    for (int i = 0; i < 3; ++i)
+        tabButtons[static_cast<size_t>(i)]->setChecked(i == 2 ? sideBySide() : !sideBySide() && i == alone);
+}
+
+void SourceView::resizeEvent(QResizeEvent* event) {
+    FigureView::resizeEvent(event);
+    const bool was = event->oldSize().width() >= widthOfTwo * uiScale();
+    if (was != roomForTwo()) // what was wanted was for another width
+        wanted.reset();
+    arrange();
+}
+
+void SourceView::showPane(int index) {
+    alone = index;
+    wanted = roomForTwo() ? std::optional(false) : std::nullopt;
+    const std::vector<int> partners = panes[static_cast<size_t>(index)]->partners();
+    arrange();
+    if (!partners.empty())
+        panes[static_cast<size_t>(index)]->goTo(partners.front());
+    panes[static_cast<size_t>(index)]->setFocus();
+}
+
+void SourceView::showSideBySide() {
+    wanted = roomForTwo() ? std::nullopt : std::optional(true);
+    arrange();
+}
+
+void SourceView::showOther() {
+    if (paneCount < 2)
+        return;
+    const int other = focusedPane() == panes[0] ? 1 : 0;
+    if (!sideBySide())
+        return showPane(other);
+    SourcePane* pane = panes[static_cast<size_t>(other)];
+    if (const std::vector<int> partners = pane->partners(); !partners.empty())
+        pane->goTo(partners.front());
+    pane->setFocus();
 }
 
 QString SourceView::emptySentence() const {
@@ -120,7 +223,9 @@ QString SourceView::emptySentence() const {
     return {};
 }
 
-SourcePane* SourceView::focusedPane() const { return lastUsed->isHidden() ? panes[0] : lastUsed; }
+SourcePane* SourceView::focusedPane() const {
+    return !lastUsed->isHidden() ? lastUsed : panes[panes[0]->isHidden() ? 1 : 0];
+}
 
 void SourceView::markPartners(SourcePane* from) {
     lastUsed = from;

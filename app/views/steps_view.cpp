@@ -1,32 +1,37 @@
 #include "app/views/steps_view.h"
 
+#include "app/views/scene_motion.h"
+#include "app/views/scene_paint.h"
 #include "app/views/theme.h"
 
-#include <QHBoxLayout>
+#include <QBoxLayout>
+#include <QEasingCurve>
+#include <QHelpEvent>
 #include <QKeyEvent>
 #include <QLabel>
-#include <QPainterPath>
 #include <QSignalBlocker>
 #include <QSlider>
 #include <QToolButton>
+#include <QToolTip>
 #include <QVBoxLayout>
 #include <cstdint>
-#include <tuple>
 #include <utility>
 
 #include <algorithm>
-#include <cmath>
+#include <cstdlib>
 #include <functional>
 
 namespace warplight::app {
 namespace {
 
-constexpr int playInterval = 900; // ms a step: time to read its sentence's number
+constexpr int playInterval = 1400; // ms a step: time to read its sentence's number
+constexpr int motionTime = 280;    // ms
 
 class Canvas : public QWidget {
   public:
-    Canvas(QWidget* parent, std::function<void(QPainter&, const QRectF&)> paint)
-        : QWidget(parent), paint(std::move(paint)) {
+    Canvas(QWidget* parent, std::function<void(QPainter&, const QRectF&)> paint,
+           std::function<QString(const QRectF&, const QPointF&)> tip)
+        : QWidget(parent), paint(std::move(paint)), tip(std::move(tip)) {
         setMinimumSize(220, 160);
     }
 
@@ -37,69 +42,51 @@ class Canvas : public QWidget {
         paint(painter, rect());
     }
 
+    bool event(QEvent* event) override {
+        if (event->type() != QEvent::ToolTip)
+            return QWidget::event(event);
+        const auto* help = static_cast<QHelpEvent*>(event);
+        QToolTip::showText(help->globalPos(), tip(rect(), help->pos()), this);
+        return true;
+    }
+
   private:
     std::function<void(QPainter&, const QRectF&)> paint;
+    std::function<QString(const QRectF&, const QPointF&)> tip;
 };
 
-QColor fillOf(lab::Steps::CellState state, const Theme& theme) {
-    switch (state) {
-    case lab::Steps::CellState::Current:
-        return theme.accent;
-    case lab::Steps::CellState::Done:
-        return QColor::fromRgbF(theme.accent.redF(), theme.accent.greenF(), theme.accent.blueF(), 0.3f);
-    case lab::Steps::CellState::Highlight:
-        return theme.warning;
-    case lab::Steps::CellState::Card:
-    case lab::Steps::CellState::Marked:
-        return theme.panel;
-    default:
-        return theme.ground;
-    }
+/// Few facts stand in a line below the scene, many beside it.
+constexpr size_t mostInLine = 9;
+
+QString factsLine(const lab::Steps::Step& step) {
+    QString html;
+    for (const auto& fact : step.facts)
+        html += QString("%1<span style='color:%2'>%3</span>&nbsp;%4")
+                    .arg(html.isEmpty() ? "" : " &nbsp; ", Theme::current().muted.name(),
+                         QString::fromStdString(fact.title).toHtmlEscaped().replace(' ', "&nbsp;"),
+                         QString::fromStdString(fact.text).toHtmlEscaped().replace(' ', "&nbsp;"));
+    return html;
 }
 
-void paintCell(QPainter& painter, const QRectF& box, const lab::Steps::Cell& cell) {
-    const Theme& theme = Theme::current();
-    const bool marked = cell.state == lab::Steps::CellState::Marked;
-    const double radius = std::min({4.0, box.width() / 4, box.height() / 4});
-    painter.setPen(cell.colourKey.empty() ? QPen(marked ? theme.accent : theme.line, marked ? 2 : 1) : QPen(Qt::NoPen));
-    painter.setBrush(!cell.colourKey.empty() ? theme.series(QString::fromStdString(cell.colourKey))
-                     : cell.value            ? Theme::viridis(*cell.value)
-                                             : fillOf(cell.state, theme));
-    painter.drawRoundedRect(box, radius, radius);
-    if (cell.state == lab::Steps::CellState::Skipped) {
-        painter.setBrush(QBrush(theme.line, Qt::BDiagPattern));
-        painter.drawRoundedRect(box, radius, radius);
-    }
-    painter.setPen(cell.state == lab::Steps::CellState::Current ? theme.accentInk : theme.ink);
-    painter.drawText(box, Qt::AlignCenter, QString::fromStdString(cell.text));
-}
-
-constexpr size_t mostHeads = 16; ///< more arrows than that have none: they would hide each other
-
-/// A bow through `bend` on the way.
-void paintArrow(QPainter& painter, const QPointF& from, const QPointF& bend, const QPointF& to, bool head) {
-    const QColor colour = Theme::current().accent;
-    const QPointF handle = 2 * bend - (from + to) / 2; // so that the middle of the curve is `bend`
-    QPainterPath path(from);
-    path.quadTo(handle, to);
-    painter.setPen(QPen(colour, 2));
-    painter.setBrush(Qt::NoBrush);
-    painter.drawPath(path);
-    const QPointF back = to == handle ? from : handle;
-    const double length = std::hypot(to.x() - back.x(), to.y() - back.y());
-    if (length < 1 || !head)
-        return;
-    const QPointF along = (to - back) / length, across(-along.y(), along.x());
-    painter.setPen(Qt::NoPen);
-    painter.setBrush(colour);
-    painter.drawPolygon(QPolygonF{to, to - 9 * along + 4 * across, to - 9 * along - 4 * across});
+QString factsColumn(const lab::Steps::Step& step) {
+    QStringList lines;
+    for (const auto& fact : step.facts)
+        lines << QString("%1  %2").arg(QString::fromStdString(fact.title),
+                                       QString::fromStdString(fact.text).replace(" · ", "\n        "));
+    return lines.join('\n');
 }
 
 } // namespace
 
 StepsView::StepsView(QWidget* parent)
     : FigureView(parent),
-      canvas(new Canvas(this, [this](QPainter& p, const QRectF& area) { paintScene(p, area); })),
+      canvas(new Canvas(
+          this, [this](QPainter& p, const QRectF& area) { paintCurrent(p, area, 0.85); },
+          [this](const QRectF& area, const QPointF& point) {
+              return steps.steps.empty() ? QString()
+                                         : sceneTip(area, steps, steps.steps[static_cast<size_t>(current)], point);
+          })),
+      middle(new QBoxLayout(QBoxLayout::TopToBottom)),
       captionLabel(new QLabel(this)),
       facts(new QLabel(this)),
       position(new QLabel(this)),
@@ -123,40 +110,45 @@ StepsView::StepsView(QWidget* parent)
         connect(button, &QToolButton::clicked, this, action);
         controls->addWidget(button);
     };
-    addButton(new QToolButton(this), "|◀", tr("First step (Home)"), [this] { showStep(0); });
-    addButton(new QToolButton(this), "◀", tr("Step back (←)"), [this] { showStep(current - 1); });
+    addButton(new QToolButton(this), "|◀", tr("First step (Home)"), [this] { takeKey(Qt::Key_Home); });
+    addButton(new QToolButton(this), "◀", tr("Step back (←)"), [this] { takeKey(Qt::Key_Left); });
     addButton(play, "▶", tr("Play or pause (space)"), [this] { togglePlay(); });
-    addButton(new QToolButton(this), "▷", tr("Next step (→)"), [this] { showStep(current + 1); });
-    addButton(new QToolButton(this), "▶|", tr("Last step (End)"),
-              [this] { showStep(static_cast<int>(steps.steps.size()) - 1); });
+    addButton(new QToolButton(this), "▷", tr("Next step (→)"), [this] { takeKey(Qt::Key_Right); });
+    addButton(new QToolButton(this), "▶|", tr("Last step (End)"), [this] { takeKey(Qt::Key_End); });
     controls->addWidget(scrub, 1);
     controls->addWidget(position);
-    auto* middle = new QHBoxLayout;
     middle->addWidget(canvas, 3);
-    middle->addWidget(facts, 2);
+    middle->addWidget(facts);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(captionLabel);
     layout->addLayout(middle, 1);
     layout->addLayout(controls);
     connect(scrub, &QSlider::valueChanged, this, &StepsView::showStep);
+    motion.setDuration(motionTime);
+    motion.setStartValue(0.0);
+    motion.setEndValue(1.0);
+    motion.setEasingCurve(QEasingCurve::InOutCubic);
+    connect(&motion, &QVariantAnimation::valueChanged, canvas, qOverload<>(&QWidget::update));
     timer.setInterval(playInterval);
     connect(&timer, &QTimer::timeout, this, [this] {
-        if (current + 1 >= static_cast<int>(steps.steps.size()))
+        if (current >= last())
             togglePlay();
         else
-            showStep(current + 1);
+            takeKey(Qt::Key_Right);
     });
 }
 
+int StepsView::last() const { return std::max(0, static_cast<int>(steps.steps.size()) - 1); }
+
 void StepsView::setFigure(const lab::Figure& figure) {
     steps = std::get<lab::Steps>(figure.content);
-    const int last = std::max(0, static_cast<int>(steps.steps.size()) - 1);
     {
         const QSignalBlocker quiet(scrub);
-        scrub->setMaximum(last);
+        scrub->setMaximum(last());
     }
-    go(touched ? current : static_cast<int>(std::min<int64_t>(steps.opensAt, last)));
+    reserveCaption();
+    go(touched ? current : static_cast<int>(std::min<int64_t>(steps.opensAt, last())));
 }
 
 QString StepsView::caption() const { return captionLabel->text(); }
@@ -166,10 +158,13 @@ void StepsView::showStep(int step) {
     go(step);
 }
 
-void StepsView::go(int step) {
-    current = std::clamp(step, 0, std::max(0, static_cast<int>(steps.steps.size()) - 1));
+void StepsView::go(int step, bool moves) {
+    before = std::exchange(current, std::clamp(step, 0, last()));
     const QSignalBlocker quiet(scrub);
     scrub->setValue(current);
+    motion.stop();
+    if (moves && motionWanted() && isVisible() && std::abs(current - before) == 1)
+        motion.start();
     showCurrent();
 }
 
@@ -177,7 +172,7 @@ void StepsView::togglePlay() {
     if (timer.isActive()) {
         timer.stop();
     } else if (!steps.steps.empty()) {
-        if (current + 1 == static_cast<int>(steps.steps.size()))
+        if (current == last())
             showStep(0);
         timer.start();
     }
@@ -186,76 +181,96 @@ void StepsView::togglePlay() {
 
 void StepsView::showCurrent() {
     const bool any = current < static_cast<int>(steps.steps.size());
-    captionLabel->setText(any ? QString::fromStdString(steps.steps[static_cast<size_t>(current)].caption)
-                              : tr("No step yet."));
-    QStringList lines;
-    if (any)
-        for (const auto& fact : steps.steps[static_cast<size_t>(current)].facts)
-            lines << QString("%1  %2").arg(QString::fromStdString(fact.title),
-                                           QString::fromStdString(fact.text).replace(" · ", "\n        "));
-    facts->setText(lines.join('\n'));
-    facts->setVisible(!lines.isEmpty()); // without facts the scene has all the width
+    const lab::Steps::Step none{}, &step = any ? steps.steps[static_cast<size_t>(current)] : none;
+    captionLabel->setText(any ? QString::fromStdString(step.caption) : tr("No step yet."));
+    showFacts(step);
     position->setText(tr("%1 / %2").arg(any ? current + 1 : 0).arg(steps.steps.size()));
     canvas->update();
 }
 
-void StepsView::keyPressEvent(QKeyEvent* event) {
-    switch (event->key()) {
+void StepsView::showFacts(const lab::Steps::Step& step) {
+    const bool inLine = step.facts.size() <= mostInLine;
+    middle->setDirection(inLine ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
+    middle->setStretch(1, inLine ? 0 : 2);
+    facts->setTextFormat(inLine ? Qt::RichText : Qt::PlainText);
+    facts->setWordWrap(inLine);
+    facts->setText(inLine ? factsLine(step) : factsColumn(step));
+    facts->setVisible(!step.facts.empty()); // without facts the scene has all the room
+}
+
+bool StepsView::takeKey(int key, bool repeated) {
+    const auto show = [&](int step) {
+        touched = true;
+        go(step, !repeated);
+        return true;
+    };
+    switch (key) {
     case Qt::Key_Space:
-        return togglePlay();
+        togglePlay();
+        return true;
     case Qt::Key_Left:
-        return showStep(current - 1);
+    case Qt::Key_PageUp:
+        return show(current - 1);
     case Qt::Key_Right:
-        return showStep(current + 1);
+    case Qt::Key_PageDown:
+        return show(current + 1);
     case Qt::Key_Home:
-        return showStep(0);
+        return show(0);
     case Qt::Key_End:
-        return showStep(static_cast<int>(steps.steps.size()) - 1);
+        return show(last());
     default:
-        FigureView::keyPressEvent(event);
+        return false;
     }
 }
 
-void StepsView::paintScene(QPainter& painter, const QRectF& area) const {
+void StepsView::keyPressEvent(QKeyEvent* event) {
+    if (!takeKey(event->key(), event->isAutoRepeat()))
+        FigureView::keyPressEvent(event);
+}
+
+void StepsView::paintCurrent(QPainter& painter, const QRectF& area, double leastType) const {
     if (current >= static_cast<int>(steps.steps.size()))
         return;
-    const Theme& theme = Theme::current();
-    const auto& step = steps.steps[static_cast<size_t>(current)];
-    double unitX = area.width() / steps.width, unitY = area.height() / steps.height;
-    if (!steps.stretches)
-        unitX = unitY = std::min(unitX, unitY);
-    const auto at = [&](double x, double y) { return QPointF(area.left() + x * unitX, area.top() + y * unitY); };
-    for (const auto& cell : step.cells)
-        paintCell(painter, QRectF(at(cell.x, cell.y), QSizeF(cell.width * unitX, cell.height * unitY)), cell);
-    for (const auto& arrow : step.arrows) {
-        const QPointF from = at(arrow.fromX, arrow.fromY), to = at(arrow.toX, arrow.toY);
-        const double length = std::hypot(arrow.toX - arrow.fromX, arrow.toY - arrow.fromY);
-        const double aside = length > 0 ? arrow.bow / length : 0; // to the left of its direction, y grows downwards
-        const QPointF middle = at((arrow.fromX + arrow.toX) / 2 + aside * (arrow.toY - arrow.fromY),
-                                  (arrow.fromY + arrow.toY) / 2 - aside * (arrow.toX - arrow.fromX));
-        paintArrow(painter, from, middle, to, step.arrows.size() <= mostHeads);
-    }
-    for (const auto& label : step.labels) {
-        painter.setFont(label.mono ? monoFont(11) : textFont(12, label.strong ? QFont::DemiBold : QFont::Normal));
-        painter.setPen(label.strong ? theme.ink : theme.muted);
-        const QPointF point = at(label.x, label.y);
-        const double width = 600;
-        const double left = label.align == lab::Steps::Label::Align::Left    ? 0
-                            : label.align == lab::Steps::Label::Align::Right ? width
-                                                                             : width / 2;
-        const auto flag = label.align == lab::Steps::Label::Align::Left    ? Qt::AlignLeft
-                          : label.align == lab::Steps::Label::Align::Right ? Qt::AlignRight
-                                                                           : Qt::AlignHCenter;
-        painter.drawText(QRectF(point.x() - left, point.y() - 10, width, 20), static_cast<int>(flag | Qt::AlignVCenter),
-                         QString::fromStdString(label.text));
-    }
+    const auto now = static_cast<size_t>(current), then = static_cast<size_t>(before);
+    if (!isMoving() || then >= steps.steps.size())
+        return paintScene(painter, area, steps, steps.steps[now], leastType);
+    const double share = motion.currentValue().toDouble(); // a step back is the step run backwards
+    paintScene(painter, area, steps,
+               then < now ? sceneBetween(steps, then, now, share) : sceneBetween(steps, now, then, 1 - share),
+               leastType);
+}
+
+/// As high as the longest sentence needs, so that the scene below does not jump from step to step.
+void StepsView::reserveCaption() {
+    const auto longest = std::max_element(steps.steps.begin(), steps.steps.end(), [](const auto& a, const auto& b) {
+        return a.caption.size() < b.caption.size();
+    });
+    if (longest != steps.steps.end())
+        captionLabel->setMinimumHeight(
+            captionLabel->fontMetrics()
+                .boundingRect(QRect(0, 0, std::max(1, captionLabel->width()), QWIDGETSIZE_MAX), Qt::TextWordWrap,
+                              QString::fromStdString(longest->caption))
+                .height());
+}
+
+void StepsView::resizeEvent(QResizeEvent* event) {
+    FigureView::resizeEvent(event);
+    layout()->activate();
+    reserveCaption();
 }
 
 void StepsView::render(QPainter& painter, const QRectF& area) const {
+    constexpr double gap = 10;
     painter.setFont(textFont(14, QFont::Medium));
     painter.setPen(Theme::current().ink);
-    painter.drawText(area, Qt::AlignTop | Qt::AlignLeft | Qt::TextWordWrap, captionLabel->text());
-    paintScene(painter, area.adjusted(0, 40, 0, 0));
+    QRectF used;
+    painter.drawText(area, Qt::AlignTop | Qt::AlignLeft | Qt::TextWordWrap, captionLabel->text(), &used);
+    renderScene(painter, area.adjusted(0, used.height() + gap, 0, 0));
+}
+
+void StepsView::renderScene(QPainter& painter, const QRectF& area) const {
+    constexpr double least = 0.4; // a small picture has small type: it is looked at closely, or enlarged
+    paintCurrent(painter, area, least);
 }
 
 } // namespace warplight::app

@@ -62,10 +62,13 @@ QString styleSheet(const Theme& t) {
         QLabel#banner { background: %panel; border: 1px solid %warning; border-radius: 6px; padding: 8px 12px; }
         QComboBox::drop-down { border: 0px; width: 22px; }
         QComboBox::down-arrow { image: url(:/icons/chevron.svg); width: 12px; height: 12px; }
-        QListWidget { border: 1px solid transparent; outline: 0px; }
+        QListWidget, QTreeWidget { border: 1px solid transparent; outline: 0px; }
         QListWidget::item { padding: 6px 10px; border-radius: 6px; }
+        QTreeWidget::item { padding: 6px 6px; border-radius: 6px; }
         QListWidget::item:selected { background: %ground; color: %ink; border-left: 3px solid %accent; }
+        QTreeWidget::item:selected { background: transparent; color: %ink; }
         QListWidget::item:selected:focus { color: %accent; }
+        QTreeWidget::branch { background: transparent; }
         QComboBox QAbstractItemView, QMenu { background: %panel; color: %ink; border: 1px solid %line; selection-background-color: %accent; selection-color: %accentInk; }
         QProgressBar { background: %line; border: 0px; border-radius: 3px; }
         QProgressBar::chunk { background: %accent; border-radius: 3px; }
@@ -75,7 +78,8 @@ QString styleSheet(const Theme& t) {
         QScrollBar::add-line, QScrollBar::sub-line { width: 0px; height: 0px; }
         QAbstractScrollArea::corner { background: transparent; border: 0px; }
         QTableView { background: %panel; gridline-color: %line; border: 0px; selection-background-color: %accent; selection-color: %accentInk; }
-        QHeaderView::section { background: %panel; color: %muted; border: 0px; border-bottom: 1px solid %line; padding: 4px 8px; }
+        QHeaderView::section { background: %panel; color: %muted; border: 0px; border-bottom: 1px solid %line; padding: 4px 5px; }
+        QTableView::item { padding: 0px 2px; border: 0px; }
         QTableCornerButton::section { background: %panel; border: 0px; }
         QTextBrowser { background: transparent; border: 0px; }
         QTextBrowser#muted { color: %muted; }
@@ -97,29 +101,15 @@ QString styleSheet(const Theme& t) {
         .replace("%warning", t.warning.name());
 }
 
-const QHash<QString, QColor>& keptColours() {
-    // The rungs keep Okabe & Ito's colours on every page; black and yellow are left out: they vanish on one ground
-    // each.
-    static const QHash<QString, QColor> known{
-        {"flash", QColor("#0072B2")},        {"standard", QColor("#D55E00")},
-        {"flash-bf16", QColor("#009E73")},   {"flash-packed", QColor("#CC79A7")},
-        {"reference", QColor("#E69F00")},    {"online", QColor("#56B4E9")},
-        {"naive", QColor("#E69F00")},        {"tiled", QColor("#D55E00")},
-        {"fused-2pass", QColor("#56B4E9")},  {"flash1", QColor("#CC79A7")},
-        {"flash2", QColor("#0072B2")},       {"flash2-mma", QColor("#009E73")},
-        {"tensor.Q", QColor("#0072B2")},     {"tensor.K", QColor("#56B4E9")},
-        {"tensor.V", QColor("#009E73")},     {"tensor.S", QColor("#D55E00")},
-        {"tensor.P", QColor("#E69F00")},     {"tensor.O", QColor("#CC79A7")},
-        {"tensor.partO", QColor("#8B6FB8")}, {"tensor.statistics", QColor("#7A7A7A")},
-        {"rank 0", QColor("#0072B2")},       {"rank 1", QColor("#D55E00")},
-        {"rank 2", QColor("#009E73")},       {"rank 3", QColor("#E69F00")},
-        {"rank 4", QColor("#CC79A7")},       {"rank 5", QColor("#56B4E9")},
-        {"rank 6", QColor("#8B6FB8")},       {"rank 7", QColor("#7A7A7A")},
-        {"ring", QColor("#0072B2")},         {"parameter-server", QColor("#CC79A7")},
-        {"tree", QColor("#56B4E9")},         {"recursive-doubling", QColor("#009E73")},
-        {"double-tree", QColor("#8B6FB8")},  {"halving-doubling", QColor("#D55E00")},
-        {"hierarchical", QColor("#7A7A7A")}, {"mpi-library", QColor("#8A8D0F")},
-        {"nccl-library", QColor("#A6761D")}};
+/// Okabe & Ito's colours and four more; black and yellow are left out: they vanish on one ground each.
+constexpr std::array<const char*, 10> okabeIto{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
+                                            "#56B4E9", "#8B6FB8", "#7A7A7A", "#8A8D0F", "#A6761D"};
+
+constexpr uint unknownSlots = 6; // keys that nobody has given a slot share the first
+
+/// What the labs have said of their keys.
+QHash<QString, QColor>& keptColours() {
+    static QHash<QString, QColor> known;
     return known;
 }
 
@@ -188,6 +178,12 @@ Theme::Drawing::~Drawing() {
     scale = scaleBefore;
 }
 
+void Theme::keepColours(const std::map<std::string, int64_t>& ofKeys) {
+    for (const auto& [key, slot] : ofKeys)
+        if (slot >= 0 && slot < static_cast<int64_t>(okabeIto.size()))
+            keptColours()[QString::fromStdString(key)] = QColor(okabeIto[static_cast<size_t>(slot)]);
+}
+
 bool Theme::keepsColour(const QString& colourKey) { return keptColours().contains(colourKey); }
 
 QColor Theme::series(const QString& colourKey) const {
@@ -197,11 +193,10 @@ QColor Theme::series(const QString& colourKey) const {
         return dark ? found->lighter(125) : *found;
     if (colourKey == "roof" || colourKey == "peak" || colourKey.isEmpty())
         return muted;
-    constexpr std::array<const char*, 6> colours{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"};
     uint sum = 0; // qHash is seeded anew in each process; a colour must stay
     for (const QChar c : colourKey)
         sum = sum * 31 + c.unicode();
-    return QColor(colours[sum % colours.size()]);
+    return QColor(okabeIto[sum % unknownSlots]);
 }
 
 QColor Theme::viridis(double position) {

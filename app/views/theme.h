@@ -5,6 +5,9 @@
 #include <QColor>
 #include <QFont>
 #include <QString>
+#include <cstdint>
+#include <map>
+#include <string>
 
 namespace warplight::app {
 
@@ -24,6 +27,8 @@ struct Theme {
     /// Okabe-Ito: a key ("flash") has one colour on every page and in every run; unknown keys get a stable one by hash
     /// that avoids its neighbours' where possible.
     QColor series(const QString& colourKey) const;
+    /// Colours of labs: keys and their slots of the palette, as a Description and a RunStarted have them.
+    static void keepColours(const std::map<std::string, int64_t>& ofKeys);
     static bool keepsColour(const QString& colourKey); ///< has a colour of its own on every page
     /// Position 0..1 in viridis.
     static QColor viridis(double position);

@@ -12,9 +12,10 @@
 namespace warplight::app {
 namespace {
 
-constexpr double axisHeight = 26, legendHeight = 24, headingHeight = 22, legendSwatch = 10;
-constexpr double widestLane = 24, tickDistance = 110;
-constexpr int shades = 8; ///< of how busy a pixel is: neighbours that look the same become one rectangle
+constexpr double axisHeight = 26, legendRow = 22, headingHeight = 22, legendSwatch = 10;
+constexpr double usualLane = 26, fewLanes = 160, generousLane = 44, widestLane = 64, tickDistance = 110;
+constexpr double pale = 0.5; ///< opacity of a compared run
+constexpr int shades = 8;    ///< of how busy a pixel is: neighbours that look the same become one rectangle
 
 QRgb mix(QRgb a, QRgb b, double share) {
     if (a == b)
@@ -73,13 +74,16 @@ QRectF TimelineView::chartIn(const QRectF& whole) const {
     double widest = 0;
     for (const auto& track : timeline.tracks)
         widest = std::max(widest, metrics.horizontalAdvance(QString::fromStdString(track.title)));
+    if (timeline.x.unit != "s") // stands left of the axis
+        widest = std::max(widest, QFontMetricsF(monoFont(11)).horizontalAdvance(unitText()));
     const double left = std::min(widest + 14, whole.width() * 0.3), right = 12 * uiScale();
-    const double legend = index.colourKeys().size() > 1 ? legendHeight * uiScale() : 4;
+    const double legend = legendHeight(whole.width() - left);
     return {whole.left() + left, whole.top() + axisHeight * uiScale(), std::max(1.0, whole.width() - left - right),
             std::max(1.0, whole.height() - axisHeight * uiScale() - legend)};
 }
 
 TimelineView::Rows TimelineView::rowsFor(double height, double narrowest) const {
+    constexpr double share = 0.45; // of a lane's height that a compared run's has
     double lanes = 0, headings = 0;
     const auto isHeading = [this](size_t track) {
         const auto& group = timeline.tracks[track].group;
@@ -88,6 +92,9 @@ TimelineView::Rows TimelineView::rowsFor(double height, double narrowest) const 
     for (size_t t = 0; t < index.tracks().size(); ++t) {
         lanes += static_cast<double>(index.tracks()[t].lanes.size());
         headings += isHeading(t);
+        if (pinned && pinned->trackOf[t] >= 0)
+            lanes += share *
+                     static_cast<double>(pinned->index.tracks()[static_cast<size_t>(pinned->trackOf[t])].lanes.size());
     }
     const double tracks = static_cast<double>(index.tracks().size());
     const double heading = headingHeight * uiScale();
@@ -100,8 +107,14 @@ TimelineView::Rows TimelineView::rowsFor(double height, double narrowest) const 
     for (size_t t = 0; t < index.tracks().size(); ++t) {
         const bool first = isHeading(t);
         result.height += first ? heading : 0;
-        result.rows.push_back({t, result.height, laneHeight, first});
-        result.height += laneHeight * static_cast<double>(index.tracks()[t].lanes.size()) + gap;
+        const double height = laneHeight * static_cast<double>(index.tracks()[t].lanes.size());
+        const int theirs = pinned ? pinned->trackOf[t] : -1;
+        result.rows.push_back(
+            {t, result.height, laneHeight, first, result.height + height, share * laneHeight, theirs});
+        result.height += height + gap;
+        if (theirs >= 0)
+            result.height += share * laneHeight *
+                             static_cast<double>(pinned->index.tracks()[static_cast<size_t>(theirs)].lanes.size());
     }
     return result;
 }
@@ -124,16 +137,30 @@ void TimelineView::paint(QPainter& painter, const QRectF& whole, const Rows& row
                              chart.top() + row.top - scrolled + row.laneHeight * static_cast<double>(lane),
                              chart.width(), row.laneHeight);
             if (box.bottom() > chart.top() && box.top() < chart.bottom())
-                paintLane(painter, lanes[lane], box.intersected(chart).adjusted(0, 0, 0, lanes.size() > 1 ? -0.5 : 0),
-                          grain);
+                paintLane(painter, timeline, colours, lanes[lane],
+                          box.intersected(chart).adjusted(0, 0, 0, lanes.size() > 1 ? -0.5 : 0), grain);
         }
+        if (row.pinned < 0)
+            continue;
+        painter.save();
+        painter.setOpacity(pale);
+        const auto& theirs = pinned->index.tracks()[static_cast<size_t>(row.pinned)].lanes;
+        for (size_t lane = 0; lane < theirs.size(); ++lane) {
+            const QRectF box(chart.left(),
+                             chart.top() + row.pinnedTop - scrolled + row.pinnedHeight * static_cast<double>(lane) + 1,
+                             chart.width(), row.pinnedHeight - 1);
+            if (box.bottom() > chart.top() && box.top() < chart.bottom())
+                paintLane(painter, pinned->timeline, pinned->colours, theirs[lane], box.intersected(chart), grain);
+        }
+        painter.restore();
     }
+    paintEnds(painter, chart);
     paintLabels(painter, whole, rows, scrolled);
     paintLegend(painter, whole);
 }
 
-void TimelineView::paintLane(QPainter& painter, const TimelineIndex::Lane& lane, const QRectF& box,
-                             double grain) const {
+void TimelineView::paintLane(QPainter& painter, const lab::Timeline& of, const std::vector<QColor>& palette,
+                             const TimelineIndex::Lane& lane, const QRectF& box, double grain) const {
     const QRgb ground = Theme::current().panel.rgb();
     const double perPixel = (to - from) / box.width();
     const auto xOf = [&](double time) { return box.left() + (time - from) / perPixel; };
@@ -142,7 +169,7 @@ void TimelineView::paintLane(QPainter& painter, const TimelineIndex::Lane& lane,
     for (size_t i = lane.firstEndingAfter(from); i < lane.begin.size() && lane.begin[i] < to;) {
         const double left = std::max(xOf(lane.begin[i]), box.left()), right = std::min(xOf(lane.end[i]), box.right());
         if (right - left >= 1) {
-            paintSpan(painter, timeline.spans[lane.span[i]], colours[lane.colour[i]],
+            paintSpan(painter, of.spans[lane.span[i]], palette[lane.colour[i]],
                       QRectF(left, box.top(), right - left, box.height()));
             ++i;
             continue;
@@ -153,7 +180,7 @@ void TimelineView::paintLane(QPainter& painter, const TimelineIndex::Lane& lane,
         const MergedPixel merged =
             mergePixel(lane, i, from + (pixel + grain - box.left()) * perPixel, grain * perPixel);
         const double shade = std::max(2.0, std::round(merged.busy * shades)) / shades; // a lone span is still seen
-        strip.add(pixel, mix(ground, colours[merged.colour].rgb(), shade));
+        strip.add(pixel, mix(ground, palette[merged.colour].rgb(), shade));
         i = std::max(i + 1, merged.next);
     }
 }
@@ -205,7 +232,7 @@ void TimelineView::paintAxis(QPainter& painter, const QRectF& chart) const {
     if (timeline.x.unit != "s") { // seconds stand with their prefix at each tick
         painter.setPen(theme.muted);
         painter.drawText(
-            QRectF(chart.left() - 200, chart.top() - axisHeight * uiScale(), 192, axisHeight * uiScale() - 5),
+            QRectF(chart.left() - 200, chart.top() - axisHeight * uiScale(), 190, axisHeight * uiScale() - 5),
             Qt::AlignRight | Qt::AlignVCenter, unitText());
     }
     for (double tick = std::ceil(from / step); tick * step <= to; ++tick) {
@@ -259,25 +286,51 @@ void TimelineView::paintLegend(QPainter& painter, const QRectF& whole) const {
         return;
     const Theme& theme = Theme::current();
     const QFont font = textFont(11.5);
-    const QFontMetricsF metrics(font);
-    const double height = legendHeight * uiScale(), top = whole.bottom() - height;
-    double left = chartIn(whole).left();
+    const double left = chartIn(whole).left(), height = legendRow * uiScale();
+    const double top = whole.bottom() - legendHeight(whole.right() - left) + 2;
     painter.setFont(font);
-    for (size_t k = 1; k < keys.size(); ++k) {
-        const QString words = QString::fromStdString(keys[k]);
-        const double width = legendSwatch + 6 + metrics.horizontalAdvance(words) + 18;
-        const bool isLast = k + 1 == keys.size();
-        const double reserved = isLast ? 0 : metrics.horizontalAdvance("+99") + 8;
-        painter.setPen(theme.muted);
-        if (left + width + reserved > whole.right() + 18) {
-            painter.drawText(QRectF(left, top, 60, height), Qt::AlignLeft | Qt::AlignVCenter,
-                             QString("+%1").arg(keys.size() - k));
-            return;
+    painter.setPen(theme.muted);
+    placeLegend(whole.right() - left, [&](size_t key, double x, int row) {
+        const QRectF box(left + x, top + row * height, legendSwatch, height);
+        painter.fillRect(QRectF(box.left(), box.center().y() - legendSwatch / 2, legendSwatch, legendSwatch),
+                         colours[key]);
+        painter.drawText(QRectF(box.right() + 6, box.top(), whole.width(), height), Qt::AlignLeft | Qt::AlignVCenter,
+                         QString::fromStdString(keys[key]));
+    });
+}
+
+int TimelineView::placeLegend(double width, const std::function<void(size_t, double, int)>& place) const {
+    const auto& keys = index.colourKeys();
+    const QFontMetricsF metrics(textFont(11.5));
+    double x = 0;
+    int row = 0;
+    for (size_t key = 1; key < keys.size(); ++key) {
+        const double own = legendSwatch + 6 + metrics.horizontalAdvance(QString::fromStdString(keys[key]));
+        if (x > 0 && x + own > width) {
+            x = 0;
+            ++row;
         }
-        painter.fillRect(QRectF(left, top + (height - legendSwatch) / 2, legendSwatch, legendSwatch), colours[k]);
-        painter.drawText(QRectF(left + legendSwatch + 6, top, width, height), Qt::AlignLeft | Qt::AlignVCenter, words);
-        left += width;
+        place(key, x, row);
+        x += own + 18;
     }
+    return keys.size() > 1 ? row + 1 : 0;
+}
+
+double TimelineView::legendHeight(double width) const {
+    const int rows = placeLegend(width, [](size_t, double, int) {});
+    return rows > 0 ? rows * legendRow * uiScale() + 2 : 4;
+}
+
+int TimelineView::fullHeight(int width) const {
+    if (!emptySentence().isEmpty())
+        return 0;
+    const QRectF whole(0, 0, width, 1000);
+    double lanes = 0;
+    for (const auto& track : index.tracks())
+        lanes += static_cast<double>(track.lanes.size());
+    const double lane = std::clamp(fewLanes / std::max(lanes, 1.0), usualLane, generousLane);
+    const Rows rows = rowsFor(0, lane * uiScale());
+    return static_cast<int>(std::ceil(rows.height + 1000 - chartIn(besideComparison(whole)).height()));
 }
 
 QString TimelineView::timeText(double time, double step, bool withUnit) const {

@@ -8,7 +8,10 @@
 #include <QToolTip>
 #include <QWheelEvent>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <algorithm>
@@ -18,7 +21,6 @@
 namespace warplight::app {
 namespace {
 
-constexpr double narrowestLane = 7;      ///< on the screen; below that tracks scroll
 constexpr double narrowestPrinted = 2.5; ///< a picture does not scroll
 constexpr double printedGrain = 2;       ///< pixels that become one: vector files stay small
 constexpr double margin = 0.01;          ///< of all time, beside the first and last span
@@ -51,6 +53,7 @@ void TimelineView::setFigure(const lab::Figure& figure) {
         hovered = -1;
     }
     setAccessibleName(QString::fromStdString(figure.title));
+    matchTracks();
     fillColours();
     if (fitted)
         resetZoom();
@@ -79,6 +82,11 @@ void TimelineView::fillColours() {
         else
             colours.push_back(theme.dark ? left[next++ % left.size()].lighter(115) : left[next++ % left.size()]);
     }
+    if (!pinned)
+        return;
+    pinned->colours.clear();
+    for (const auto& key : pinned->index.colourKeys()) // what this run does not have is grey
+        pinned->colours.push_back(colourOf(key));
 }
 
 QColor TimelineView::colourOf(const std::string& colourKey) const {
@@ -98,11 +106,11 @@ QString TimelineView::emptySentence() const {
 }
 
 QRectF TimelineView::chartArea() const {
-    return chartIn(QRectF(rect()).adjusted(0, 0, scrollBar->isHidden() ? 0 : -scrollBar->width(), 0));
+    return chartIn(besideComparison(QRectF(rect()).adjusted(0, 0, scrollBar->isHidden() ? 0 : -scrollBar->width(), 0)));
 }
 
 void TimelineView::fitScrollBar() {
-    const QRectF chart = chartIn(rect());
+    const QRectF chart = chartIn(besideComparison(rect()));
     const Rows rows = rowsFor(chart.height(), narrowestLane);
     const int hidden = std::max(0, static_cast<int>(std::ceil(rows.height - chart.height())));
     scrollBar->setRange(0, hidden);
@@ -114,11 +122,11 @@ void TimelineView::fitScrollBar() {
 }
 
 void TimelineView::moveTo(double begin, double end) {
-    const double all = index.last() - index.first(), most = all * (1 + 2 * margin);
-    const double lowest = index.first() - all * margin;
+    const double all = lastTime() - firstTime(), most = all * (1 + 2 * margin);
+    const double lowest = firstTime() - all * margin;
     // Times far from zero have less than a billionth to tell them apart.
     const double least =
-        std::max({all * deepest, std::max(std::fabs(index.first()), std::fabs(index.last())) * 1e-13, 1e-300});
+        std::max({all * deepest, std::max(std::fabs(firstTime()), std::fabs(lastTime())) * 1e-13, 1e-300});
     const double wanted = end - begin, width = std::clamp(wanted, std::min(least, most), std::max(most, least));
     begin += (wanted - width) / 2;
     begin = std::clamp(begin, lowest, std::max(lowest, lowest + most - width));
@@ -129,9 +137,9 @@ void TimelineView::moveTo(double begin, double end) {
 }
 
 void TimelineView::resetZoom() {
-    const double all = index.last() - index.first();
-    from = index.first() - all * margin;
-    to = all > 0 ? index.last() + all * margin : from + 1;
+    const double all = lastTime() - firstTime();
+    from = firstTime() - all * margin;
+    to = all > 0 ? lastTime() + all * margin : from + 1;
     fitted = true;
     update();
 }
@@ -140,9 +148,27 @@ void TimelineView::zoomAt(double x, double factor) {
     const QRectF chart = chartArea();
     const double share = std::clamp((x - chart.left()) / chart.width(), 0.0, 1.0);
     const double time = from + share * (to - from);
-    const double all = index.last() - index.first(), most = all * (1 + 2 * margin);
+    const double all = lastTime() - firstTime(), most = all * (1 + 2 * margin);
     const double width = std::clamp((to - from) / factor, std::min(all * deepest, most), std::max(most, 1e-300));
     moveTo(time - share * width, time + (1 - share) * width);
+}
+
+int64_t TimelineView::spanIn(const TimelineIndex::Track& track, double top, double laneHeight, double y,
+                             double time) const {
+    const auto lane = static_cast<size_t>(std::max(0.0, (y - top) / laneHeight));
+    if (y < top || lane >= track.lanes.size())
+        return -1;
+    // What is narrower than a pixel can be hit as well.
+    const double reach = 1.5 * (to - from) / chartArea().width();
+    const auto& held = track.lanes[lane];
+    const size_t at = held.firstEndingAfter(time);
+    if (at < held.begin.size() && held.begin[at] <= time)
+        return held.span[at];
+    if (at > 0 && time - held.end[at - 1] < reach)
+        return held.span[at - 1];
+    if (at < held.begin.size() && held.begin[at] - time < reach)
+        return held.span[at];
+    return -1;
 }
 
 int64_t TimelineView::spanAt(QPointF point) const {
@@ -150,32 +176,21 @@ int64_t TimelineView::spanAt(QPointF point) const {
     if (!chart.contains(point) || timeline.spans.empty())
         return -1;
     const double y = point.y() - chart.top() + scrollBar->value();
-    const Rows rows = rowsFor(chart.height(), narrowestLane);
-    for (const Row& row : rows.rows) {
-        const auto& lanes = index.tracks()[row.track].lanes;
-        const auto lane = static_cast<size_t>(std::max(0.0, (y - row.top) / row.laneHeight));
-        if (y < row.top || lane >= lanes.size())
-            continue;
-        // What is narrower than a pixel can be hit as well.
-        const double time = timeAt(point.x(), chart), reach = 1.5 * (to - from) / chart.width();
-        const auto& held = lanes[lane];
-        const size_t at = held.firstEndingAfter(time);
-        if (at < held.begin.size() && held.begin[at] <= time)
-            return held.span[at];
-        if (at > 0 && time - held.end[at - 1] < reach)
-            return held.span[at - 1];
-        if (at < held.begin.size() && held.begin[at] - time < reach)
-            return held.span[at];
-        return -1;
-    }
+    for (const Row& row : rowsFor(chart.height(), narrowestLane).rows)
+        if (const int64_t found =
+                spanIn(index.tracks()[row.track], row.top, row.laneHeight, y, timeAt(point.x(), chart));
+            found >= 0)
+            return found;
     return -1;
 }
 
-QStringList TimelineView::readingAt(int64_t at) const {
-    if (at < 0 || at >= static_cast<int64_t>(timeline.spans.size()))
+QStringList TimelineView::readingAt(int64_t at) const { return readingOf(timeline, at); }
+
+QStringList TimelineView::readingOf(const lab::Timeline& of, int64_t at) const {
+    if (at < 0 || at >= static_cast<int64_t>(of.spans.size()))
         return {};
-    const auto& span = timeline.spans[static_cast<size_t>(at)];
-    const auto& track = timeline.tracks[static_cast<size_t>(span.track)];
+    const auto& span = of.spans[static_cast<size_t>(at)];
+    const auto& track = of.tracks[static_cast<size_t>(span.track)];
     const double step = std::max((span.end - span.begin) / 1000, (to - from) / 1e6);
     QStringList lines;
     lines << QString::fromStdString(span.text.empty() ? span.colourKey : span.text);
@@ -193,7 +208,7 @@ QStringList TimelineView::readingAt(int64_t at) const {
 QSize TimelineView::pictureSize() const {
     constexpr double printedLane = 14;
     constexpr int tallest = 1200;
-    const double chrome = 400 - chartIn(QRectF(0, 0, 960, 400)).height();
+    const double chrome = 400 - chartIn(besideComparison(QRectF(0, 0, 960, 400))).height();
     double height = chrome;
     for (const Row& row : rowsFor(1e9, printedLane).rows) // as high as lanes want to be
         height = std::max(height, chrome + row.top / row.laneHeight * printedLane +
@@ -202,13 +217,17 @@ QSize TimelineView::pictureSize() const {
 }
 
 void TimelineView::render(QPainter& painter, const QRectF& area) const {
-    paint(painter, area, rowsFor(chartIn(area).height(), narrowestPrinted), 0, printedGrain);
+    const QRectF chartAndLegend = besideComparison(area);
+    paint(painter, chartAndLegend, rowsFor(chartIn(chartAndLegend).height(), narrowestPrinted), 0, printedGrain);
+    paintComparison(painter, area);
 }
 
 void TimelineView::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     const QRectF whole = QRectF(rect()).adjusted(0, 0, scrollBar->isHidden() ? 0 : -scrollBar->width(), 0);
-    paint(painter, whole, rowsFor(chartIn(whole).height(), narrowestLane), scrollBar->value(), 1);
+    const QRectF chartAndLegend = besideComparison(whole);
+    paint(painter, chartAndLegend, rowsFor(chartIn(chartAndLegend).height(), narrowestLane), scrollBar->value(), 1);
+    paintComparison(painter, whole);
     if (hasFocus()) {
         painter.setPen(QPen(Theme::current().accent, 1));
         painter.drawRect(chartArea().adjusted(-0.5, -0.5, 0.5, 0.5));
@@ -255,13 +274,21 @@ void TimelineView::mouseMoveEvent(QMouseEvent* event) {
         scrollBar->setValue(pressedScroll - static_cast<int>(way.y()));
         return;
     }
-    const int64_t at = spanAt(event->position());
+    tell(event->position());
+}
+
+/// What is under the mouse.
+void TimelineView::tell(QPointF point) {
+    const int64_t at = spanAt(point);
     if (at != hovered) {
         hovered = at;
         QToolTip::hideText();
         update();
     }
-    emit statusText(readingAt(at).join("  ·  "));
+    QStringList lines = readingAt(at);
+    if (const int64_t other = at < 0 ? pinnedAt(point) : -1; other >= 0)
+        lines = QStringList(pinned->name) + readingOf(pinned->timeline, other);
+    emit statusText(lines.join("  ·  "));
 }
 
 void TimelineView::mouseReleaseEvent(QMouseEvent* event) {
@@ -305,9 +332,9 @@ void TimelineView::keyPressEvent(QKeyEvent* event) {
         return scrollBar->setValue(scrollBar->value() +
                                    (event->key() == Qt::Key_PageUp ? -1 : 1) * scrollBar->pageStep());
     case Qt::Key_Home:
-        return moveTo(index.first(), index.first() + (to - from));
+        return moveTo(firstTime(), firstTime() + (to - from));
     case Qt::Key_End:
-        return moveTo(index.last() - (to - from), index.last());
+        return moveTo(lastTime() - (to - from), lastTime());
     case Qt::Key_Plus:
     case Qt::Key_Equal:
         return zoomAt(middle, keyStep);

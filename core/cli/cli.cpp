@@ -48,6 +48,40 @@ void printList(const lab::Registry& registry, bool asJson) {
         std::cout << list.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }
 
+json toJson(const workbench::Operator& op) {
+    constexpr const char* roles[] = {"input", "output", "statistic", "between"};
+    json tensors = json::array(), implementations = json::array();
+    for (const workbench::TensorSpec& t : op.tensors)
+        tensors.push_back({{"name", t.name}, {"role", roles[static_cast<size_t>(t.role)]}, {"extents", t.extents}});
+    for (const workbench::Implementation& i : op.ladder) {
+        std::vector<std::string> formats;
+        for (const number::Format format : i.formats)
+            formats.push_back(number::name(format));
+        implementations.push_back({{"id", i.id},
+                                   {"device", i.onGpuDevice() ? "gpu" : "cpu"},
+                                   {"formats", formats},
+                                   {"title", i.title},
+                                   {"improves", i.improves}});
+    }
+    return {{"id", op.id},
+            {"title", op.title},
+            {"formula", op.formula},
+            {"flops", op.flopsText},
+            {"tensors", tensors},
+            {"implementations", implementations}};
+}
+
+void printOperators(const workbench::Operators& operators, bool asJson) {
+    json list = json::array();
+    for (const auto& op : operators.list()) {
+        list.push_back(toJson(*op));
+        if (!asJson)
+            std::cout << fmt::format("{:<24}{}\n", op->id, op->formula);
+    }
+    if (asJson)
+        std::cout << list.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+}
+
 void printDescription(const lab::Description& d, bool asJson) {
     if (asJson) {
         std::cout << lab::toJson(d).dump(2, ' ', false, json::error_handler_t::replace) << '\n';
@@ -75,14 +109,16 @@ int whenPrinted(int code) {
 
 } // namespace
 
-int runCli(int argc, char** argv, const lab::Registry& registry) {
+int runCli(int argc, char** argv, const lab::Registry& registry, const workbench::Operators& operators) {
     CLI::App app("Warplight's engine: attention kernels, run for real on this machine", "warplight-cli");
     app.set_version_flag("--version", WARPLIGHT_VERSION);
     app.require_subcommand(1);
     bool asJson = false;
-    std::string experiment;
+    std::string experiment, listed = "experiments";
     CLI::App* devicesCommand = app.add_subcommand("devices", "What kernels can run on");
-    CLI::App* listCommand = app.add_subcommand("list", "All experiments");
+    CLI::App* listCommand = app.add_subcommand("list", "All experiments, or all operators");
+    listCommand->add_option("what", listed, "experiments or operators")
+        ->check(CLI::IsMember({"experiments", "operators"}));
     CLI::App* describeCommand = app.add_subcommand("describe", "One experiment and its settings");
     describeCommand->add_option("experiment", experiment, "for example attention.race")->required();
     for (CLI::App* command : {devicesCommand, listCommand, describeCommand})
@@ -90,8 +126,7 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
     CLI::App* serveCommand = app.add_subcommand("serve", "Speak docs/protocol.md on standard input and output");
     RunOptions options;
     CLI::App* runCommand = addRunCommand(app, options);
-    ComputeOptions computeOptions;
-    CLI::App* computeCommand = addComputeCommand(app, computeOptions);
+    const ComputeCommand computeCommand(app, operators);
     KernelOptions kernelOptions;
     CLI::App* kernelCommand = addKernelCommand(app, kernelOptions);
     try {
@@ -111,13 +146,13 @@ int runCli(int argc, char** argv, const lab::Registry& registry) {
         if (*devicesCommand)
             printDevices(asJson);
         else if (*listCommand)
-            printList(registry, asJson);
+            listed == "operators" ? printOperators(operators, asJson) : printList(registry, asJson);
         else if (*describeCommand)
             printDescription(registry.find(experiment).describe(), asJson);
         else if (*runCommand)
             code = runExperiments(options, registry);
-        else if (*computeCommand)
-            computeAttention(computeOptions);
+        else if (computeCommand.given())
+            computeCommand.run();
         else if (*kernelCommand)
             code = runKernel(kernelOptions);
         return whenPrinted(code);

@@ -1,156 +1,256 @@
 #include "core/cli/compute_command.h"
 
-#include "core/cpu/attention/attention_memory.h"
+#include "core/devices/gpus.h"
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
-#include "core/labs/attention/tensors.h"
 #include "core/text/echo.h"
-#include "gpu/cuda/cuda_device.h"
+#include "core/workbench/arrange.h"
 #include "gpu/host/memory_budget.h"
-#include "gpu/number/half.h"
-#include "gpu/ops/attention.h"
-#include "gpu/virtual/virtual_device.h"
+#include "gpu/ops/kernel_library.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <fmt/format.h>
-#include <memory>
+#include <fmt/ranges.h>
+#include <optional>
 #include <utility>
 #include <vector>
 
 namespace warplight::cli {
 namespace {
 
-number::Format dtypeByName(const std::string& name) {
-    for (const number::Format dtype : {number::Format::F32, number::Format::F16, number::Format::BF16})
-        if (number::name(dtype) == name)
-            return dtype;
+using number::Format;
+using workbench::Implementation;
+using workbench::Operator;
+using workbench::Problem;
+using workbench::Tensors;
+using workbench::TensorSpec;
+using Role = TensorSpec::Role;
+
+/// "--dq" of dQ; the only output of an operator is -o.
+std::string flagOf(const Operator& op, const TensorSpec& spec) {
+    const auto outputs = std::count_if(op.tensors.begin(), op.tensors.end(),
+                                       [](const TensorSpec& t) { return t.role == Role::Output; });
+    if (spec.role == Role::Output && outputs == 1)
+        return "-o,--output";
+    std::string flag = "--" + spec.name;
+    std::transform(flag.begin(), flag.end(), flag.begin(),
+                   [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+    return flag;
+}
+
+Format formatByName(const std::string& name) {
+    for (const Format format : {Format::F32, Format::F16, Format::BF16})
+        if (number::name(format) == name)
+            return format;
     throw InputError(fmt::format("--dtype {}: expected f32, f16 or bf16", echoed(name)));
 }
 
-/// What Q's file holds, as far as O can be written so; everything else becomes f32.
-number::Format dtypeLike(const std::string& spec) {
-    const number::Format stored = formats::tensorEntry(spec).dtype;
-    return stored == number::Format::F16 || stored == number::Format::BF16 ? stored : number::Format::F32;
+/// What a file holds, as far as outputs can be written so; everything else becomes f32.
+Format formatLike(const std::string& spec) {
+    const Format stored = formats::tensorEntry(spec).dtype;
+    return stored == Format::F16 || stored == Format::BF16 ? stored : Format::F32;
 }
 
-void roundTo(number::Format dtype, tensor::Tensor& tensor) {
-    for (float& x : tensor.values)
-        x = dtype == number::Format::F16    ? number::f16ToFloat(number::floatToF16(x))
-            : dtype == number::Format::BF16 ? number::bf16ToFloat(number::floatToBf16(x))
-                                            : x;
-}
-
-} // namespace
-
-CLI::App* addComputeCommand(CLI::App& app, ComputeOptions& options) {
-    CLI::App* compute = app.add_subcommand("compute", "One operator on your own tensors");
-    compute->require_subcommand(1);
-    CLI::App* attention = compute->add_subcommand("attention", "O = softmax(scale · Q Kᵀ + mask) V");
-    const char* spec = "FILE.npy, FILE.npz:key, FILE.safetensors:name or FILE.safetensors.index.json:name";
-    attention->add_option("--q", options.q, spec)->required();
-    attention->add_option("--k", options.k, spec)->required();
-    attention->add_option("--v", options.v, spec)->required();
-    attention->add_option("-o,--output", options.o, "Where O goes: FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]")
-        ->required();
-    attention->add_option("--lse", options.lse, "Where the log-sum-exp of each row goes (f32); may be the file of O");
-    attention->add_flag("--causal", options.causal, "Mask aligned bottom-right");
-    attention->add_option("--scale", options.scale, "Instead of 1/√headDim");
-    attention->add_option(
-        "--implementation", options.implementation,
-        "A rung of the ladder: flash-packed, standard, ... on cpu; flash2, flash2-mma, naive, ... on GPUs");
-    attention->add_option("--dtype", options.dtype,
-                          "f32, f16 or bf16: inputs are rounded to it, O is stored in it (default: as Q)");
-    attention->add_option("--layout", options.layout, "BHND or BNHD, for four dimensions");
-    attention->add_option("--device", options.device, "cpu, vgpu (the virtual GPU) or cuda:0 (see devices)")
+CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
+    const Operator& op = *given.op;
+    CLI::App* command = compute.add_subcommand(op.id, op.formula);
+    for (const TensorSpec& spec : op.tensors) {
+        if (spec.role == Role::Between)
+            continue;
+        const bool input = spec.role == Role::Input;
+        const char* what = input ? "FILE.npy, FILE.npz:key, FILE.safetensors:name or FILE.safetensors.index.json:name"
+                                 : "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]";
+        CLI::Option* option =
+            command->add_option(flagOf(op, spec), given.files[spec.name],
+                                spec.doc.empty() ? what : fmt::format("{}{}{}", spec.doc, input ? ": " : ": ", what));
+        if (spec.wanted)
+            option->required();
+    }
+    for (const lab::Parameter& p : op.options)
+        if (p.type == lab::Parameter::Type::Flag)
+            command->add_flag("--" + p.id, given.flags[p.id], p.doc);
+        else
+            command->add_option("--" + p.id, given.options[p.id], p.doc);
+    std::vector<std::string> ids[2];
+    for (const Implementation& i : op.ladder)
+        ids[i.onGpuDevice()].push_back(i.id);
+    command->add_option("--implementation", given.implementation,
+                        fmt::format("{} on cpu; {} on GPUs", fmt::join(ids[0], ", "), fmt::join(ids[1], ", ")));
+    command->add_option("--dtype", given.dtype,
+                        "f32, f16 or bf16: inputs are rounded to it, outputs are stored in it (default: as the first "
+                        "input)");
+    if (op.arrangement && !op.arrangement->layouts.empty())
+        command->add_option("--layout", given.layout,
+                            fmt::format("{}, for four dimensions", fmt::join(op.arrangement->layouts, " or ")));
+    command->add_option("--device", given.device, "cpu, vgpu (the virtual GPU) or cuda:0 (see devices)")
         ->check([](const std::string& device) {
             return device == "cpu" || device == "vgpu" || device.starts_with("cuda:")
                        ? std::string()
                        : device + " is none of cpu, vgpu, cuda:0, cuda:1 ...";
         });
-    attention->add_option("--threads", options.threads, "0 = all");
-    return attention;
+    command->add_option("--threads", given.threads, "0 = all");
+    return command;
 }
 
-namespace {
-
-cpu::Implementation implementationOf(const ComputeOptions& options) {
-    return cpu::implementationByName(options.implementation.empty() ? "flash-packed" : options.implementation);
+/// The best of the ladder that takes the format.
+const Implementation& best(const Operator& op, Implementation::Device device, Format format) {
+    const Implementation* found = nullptr;
+    for (const Implementation* i : op.onDevice(device)) {
+        const bool takes = device == Implementation::Device::Cpu ||
+                           std::find(i->formats.begin(), i->formats.end(), format) != i->formats.end();
+        if (i->chosen && !i->library && !i->wideUnits && takes)
+            found = i;
+    }
+    if (!found)
+        for (const Implementation* i : op.onDevice(device))
+            if (i->kernelFormat(format))
+                found = i;
+    if (!found)
+        throw InputError(fmt::format("{}: nothing computes it on {} in {}", op.id,
+                                     device == Implementation::Device::Cpu ? "the CPU" : "a GPU", number::name(format)));
+    return *found;
 }
 
-void onCpu(const ComputeOptions& options, cpu::AttentionProblem& problem) {
-    cpu::Execution execution;
-    execution.threads = options.threads;
-    cpu::attentionForward(implementationOf(options), problem, execution);
+/// What the operator's options say, into the numbers of the problem.
+void takeOptions(const ComputeOptions& given, Problem& problem) {
+    for (const lab::Parameter& p : given.op->options) {
+        if (p.type == lab::Parameter::Type::Flag) {
+            problem.numbers[p.id] = given.flags.at(p.id);
+            continue;
+        }
+        const std::string& text = given.options.at(p.id);
+        if (text.empty())
+            continue;
+        try {
+            const lab::Value value = lab::parseValue(p, text);
+            problem.numbers[p.id] = std::holds_alternative<double>(value)
+                                        ? std::get<double>(value)
+                                        : static_cast<double>(std::get<int64_t>(value));
+        } catch (const InputError& error) {
+            throw InputError(fmt::format("--{}", error.what()));
+        }
+    }
 }
 
-std::unique_ptr<gpu::Device> gpuNamed(const std::string& id) {
-    if (id == "vgpu")
-        return vgpu::makeVirtualDevice();
-    return std::make_unique<cuda::CudaDevice>(cuda::deviceNumber(id));
-}
-
-void onGpu(const ComputeOptions& options, number::Format dtype, cpu::AttentionProblem& problem) {
-    const std::string best = dtype == number::Format::F32 ? "flash2" : "flash2-mma";
-    const gpu::AttentionRung rung =
-        gpu::attentionRungByName(options.implementation.empty() ? best : options.implementation);
-    gpu::AttentionOptions how;
-    how.threads = options.threads;
-    if (gpu::info(rung).halfInputs || gpu::info(rung).anyInputs)
-        how.format = dtype == number::Format::BF16  ? number::Format::BF16
-                     : dtype == number::Format::F16 ? number::Format::F16
-                                                    : number::Format::F32;
-    const gpu::AttentionShape shape{problem.batch,  problem.queryHeads, problem.keyHeads, problem.queryLen,
-                                    problem.keyLen, problem.headDim,    problem.scale,    problem.causal};
-    const auto device = gpuNamed(options.device);
+void computeOn(const ComputeOptions& given, const Implementation& how, Problem problem, Tensors& tensors) {
+    const Operator& op = *given.op;
+    if (!how.onGpuDevice()) {
+        how.onCpu(problem, tensors, {given.threads, nullptr});
+        return;
+    }
+    const std::optional<Format> format = how.kernelFormat(problem.format);
+    if (!format) {
+        std::vector<std::string> names;
+        for (const Format f : how.formats)
+            names.push_back(number::name(f));
+        throw InputError(fmt::format("{}: {} takes {}", op.id, how.id, fmt::join(names, " or ")));
+    }
+    problem.format = *format;
+    if (const std::string why = how.whyNot ? how.whyNot(problem) : ""; !why.empty())
+        throw InputError(why);
+    gpu::LaunchOptions options;
+    options.threads = given.threads;
+    const auto device = devices::openGpu(given.device);
+    if (how.library && !device->matrixLibrary())
+        throw InputError(fmt::format("{}: {} runs on an NVIDIA GPU beside which its library is found, not on {}", op.id,
+                                     how.id, device->name()));
     gpu::KernelLibrary library(*device);
-    const gpu::AttentionRun run = gpu::attentionForward(library, rung, shape, problem.q, problem.k, problem.v, how);
-    std::copy(run.o.begin(), run.o.end(), problem.o);
-    std::copy(run.lse.begin(), run.lse.end(), problem.lse);
+    how.onGpu(problem, tensors, library, options);
+}
+
+void compute(const ComputeOptions& given) {
+    const Operator& op = *given.op;
+    const auto device = given.device == "cpu" ? Implementation::Device::Cpu : Implementation::Device::Gpu;
+    const Implementation* how = given.implementation.empty()
+                                    ? nullptr
+                                    : &op.implementation(given.implementation, device); // before any file is read
+    std::string layout = given.layout;
+    if (op.arrangement && !op.arrangement->layouts.empty()) {
+        const auto& known = op.arrangement->layouts;
+        if (layout.empty())
+            layout = known.front();
+        if (std::find(known.begin(), known.end(), layout) == known.end())
+            throw InputError(
+                fmt::format("layout '{}' is not known, expected {}", echoed(layout), fmt::join(known, " or ")));
+    }
+    std::vector<formats::OutputTensor> outputs;
+    std::vector<const TensorSpec*> written;
+    for (const TensorSpec& spec : op.tensors)
+        if ((spec.role == Role::Output || spec.role == Role::Statistic) && !given.files.at(spec.name).empty()) {
+            std::string name = spec.name;
+            if (name == "O")
+                name = "o"; // as files of attention have it
+            outputs.push_back({given.files.at(spec.name), {name, {}, Format::F32}});
+            written.push_back(&spec);
+        }
+    formats::checkOutputs(outputs);
+    Tensors tensors;
+    std::map<std::string, std::string> origin;
+    std::string first;
+    for (const TensorSpec& spec : op.tensors)
+        if (spec.role == Role::Input && !given.files.at(spec.name).empty()) {
+            const std::string& file = given.files.at(spec.name);
+            origin[spec.name] = fmt::format("{} {}", flagOf(op, spec), file);
+            tensors[spec.name] = formats::loadTensor(file);
+            if (first.empty())
+                first = spec.name;
+        }
+    const Format format = given.dtype.empty() ? formatLike(given.files.at(first)) : formatByName(given.dtype);
+    for (const TensorSpec& spec : op.tensors)
+        if (!spec.fixed && tensors.contains(spec.name))
+            tensor::round(tensors[spec.name], format);
+    workbench::Arranged arranged = workbench::arrange(op, tensors, origin, layout);
+    Problem& problem = arranged.problem;
+    problem.format = format;
+    takeOptions(given, problem);
+    if (op.complete)
+        op.complete(problem);
+    if (!how)
+        how = &best(op, device, format);
+    const int64_t held = how->heldBytes && !how->onGpuDevice() ? how->heldBytes(problem, given.threads) : 0;
+    requireMemory({saturatedSum(saturatedProduct(2, op.tensorBytes(problem)), held), 0,
+                   echoed(origin.at(first)), {}}); // outputs, as they are computed and laid out
+    bool derives = false;
+    for (const TensorSpec& spec : op.tensors) {
+        if (spec.role == Role::Between || tensors.contains(spec.name))
+            continue;
+        derives = derives || spec.role == Role::Input;
+        tensor::Tensor& made = tensors[spec.name];
+        made.shape = workbench::shapeOf(spec, problem);
+        made.values.resize(static_cast<size_t>(tensor::elementCount(made.shape)));
+    }
+    if (derives && op.derive)
+        op.derive(problem, tensors, {given.threads, nullptr});
+    computeOn(given, *how, problem, tensors);
+    for (size_t i = 0; i < outputs.size(); ++i) {
+        tensor::Tensor made = std::move(tensors.at(written[i]->name));
+        outputs[i].tensor.tensor = arranged.out ? arranged.out(written[i]->name, std::move(made)) : std::move(made);
+        outputs[i].tensor.dtype = Operator::formatOf(*written[i], problem);
+    }
+    formats::saveTensors(outputs);
 }
 
 } // namespace
 
-void computeAttention(const ComputeOptions& options) {
-    const bool onCpuAlone = options.device == "cpu";
-    if (!options.implementation.empty()) { // before any file is read
-        if (onCpuAlone)
-            cpu::implementationByName(options.implementation);
-        else
-            gpu::attentionRungByName(options.implementation);
+ComputeCommand::ComputeCommand(CLI::App& app, const workbench::Operators& operators)
+    : compute(app.add_subcommand("compute", "One operator on your own tensors")) {
+    compute->require_subcommand(1);
+    for (const auto& op : operators.list()) {
+        auto given = std::make_unique<ComputeOptions>();
+        given->op = op.get();
+        CLI::App* command = addOperator(*compute, *given);
+        commands.emplace_back(command, std::move(given));
     }
-    const labs::Layout layout = labs::layoutByName(options.layout);
-    std::vector<formats::OutputTensor> outputs{{options.o, {"o", {}, number::Format::F32}}};
-    if (!options.lse.empty())
-        outputs.push_back({options.lse, {"lse", {}, number::Format::F32}});
-    formats::checkOutputs(outputs);
-    tensor::Tensor q = formats::loadTensor(options.q), k = formats::loadTensor(options.k),
-                   v = formats::loadTensor(options.v);
-    const number::Format dtype = options.dtype.empty() ? dtypeLike(options.q) : dtypeByName(options.dtype);
-    for (tensor::Tensor* input : {&q, &k, &v})
-        roundTo(dtype, *input);
-    const labs::AttentionTensors inputs = labs::arrangeAttention(
-        std::move(q), std::move(k), std::move(v), layout, "--q " + options.q, "--k " + options.k, "--v " + options.v);
-    cpu::AttentionProblem problem = inputs.problem();
-    MemoryNeed need{saturatedProduct(3 * sizeof(float), inputs.q.size()), 0, "--q " + echoed(options.q), {}};
-    if (onCpuAlone)
-        need.bytes =
-            saturatedSum(need.bytes, cpu::extraBytesAtMost(implementationOf(options), problem, options.threads));
-    requireMemory(need); // O, as it is computed, laid out and packed, and what the rung takes
-    std::vector<float> o(inputs.q.values.size()),
-        lse(static_cast<size_t>(problem.batch * problem.queryHeads * problem.queryLen));
-    problem.o = o.data();
-    problem.lse = lse.data();
-    problem.causal = options.causal;
-    problem.scale = options.scale.value_or(problem.scale);
-    if (onCpuAlone)
-        onCpu(options, problem);
-    else
-        onGpu(options, dtype, problem);
-    outputs.front().tensor = {"o", labs::outputLike(inputs, o), dtype};
-    if (!options.lse.empty())
-        outputs.back().tensor = {"lse", labs::rowsLike(inputs, lse), number::Format::F32};
-    formats::saveTensors(outputs);
+}
+
+bool ComputeCommand::given() const { return compute->parsed(); }
+
+void ComputeCommand::run() const {
+    for (const auto& [command, given] : commands)
+        if (command->parsed())
+            cli::compute(*given);
 }
 
 } // namespace warplight::cli

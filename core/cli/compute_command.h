@@ -1,6 +1,9 @@
 #pragma once
 
-#include <optional>
+#include "core/workbench/operator.h"
+
+#include <map>
+#include <memory>
 #include <string>
 
 namespace CLI {
@@ -9,17 +12,27 @@ class App;
 
 namespace warplight::cli {
 
+/// What was asked of one operator.
 struct ComputeOptions {
-    std::string q, k, v, o, lse, implementation, dtype, layout = "BHND", device = "cpu";
-    std::optional<float> scale;
-    bool causal = false;
+    const workbench::Operator* op = nullptr;
+    std::map<std::string, std::string> files;   ///< by tensor, as written; empty: not given
+    std::map<std::string, std::string> options; ///< of the operator, as written; empty: not given
+    std::map<std::string, bool> flags;
+    std::string implementation, dtype, layout, device = "cpu";
     int threads = 0;
 };
 
-/// Registers `compute attention` and fills `options` when it is given.
-CLI::App* addComputeCommand(CLI::App& app, ComputeOptions& options);
+/// `compute OPERATOR`: a command for each operator, its flags and help made from the description.
+class ComputeCommand {
+  public:
+    ComputeCommand(CLI::App& app, const workbench::Operators& operators);
+    bool given() const;
+    /// Reads the tensors, runs one implementation, writes the outputs. Throws InputError; writes nothing then.
+    void run() const;
 
-/// Reads the tensors, runs one rung, writes O (and the log-sum-exp). Throws InputError; writes nothing then.
-void computeAttention(const ComputeOptions& options);
+  private:
+    CLI::App* compute;
+    std::vector<std::pair<CLI::App*, std::unique_ptr<ComputeOptions>>> commands;
+};
 
 } // namespace warplight::cli

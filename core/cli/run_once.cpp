@@ -22,7 +22,7 @@ std::exception_ptr runOnce(lab::Experiment& experiment, const lab::Settings& set
                            const lab::Run::Sink& sink) {
     const lab::Description description = experiment.describe();
     sink(lab::RunStarted{run.id(), description.id, description.title, settings.values(), run.device(), nowUtc(),
-                         thisMachine()});
+                         thisMachine(), description.colours});
     const auto start = std::chrono::steady_clock::now();
     std::exception_ptr failure;
     lab::RunEnded ended{run.id(), lab::RunEnded::Outcome::Finished, "", 0};

@@ -1,6 +1,7 @@
 #include "core/cli/text.h"
 
 #include "core/lab/number_text.h"
+#include "core/lab/scene_names.h"
 #include "core/lab/timeline_tracks.h"
 
 #include <algorithm>
@@ -115,8 +116,25 @@ struct Printer {
             text += fmt::format("{:3}. {}\n", i + 1, steps.steps[i].caption);
             for (const auto& fact : steps.steps[i].facts)
                 text += fmt::format("       {}: {} [{}]\n", fact.title, fact.text, name(fact.provenance));
+            for (const auto& bars : steps.steps[i].bars)
+                text += barsText(steps.steps[i], bars);
+            for (const auto& matrix : steps.steps[i].matrices)
+                text += fmt::format("       {}: {} × {} values [{}]\n", matrix.title, matrix.rows, matrix.cols,
+                                    name(matrix.provenance));
         }
         return text;
+    }
+    /// A line: "sum: 16 1.23, 17 2.5 [measured]"; a bar that is one of several in its row with what stands in it.
+    static std::string barsText(const Steps::Step& step, const Steps::Bars& bars) {
+        std::string text;
+        for (const auto& bar : bars.bars) {
+            const std::string row = rowNameOf(step, bars, bar.row);
+            const std::string number =
+                bar.to ? numberText(*bar.to - bar.from, bars.unit, bars.unit.empty() ? "{:.4g}" : "") : bar.text;
+            text += fmt::format("{}{}{}{} [{}]", text.empty() ? "" : ", ", row.empty() ? "" : row + " ",
+                                isPart(bars, bar) && bar.to ? bar.text + " " : "", number, name(bar.provenance));
+        }
+        return fmt::format("       {}: {}\n", bars.title, text);
     }
     std::string operator()(const Source& source) const {
         std::string text;

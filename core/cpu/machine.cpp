@@ -57,6 +57,8 @@ double measureTriad(int threads, double seconds, const std::atomic<bool>* cancel
     return best;
 }
 
+constexpr double glanceSeconds = 0.02, agreement = 1.05;
+
 std::filesystem::path cacheFile() {
     const char* xdg = std::getenv("XDG_CACHE_HOME");
     const char* home = std::getenv("HOME");
@@ -117,6 +119,7 @@ MachinePeaks cachedPeaks(int threads, const std::atomic<bool>* cancel) {
     const int workers = workerCount(threads);
     const std::filesystem::path file = cacheFile();
     const std::string key = cacheKey(workers);
+    MachinePeaks kept;
     std::ostringstream others;
     std::ifstream in(file);
     for (std::string line; std::getline(in, line);) { // key TAB flops TAB bandwidth
@@ -129,9 +132,14 @@ MachinePeaks cachedPeaks(int threads, const std::atomic<bool>* cancel) {
             others << line << '\n';
         else if (std::sscanf(line.c_str() + tab, "%lf %lf", &peaks.fmaFlops, &peaks.bandwidth) == 2 &&
                  peaks.fmaFlops > 0 && peaks.bandwidth > 0)
-            return peaks;
+            kept = peaks;
     }
-    const MachinePeaks peaks = measurePeaks(workers, 0.4, cancel);
+    // A peak that was measured while the machine was busy would stand for ever: a glance tells.
+    if (kept.fmaFlops > 0 && measureFmaPeak(workers, glanceSeconds) <= kept.fmaFlops * agreement)
+        return kept;
+    MachinePeaks peaks = measurePeaks(workers, 0.4, cancel);
+    peaks.fmaFlops = std::max(peaks.fmaFlops, kept.fmaFlops);
+    peaks.bandwidth = std::max(peaks.bandwidth, kept.bandwidth);
     if (!file.empty()) { // a cache that cannot be written is measured anew next time
         std::error_code ignored;
         std::filesystem::create_directories(file.parent_path(), ignored);

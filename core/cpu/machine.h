@@ -32,7 +32,7 @@ MachinePeaks measurePeaks(int threads = 0, double seconds = 0.4, const std::atom
 
 /// The peaks of this machine, measured once and kept in the user's cache directory
 /// ($XDG_CACHE_HOME/warplight/peaks.txt, keyed by CPU name, instruction set and threads); measured anew when that is
-/// missing or unreadable.
+/// missing or unreadable, or a glance now finds a higher one.
 MachinePeaks cachedPeaks(int threads = 0, const std::atomic<bool>* cancel = nullptr);
 
 /// f32 FMA peak alone, measured now in about `seconds`; used by the benches right before a measurement.

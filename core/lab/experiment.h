@@ -4,6 +4,7 @@
 #include "core/lab/run.h"
 #include "gpu/host/memory_budget.h"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +25,8 @@ struct Description {
     std::string about;                ///< Markdown: formulas and background for the settings panel
     std::vector<std::string> devices; ///< that can run it: {"cpu", "cuda"}
     std::vector<Parameter> parameters;
+    /// Colour keys of its figures ("flash") and their slots of the palette, 0 to 9: the same on every page.
+    std::map<std::string, int64_t> colours;
     std::string dropFiles; ///< id of the File parameter that dropped files of its pattern go to; empty = takes none
 };
 

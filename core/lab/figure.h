@@ -121,7 +121,8 @@ struct Note {
 };
 
 /// A recorded algorithm: one scene per step, to play, pause and scrub. Coordinates are in units of a grid whose origin
-/// is top left; a view scales the whole canvas to its size.
+/// is top left; a view scales the whole canvas to its size. What has the same `id` in two neighbouring steps is the
+/// same thing: where it has another place or length, it is seen moving there. No `id`: it is there or it is not.
 struct Steps {
     /// Card and Marked are grounds for other cells and labels: a plain one, and one with a bright border.
     enum class CellState { Idle, Current, Done, Skipped, Highlight, Card, Marked };
@@ -131,6 +132,9 @@ struct Steps {
         CellState state = CellState::Idle;
         std::optional<double> value; ///< 0..1: filled with the sequential palette instead of the state's colour
         std::string colourKey{};     ///< filled with what the key stands for instead of the state's colour
+        std::string id{};
+        std::string origin{}; ///< id of the cell that it has just come out of: it is seen coming from there
+        double strength = 1;  ///< of the key's colour: 0 = as the ground, 1 = full
         bool operator==(const Cell&) const = default;
     };
     struct Label {
@@ -139,13 +143,63 @@ struct Steps {
         enum class Align { Left, Centre, Right } align = Align::Left;
         bool strong = false; ///< a heading
         bool mono = false;   ///< a number: tabular figures
+        std::string id{};
         bool operator==(const Label&) const = default;
     };
     struct Arrow {
+        /// Track: leaves and arrives level, without a head: what goes along it is seen going. Line: has no head.
+        enum class Shape { Bow, Track, Line };
         double fromX = 0, fromY = 0, toX = 0, toY = 0;
         std::string text;
         double bow = 0; ///< how far its middle lies to the left of the straight line, seen in its direction
+        Shape shape = Shape::Bow;
+        std::string colourKey{}; ///< empty: the accent colour
+        std::string id{};
         bool operator==(const Arrow&) const = default;
+    };
+    /// An area with a title: a memory, a chip, a strip of tiles.
+    struct Region {
+        enum class Border { None, Solid, Dashed };
+        double x = 0, y = 0, width = 1, height = 1;
+        std::string title{}; ///< above it
+        Border border = Border::Solid;
+        std::string id{};
+        bool operator==(const Region&) const = default;
+    };
+    /// Real values as a small heat map; where cells are large enough their numbers stand in them.
+    struct Matrix {
+        double x = 0, y = 0, width = 1, height = 1;
+        int64_t rows = 0, cols = 0;
+        std::vector<float> values{};                ///< [rows, cols]; NaN and infinities are drawn as such
+        std::vector<uint32_t> absent{};             ///< indices of cells that have no value: drawn empty
+        std::optional<double> minimum{}, maximum{}; ///< where the palette begins and ends; unset = fit the values
+        Heatmap::Palette palette = Heatmap::Palette::Viridis; ///< Diverging: white at 0 of a range that is symmetric
+        std::string title{};                                  ///< above it
+        std::vector<std::string> rowNames{}, colNames{};      ///< left of it and above it; empty or one each
+        Provenance provenance = Provenance::Measured;
+        std::string id{};
+        bool operator==(const Matrix&) const = default;
+    };
+    /// Horizontal bars, a row each, on one scale. Bars of one row may stand on each other's ends.
+    struct Bars {
+        struct Bar {
+            int64_t row = 0;
+            double from = 0;
+            std::optional<double> to{}; ///< unset = no finite number, `text` says which: the row is hatched
+            std::string text{};         ///< at its end; inside a bar that is one of several
+            std::string colourKey{};
+            Provenance provenance = Provenance::Measured;
+            std::optional<double> mark{}; ///< a tick: where it stood before, a limit
+            bool operator==(const Bar&) const = default;
+        };
+        double x = 0, y = 0, width = 1, height = 1;
+        double minimum = 0, maximum = 1; ///< of the scale, at the left and the right edge
+        int64_t rows = 1;
+        std::vector<Bar> bars{};
+        std::string title{}, unit{};
+        std::vector<std::string> rowNames{}; ///< left of it; empty or one each
+        std::string id{};
+        bool operator==(const Bars&) const = default;
     };
     struct Fact { ///< a number of this step, listed beside the scene
         std::string title, text;
@@ -158,12 +212,16 @@ struct Steps {
         std::vector<Label> labels;
         std::vector<Arrow> arrows;
         std::vector<Fact> facts;
+        std::vector<Region> regions{};
+        std::vector<Matrix> matrices{};
+        std::vector<Bars> bars{};
         bool operator==(const Step&) const = default;
     };
     double width = 10, height = 10; ///< of the canvas
     std::vector<Step> steps;
     bool stretches = false; ///< the canvas takes the shape of the view; otherwise a unit is as wide as it is high
     int64_t opensAt = 0;    ///< the step that a view shows first
+    Step always{};          ///< drawn under every step: what does not change
     bool operator==(const Steps&) const = default;
 };
 

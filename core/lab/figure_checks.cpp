@@ -2,10 +2,15 @@
 
 #include "core/error.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <fmt/format.h>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
+#include <vector>
 
 #include <cmath>
 
@@ -64,6 +69,74 @@ void checkTimes(std::span<const Timeline::Span> spans, size_t tracks) {
     }
 }
 
+/// More cells of a scene's matrix, or rows of bars, than anybody can see are a mistake, not a picture.
+constexpr size_t mostCells = 1 << 20;
+constexpr int64_t mostRows = 4096;
+
+bool isFinite(const std::optional<double>& number) { return !number || std::isfinite(*number); }
+
+template <class Item>
+void checkPlace(const Item& item, std::string_view kind) {
+    if (!std::isfinite(item.x) || !std::isfinite(item.y) || !std::isfinite(item.width) || !std::isfinite(item.height) ||
+        item.width < 0 || item.height < 0)
+        throw InputError(
+            fmt::format("{} \"{}\": x, y, width and height must be finite, the sizes not negative", kind, item.title));
+}
+
+void checkMatrix(const Steps::Matrix& matrix) {
+    checkPlace(matrix, "matrix");
+    const auto check = [&](bool right, std::string_view what) {
+        if (!right)
+            throw InputError(fmt::format("matrix \"{}\": {}", matrix.title, what));
+    };
+    const auto named = [](const std::vector<std::string>& names, int64_t count) {
+        return names.empty() || static_cast<int64_t>(names.size()) == count;
+    };
+    check(fills(matrix.rows, matrix.cols, matrix.values.size()), "values must hold rows times cols values");
+    check(matrix.values.size() <= mostCells, "it must have at most 1048576 cells");
+    check(std::all_of(matrix.absent.begin(), matrix.absent.end(), [&](uint32_t i) { return i < matrix.values.size(); }),
+          "absent must hold indices of its values");
+    check(named(matrix.rowNames, matrix.rows) && named(matrix.colNames, matrix.cols),
+          "rowNames and colNames must be one a row and one a column, or empty");
+    check(isFinite(matrix.minimum) && isFinite(matrix.maximum), "minimum and maximum must be finite");
+}
+
+void checkBars(const Steps::Bars& bars) {
+    checkPlace(bars, "bars");
+    const auto check = [&](bool right, std::string_view what) {
+        if (!right)
+            throw InputError(fmt::format("bars \"{}\": {}", bars.title, what));
+    };
+    check(bars.rows >= 1 && bars.rows <= mostRows, "rows must be from 1 to 4096");
+    check(bars.rowNames.empty() || static_cast<int64_t>(bars.rowNames.size()) == bars.rows,
+          "rowNames must be one a row, or empty");
+    check(std::isfinite(bars.minimum) && std::isfinite(bars.maximum) && bars.minimum < bars.maximum,
+          "minimum and maximum must be finite, the maximum larger");
+    for (const Steps::Bars::Bar& bar : bars.bars) {
+        check(bar.row >= 0 && bar.row < bars.rows, "row must be one of its rows");
+        check(std::isfinite(bar.from) && isFinite(bar.to) && isFinite(bar.mark),
+              "from, to and mark must be finite; to is left out where a number is not");
+    }
+}
+
+void checkScene(const Steps::Step& step) {
+    for (const Steps::Region& region : step.regions)
+        checkPlace(region, "region");
+    for (const Steps::Matrix& matrix : step.matrices)
+        checkMatrix(matrix);
+    for (const Steps::Bars& bars : step.bars)
+        checkBars(bars);
+}
+
+void checkScenes(std::span<const Steps::Step> steps, size_t first) {
+    for (size_t i = 0; i < steps.size(); ++i)
+        try {
+            checkScene(steps[i]);
+        } catch (const InputError& error) {
+            throw InputError(fmt::format("step {}: {}", first + i, error.what()));
+        }
+}
+
 struct ContentCheck {
     void operator()(const Series& series) const {
         for (const Curve& curve : series.curves) {
@@ -93,7 +166,10 @@ struct ContentCheck {
     }
     void operator()(const Metric&) const {}
     void operator()(const Note&) const {}
-    void operator()(const Steps&) const {}
+    void operator()(const Steps& steps) const {
+        checkScene(steps.always);
+        checkScenes(steps.steps, 1);
+    }
     void operator()(const Source& source) const {
         require(source.panes.size() <= 2, "panes must be one or two");
         for (size_t i = 0; i < source.panes.size(); ++i) {
@@ -135,6 +211,14 @@ void checkSpans(std::string_view figure, std::span<const Timeline::Span> spans, 
         checkTimes(spans, tracks);
     } catch (const InputError& error) {
         throw InputError(fmt::format("figure \"{}\" (timeline): {}", figure, error.what()));
+    }
+}
+
+void checkSteps(std::string_view figure, std::span<const Steps::Step> steps, size_t first) {
+    try {
+        checkScenes(steps, first);
+    } catch (const InputError& error) {
+        throw InputError(fmt::format("figure \"{}\" (steps): {}", figure, error.what()));
     }
 }
 

@@ -17,5 +17,8 @@ void checkTile(const TilePut& tile);
 /// Times are finite and no span ends before it begins, each is on one of `tracks` tracks.
 void checkSpans(std::string_view figure, std::span<const Timeline::Span> spans,
                 size_t tracks = std::numeric_limits<size_t>::max());
+/// Of scenes' regions, matrices and bars: places are finite, values fill their matrix, bars have a row and a scale.
+/// `first`: the number of the first of them in its figure, for the message.
+void checkSteps(std::string_view figure, std::span<const Steps::Step> steps, size_t first = 1);
 
 } // namespace warplight::lab

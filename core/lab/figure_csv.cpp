@@ -1,11 +1,13 @@
 #include "core/lab/figure_csv.h"
 
 #include "core/lab/json_members.h"
+#include "core/lab/scene_names.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <fmt/format.h>
+#include <string>
 #include <type_traits>
 #include <variant>
 #include <vector>
@@ -105,11 +107,43 @@ struct Writer {
 
     std::string operator()(const Steps& steps) const {
         std::string csv = "device,step,provenance,what,value\n";
-        for (size_t i = 0; i < steps.steps.size(); ++i)
-            for (const auto& fact : steps.steps[i].facts)
-                csv += fmt::format("{},{},{},{},{}\n", device, i + 1, name(fact.provenance), quoted(fact.title),
-                                   quoted(fact.text));
+        for (size_t i = 0; i < steps.steps.size(); ++i) {
+            const Steps::Step& step = steps.steps[i];
+            const auto line = [&](Provenance provenance, const std::string& what, const std::string& value) {
+                csv += fmt::format("{},{},{},{},{}\n", device, i + 1, name(provenance), quoted(what), quoted(value));
+            };
+            for (const auto& fact : step.facts)
+                line(fact.provenance, fact.title, fact.text);
+            for (const auto& bars : step.bars)
+                for (const auto& bar : bars.bars)
+                    line(bar.provenance, barName(step, bars, bar), bar.to ? number(*bar.to - bar.from) : bar.text);
+            for (const auto& matrix : step.matrices) {
+                std::vector<bool> absent(matrix.values.size());
+                for (const uint32_t c : matrix.absent)
+                    absent[c] = true;
+                for (size_t c = 0; c < matrix.values.size(); ++c)
+                    if (!absent[c])
+                        line(matrix.provenance, cellName(matrix, static_cast<int64_t>(c)),
+                             number(static_cast<double>(matrix.values[c])));
+            }
+        }
         return csv;
+    }
+
+    /// "sum, row 3 (B)"; a bar that is one of several in its row is called what stands in it.
+    static std::string barName(const Steps::Step& step, const Steps::Bars& bars, const Steps::Bars::Bar& bar) {
+        const std::string row = rowNameOf(step, bars, bar.row);
+        return fmt::format("{}{}{}{}", bars.title, row.empty() ? "" : ", " + row,
+                           isPart(bars, bar) && !bar.text.empty() ? ", " + bar.text : "",
+                           bars.unit.empty() ? "" : " (" + bars.unit + ")");
+    }
+
+    static std::string cellName(const Steps::Matrix& matrix, int64_t cell) {
+        const auto called = [](const std::vector<std::string>& names, int64_t at) {
+            return names.empty() ? std::to_string(at) : names[static_cast<size_t>(at)];
+        };
+        return fmt::format("{} [{}, {}]", matrix.title, called(matrix.rowNames, cell / matrix.cols),
+                           called(matrix.colNames, cell % matrix.cols));
     }
 
     std::string operator()(const Source& source) const {

@@ -36,6 +36,7 @@ struct RunStarted {
     std::string device;    ///< "cpu"
     std::string startTime; ///< ISO 8601 UTC
     Machine machine;
+    std::map<std::string, int64_t> colours{}; ///< as the experiment's Description has them
     bool operator==(const RunStarted&) const = default;
 };
 

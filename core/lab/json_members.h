@@ -41,6 +41,14 @@ struct EnumNames<Steps::Label::Align> {
     static constexpr std::array<std::string_view, 3> names = {"left", "centre", "right"};
 };
 template <>
+struct EnumNames<Steps::Arrow::Shape> {
+    static constexpr std::array<std::string_view, 3> names = {"bow", "track", "line"};
+};
+template <>
+struct EnumNames<Steps::Region::Border> {
+    static constexpr std::array<std::string_view, 3> names = {"none", "solid", "dashed"};
+};
+template <>
 struct EnumNames<Source::Severity> {
     static constexpr std::array<std::string_view, 5> names = {"none", "good", "note", "warning", "error"};
 };
@@ -174,6 +182,9 @@ void members(auto& v, std::type_identity<Steps::Cell>) {
     v.may("state", &Steps::Cell::state);
     v.may("value", &Steps::Cell::value);
     v.may("colourKey", &Steps::Cell::colourKey);
+    v.may("id", &Steps::Cell::id);
+    v.may("origin", &Steps::Cell::origin);
+    v.may("strength", &Steps::Cell::strength);
 }
 
 void members(auto& v, std::type_identity<Steps::Label>) {
@@ -183,6 +194,7 @@ void members(auto& v, std::type_identity<Steps::Label>) {
     v.may("align", &Steps::Label::align);
     v.may("strong", &Steps::Label::strong);
     v.may("mono", &Steps::Label::mono);
+    v.may("id", &Steps::Label::id);
 }
 
 void members(auto& v, std::type_identity<Steps::Arrow>) {
@@ -192,6 +204,63 @@ void members(auto& v, std::type_identity<Steps::Arrow>) {
     v.need("toY", &Steps::Arrow::toY);
     v.may("text", &Steps::Arrow::text);
     v.may("bow", &Steps::Arrow::bow);
+    v.may("shape", &Steps::Arrow::shape);
+    v.may("colourKey", &Steps::Arrow::colourKey);
+    v.may("id", &Steps::Arrow::id);
+}
+
+void members(auto& v, std::type_identity<Steps::Region>) {
+    v.need("x", &Steps::Region::x);
+    v.need("y", &Steps::Region::y);
+    v.may("width", &Steps::Region::width);
+    v.may("height", &Steps::Region::height);
+    v.may("title", &Steps::Region::title);
+    v.may("border", &Steps::Region::border);
+    v.may("id", &Steps::Region::id);
+}
+
+void members(auto& v, std::type_identity<Steps::Matrix>) {
+    v.need("x", &Steps::Matrix::x);
+    v.need("y", &Steps::Matrix::y);
+    v.may("width", &Steps::Matrix::width);
+    v.may("height", &Steps::Matrix::height);
+    v.need("rows", &Steps::Matrix::rows);
+    v.need("cols", &Steps::Matrix::cols);
+    v.need("values", &Steps::Matrix::values);
+    v.may("absent", &Steps::Matrix::absent);
+    v.may("minimum", &Steps::Matrix::minimum);
+    v.may("maximum", &Steps::Matrix::maximum);
+    v.may("palette", &Steps::Matrix::palette);
+    v.may("title", &Steps::Matrix::title);
+    v.may("rowNames", &Steps::Matrix::rowNames);
+    v.may("colNames", &Steps::Matrix::colNames);
+    v.need("provenance", &Steps::Matrix::provenance);
+    v.may("id", &Steps::Matrix::id);
+}
+
+void members(auto& v, std::type_identity<Steps::Bars::Bar>) {
+    v.may("row", &Steps::Bars::Bar::row);
+    v.may("from", &Steps::Bars::Bar::from);
+    v.may("to", &Steps::Bars::Bar::to);
+    v.may("text", &Steps::Bars::Bar::text);
+    v.may("colourKey", &Steps::Bars::Bar::colourKey);
+    v.need("provenance", &Steps::Bars::Bar::provenance);
+    v.may("mark", &Steps::Bars::Bar::mark);
+}
+
+void members(auto& v, std::type_identity<Steps::Bars>) {
+    v.need("x", &Steps::Bars::x);
+    v.need("y", &Steps::Bars::y);
+    v.may("width", &Steps::Bars::width);
+    v.may("height", &Steps::Bars::height);
+    v.may("minimum", &Steps::Bars::minimum);
+    v.may("maximum", &Steps::Bars::maximum);
+    v.may("rows", &Steps::Bars::rows);
+    v.need("bars", &Steps::Bars::bars);
+    v.may("title", &Steps::Bars::title);
+    v.may("unit", &Steps::Bars::unit);
+    v.may("rowNames", &Steps::Bars::rowNames);
+    v.may("id", &Steps::Bars::id);
 }
 
 void members(auto& v, std::type_identity<Steps::Fact>) {
@@ -206,6 +275,9 @@ void members(auto& v, std::type_identity<Steps::Step>) {
     v.may("labels", &Steps::Step::labels);
     v.may("arrows", &Steps::Step::arrows);
     v.may("facts", &Steps::Step::facts);
+    v.may("regions", &Steps::Step::regions);
+    v.may("matrices", &Steps::Step::matrices);
+    v.may("bars", &Steps::Step::bars);
 }
 
 void members(auto& v, std::type_identity<Steps>) {
@@ -213,6 +285,7 @@ void members(auto& v, std::type_identity<Steps>) {
     v.need("height", &Steps::height);
     v.may("stretches", &Steps::stretches);
     v.may("opensAt", &Steps::opensAt);
+    v.may("always", &Steps::always);
     v.need("steps", &Steps::steps);
 }
 
@@ -296,6 +369,7 @@ void members(auto& v, std::type_identity<RunStarted>) {
     v.need("device", &RunStarted::device);
     v.may("startTime", &RunStarted::startTime);
     v.need("machine", &RunStarted::machine);
+    v.may("colours", &RunStarted::colours);
 }
 
 void members(auto& v, std::type_identity<FigurePut>) {
@@ -409,6 +483,7 @@ void members(auto& v, std::type_identity<Description>) {
     v.may("about", &Description::about);
     v.need("devices", &Description::devices);
     v.need("parameters", &Description::parameters);
+    v.may("colours", &Description::colours);
     v.may("dropFiles", &Description::dropFiles);
 }
 

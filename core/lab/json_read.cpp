@@ -294,6 +294,8 @@ T readObject(const json& object, const std::string& path) {
         checkTile(value);
     } else if constexpr (std::is_same_v<T, SpansAppended>) {
         checkSpans(value.figure, value.spans);
+    } else if constexpr (std::is_same_v<T, StepsAppended>) {
+        checkSteps(value.figure, value.steps);
     }
     return value;
 }

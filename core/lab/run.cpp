@@ -39,6 +39,7 @@ void Run::appendRow(std::string_view figure, std::vector<Table::Cell> row) {
 }
 
 void Run::appendStep(std::string_view figure, Steps::Step step) {
+    checkSteps(figure, {&step, 1});
     send(StepsAppended{runId, std::string(figure), {std::move(step)}});
 }
 

@@ -150,7 +150,8 @@ class Forward {
             return;
         }
         recorder.emplace(device(), shape, tile(), options.onTile);
-        arguments.emplace_back(recorder->address());
+        arguments.emplace_back(recorder->traceAddress());
+        arguments.emplace_back(recorder->scoresAddress());
         launcher.start("attention_traced", fmt::format("{}_traced_t{}", name, tile()), grid, block, shared,
                        std::move(arguments), [&](const MemoryAccess& access) { recorder->take(access); });
         recorder->finish();

@@ -56,6 +56,7 @@ struct TileVisit {
     };
     int64_t head = 0, queryBegin = 0, queryEnd = 0, keyBegin = 0, keyEnd = 0;
     std::vector<Row> rows;
+    std::vector<float> scores; ///< [rows, keyEnd - keyBegin], scaled: what the kernel had; -inf behind the mask
     std::map<std::string, std::pair<int64_t, int64_t>>
         moved; ///< bytes read and written since the tile before, by tensor
 };

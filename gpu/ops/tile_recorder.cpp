@@ -22,10 +22,11 @@ TileRecorder::TileRecorder(Device& d, const AttentionShape& s, int64_t t, std::f
       tile(t),
       tilesOfKeys((s.keyLen + t - 1) / t),
       told(std::move(tell)),
-      trace(d, std::max<int64_t>(1, s.heads() * s.queryLen * tilesOfKeys * floats) * floatBytes, "trace") {}
+      trace(d, std::max<int64_t>(1, s.heads() * s.queryLen * tilesOfKeys * floats) * floatBytes, "trace"),
+      scores(d, std::max<int64_t>(1, s.heads() * s.queryLen * s.keyLen) * floatBytes, "scores") {}
 
 void TileRecorder::take(const MemoryAccess& access) {
-    if (access.shared)
+    if (access.shared || access.buffer == "scores")
         return;
     const bool read = access.kind == MemoryAccess::Kind::Read;
     // Inputs are read at the beginning of a tile; what follows the statistics up to there still belongs to it.
@@ -60,7 +61,14 @@ void TileRecorder::tell() {
     visit.queryEnd = std::min(visit.queryBegin + tile, shape.queryLen);
     visit.keyBegin = tileOfKeys * tile;
     visit.keyEnd = std::min(visit.keyBegin + tile, shape.keyLen);
+    const int64_t keys = visit.keyEnd - visit.keyBegin;
+    visit.scores.resize(rows.size() * static_cast<size_t>(keys));
+    float* score = visit.scores.data();
     for (const int64_t row : rows) {
+        device.download(score,
+                        scores.address() + static_cast<uint64_t>((row * shape.keyLen + visit.keyBegin) * floatBytes),
+                        static_cast<size_t>(keys * floatBytes));
+        score += keys;
         float value[floats];
         device.download(value,
                         trace.address() + static_cast<uint64_t>((row * tilesOfKeys + tileOfKeys) * floats * floatBytes),

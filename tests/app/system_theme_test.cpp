@@ -64,6 +64,16 @@ class SystemThemeTest : public QObject {
         theme.ask();
         QTest::qWait(100);
         QCOMPARE(preferred.count(), 2);
+
+        QSignalSpy motion(&theme, &SystemTheme::motionPreferred);
+        theme.askMotion(); // this portal does not know
+        emit portal.SettingChanged("org.freedesktop.appearance", "reduced-motion", QDBusVariant(1u));
+        QTRY_COMPARE(motion.count(), 1);
+        QCOMPARE(motion[0][0].toBool(), false);
+        emit portal.SettingChanged("org.gnome.desktop.interface", "enable-animations", QDBusVariant(true));
+        QTRY_COMPARE(motion.count(), 2);
+        QCOMPARE(motion[1][0].toBool(), true);
+        QCOMPARE(preferred.count(), 2);
     }
 
     void withoutAPortalNothingHappens() {

@@ -59,6 +59,35 @@ class TimelineViewTest : public QObject {
     }
     void init() { Theme::setCurrent(Theme::lightTheme()); }
 
+    void allNamesOfTheLegendAreThereHoweverNarrow() {
+        lab::Timeline timeline = timelineOf({});
+        const QStringList names{"copy", "elementwise and other", "matrix product", "attention", "collective"};
+        for (int i = 0; i < names.size(); ++i)
+            timeline.spans.push_back({0, i * 1.0, i + 1.0, "", names[i].toStdString(), measured, ""});
+        for (const int width : {260, 420, 900}) {
+            TimelineView view;
+            show(view, timeline, {width, 220});
+            const QByteArray svg = test::svgOf(view, {width, 220});
+            for (const QString& name : names)
+                QVERIFY2(svg.contains(name.toUtf8()), qPrintable(QString("%1 at %2").arg(name).arg(width)));
+            QVERIFY(view.chartArea().height() > 60);
+        }
+    }
+
+    void twoTracksFillTheHeightThatTheyAskFor() {
+        TimelineView view;
+        const lab::Timeline timeline =
+            timelineOf({{0, 0, 10, "", "a", measured, ""}, {1, 0, 10, "", "a", measured, ""}}, 2);
+        show(view, timeline);
+        for (const int height : {view.fullHeight(900), static_cast<int>(view.fullHeight(900) / 0.62)}) {
+            view.resize(900, height);
+            const QRect chart = view.chartArea().toRect().adjusted(20, 0, -20, 0);
+            const int filled = test::pixelsOf(picture(view), view.colourOf("a"), chart);
+            QVERIFY2(filled > 0.55 * chart.width() * chart.height(),
+                     qPrintable(QString("%1 of %2").arg(filled).arg(chart.width() * chart.height())));
+        }
+    }
+
     void spansStandWhereTheirTimesSay() {
         TimelineView view;
         show(view, timelineOf({{0, 0, 1, "", "a", measured, ""}, {0, 3, 4, "", "b", measured, ""}}));
@@ -200,6 +229,51 @@ class TimelineViewTest : public QObject {
         whole.setFigure(figureOf(timeline));
         fitted.setFigure(figureOf(timeline));
         QCOMPARE(test::svgOf(fitted, {900, 300}), test::svgOf(whole, {900, 300}));
+    }
+
+    void aPinnedRunStandsBelowOnTheSameAxis() {
+        const lab::Timeline now = timelineOf({{0, 0, 2, "x", "a", measured, ""}, {1, 2, 3, "y", "b", measured, ""}}, 2);
+        lab::Timeline then =
+            timelineOf({{0, 0, 4, "x", "a", measured, "as it was"}, {1, 4, 6, "y", "b", measured, ""}}, 2);
+        TimelineView view;
+        show(view, now);
+        const double end = view.visibleEnd();
+        view.setCompared(figureOf(then), "pinned");
+        QVERIFY(end < 4 && view.visibleEnd() > 6); // both are seen whole
+        QVERIFY2(view.comparison().contains("6 s") && view.comparison().contains("0.50×"),
+                 qPrintable(view.comparison()));
+        QVERIFY(test::svgOf(view, {900, 300}).contains("0.50× of pinned, pale: 6"));
+        // Below the first track's lane: pale, and longer than this run's.
+        const QImage image = picture(view);
+        const auto at = [&](double time) {
+            for (int y = static_cast<int>(view.chartArea().top()); y < view.chartArea().bottom(); ++y)
+                if (view.pinnedAt(QPointF(xOf(view, time), y)) == 0)
+                    return QPoint(xOf(view, time), y + 3);
+            return QPoint();
+        };
+        QVERIFY(!at(3).isNull() && !at(1).isNull());
+        QVERIFY(!test::near(image.pixelColor(at(3)), Theme::current().panel, 60));
+        QVERIFY(!test::near(image.pixelColor(at(3)), view.colourOf("a"), 60));
+        QCOMPARE(view.spanAt(at(3)), int64_t{-1});
+        QSignalSpy status(&view, &TimelineView::statusText);
+        QTest::mouseMove(&view, at(3));
+        for (const char* words : {"pinned", "4 s", "as it was"})
+            QVERIFY2(status.last()[0].toString().contains(words), qPrintable(status.last()[0].toString()));
+        for (auto& span : then.spans) { // of a clock that began elsewhere
+            span.begin += 1e6;
+            span.end += 1e6;
+        }
+        view.setCompared(figureOf(then), "pinned");
+        QVERIFY(view.visibleEnd() < 7 && !at(3).isNull());
+        view.setFigure(figureOf(timelineOf({{0, 0, 1, "", "a", measured, ""}}, 3))); // more tracks than were pinned
+        picture(view);
+        view.setCompared(figureOf(lab::Timeline()), "pinned");
+        picture(view);
+        QVERIFY(view.comparison().contains("no spans"));
+        view.setFigure(figureOf(now));
+        view.setCompared({}, {});
+        QCOMPARE(view.visibleEnd(), end);
+        QVERIFY(view.comparison().isEmpty());
     }
 
     void busyPixelsAreDarkerThanIdleOnes() {

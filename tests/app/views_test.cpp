@@ -1,21 +1,29 @@
 // What a user sees of single figures.
 #include "app/views/heatmap_view.h"
 #include "app/views/histogram_view.h"
+#include "app/views/metric_view.h"
 #include "app/views/series_view.h"
 #include "app/views/steps_view.h"
 #include "app/views/table_view.h"
 #include "app/views/theme.h"
+#include "tests/app/picture.h"
 
 #include <QAbstractItemModelTester>
 #include <QBuffer>
+#include <QHeaderView>
+#include <QLabel>
+#include <QScrollBar>
 #include <QSignalSpy>
 #include <QSvgGenerator>
+#include <QTableView>
 #include <QTest>
 #include <QToolButton>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
 #include <qcustomplot.h>
+#include <string>
 #include <tuple>
 #include <variant>
 #include <vector>
@@ -182,10 +190,264 @@ class ViewsTest : public QObject {
         view.viewActions().at(0)->trigger();
         QTRY_COMPARE(plot->yAxis->scaleType(), QCPAxis::stLogarithmic);
         QTest::qWait(50);
-        const QRect name = plot->legend->item(1)->outerRect();
-        QTest::mouseClick(plot, Qt::LeftButton, {}, name.center());
+        for (auto* chip : view.findChildren<QToolButton*>())
+            if (chip->text() == "standard")
+                QTest::mouseClick(chip, Qt::LeftButton);
         QTRY_COMPARE(view.readingAt(1.5), QString("1 … 2  ·  flash: 0"));
         QVERIFY(!plot->graph(1)->visible() && plot->graph(0)->visible());
+    }
+
+    void aLegendStandsAboveThePlotAndTheHighestBinIsWhole() {
+        lab::Histogram histogram;
+        histogram.edges = {0, 1, 2, 3};
+        histogram.sets = {{"a", "flash", "flash", lab::Provenance::Counted, {1, 2, 1000}},
+                          {"b", "standard", "standard", lab::Provenance::Counted, {7, 3, 900}}};
+        HistogramView view;
+        view.resize(300, 220);
+        view.setFigure({"h", "", "", "", {}, histogram});
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        auto* plot = view.findChild<QCustomPlot*>();
+        QVERIFY(!plot->legend->visible());
+        const auto chips = view.findChildren<QToolButton*>();
+        QCOMPARE(chips.size(), qsizetype{2});
+        for (const auto* chip : chips)
+            QVERIFY(chip->mapTo(&view, chip->rect().bottomLeft()).y() < plot->geometry().top());
+        QVERIFY(plot->yAxis->range().upper > 1020);
+        const QByteArray svg = test::svgOf(view, {300, 220});
+        QVERIFY(svg.contains("flash (counted)") && svg.contains("standard (counted)"));
+    }
+
+    void namesOfBarsNeverTouch_data() {
+        QTest::addColumn<int>("width");
+        for (const int width : {240, 330, 384, 520, 780})
+            QTest::addRow("%d", width) << width;
+    }
+    void namesOfBarsNeverTouch() {
+        QFETCH(const int, width);
+        lab::Series series;
+        series.x.labels = {"tiled", "fused-2pass", "flash1", "flash2", "flash2-mma", "flash-decode"};
+        series.y.unit = "B";
+        lab::Curve bars;
+        bars.id = bars.label = "Q";
+        bars.style = lab::Curve::Style::Bars;
+        bars.x = {0, 1, 2, 3, 4, 5};
+        bars.y = {5e6, 4e6, 3e6, 2e6, 1e6, 1e6};
+        series.curves = {bars};
+        SeriesView view;
+        view.resize(width, 240);
+        view.setFigure({"bytes", "", "", "", {}, series});
+        view.show();
+        auto* plot = view.findChild<QCustomPlot*>();
+        QTRY_VERIFY(plot->plottableCount() > 0);
+        plot->replot();
+        const QCPAxis* axis = plot->xAxis;
+        const QFontMetricsF metrics(axis->tickLabelFont());
+        double end = -1e9;
+        const auto labels = axis->tickVectorLabels();
+        QCOMPARE(labels.size(), qsizetype{6});
+        for (qsizetype i = 0; i < labels.size(); ++i) {
+            double label = 0;
+            for (const QString& line : labels[i].split('\n'))
+                label = std::max(label, metrics.horizontalAdvance(line));
+            // What stands aslant takes its height sideways.
+            const double taken = axis->tickLabelRotation() != 0 ? metrics.height() : label;
+            const double middle = axis->coordToPixel(axis->tickVector()[i]);
+            QVERIFY2(middle - taken / 2 > end, qPrintable(labels[i]));
+            end = middle + taken / 2 + 2;
+        }
+        QCOMPARE(QString(labels.join("")).replace("\n", ""),
+                 QString("tiledfused-2passflash1flash2flash2-mmaflash-decode"));
+    }
+
+    void numbersOfAnAxisNeverTouch_data() {
+        QTest::addColumn<QSize>("size");
+        for (const QSize size : {QSize(240, 150), QSize(330, 190), QSize(700, 400)})
+            QTest::addRow("%dx%d", size.width(), size.height()) << size;
+    }
+    void numbersOfAnAxisNeverTouch() {
+        QFETCH(const QSize, size);
+        for (const auto scale : {lab::Scale::Linear, lab::Scale::Log2, lab::Scale::Log10}) {
+            lab::Series series;
+            series.x.scale = series.y.scale = scale;
+            series.x.unit = series.y.unit = "B";
+            lab::Curve curve;
+            curve.id = curve.label = "c";
+            for (double x = 1; x < 2e5; x *= 2) {
+                curve.x.push_back(x);
+                curve.y.push_back(x * x);
+            }
+            series.curves = {curve};
+            SeriesView view;
+            view.resize(size);
+            view.setFigure({"c", "", "", "", {}, series});
+            view.show();
+            auto* plot = view.findChild<QCustomPlot*>();
+            QTRY_VERIFY(plot->plottableCount() > 0);
+            plot->replot();
+            plot->replot(); // with the margins of the first
+            for (const QCPAxis* axis : {plot->xAxis, plot->yAxis}) {
+                const QFontMetricsF metrics(axis->tickLabelFont());
+                double end = -1e9;
+                int shown = 0;
+                for (qsizetype i = 0; i < axis->tickVector().size(); ++i) {
+                    const double tick = axis->tickVector()[i];
+                    if (!axis->range().contains(tick))
+                        continue;
+                    const bool across = axis == plot->xAxis;
+                    const double half =
+                        (across ? metrics.horizontalAdvance(axis->tickVectorLabels()[i]) : metrics.height()) / 2;
+                    const double middle = across ? axis->coordToPixel(tick) : -axis->coordToPixel(tick);
+                    QVERIFY2(middle - half > end, qPrintable(axis->tickVectorLabels()[i]));
+                    end = middle + half;
+                    ++shown;
+                }
+                QVERIFY(shown >= 2);
+            }
+        }
+    }
+
+    void axesWithoutPointsSayNothing() {
+        lab::Figure figure = twoCurves();
+        auto& curves = std::get<lab::Series>(figure.content).curves;
+        curves[0].x = curves[0].y = curves[1].x = curves[1].y = {};
+        SeriesView view;
+        view.resize(600, 400);
+        view.setFigure(figure);
+        view.show();
+        auto* plot = view.findChild<QCustomPlot*>();
+        const auto sentence = [plot] {
+            for (int i = 0; i < plot->itemCount(); ++i)
+                if (const auto* text = qobject_cast<QCPItemText*>(plot->item(i)))
+                    return text->text();
+            return QString();
+        };
+        QTRY_COMPARE(sentence(), QString("There are no points yet."));
+        QVERIFY(!plot->xAxis->tickLabels() && !plot->yAxis->tickLabels());
+        view.setFigure(twoCurves());
+        QTRY_COMPARE(sentence(), QString());
+        QVERIFY(plot->xAxis->tickLabels());
+        view.setHidden("flash", true);
+        view.setHidden("standard", true);
+        QTRY_COMPARE(sentence(), QString("All curves are hidden."));
+    }
+
+    void columnsKeepAGapAndTheLastIsWhole_data() {
+        QTest::addColumn<int>("width");
+        for (const int width : {420, 560, 760, 1500})
+            QTest::addRow("%d", width) << width;
+    }
+    void columnsKeepAGapAndTheLastIsWhole() {
+        QFETCH(const int, width);
+        lab::Table figure;
+        figure.columns = {{"i", "Implementation", "", false, {}, ""},
+                          {"r", "Rate", "FLOP/s", true, {}, ""},
+                          {"m", "Measured", "s", true, {}, ""},
+                          {"b", "Algorithm bandwidth at large sizes", "B/s", true, {}, ""},
+                          {"s", "Same on all ranks", "", false, {}, ""}};
+        for (int i = 0; i < 20; ++i)
+            figure.rows.push_back({std::string("flash-packed"), 1.234e14, std::monostate{}, 5.4e9, std::string("yes")});
+        TableView view;
+        view.resize(width, 200);
+        view.setFigure({"t", "", "", "", {}, figure});
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        QVERIFY(view.room().width <= 420);
+        auto* table = view.findChild<QTableView*>();
+        const auto* header = table->horizontalHeader();
+        for (int column = 0; column < 5; ++column) {
+            if (table->isColumnHidden(column)) {
+                QVERIFY(column == 2 && width < 560); // has no value
+                continue;
+            }
+            const QModelIndex cell = table->model()->index(0, column);
+            const QFontMetrics metrics(cell.data(Qt::FontRole).value<QFont>());
+            QVERIFY(metrics.horizontalAdvance(cell.data().toString()) + 10 <= table->columnWidth(column));
+            const QFontMetrics titles(header->font());
+            for (const QString& line :
+                 table->model()->headerData(column, Qt::Horizontal, Qt::DisplayRole).toString().split('\n'))
+                QVERIFY2(titles.horizontalAdvance(line) + 10 <= table->columnWidth(column), qPrintable(line));
+        }
+        const int last = header->sectionViewportPosition(4) + header->sectionSize(4);
+        QCOMPARE(last, table->viewport()->width()); // neither cut off nor short of it
+    }
+
+    void aTableIsAsHighAsItsRows() {
+        lab::Table figure;
+        figure.columns = {{"n", "N", "", true, {}, ""}, {"w", "What it is", "", false, {}, ""}};
+        figure.rows = {{int64_t{1}, std::string("short")},
+                       {int64_t{2}, std::string("a sentence that is long enough to need two lines or more in a narrow "
+                                                "table, whose rows are higher then")}};
+        TableView view;
+        view.setFigure({"t", "", "", "", {}, figure});
+        view.show();
+        for (const int width : {300, 500, 1200}) {
+            view.resize(width, view.fullHeight(width));
+            QTest::qWait(20);
+            auto* table = view.findChild<QTableView*>();
+            QVERIFY(!table->verticalScrollBar()->isVisible());
+            const int used = table->horizontalHeader()->height() + table->rowHeight(0) + table->rowHeight(1);
+            QVERIFY2(std::abs(view.height() - used) < 8, qPrintable(QString("%1, %2").arg(view.height()).arg(used)));
+            const QFontMetrics metrics(table->model()->index(1, 1).data(Qt::FontRole).value<QFont>());
+            const int text = metrics
+                                 .boundingRect(QRect(0, 0, table->columnWidth(1) - 12, 1000), Qt::TextWordWrap,
+                                               table->model()->index(1, 1).data().toString())
+                                 .height();
+            QVERIFY(table->rowHeight(1) >= text);
+        }
+    }
+
+    void aTableThatScrollsSidewaysShowsAllItsRows() {
+        lab::Table figure;
+        for (int i = 0; i < 12; ++i)
+            figure.columns.push_back({std::to_string(i), "Column " + std::to_string(i), "B", true, {}, ""});
+        for (int row = 0; row < 3; ++row)
+            figure.rows.push_back(std::vector<lab::Table::Cell>(12, 1.5e6));
+        TableView view;
+        view.setFigure({"t", "", "", "", {}, figure});
+        view.resize(300, view.fullHeight(300));
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        auto* table = view.findChild<QTableView*>();
+        QVERIFY(table->horizontalScrollBar()->isVisible());
+        QVERIFY2(table->viewport()->height() >= 3 * table->rowHeight(0),
+                 qPrintable(QString("%1 for 3 of %2").arg(table->viewport()->height()).arg(table->rowHeight(0))));
+    }
+
+    void aHeadlineSaysItsNameWhole() {
+        lab::Metric metric;
+        metric.value = 26.5;
+        metric.unit = "%";
+        metric.caption = "of it in ampere_fp16_s16816gemm_fp16_128×256_ldg8_f2f_stages_64×3_nt";
+        MetricView view;
+        view.setFigure({"m", "", "", "", {}, metric});
+        view.resize(150, 140);
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        const QLabel* caption = view.findChild<QLabel*>("muted");
+        QCOMPARE(QString(caption->text()).remove(QChar(0x200b)), QString::fromStdString(metric.caption));
+        QVERIFY(caption->width() <= 150);
+        const QRect needed =
+            caption->fontMetrics().boundingRect(QRect(0, 0, caption->width(), 1000), Qt::TextWordWrap, caption->text());
+        QVERIFY2(needed.width() <= caption->width(), qPrintable(QString::number(needed.width())));
+        QVERIFY(needed.height() <= caption->height());
+    }
+
+    void aMapFillsTheRoomThatItAsksFor() {
+        lab::Heatmap map;
+        map.rows = map.cols = 4;
+        map.valueMaximum = 1;
+        map.cells = std::vector<float>(16, 1.0f);
+        HeatmapView view;
+        view.setFigure({"m", "", "", "", {}, map});
+        view.show();
+        for (const int width : {240, 420}) {
+            view.resize(width, view.fullHeight(width));
+            QVERIFY(std::abs(view.fullWidth(view.height()) - width) <= 2);
+        }
+        view.resize(240, view.fullHeight(240));
+        const int cells = pixelsOf(view, Theme::viridis(1));
+        QVERIFY2(cells > 0.4 * view.width() * view.height(), qPrintable(QString::number(cells)));
     }
 
     void vectorOutputHoldsLinesAndTextNotPixels() {
@@ -256,7 +518,8 @@ class ViewsTest : public QObject {
         view.setFigure({"m", "", "", "", {}, map});
         view.show();
         QTRY_VERIFY(pixelsOf(view, Theme::current().nonFinite()) > 500);
-        QVERIFY(pixelsOf(view, Theme::current().nonFinite()) < 48 * 48 * 9 / 10); // hatched
+        const int cell = (300 - 42) / 2;                                              // pixels
+        QVERIFY(pixelsOf(view, Theme::current().nonFinite()) < cell * cell * 9 / 10); // hatched
         QVERIFY(pixelsOf(view, Theme::current().ground) > 500);
         QVERIFY(pixelsOf(view, Theme::viridis(0)) > 1000);
     }

@@ -1,5 +1,6 @@
 // The real window with a real engine process.
 #include "app/shell/main_window.h"
+#include "app/shell/navigation.h"
 #include "app/shell/page_view.h"
 #include "app/shell/settings_form.h"
 #include "app/views/figure_view.h"
@@ -17,7 +18,6 @@
 #include <QFile>
 #include <QLabel>
 #include <QLineEdit>
-#include <QListWidget>
 #include <QMimeData>
 #include <QSignalSpy>
 #include <QSlider>
@@ -171,7 +171,7 @@ class WindowTest : public QObject {
     void presentationLeavesThePageAlone() {
         window->showExperiment("attention.tiles");
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
-        auto* navigation = window->findChild<QListWidget*>();
+        auto* navigation = window->findChild<Navigation*>();
         const int before = window->page().width();
         QTest::keyClick(window.get(), Qt::Key_F5);
         QVERIFY(!navigation->isVisible() && window->page().view("walk"));
@@ -440,7 +440,7 @@ class WindowTest : public QObject {
 
     void theKeyboardIsEnough() {
         window->activateWindow();
-        auto* navigation = window->findChild<QListWidget*>();
+        auto* navigation = window->findChild<Navigation*>();
         navigation->setFocus();
         const QString first = window->currentExperiment();
         QTest::keyClick(navigation, Qt::Key_Down);

@@ -2,6 +2,7 @@
 // they should give; the time model's limits on the last two.
 #include "gpu/number/half.h"
 #include "gpu/ops/attention_backward.h"
+#include "gpu/ops/attention_backward_traffic.h"
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/core/cpu/gradients.h"
@@ -96,6 +97,15 @@ class BackwardKernelsTest : public QObject {
         for (const gpu::LaunchRecord& launch : g.launches)
             for (const gpu::Finding& f : launch.stats.findings)
                 QFAIL(f.message.c_str());
+        const gpu::TensorTraffic counted = gpu::withoutEmpty(gpu::countedTraffic(g)),
+                                 formula = gpu::algorithmicTraffic(static_cast<gpu::BackwardRung>(rung), asked);
+        for (const auto& [tensor, bytes] : formula)
+            QVERIFY2(counted.contains(tensor) && counted.at(tensor) == bytes,
+                     qPrintable(QString("%1: %2 read, %3 written by the formula")
+                                    .arg(QString::fromStdString(tensor))
+                                    .arg(bytes.read)
+                                    .arg(bytes.written)));
+        QCOMPARE(counted.size(), formula.size());
         const TrueGradients truth(p, dOut);
         const auto compare = [](const char* name, const std::vector<float>& got, const std::vector<double>& want,
                                 const std::vector<double>& size) {

@@ -126,12 +126,22 @@ class FlashTilesTest : public QObject {
                     }
             QCOMPARE(visits.size(), order.size());
             std::map<std::string, std::pair<int64_t, int64_t>> moved;
+            std::map<std::pair<int64_t, int64_t>, float> largest; // score of a row of a head in the tiles so far
             for (size_t i = 0; i < visits.size(); ++i) {
                 const TileVisit& v = visits[i];
                 QCOMPARE(std::tuple(v.head, v.queryBegin, v.keyBegin), order[i]);
                 QCOMPARE(static_cast<int64_t>(v.rows.size()), v.queryEnd - v.queryBegin);
-                for (const TileVisit::Row& row : v.rows)
+                const auto keys = static_cast<size_t>(v.keyEnd - v.keyBegin);
+                QCOMPARE(v.scores.size(), v.rows.size() * keys);
+                for (const TileVisit::Row& row : v.rows) {
                     checkRow(owned, v, row);
+                    // The scores that are told are those that the kernel had: the running maximum is one of them.
+                    const float* scores = v.scores.data() + static_cast<size_t>(&row - v.rows.data()) * keys;
+                    float& most = largest.try_emplace({v.head, row.row}, -INFINITY).first->second;
+                    most = std::max(most, *std::max_element(scores, scores + keys));
+                    QCOMPARE(static_cast<double>(most), row.runningMax);
+                    checkScores(owned, v, row, scores);
+                }
                 for (const auto& [tensor, bytes] : v.moved) {
                     moved[tensor].first += bytes.first;
                     moved[tensor].second += bytes.second;
@@ -140,7 +150,7 @@ class FlashTilesTest : public QObject {
             // Nothing is told twice or forgotten: the visits' bytes are the launch's, but for what the tracing itself
             // wrote.
             for (const BufferTraffic& b : run.launches[0].stats.buffers)
-                if (b.name != "trace")
+                if (b.name != "trace" && b.name != "scores")
                     QCOMPARE(moved[b.name],
                              (std::pair(static_cast<int64_t>(b.readBytes), static_cast<int64_t>(b.writtenBytes))));
         }
@@ -166,6 +176,23 @@ class FlashTilesTest : public QObject {
     }
 
   private:
+    static double scoreOf(const OwnedProblem& p, int64_t head, int64_t row, int64_t key) {
+        const auto& s = p.shape;
+        double dot = 0;
+        for (int64_t c = 0; c < s.headDim; ++c)
+            dot += static_cast<double>(p.q[static_cast<size_t>((head * s.queryLen + row) * s.headDim + c)]) *
+                   static_cast<double>(p.k[static_cast<size_t>((head * s.keyLen + key) * s.headDim + c)]);
+        return dot * static_cast<double>(s.scale);
+    }
+
+    static void checkScores(const OwnedProblem& p, const TileVisit& v, const TileVisit::Row& row, const float* scores) {
+        for (int64_t key = v.keyBegin; key < v.keyEnd; ++key, ++scores)
+            if (p.shape.causal && key > row.row)
+                QCOMPARE(*scores, -INFINITY);
+            else
+                QVERIFY(std::fabs(static_cast<double>(*scores) - scoreOf(p, v.head, row.row, key)) <= 1e-5);
+    }
+
     /// The running maximum and sum of a row after the keys up to a tile's end, by brute force.
     static void checkRow(const OwnedProblem& p, const TileVisit& v, const TileVisit::Row& row) {
         const auto& s = p.shape;
@@ -173,12 +200,7 @@ class FlashTilesTest : public QObject {
             most = -INFINITY, sum = 0;
             std::vector<double> scores;
             for (int64_t j = 0; j < std::min(end, s.causal ? row.row + 1 : s.keyLen); ++j) {
-                double dot = 0;
-                for (int64_t c = 0; c < s.headDim; ++c)
-                    dot +=
-                        static_cast<double>(p.q[static_cast<size_t>((v.head * s.queryLen + row.row) * s.headDim + c)]) *
-                        static_cast<double>(p.k[static_cast<size_t>((v.head * s.keyLen + j) * s.headDim + c)]);
-                scores.push_back(dot * static_cast<double>(s.scale));
+                scores.push_back(scoreOf(p, v.head, row.row, j));
                 most = std::max(most, scores.back());
             }
             for (const double x : scores)

@@ -5,6 +5,7 @@
 #include <QCryptographicHash>
 #include <QDir>
 #include <QFile>
+#include <QRegularExpression>
 #include <QTest>
 #include <cstdint>
 #include <cstring>
@@ -24,6 +25,21 @@ QByteArray contents(const QString& file) {
 
 const QString root = WARPLIGHT_TEST_DATA "/../";
 
+/// A source and those of our headers that it includes, each once, in the order in which they are met.
+QByteArray withHeaders(const QDir& kernels, const QString& source) {
+    static const QRegularExpression include("^#include \"(.*\\.cuh)\"$", QRegularExpression::MultilineOption);
+    QStringList files{source};
+    QByteArray all;
+    for (qsizetype i = 0; i < files.size(); ++i) {
+        const QByteArray text = contents(kernels.filePath(files[i]));
+        all += text;
+        for (auto match = include.globalMatch(QString::fromUtf8(text)); match.hasNext();)
+            if (const QString header = match.next().captured(1); !files.contains(header))
+                files += header;
+    }
+    return all;
+}
+
 } // namespace
 
 class KernelResourcesTest : public QObject {
@@ -31,16 +47,11 @@ class KernelResourcesTest : public QObject {
   private slots:
     void ptxIsNotStale() { // run cmake/compile_kernels.sh when it is
         const QDir kernels(root + "gpu/kernels");
-        QByteArray headers;
-        for (const QString& header : kernels.entryList({"*.cuh"}, QDir::Files, QDir::Name))
-            headers += contents(kernels.filePath(header));
-        QVERIFY(!headers.isEmpty());
         const QStringList sources = kernels.entryList({"*.cu"}, QDir::Files, QDir::Name);
         QCOMPARE(static_cast<size_t>(sources.size()), gpu::kernelFamilies().size());
         for (const QString& source : sources) {
             const QByteArray digest =
-                QCryptographicHash::hash(headers + contents(kernels.filePath(source)), QCryptographicHash::Sha256)
-                    .toHex();
+                QCryptographicHash::hash(withHeaders(kernels, source), QCryptographicHash::Sha256).toHex();
             const std::string_view text = gpu::kernelText(source.chopped(3).toStdString());
             const QByteArray first = QByteArray(text.data(), static_cast<int>(text.find('\n')));
             QVERIFY2(

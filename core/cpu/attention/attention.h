@@ -70,6 +70,7 @@ struct TileVisit {
     int64_t keyBegin, keyEnd;
     bool skipped;                    ///< the causal mask hides the whole tile: nothing was read
     std::span<const RowUpdate> rows; ///< one per query row of the tile; empty when skipped
+    std::span<const float> scores;   ///< [rows, keyEnd - keyBegin], scaled, in natural units; -inf behind the mask
     int64_t bytesRead;               ///< bytes of Q, K and V read for this visit (Q only at its first visit)
     int64_t bytesWritten;            ///< bytes of O and lse written (only at the last visit of the query tile)
 };

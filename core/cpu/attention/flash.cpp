@@ -212,25 +212,13 @@ class FlashRun {
     float scale2() const { return static_cast<float>(static_cast<double>(p.scale) * log2e); }
 
     double sumOf(const RowState& state, int64_t row) const {
-        double sum = 0;
-        for (int64_t lane = 0; lane < kernel.lanes; ++lane)
-            sum += static_cast<double>(state.sum[row * kernel.lanes + lane]);
-        return sum;
-    }
-
-    void writeRow(const HeadView& view, int64_t row, const float* output, double max, double sum) const {
-        const float inverse = sum == 0 ? 0.0f : static_cast<float>(1 / sum);
-        for (int64_t c = 0; c < p.headDim; ++c)
-            view.o[row * p.headDim + c] = sum == 0 ? 0.0f : output[c] * inverse;
-        if (view.lse)
-            view.lse[row] =
-                static_cast<float>(sum == 0 ? -std::numeric_limits<double>::infinity() : (max + std::log2(sum)) * ln2);
+        return sumOfLanes(state.sum + row * kernel.lanes, kernel.lanes);
     }
 
     void finish(const HeadView& view, int64_t rowBegin, int64_t rows, const RowState& state) const {
         for (int64_t r = 0; r < rows; ++r)
-            writeRow(view, rowBegin + r, state.output + r * plan.outputStride, static_cast<double>(state.max[r]),
-                     sumOf(state, r));
+            writeRow(view, p.headDim, rowBegin + r, state.output + r * plan.outputStride,
+                     static_cast<double>(state.max[r]), sumOf(state, r));
     }
 
     float* partialRow(int64_t slot, int64_t row) const {
@@ -266,7 +254,7 @@ class FlashRun {
                 for (int64_t c = 0; c < d; ++c)
                     total[c] = (chunk == 0 ? 0.0f : total[c]) + factor * part[c];
             }
-            writeRow(view, rowBegin + r, total, static_cast<double>(max), sum);
+            writeRow(view, p.headDim, rowBegin + r, total, static_cast<double>(max), sum);
         }
     }
 
@@ -274,9 +262,15 @@ class FlashRun {
         const int64_t rowBegin = tile * plan.queryTile, keyBegin = block * plan.keyTile, rowBytes = p.headDim * 4;
         std::vector<float> oldMax(state.max, state.max + args.rows), tileMax(static_cast<size_t>(args.rows));
         std::vector<RowUpdate> updates;
+        std::vector<float> scores;
         if (!skipped) {
+            std::vector<float> strip(static_cast<size_t>(args.rows * blockKeys));
             args.trueMax = tileMax.data();
+            args.seenScores = strip.data();
             kernel.flashBlock(args, state);
+            for (int64_t r = 0; r < args.rows; ++r)
+                for (int64_t j = 0; j < args.keys; ++j)
+                    scores.push_back(strip[static_cast<size_t>(r * blockKeys + j)] * static_cast<float>(ln2));
             for (int64_t r = 0; r < args.rows; ++r) {
                 const float before = oldMax[static_cast<size_t>(r)], now = state.max[r];
                 updates.push_back({rowBegin + r,
@@ -295,6 +289,7 @@ class FlashRun {
         visit.keyEnd = keyBegin + args.keys;
         visit.skipped = skipped;
         visit.rows = updates;
+        visit.scores = scores;
         visit.bytesRead = (block == 0 ? args.rows * rowBytes : 0) + (skipped ? 0 : 2 * args.keys * rowBytes);
         visit.bytesWritten = block == plan.keyBlocks - 1 ? args.rows * (rowBytes + (p.lse ? 4 : 0)) : 0;
         execution.observer(visit);

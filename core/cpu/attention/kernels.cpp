@@ -29,6 +29,8 @@ void flashBlock(const BlockArgs& args, const RowState& state) {
         if (visible == 0) {
             if (args.trueMax)
                 std::fill_n(args.trueMax + begin, rows, minusInfinity);
+            if (args.seenScores)
+                std::fill_n(args.seenScores + begin * blockKeys, rows * blockKeys, minusInfinity);
             continue;
         }
         scores(state.query + begin * args.headDim, rows, args.headDim, args.packedKeys, visible, s, blockKeys);
@@ -39,6 +41,8 @@ void flashBlock(const BlockArgs& args, const RowState& state) {
             std::fill(scoresOfRow + seen, scoresOfRow + blockKeys, minusInfinity);
             if (args.trueMax)
                 args.trueMax[row] = *std::max_element(scoresOfRow, scoresOfRow + blockKeys);
+            if (args.seenScores)
+                std::copy_n(scoresOfRow, blockKeys, args.seenScores + row * blockKeys);
             softmaxInStrip(scoresOfRow, args.lazyThreshold, state.max[row], state.sum + row * lanesOf,
                            state.output + row * state.outputStride, state.outputStride);
         }

@@ -31,8 +31,9 @@ struct BlockArgs {
     /// Rescale only when a score exceeds the maximum in use by more than this many powers of two. 0 keeps the true
     /// running maximum. FlashAttention-4 uses 8; f32 has room for 16: P stays below 2^16, sums below 2^33.
     float lazyThreshold;
-    float scale2 = 1;         ///< Bf16Kernels alone: scale · log2(e), applied to the scores instead of the queries
-    float* trueMax = nullptr; ///< [rows] if set: largest score2 of this block per row (for the observer)
+    float scale2 = 1;            ///< Bf16Kernels alone: scale · log2(e), applied to the scores instead of the queries
+    float* trueMax = nullptr;    ///< [rows] if set: largest score2 of this block per row (for the observer)
+    float* seenScores = nullptr; ///< [rows, blockKeys] if set: the scores as they are exponentiated (for the observer)
 };
 
 /// The same block on bf16 inputs, two numbers in 32 bits. `query`, `packedKeys` and `values` point to such pairs:

@@ -3,7 +3,9 @@
 #include "core/cpu/attention/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 
 namespace warplight::cpu {
 
@@ -42,6 +44,25 @@ inline HeadView headView(const AttentionProblem& p, int64_t head) {
 /// Keys 0 .. visibleKeys-1 are seen by the query row: all, or up to the bottom-right diagonal.
 inline int64_t visibleKeys(const AttentionProblem& p, int64_t row) {
     return p.causal ? std::clamp<int64_t>(row + 1 + p.keyLen - p.queryLen, 0, p.keyLen) : p.keyLen;
+}
+
+/// Writes a row of O and its log-sum-exp from what was gathered: output Σ 2^(score2 - max) · v and sum Σ 2^(score2 -
+/// max) in units of log2.
+inline void writeRow(const HeadView& head, int64_t headDim, int64_t row, const float* output, double max, double sum) {
+    const float inverse = sum == 0 ? 0.0f : static_cast<float>(1 / sum);
+    for (int64_t c = 0; c < headDim; ++c)
+        head.o[row * headDim + c] = sum == 0 ? 0.0f : output[c] * inverse;
+    if (head.lse)
+        head.lse[row] =
+            static_cast<float>(sum == 0 ? -std::numeric_limits<double>::infinity() : (max + std::log2(sum)) * ln2);
+}
+
+/// The partial sums of a row's lanes together.
+inline double sumOfLanes(const float* sums, int64_t lanes) {
+    double sum = 0;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+        sum += static_cast<double>(sums[lane]);
+    return sum;
 }
 
 } // namespace warplight::cpu

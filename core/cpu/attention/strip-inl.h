@@ -64,7 +64,7 @@ HWY_INLINE float dot(const float* a, const float* b, int64_t count) {
 
 #if HWY_TARGET != HWY_SCALAR
 /// Four keys times four features at a time: a 4 × 4 transpose in 128-bit registers.
-inline void transposeFour(const float* k, int64_t headDim, float* out) {
+inline void transposeFour(const float* k, int64_t headDim, float* out, int64_t width) {
     const hn::FixedTag<float, 4> d4;
     const hn::RepartitionToWide<decltype(d4)> d2;
     const auto a = hn::LoadU(d4, k), b = hn::LoadU(d4, k + headDim), c = hn::LoadU(d4, k + 2 * headDim),
@@ -74,38 +74,41 @@ inline void transposeFour(const float* k, int64_t headDim, float* out) {
     const auto ce0 = hn::BitCast(d2, hn::InterleaveLower(d4, c, e)),
                ce1 = hn::BitCast(d2, hn::InterleaveUpper(d4, c, e));
     hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, ab0, ce0)), d4, out);
-    hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, ab0, ce0)), d4, out + panelKeys);
-    hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, ab1, ce1)), d4, out + 2 * panelKeys);
-    hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, ab1, ce1)), d4, out + 3 * panelKeys);
+    hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, ab0, ce0)), d4, out + width);
+    hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, ab1, ce1)), d4, out + 2 * width);
+    hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, ab1, ce1)), d4, out + 3 * width);
 }
 #else
-inline void transposeFour(const float* k, int64_t headDim, float* out) {
+inline void transposeFour(const float* k, int64_t headDim, float* out, int64_t width) {
     for (int64_t i = 0; i < 4; ++i)
         for (int64_t f = 0; f < 4; ++f)
-            out[f * panelKeys + i] = k[i * headDim + f];
+            out[f * width + i] = k[i * headDim + f];
 }
 #endif
 
-inline void packKeys(const float* k, int64_t keys, int64_t headDim, float* panels) {
-    for (int64_t begin = 0; begin < blockKeys; begin += panelKeys) {
-        float* panel = panels + begin * headDim;
-        const int64_t here = std::clamp<int64_t>(keys - begin, 0, panelKeys);
-        if (here < panelKeys)
-            std::memset(panel, 0, sizeof(float) * static_cast<size_t>(panelKeys * headDim));
-        int64_t j = 0;
-        for (; j + 4 <= here; j += 4) { // panels of the scalar target are narrower: never taken there
-            const float* rows = k + (begin + j) * headDim;
-            int64_t f = 0;
-            for (; f + 4 <= headDim; f += 4)
-                transposeFour(rows + f, headDim, panel + f * panelKeys + j);
-            for (; f < headDim; ++f)
-                for (int64_t i = 0; i < 4; ++i)
-                    panel[f * panelKeys + j + i] = rows[i * headDim + f];
-        }
-        for (; j < here; ++j)
-            for (int64_t f = 0; f < headDim; ++f)
-                panel[f * panelKeys + j] = k[(begin + j) * headDim + f];
+/// Transposes up to `width` keys into a panel [headDim, width]; missing ones become zeros.
+inline void packPanel(const float* k, int64_t keys, int64_t headDim, int64_t width, float* panel) {
+    if (keys < width)
+        std::memset(panel, 0, sizeof(float) * static_cast<size_t>(width * headDim));
+    int64_t j = 0;
+    for (; j + 4 <= keys; j += 4) { // panels of the scalar target are narrower: never taken there
+        const float* rows = k + j * headDim;
+        int64_t f = 0;
+        for (; f + 4 <= headDim; f += 4)
+            transposeFour(rows + f, headDim, panel + f * width + j, width);
+        for (; f < headDim; ++f)
+            for (int64_t i = 0; i < 4; ++i)
+                panel[f * width + j + i] = rows[i * headDim + f];
     }
+    for (; j < keys; ++j)
+        for (int64_t f = 0; f < headDim; ++f)
+            panel[f * width + j] = k[j * headDim + f];
+}
+
+inline void packKeys(const float* k, int64_t keys, int64_t headDim, float* panels) {
+    for (int64_t begin = 0; begin < blockKeys; begin += panelKeys)
+        packPanel(k + begin * headDim, std::clamp<int64_t>(keys - begin, 0, panelKeys), headDim, panelKeys,
+                  panels + begin * headDim);
 }
 
 } // namespace warplight::cpu::HWY_NAMESPACE

@@ -59,7 +59,10 @@ double sumOfLanes(Vector sums) {
     return sum;
 }
 
-double sum(const float* x, int64_t count, float max) {
+/// Sums of lanes go into double precision after so many elements: what f32 rounds away does not grow with the row.
+constexpr int64_t elementsPerSum = 2048;
+
+double sumOfSome(const float* x, int64_t count, float max) {
     const F d;
     const Vector m = hn::Set(d, max);
     Vector even = hn::Zero(d), odd = hn::Zero(d);
@@ -72,45 +75,61 @@ double sum(const float* x, int64_t count, float max) {
         even = hn::Add(even, exponential(hn::LoadU(d, x + i), m));
         i += lanesOf;
     }
-    double all = sumOfLanes(even) + sumOfLanes(odd);
-    for (; i < count; ++i)
-        all += static_cast<double>(std::exp2((x[i] - max) * log2OfE));
+    if (i < count)
+        odd = hn::Add(odd, exponential(loadEnd(x + i, count - i, lowest), m)); // -inf weighs nothing
+    return sumOfLanes(hn::Add(even, odd));
+}
+
+double sum(const float* x, int64_t count, float max) {
+    double all = 0;
+    for (int64_t i = 0; i < count; i += elementsPerSum)
+        all += sumOfSome(x + i, std::min(elementsPerSum, count - i), max);
     return all;
 }
 
-/// Sixteen vectors at a time: their maximum is compared with the running one once, and the sum is rescaled only when it
-/// rises.
-void maximumAndSum(const float* x, int64_t count, float& max, double& sum) {
+/// Sixteen vectors at a time: their maximum is compared with the running one once, and the sums are rescaled only when
+/// it rises.
+void maximumAndSum(const float* x, int64_t count, float& max, double& all) {
     const F d;
-    constexpr int64_t strip = 16 * lanesOf;
+    constexpr int64_t strip = 16 * lanesOf, stripsPerSum = 8;
     max = lowest;
+    all = 0;
     Vector even = hn::Zero(d), odd = hn::Zero(d);
-    int64_t i = 0;
-    const auto rise = [&](float next) {
-        const Vector f = hn::Set(d, max == lowest ? 0.0f : std::exp2((max - next) * log2OfE));
-        even = hn::Mul(even, f);
-        odd = hn::Mul(odd, f);
-        max = next;
+    const auto rise = [&](float to) {
+        const double factor = max == lowest ? 0 : std::exp(static_cast<double>(max) - static_cast<double>(to));
+        all *= factor;
+        even = hn::Mul(even, hn::Set(d, static_cast<float>(factor)));
+        odd = hn::Mul(odd, hn::Set(d, static_cast<float>(factor)));
+        max = to;
     };
-    for (; i + strip <= count; i += strip) {
+    const auto empty = [&] {
+        all += sumOfLanes(hn::Add(even, odd));
+        even = odd = hn::Zero(d);
+    };
+    const auto base = [&] { return max == lowest ? 0.0f : max; }; // nothing but -inf so far: weights of 0
+    int64_t i = 0;
+    for (int64_t strips = 1; i + strip <= count; i += strip, ++strips) {
         Vector most = hn::LoadU(d, x + i);
         for (int64_t n = lanesOf; n < strip; n += lanesOf)
             most = hn::Max(most, hn::LoadU(d, x + i + n));
         const float next = hn::GetLane(hn::MaxOfLanes(d, most));
         if (next > max)
             rise(next);
-        const Vector m = hn::Set(d, max == lowest ? 0.0f : max); // nothing but -inf so far: weights of 0
+        const Vector m = hn::Set(d, base());
         for (int64_t n = 0; n < strip; n += 2 * lanesOf) {
             even = hn::Add(even, exponential(hn::LoadU(d, x + i + n), m));
             odd = hn::Add(odd, exponential(hn::LoadU(d, x + i + n + lanesOf), m));
         }
+        if (strips % stripsPerSum == 0)
+            empty();
     }
-    const float next = maximum(x + i, count - i);
-    if (next > max)
-        rise(next);
-    const float m = max == lowest ? 0.0f : max;
-    sum = sumOfLanes(even) + sumOfLanes(odd);
-    sum += warplight::cpu::HWY_NAMESPACE::sum(x + i, count - i, m);
+    if (i < count) {
+        const float next = maximum(x + i, count - i);
+        if (next > max)
+            rise(next);
+        all += sumOfSome(x + i, count - i, base());
+    }
+    empty();
 }
 
 void scale(const float* x, float* y, int64_t count, float max, float factor) {

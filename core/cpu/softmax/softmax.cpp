@@ -39,19 +39,18 @@ Statistics statisticsOf(SoftmaxRung rung, const float* x, int64_t count) {
         kernel.maximumAndSum(x, count, s.max, s.sum);
     } else {
         s.max = kernel.maximum(x, count);
-        s.sum = kernel.sum(x, count, s.max);
+        s.sum = kernel.sum(x, count, std::isinf(s.max) && s.max < 0 ? 0 : s.max); // -inf alone: a sum of 0
     }
     return s;
 }
 
-/// Of a row whose statistics were taken in pieces. Where a piece holds nothing but -inf its sum is of no account.
+/// Of a row whose statistics were taken in pieces.
 Statistics merged(const Statistics* parts, int64_t count) {
     Statistics all{-std::numeric_limits<float>::infinity(), 0};
     for (int64_t i = 0; i < count; ++i)
         all.max = std::isnan(parts[i].max) ? parts[i].max : std::max(all.max, parts[i].max);
     for (int64_t i = 0; i < count; ++i)
-        if (!(std::isinf(parts[i].max) && parts[i].max < all.max))
-            all.sum += parts[i].sum * std::exp(static_cast<double>(parts[i].max) - static_cast<double>(all.max));
+        all.sum += parts[i].sum * std::exp(static_cast<double>(parts[i].max) - static_cast<double>(all.max));
     return all;
 }
 
@@ -97,9 +96,8 @@ RunCost inPieces(SoftmaxRung rung, const SoftmaxProblem& p, const RunOptions& op
             work(item / pieces, item / pieces * p.columns + begin, std::min(softmaxPiece, p.columns - begin), item);
         });
     };
-    perPiece([&](int64_t, int64_t at, int64_t count, int64_t item) {
-        parts[item] = statisticsOf(rung, p.x + at, count);
-    });
+    perPiece(
+        [&](int64_t, int64_t at, int64_t count, int64_t item) { parts[item] = statisticsOf(rung, p.x + at, count); });
     auto* rows = workspace.take<Statistics>(p.rows);
     for (int64_t row = 0; row < p.rows; ++row)
         rows[row] = merged(parts + row * pieces, pieces);
@@ -127,6 +125,8 @@ int64_t extraBytesAtMost(SoftmaxRung rung, const SoftmaxProblem& p, int) {
     return buffers({floats(saturatedProduct(p.rows, pieces), words), floats(p.rows, words)});
 }
 
-double usefulFlops(const SoftmaxProblem& p) { return 5.0 * static_cast<double>(p.rows) * static_cast<double>(p.columns); }
+double usefulFlops(const SoftmaxProblem& p) {
+    return 5.0 * static_cast<double>(p.rows) * static_cast<double>(p.columns);
+}
 
 } // namespace warplight::cpu

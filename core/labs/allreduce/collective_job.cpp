@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -173,5 +174,13 @@ collectives::Fault faultOf(const lab::Settings& settings, int ranks) {
 
 std::string bytesText(double bytes) { return lab::numberText(bytes, "B", ""); }
 std::string secondsText(double seconds) { return lab::numberText(seconds, "s", ""); }
+
+std::map<std::string, int64_t> collectiveColours() {
+    return {{"ring", 0},         {"parameter-server", 3}, {"tree", 5},         {"recursive-doubling", 2},
+            {"double-tree", 6},  {"halving-doubling", 1}, {"hierarchical", 7}, {"mpi-library", 8},
+            {"nccl-library", 9}, {"rank 0", 0},           {"rank 1", 1},       {"rank 2", 2},
+            {"rank 3", 4},       {"rank 4", 3},           {"rank 5", 5},       {"rank 6", 6},
+            {"rank 7", 7}};
+}
 
 } // namespace warplight::labs

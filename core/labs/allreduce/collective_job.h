@@ -7,6 +7,7 @@
 #include "core/labs/allreduce/vectors.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -71,5 +72,8 @@ collectives::Fault faultOf(const lab::Settings& settings, int ranks);
 /// Bytes as people write them: "8 B", "1 MiB".
 std::string bytesText(double bytes);
 std::string secondsText(double seconds);
+
+/// Slots of the palette for algorithms and ranks: the same on all pages of the lab.
+std::map<std::string, int64_t> collectiveColours();
 
 } // namespace warplight::labs

@@ -34,6 +34,7 @@ class Links : public Experiment {
             "leaves'; recursive doubling uses long ways; a root that gathers everything is the bottleneck. The "
             "matrix is **counted** from the messages of a run.";
         d.devices = {"cpu"};
+        d.colours = collectiveColours();
         d.parameters = {
             Parameter::choice("algorithm", "Algorithm", "ring", algorithmOptions(), "Whose messages are counted."),
             transportParameter(true),

@@ -87,6 +87,7 @@ class Numbers : public Experiment {
             "neighbouring numbers of the type, here at the sum of the magnitudes. **Same bits**: on all ranks, in "
             "repeated runs, and as the first algorithm's.";
         d.devices = {"cpu"};
+        d.colours = collectiveColours();
         d.parameters = {
             Parameter::choices("algorithms", "Algorithms", {"ring", "recursive-doubling", "tree", "naive"},
                                algorithmOptions(), "Which are compared."),

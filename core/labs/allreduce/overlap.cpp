@@ -55,6 +55,7 @@ class Overlap : public Experiment {
             "**Exposed**: time in which nothing is computed. All times are **modelled**: layers by FLOPs over a rate "
             "(12 d² parameters each, 4 FLOPs a parameter and token), all-reduces by the simulator, message by message.";
         d.devices = {"cpu"};
+        d.colours = collectiveColours();
         Parameter bucket =
             Parameter::integer("bucket", "Bucket", 25, 1, 4096, "Gradients of so many MiB are reduced at once.");
         bucket.unit = std::string("MiB");

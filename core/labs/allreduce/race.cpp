@@ -69,6 +69,7 @@ class CollectiveRace : public Experiment {
             "The library's own MPI_Allreduce and ncclAllReduce run beside ours where they are there. Open what "
             "nccl-tests printed on another machine to draw it with ours.";
         d.devices = {"cpu"};
+        d.colours = collectiveColours();
         d.dropFiles = "file";
         Parameter transports = Parameter::choices("transports", "Transports", {"threads"},
                                                   transportParameter(false).options, "What joins the ranks.");

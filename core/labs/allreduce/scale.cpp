@@ -63,6 +63,7 @@ class ScalePage : public Experiment {
             "2(p − 1)α grows with the ranks, its bytes do not; recursive doubling: log₂ p steps of all bytes. Every "
             "point is a run of the same schedule that threads and processes execute.";
         d.devices = {"cpu"};
+        d.colours = collectiveColours();
         Parameter bytes =
             Parameter::integer("bytes", "Message size", 1 << 20, 1, 1 << 28, "Bytes of every rank's vector.");
         bytes.powersOfTwo = true;

@@ -48,6 +48,7 @@ class StepsPage : public Experiment {
             "these messages; its end is compared with the vectors bit for bit. **Ring**: a chunk travels round "
             "once to be summed (p − 1 steps), and once more to be handed out.";
         d.devices = {"cpu"};
+        d.colours = collectiveColours();
         std::vector<Parameter::Option> others = algorithmOptions();
         others.insert(others.begin(), {"none", "nothing", ""});
         d.parameters = {

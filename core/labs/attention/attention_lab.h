@@ -1,18 +1,17 @@
 #pragma once
 
 #include "core/lab/experiment.h"
+#include "core/workbench/operator.h"
 
 #include <memory>
 
 namespace warplight::labs {
 
-/// Adds `attention.race`, `attention.map`, `attention.tiles`, `attention.traffic` and `attention.accuracy`.
+/// Adds the pages of attention's operators, `attention.map` and `attention.tiles`; the operators alone.
 void registerAttentionLab(lab::Registry& registry);
+void registerAttentionOperators(workbench::Operators& operators);
 
-std::unique_ptr<lab::Experiment> makeRace();
 std::unique_ptr<lab::Experiment> makeMap();
 std::unique_ptr<lab::Experiment> makeTiles();
-std::unique_ptr<lab::Experiment> makeTraffic();
-std::unique_ptr<lab::Experiment> makeAccuracy();
 
 } // namespace warplight::labs

@@ -44,6 +44,29 @@ int64_t inputBytes(const cpu::AttentionProblem& shape) {
     return saturatedProduct(floats, sizeof(float));
 }
 
+void fillInputs(const cpu::AttentionProblem& shape, std::string_view kind, uint64_t seed, std::vector<float>& q,
+                std::vector<float>& k, std::vector<float>& v, const std::atomic<bool>* cancel) {
+    const float spread = kind == "largeLogits" ? 10.0f : 1.0f;
+    tensor::fillGaussian(q, seed, queryStream, spread, cancel);
+    tensor::fillGaussian(k, seed, keyStream, spread, cancel);
+    tensor::fillGaussian(v, seed, valueStream, 1, cancel);
+    const float root = std::sqrt(static_cast<float>(shape.headDim));
+    if (kind == "allEqual")
+        std::fill(q.begin(), q.end(), 0.0f);
+    else if (kind == "dominantKey" || kind == "ascending") {
+        std::fill(q.begin(), q.end(), 1.0f);
+        const int64_t dominant = shape.keyLen / 3;
+        if (kind == "dominantKey")
+            fillRows(k, shape.headDim, shape.keyLen, cancel,
+                     [&](int64_t row) { return row == dominant ? 1000 / root : 0.0f; });
+        else
+            fillRows(k, shape.headDim, shape.keyLen, cancel, [&](int64_t row) {
+                return 100 / root * static_cast<float>(row) / static_cast<float>(shape.keyLen);
+            });
+    } else if (kind != "gaussian" && kind != "largeLogits")
+        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
+}
+
 AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, uint64_t seed,
                            const std::atomic<bool>* cancel) {
     AttentionInputs inputs;
@@ -55,27 +78,9 @@ AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, u
     growTo(inputs.v, inputs.k.size(), cancel);
     growTo(inputs.o, inputs.q.size(), cancel);
     growTo(inputs.lse, static_cast<size_t>(queries), cancel);
-    const float spread = kind == "largeLogits" ? 10.0f : 1.0f;
-    tensor::fillGaussian(inputs.q, seed, queryStream, spread, cancel);
-    tensor::fillGaussian(inputs.k, seed, keyStream, spread, cancel);
-    tensor::fillGaussian(inputs.v, seed, valueStream, 1, cancel);
-    const float d = static_cast<float>(shape.headDim), root = std::sqrt(d);
-    if (kind == "allEqual")
-        std::fill(inputs.q.begin(), inputs.q.end(), 0.0f);
-    else if (kind == "dominantKey" || kind == "ascending") {
-        std::fill(inputs.q.begin(), inputs.q.end(), 1.0f);
-        const int64_t dominant = shape.keyLen / 3;
-        if (kind == "dominantKey")
-            fillRows(inputs.k, shape.headDim, shape.keyLen, cancel,
-                     [&](int64_t row) { return row == dominant ? 1000 / root : 0.0f; });
-        else
-            fillRows(inputs.k, shape.headDim, shape.keyLen, cancel, [&](int64_t row) {
-                return 100 / root * static_cast<float>(row) / static_cast<float>(shape.keyLen);
-            });
-    } else if (kind != "gaussian" && kind != "largeLogits")
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
+    fillInputs(shape, kind, seed, inputs.q, inputs.k, inputs.v, cancel);
     if (shape.scale == 0)
-        shape.scale = 1 / root;
+        shape.scale = 1 / std::sqrt(static_cast<float>(shape.headDim));
     shape.q = inputs.q.data();
     shape.k = inputs.k.data();
     shape.v = inputs.v.data();
@@ -83,14 +88,6 @@ AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, u
     shape.lse = inputs.lse.data();
     inputs.problem = shape;
     return inputs;
-}
-
-std::vector<lab::Parameter::Option> rungOptions() {
-    std::vector<lab::Parameter::Option> options;
-    for (const auto& rung : cpu::implementations())
-        options.push_back(
-            {std::string(rung.name), std::string(rung.name), fmt::format("{}: {}", rung.title, rung.improves)});
-    return options;
 }
 
 } // namespace warplight::labs

@@ -3,8 +3,8 @@
 #include "core/collectives/mpi_job.h"
 #include "core/collectives/processes.h"
 #include "core/cpu/machine.h"
+#include "core/devices/gpus.h"
 #include "core/error.h"
-#include "core/labs/attention/gpu_rungs.h"
 #include "core/labs/devices/devices_lab.h"
 #include "core/labs/devices/peaks.h"
 #include "gpu/cuda/cuda_compiler.h"
@@ -88,7 +88,8 @@ class Devices : public Experiment {
                   "Data-sheet numbers "
                   "are **reference**; peaks are **measured** when asked for.";
         d.devices = {"cpu"};
-        Parameter gpu = gpuParameter();
+        d.colours = {{"profile.f32", 0}, {"profile.tensor", 2}};
+        Parameter gpu = devices::gpuParameter();
         gpu.title = "Profile";
         d.parameters = {
             gpu,
@@ -202,7 +203,7 @@ class Devices : public Experiment {
                 c.id = fmt::format("{}.{}", g.id, cores ? "tensor" : "f32");
                 c.label =
                     &g != &chosen ? std::string(g.id) : fmt::format("{}, {}", g.id, cores ? "tensor cores" : "f32");
-                c.colourKey = &g == &chosen ? (cores ? "flash2-mma" : "flash2") : "";
+                c.colourKey = &g == &chosen ? (cores ? "profile.tensor" : "profile.f32") : "";
                 c.provenance = Provenance::Reference;
                 c.style = Curve::Style::Line;
                 c.x = {0.1, ridge, 1e4};

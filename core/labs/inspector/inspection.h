@@ -27,6 +27,7 @@ struct Inspection {
     std::string kernel; ///< its name in the PTX
     std::string ptxName, ptx;
     std::map<std::string, std::string> sources; ///< texts by the names in the PTX
+    std::vector<std::string> madeUp;            ///< arguments that nobody has given: "n = i32:1024"
     gpu::Extent grid, block;
     int64_t sharedBytes = 0; ///< static and dynamic, of a block
     gpu::LaunchStats stats;

@@ -1,7 +1,8 @@
 // The kernel inspector: what each line of a kernel does, how its lanes lie, where its blocks run, and what that means
 // in words.
+#include "core/devices/gpus.h"
 #include "core/error.h"
-#include "core/labs/attention/gpu_rungs.h"
+#include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/inspector/figures.h"
 #include "core/labs/inspector/inspector_lab.h"
@@ -11,6 +12,7 @@
 
 #include <cstdint>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <map>
 #include <memory>
 #include <optional>
@@ -79,7 +81,7 @@ class KernelInspector : public Experiment {
         else if (from == "file" && !text("file", "").empty())
             for (Parameter& p : launchParameters(fileSubject(text("file", "")), given))
                 only(std::move(p), "file");
-        all.push_back(gpuParameter());
+        all.push_back(devices::gpuParameter());
         return all;
     }
 
@@ -98,7 +100,11 @@ class KernelInspector : public Experiment {
         cpu::AttentionProblem problem;
         problem.queryLen = problem.keyLen = s.integer("seqLen");
         problem.headDim = s.integer("headDim");
-        return {saturatedSum(inputBytes(problem), virtualBytes(s.text("kernel"), problem)), 0,
+        const int64_t inputs = inputBytes(problem),
+                      device = gpu::deviceBytes(gpu::attentionRungByName(s.text("kernel")), gpuShape(problem),
+                                                number::Format::F32);
+        // The virtual GPU's memory has a mark for each byte; the results are copied back.
+        return {saturatedSum(saturatedSum(inputs, inputs / 2), saturatedProduct(2, device)), 0,
                 fmt::format("{} at N = {} with {} features", s.text("kernel"), problem.queryLen, problem.headDim),
                 "seqLen or headDim"};
     }
@@ -162,6 +168,11 @@ class KernelInspector : public Experiment {
             m.link = std::move(link);
             run.put({id, title, "", "", Figure::Place::Headline, std::move(m)});
         };
+        if (!of.madeUp.empty())
+            run.log(fmt::format("Made up, since nobody gave {}: {}. Branches, bounds and bytes follow from that; write "
+                                "your own in the settings.",
+                                of.madeUp.size() == 1 ? "it" : "them", fmt::join(of.madeUp, ", ")),
+                    Log::Level::Warning);
         if (of.fault) {
             run.log("The kernel was stopped: " + of.fault->message + ".", Log::Level::Warning);
             return;

@@ -1,5 +1,5 @@
 // How many blocks a multiprocessor holds, and what limits them.
-#include "core/labs/attention/gpu_rungs.h"
+#include "core/devices/gpus.h"
 #include "core/labs/inspector/inspector_lab.h"
 #include "gpu/virtual/gpu_profile.h"
 
@@ -49,7 +49,7 @@ class OccupancyCalculator : public Experiment {
             Parameter::integer("shared", "Shared memory a block", 16384, 0, 227 * 1024, "Static and dynamic.");
         shared.sliderStep = 1024;
         shared.unit = std::string("B"); // not a literal: g++ 12 warns of an overlap that is none
-        d.parameters = {gpuParameter(), threads, registers, shared};
+        d.parameters = {devices::gpuParameter(), threads, registers, shared};
         return d;
     }
 

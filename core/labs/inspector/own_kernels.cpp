@@ -54,7 +54,7 @@ Inspection inspectOwnKernel(const lab::Settings& settings, lab::Run& run) {
     Watch(run).inspect(launch, settings.text("gpu"), result);
     result.kernel = inspected.kernel;
     result.sharedBytes = inspected.sharedBytes;
-    result.title = fmt::format("{}{}, N = {}, headDim {}", gpu::info(rung).name,
+    result.title = fmt::format("{}{}, N = {}, headDim {}, random Q, K and V", gpu::info(rung).name,
                                launches > 1 ? fmt::format(" ({} of {})", wanted + 1, launches) : "", problem.queryLen,
                                problem.headDim);
     const std::string family = gpu::familyOf(inspected.kernel);

@@ -171,11 +171,14 @@ std::vector<Parameter> launchParameters(const Subject& s, const std::map<std::st
     for (size_t i = 0; i < kernel.parameters.size(); ++i) {
         const auto& p = kernel.parameters[i];
         const auto known = s.arguments.find(p.name);
+        const char* made = known == s.arguments.end() ? "Made up from its type until you write what it is: " : "";
         all.push_back(Parameter::text(fmt::format("{}{}.{}", s.prefix, kernel.name, i),
                                       fmt::format("{}: {}", p.name, p.type),
                                       known == s.arguments.end() ? kernels::argumentFor(p.type) : known->second,
-                                      "random:f32[1024], zeros:, iota:, in:FILE.npy, out:f32[1024]:FILE.npy, "
-                                      "inout:FILE.npy:FILE2.npy, i32:1024, f32:0.5, ptr:0."));
+                                      fmt::format("{}random:f32[1024], zeros:, iota:, in:FILE.npy, "
+                                                  "out:f32[1024]:FILE.npy, inout:FILE.npy:FILE2.npy, i32:1024, "
+                                                  "f32:0.5, ptr:0.",
+                                                  made)));
     }
     return all;
 }
@@ -199,17 +202,19 @@ Inspection inspectSubject(const Subject& s, const lab::Settings& settings, lab::
     gpu::Kernel& kernel = module->kernel(kernels::kernelNamed(module->kernels(), signature.name, s.file));
     std::vector<kernels::KernelArgument> arguments;
     std::vector<gpu::Argument> given;
+    Inspection result;
     for (size_t i = 0; i < signature.parameters.size(); ++i) {
         const std::string& name = signature.parameters[i].name;
-        arguments.emplace_back(*device, name, settings.text(fmt::format("{}{}.{}", s.prefix, signature.name, i)), name,
-                               run.cancelToken());
+        const std::string written = settings.text(fmt::format("{}{}.{}", s.prefix, signature.name, i));
+        if (!s.arguments.contains(name) && written == kernels::argumentFor(signature.parameters[i].type))
+            result.madeUp.push_back(fmt::format("{} = {}", name, written));
+        arguments.emplace_back(*device, name, written, name, run.cancelToken());
         given.push_back(arguments.back().value());
     }
     gpu::LaunchConfig config;
     config.grid = kernels::readExtent("Blocks", settings.text(s.prefix + "grid"));
     config.block = kernels::readExtent("Threads a block", settings.text(s.prefix + "block"));
     config.dynamicShared = settings.integer(s.prefix + "shared");
-    Inspection result;
     result.kernel = kernel.info().name;
     result.sharedBytes = config.dynamicShared + kernel.info().sharedBytes;
     result.ptxName = ptxName.substr(ptxName.rfind('/') + 1);

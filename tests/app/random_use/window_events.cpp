@@ -5,10 +5,10 @@
 #include "tests/app/random_use/targets.h"
 
 #include "app/shell/main_window.h"
+#include "app/shell/navigation.h"
 
 #include <QApplication>
 #include <QComboBox>
-#include <QListWidget>
 #include <chrono>
 
 #include <array>
@@ -91,18 +91,24 @@ Event pageEvent(Dice& dice, Room& room) {
     Event event{"page", {}};
     const double which = dice.share();
     event.then([which, &room] {
-        auto* pages = room.window->findChild<QListWidget*>();
-        if (!pages || pages->count() == 0)
+        auto* pages = room.window->findChild<Navigation*>();
+        QList<QTreeWidgetItem*> lines;
+        if (pages)
+            for (QTreeWidgetItemIterator item(pages); *item; ++item)
+                lines << *item;
+        if (lines.isEmpty())
             return;
-        QListWidgetItem* item = pages->item(static_cast<int>(which * pages->count()));
-        pages->scrollToItem(item);
+        QTreeWidgetItem* item = lines[static_cast<int>(which * static_cast<double>(lines.size()))];
         if (!pages->isVisible()) // presentation mode, where the command palette leads to pages
-            return room.window->showExperiment(item->data(Qt::UserRole).toString());
+            return room.window->showExperiment(item->data(0, Qt::UserRole).toString());
+        if (item->parent() && !item->parent()->isExpanded()) // one line: the first press opens its lab
+            item = item->parent();
+        pages->scrollToItem(item);
         const QPoint at = pages->visualItemRect(item).center();
         room.hands.press(pages->viewport(), at, Qt::LeftButton);
     });
     event.then([&room] {
-        if (auto* pages = room.window->findChild<QListWidget*>())
+        if (auto* pages = room.window->findChild<Navigation*>())
             room.hands.release(pages->viewport(), pages->viewport()->rect().center(), Qt::LeftButton);
     });
     if (dice.chance(0.3))

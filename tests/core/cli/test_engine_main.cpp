@@ -150,6 +150,29 @@ class Fault : public Experiment {
     std::string what;
 };
 
+/// One of many pages: what a program with all its labs has to list.
+class Page : public Experiment {
+  public:
+    Page(int lab, int page) : lab(lab), page(page) {}
+    Description describe() const override {
+        Description d;
+        d.id = fmt::format("lab{}.page{}", lab, page);
+        d.lab = fmt::format("Lab {}", lab);
+        d.title = fmt::format("Page {} of lab {}", page, lab);
+        d.sentence = "One of many.";
+        d.devices = {"cpu"};
+        return d;
+    }
+    double estimatedSeconds(const Settings&) const override { return 0; }
+    MemoryNeed neededMemory(const Settings&, const std::string&) const override { return {}; }
+    void run(const Settings&, Run& run) override {
+        run.put({"note", "Note", "", "", Figure::Place::Main, Note{fmt::format("page {} of lab {}", page, lab)}});
+    }
+
+  private:
+    int lab, page;
+};
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -162,5 +185,11 @@ int main(int argc, char** argv) {
     registry.add(std::make_unique<Kernel>());
     for (const char* what : {"ramp", "throw", "lost", "crash", "hang", "spin", "huge"})
         registry.add(std::make_unique<Fault>(what));
-    return cli::runCli(argc, argv, registry);
+    if (const char* labs = std::getenv("WARPLIGHT_TEST_LABS")) // so many, of six pages each
+        for (int lab = 0; lab < std::atoi(labs); ++lab)
+            for (int page = 0; page < 6; ++page)
+                registry.add(std::make_unique<Page>(lab, page));
+    workbench::Operators operators;
+    labs::registerAttentionOperators(operators);
+    return cli::runCli(argc, argv, registry, operators);
 }

@@ -242,7 +242,21 @@ class AttentionInvariantsTest : public QObject {
             skipped += visit.skipped;
             read += visit.bytesRead;
             written += visit.bytesWritten;
+            const int64_t keys = visit.keyEnd - visit.keyBegin;
+            QCOMPARE(static_cast<int64_t>(visit.scores.size()), static_cast<int64_t>(visit.rows.size()) * keys);
+            const float* score = visit.scores.data();
             for (const auto& row : visit.rows) {
+                QCOMPARE(*std::max_element(score, score + keys), row.tileMax); // to the bit
+                for (int64_t key = visit.keyBegin; key < visit.keyEnd; ++key, ++score) {
+                    double dot = 0;
+                    for (int64_t c = 0; c < 8; ++c)
+                        dot += static_cast<double>(p.q[static_cast<size_t>(row.row * 8 + c)]) *
+                               static_cast<double>(p.k[static_cast<size_t>(key * 8 + c)]);
+                    if (key > row.row)
+                        QCOMPARE(*score, -INFINITY);
+                    else
+                        QVERIFY(close(static_cast<double>(*score), dot * static_cast<double>(p.shape.scale), 1e-5));
+                }
                 Last& last = rows[row.row];
                 QVERIFY(row.runningMax >= last.max);
                 QVERIFY(row.runningMax == std::max(last.max, row.tileMax));

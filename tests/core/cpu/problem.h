@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <random>
 #include <vector>
@@ -70,7 +71,10 @@ struct OwnedProblem {
 struct Truth {
     std::vector<double> o, magnitude, lse, logitMagnitude;
 
-    explicit Truth(const OwnedProblem& p) {
+    using Visible = std::function<bool(int64_t head, int64_t query, int64_t key)>;
+
+    /// `visible`: what a mask beside the causal one leaves; empty: everything.
+    explicit Truth(const OwnedProblem& p, const Visible& visible = {}) {
         const auto& s = p.shape;
         const int64_t d = s.headDim;
         std::vector<double> score(static_cast<size_t>(s.keyLen));
@@ -84,6 +88,8 @@ struct Truth {
                     s.causal ? std::min(s.keyLen, std::max<int64_t>(0, i + 1 + s.keyLen - s.queryLen)) : s.keyLen;
                 double max = -std::numeric_limits<double>::infinity(), largestTerm = 0;
                 for (int64_t j = 0; j < keys; ++j) {
+                    if (visible && !visible(head, i, j))
+                        continue;
                     double dot = 0, terms = 0;
                     for (int64_t c = 0; c < d; ++c) {
                         dot += static_cast<double>(q[c]) * static_cast<double>(k[j * d + c]);
@@ -97,6 +103,8 @@ struct Truth {
                 double sum = 0;
                 std::vector<double> out(static_cast<size_t>(d)), size(static_cast<size_t>(d));
                 for (int64_t j = 0; j < keys; ++j) {
+                    if (visible && !visible(head, i, j))
+                        continue;
                     const double w = std::exp(score[static_cast<size_t>(j)] - base);
                     sum += w;
                     for (int64_t c = 0; c < d; ++c) {

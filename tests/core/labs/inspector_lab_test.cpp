@@ -303,6 +303,31 @@ class InspectorLabTest : public QObject {
         QVERIFY2(narrow.findings("warning").isEmpty(), qPrintable(narrow.findings("warning")));
     }
 
+    void argumentsThatNobodyGaveAreSaidToBeMadeUp() {
+        const auto said = [](const Session& s) {
+            QString all;
+            for (const Log& log : s.record.logs())
+                if (log.level == Log::Level::Warning)
+                    all += QString::fromStdString(log.text);
+            return all;
+        };
+        QTemporaryDir folder;
+        const std::string file = folder.filePath("scale.ptx").toStdString();
+        QFile out(QString::fromStdString(file));
+        QVERIFY(out.open(QIODevice::WriteOnly));
+        out.write(
+            ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry scale(.param .u64 p, .param .u32 n)\n{\n"
+            "ret;\n}\n");
+        out.close();
+        Given given{{"from", std::string("file")}, {"file", file}, {"scale.1", std::string("u32:7")}};
+        const QString half = said(Session("inspect.kernel", given));
+        QVERIFY2(half.contains("Made up") && half.contains("random:f32[65536]"), qPrintable(half));
+        QVERIFY2(!half.contains("u32"), qPrintable(half)); // that one was given
+        given["scale.0"] = std::string("zeros:f32[7]");
+        QCOMPARE(said(Session("inspect.kernel", given)), QString());
+        QCOMPARE(said(example("coalesced")), QString()); // an example knows its arguments
+    }
+
     void badSettingsGetASentence_data() {
         QTest::addColumn<QString>("id");
         QTest::addColumn<QString>("value");

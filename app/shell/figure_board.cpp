@@ -1,0 +1,84 @@
+#include "app/shell/figure_board.h"
+
+#include "app/shell/figure_card.h"
+#include "app/shell/page_layout.h"
+#include "app/views/theme.h"
+
+#include <QLayout>
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+namespace warplight::app {
+namespace {
+
+constexpr int usualView = 720; ///< pixels of a page that a window of 1280 x 800 shows: figures have their usual height
+constexpr double mostGrown = 1.6; ///< times that, in larger windows
+constexpr int leastEnlarged = 320;
+
+FigureNeed needOf(const FigureCard& card, double grown) {
+    const FigureView& view = *card.view();
+    const FigureRoom room = view.room();
+    const lab::Figure::Place place = card.figure().place;
+    const int suits = place == lab::Figure::Place::Main     ? room.mainHeight
+                      : place == lab::Figure::Place::Detail ? room.detailHeight
+                                                            : room.height;
+    const auto pixels = static_cast<int>(suits * uiScale() * grown);
+    FigureNeed need;
+    need.place = place;
+    const int least = place == lab::Figure::Place::Detail ? room.detailWidth : room.width;
+    need.width = static_cast<int>(least * uiScale()) + FigureCard::frameWidth;
+    need.fullHeight = [&card, &view](int width) {
+        const int full = view.fullHeight(width - FigureCard::frameWidth);
+        return full > 0 ? full + card.frameHeight(width) : 0;
+    };
+    need.height = [&card, &view, pixels](int width) {
+        const int full = view.fullHeight(width - FigureCard::frameWidth);
+        return (full > 0 ? std::min(full, pixels) : pixels) + card.frameHeight(width);
+    };
+    if (view.keepsShape())
+        need.fullWidth = [&card, &view](int height) {
+            return view.fullWidth(height - card.frameHeight(height)) + FigureCard::frameWidth;
+        };
+    return need;
+}
+
+} // namespace
+
+void FigureBoard::setCards(const std::vector<FigureCard*>& shown, FigureCard* alone) {
+    cards = shown;
+    enlarged = alone;
+    for (FigureCard* card : cards)
+        card->setVisible(!enlarged || card == enlarged);
+    arrange();
+}
+
+void FigureBoard::setViewHeight(int height) {
+    if (std::exchange(viewHeight, height) != height)
+        arrange();
+}
+
+void FigureBoard::placeAlone() {
+    const int height = std::max(viewHeight - y() - parentWidget()->layout()->contentsMargins().bottom(), leastEnlarged);
+    setMinimumHeight(height);
+    enlarged->setGeometry(0, 0, width(), std::max(height, this->height()));
+}
+
+void FigureBoard::arrange() {
+    if (enlarged)
+        return placeAlone();
+    const double grown = std::clamp(viewHeight / (usualView * uiScale()), 1.0, mostGrown);
+    std::vector<FigureNeed> needs;
+    needs.reserve(cards.size());
+    for (const FigureCard* card : cards)
+        needs.push_back(needOf(*card, grown));
+    const int needed = placeFigures(needs, width(), 0).height;
+    setMinimumHeight(needed);
+    const PlacedFigures placed = placeFigures(needs, width(), std::max(needed, height()));
+    for (size_t i = 0; i < cards.size(); ++i)
+        cards[i]->setGeometry(placed.cards[i]);
+}
+
+void FigureBoard::resizeEvent(QResizeEvent*) { arrange(); }
+
+} // namespace warplight::app

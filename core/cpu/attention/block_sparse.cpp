@@ -1,0 +1,283 @@
+// Attention under a block mask. A tile of queries, which lies within one block of them, gathers the keys that it goes
+// through from wherever they lie: K is packed once into panels of one vector of keys, and a strip of 64 scores is made
+// of any 64 / lanes of these. Then it is flash-packed: the softmax online, S in the first-level cache.
+#include "core/cpu/attention/block_sparse.h"
+
+#include "core/cpu/attention/kernels.h"
+#include "core/cpu/attention/rungs.h"
+#include "core/cpu/attention/sparse_kernels.h"
+#include "core/cpu/memory.h"
+#include "core/cpu/parallel.h"
+#include "core/cpu/workspace.h"
+#include "core/error.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <fmt/format.h>
+#include <limits>
+
+namespace warplight::cpu {
+namespace {
+
+constexpr std::array<RungInfo<BlockSparseRung>, 3> infos{{
+    {BlockSparseRung::Reference, "reference", "double precision, plain loops",
+     "nothing: this is the formula that every other rung is judged by"},
+    {BlockSparseRung::MaskedDense, "masked-dense", "every block computed, then hidden",
+     "tiles and online softmax, as flash attention; a mask alone saves nothing"},
+    {BlockSparseRung::BlockSparse, "block-sparse", "hidden blocks are skipped",
+     "gathers the visible keys of a block of queries: time and bytes follow the visible blocks"},
+}};
+
+constexpr float minusInfinity = -std::numeric_limits<float>::infinity();
+constexpr int64_t tileRows = 192; // at most; as flash-packed's
+constexpr float lazyPowers = 16;
+constexpr int64_t mostLanes = 16;
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t roundUp(int64_t value, int64_t step) { return ceilDiv(value, step) * step; }
+
+int64_t keyBlocks(const BlockSparseProblem& p) { return ceilDiv(p.attention.keyLen, p.mask.blockSize); }
+int64_t queryBlocks(const BlockSparseProblem& p) { return ceilDiv(p.attention.queryLen, p.mask.blockSize); }
+
+/// The mask of a block of queries: [keyBlocks].
+const uint8_t* maskOf(const BlockSparseProblem& p, int64_t head, int64_t queryBlock) {
+    const int64_t maskHead = p.mask.heads == 1 ? 0 : head % p.attention.queryHeads;
+    return p.mask.visible + (maskHead * queryBlocks(p) + queryBlock) * keyBlocks(p);
+}
+
+void check(const BlockSparseProblem& p) {
+    checkShape(p.attention);
+    if (p.mask.blockSize < 1)
+        throw InputError(fmt::format("block size {}, expected at least 1", p.mask.blockSize));
+    if (p.mask.heads != 1 && p.mask.heads != p.attention.queryHeads)
+        throw InputError(fmt::format("a block mask of {} heads, expected 1 or one for each of the {} query heads",
+                                     p.mask.heads, p.attention.queryHeads));
+}
+
+RunCost reference(const BlockSparseProblem& problem, const RunOptions& options) {
+    const AttentionProblem& p = problem.attention;
+    const int workers = workerCount(options.threads);
+    const int64_t d = p.headDim, perWorker = p.keyLen + d;
+    Workspace workspace;
+    double* scratch = workspace.take<double>(perWorker * workers);
+    parallelItems(headCount(p) * p.queryLen, workers, options.cancel, [&](int64_t item, int worker) {
+        const HeadView head = headView(p, item / p.queryLen);
+        const int64_t row = item % p.queryLen, keys = visibleKeys(p, row);
+        const uint8_t* mask = maskOf(problem, item / p.queryLen, row / problem.mask.blockSize);
+        double* s = scratch + worker * perWorker;
+        double* o = s + p.keyLen;
+        double max = -std::numeric_limits<double>::infinity(), sum = 0;
+        for (int64_t j = 0; j < keys; ++j) {
+            if (!mask[j / problem.mask.blockSize])
+                continue;
+            double dot = 0;
+            for (int64_t c = 0; c < d; ++c)
+                dot += static_cast<double>(head.q[row * d + c]) * static_cast<double>(head.k[j * d + c]);
+            s[j] = dot * static_cast<double>(p.scale);
+            max = s[j] > max || std::isnan(s[j]) ? s[j] : max;
+        }
+        std::fill_n(o, d, 0.0);
+        for (int64_t j = 0; j < keys; ++j) {
+            if (!mask[j / problem.mask.blockSize])
+                continue;
+            const double weight = std::isinf(s[j]) && s[j] < 0 ? 0.0 : std::exp(s[j] - max);
+            sum += weight;
+            for (int64_t c = 0; c < d; ++c)
+                o[c] += weight * static_cast<double>(head.v[j * d + c]);
+        }
+        for (int64_t c = 0; c < d; ++c)
+            head.o[row * d + c] = static_cast<float>(sum == 0 ? 0 : o[c] / sum);
+        if (head.lse)
+            head.lse[row] =
+                static_cast<float>(sum == 0 ? -std::numeric_limits<double>::infinity() : max + std::log(sum));
+    });
+    return {workspace.bytes(), workers};
+}
+
+class SparseRun {
+  public:
+    SparseRun(const BlockSparseProblem& b, const RunOptions& o, bool all)
+        : problem(b),
+          p(b.attention),
+          options(o),
+          everything(all),
+          workers(workerCount(o.threads)),
+          size(b.mask.blockSize),
+          panelsPerBlock(ceilDiv(std::min(size, std::max<int64_t>(p.keyLen, 1)), kernel.lanes)),
+          columns(roundUp(p.headDim, kernel.lanes)),
+          rowsPerTile(std::min({tileRows, size, p.queryLen})),
+          tilesPerBlock(ceilDiv(std::min(size, p.queryLen), rowsPerTile)) {
+        packedKeys = workspace.take<float>(p.batch * p.keyHeads * keyBlocks(b) * panelsPerBlock * panelFloats());
+        if (columns != p.headDim)
+            paddedValues = workspace.take<float>(p.batch * p.keyHeads * p.keyLen * columns);
+        if (everything) {
+            zeros = workspace.take<float>(blockKeys * columns);
+            std::fill_n(zeros, blockKeys * columns, 0.0f);
+        }
+        scratchFloats = roundUp(rowsPerTile * (p.headDim + columns + kernel.lanes + 1), 16);
+        scratch = workspace.take<float>(workers * scratchFloats);
+    }
+
+    RunCost run() {
+        const int64_t blocks = keyBlocks(problem);
+        parallelItems(p.batch * p.keyHeads * blocks, workers, options.cancel,
+                      [&](int64_t item, int) { packBlock(item / blocks, item % blocks); });
+        const int64_t tiles = queryBlocks(problem) * tilesPerBlock;
+        parallelItems(headCount(p) * tiles, workers, options.cancel, [&](int64_t item, int worker) {
+            // The last tile first: under a causal mask that is the heaviest.
+            const int64_t tile = tiles - 1 - item / headCount(p), block = tile / tilesPerBlock;
+            const int64_t begin = block * size + tile % tilesPerBlock * rowsPerTile;
+            const int64_t end = std::min({p.queryLen, (block + 1) * size, begin + rowsPerTile});
+            if (begin < end) // the last block may be shorter
+                walk(item % headCount(p), block, begin, end, worker);
+        });
+        return {workspace.bytes(), workers};
+    }
+
+  private:
+    int64_t panelFloats() const { return p.headDim * kernel.lanes; }
+    float* panel(int64_t keyHead, int64_t block, int64_t index) const {
+        return packedKeys + ((keyHead * keyBlocks(problem) + block) * panelsPerBlock + index) * panelFloats();
+    }
+    const float* values(int64_t keyHead, int64_t key) const {
+        const int64_t row = keyHead * p.keyLen + key;
+        return paddedValues ? paddedValues + row * columns : p.v + row * p.headDim;
+    }
+
+    void packBlock(int64_t keyHead, int64_t block) const {
+        const int64_t begin = block * size, end = std::min(p.keyLen, begin + size), d = p.headDim;
+        for (int64_t key = begin; key < end; key += kernel.lanes)
+            sparse.packPanel(p.k + (keyHead * p.keyLen + key) * d, std::min(kernel.lanes, end - key), d,
+                             panel(keyHead, block, (key - begin) / kernel.lanes));
+        for (int64_t key = begin; paddedValues && key < end; ++key) {
+            float* to = paddedValues + (keyHead * p.keyLen + key) * columns;
+            std::memcpy(to, p.v + (keyHead * p.keyLen + key) * d, sizeof(float) * static_cast<size_t>(d));
+            std::fill(to + d, to + columns, 0.0f);
+        }
+    }
+
+    RowState startTile(const float* q, int64_t rows, int worker) const {
+        RowState state{};
+        state.outputStride = columns;
+        state.output = scratch + worker * scratchFloats;
+        state.query = state.output + rowsPerTile * columns;
+        state.sum = state.query + rowsPerTile * p.headDim;
+        state.max = state.sum + rowsPerTile * kernel.lanes;
+        const float scale2 = static_cast<float>(static_cast<double>(p.scale) * log2e);
+        for (int64_t i = 0; i < rows * p.headDim; ++i)
+            state.query[i] = q[i] * scale2;
+        std::fill_n(state.output, rows * columns, 0.0f);
+        std::fill_n(state.sum, rows * kernel.lanes, 0.0f);
+        std::fill_n(state.max, rows, minusInfinity);
+        return state;
+    }
+
+    /// One tile of queries against the keys that its block of the mask lets it go through.
+    void walk(int64_t h, int64_t queryBlock, int64_t begin, int64_t end, int worker) const {
+        const HeadView head = headView(p, h);
+        const int64_t keyHead = keyHeadOf(p, h), seenAtMost = visibleKeys(p, end - 1);
+        const RowState state = startTile(head.q + begin * p.headDim, end - begin, worker);
+        const uint8_t* mask = maskOf(problem, h, queryBlock);
+        KeyGroup group;
+        const auto take = [&] {
+            if (options.cancel && options.cancel->load(std::memory_order_relaxed))
+                throw Cancelled();
+            if (group.panelCount > 0)
+                sparse.groupOfKeys(group, end - begin, p.headDim, columns, lazyPowers, state);
+            group.panelCount = group.spanCount = 0;
+        };
+        for (int64_t block = 0; block < keyBlocks(problem); ++block) {
+            const int64_t first = block * size, last = std::min(p.keyLen, first + size);
+            for (int64_t key = first; key < last; key += kernel.lanes) {
+                const bool hidden = !mask[block] || key >= seenAtMost;
+                if (hidden && !everything)
+                    break;
+                add(group, panel(keyHead, block, (key - first) / kernel.lanes), keyHead, key,
+                    std::min(kernel.lanes, last - key), begin, hidden);
+                if (group.panelCount * kernel.lanes == blockKeys)
+                    take();
+            }
+        }
+        take();
+        for (int64_t r = 0; r < end - begin; ++r)
+            writeRow(head, p.headDim, begin + r, state.output + r * columns, static_cast<double>(state.max[r]),
+                     sumOfLanes(state.sum + r * kernel.lanes, kernel.lanes));
+    }
+
+    /// Puts a panel into the group: to the last span, if the panel goes on where that ends.
+    void add(KeyGroup& group, const float* from, int64_t keyHead, int64_t key, int64_t keys, int64_t rowBegin,
+             bool hidden) const {
+        const int64_t column = group.panelCount * kernel.lanes;
+        group.panels[static_cast<size_t>(group.panelCount++)] = from;
+        const float* v = hidden ? zeros : values(keyHead, key);
+        if (group.spanCount > 0) {
+            KeySpan& span = group.spans[static_cast<size_t>(group.spanCount - 1)];
+            const bool next = hidden ? span.hidden : !span.hidden && v == span.values + span.keys * columns;
+            if (next && span.column + span.keys == column) {
+                span.keys += keys;
+                return;
+            }
+        }
+        const int64_t seen = p.causal ? rowBegin + 1 + p.keyLen - p.queryLen - key : blockKeys;
+        group.spans[static_cast<size_t>(group.spanCount++)] = {column, keys, seen, v, hidden};
+    }
+
+    const BlockSparseProblem& problem;
+    const AttentionProblem& p;
+    const RunOptions& options;
+    const bool everything; ///< hidden blocks are computed, too
+    const Kernels& kernel = kernels();
+    const SparseKernels& sparse = sparseKernels();
+    const int workers;
+    const int64_t size, panelsPerBlock, columns, rowsPerTile, tilesPerBlock;
+    Workspace workspace;
+    float *packedKeys = nullptr, *paddedValues = nullptr, *zeros = nullptr, *scratch = nullptr;
+    int64_t scratchFloats = 0;
+};
+
+} // namespace
+
+std::span<const RungInfo<BlockSparseRung>> blockSparseRungs() { return infos; }
+
+RunCost blockSparseForward(BlockSparseRung rung, const BlockSparseProblem& problem, const RunOptions& options) {
+    check(problem);
+    if (headCount(problem.attention) * problem.attention.queryLen == 0)
+        return {}; // nothing is asked for
+    if (rung == BlockSparseRung::Reference)
+        return reference(problem, options);
+    return SparseRun(problem, options, rung == BlockSparseRung::MaskedDense).run();
+}
+
+int64_t extraBytesAtMost(BlockSparseRung rung, const BlockSparseProblem& problem, int threads) {
+    const AttentionProblem& p = problem.attention;
+    const int64_t workers = workerCount(threads), d = p.headDim, columns = roundUp(d, mostLanes);
+    if (rung == BlockSparseRung::Reference)
+        return buffers({floats(2 * workers, p.keyLen + d)});
+    const int64_t size = std::max<int64_t>(problem.mask.blockSize, 1), heads = p.batch * p.keyHeads;
+    const int64_t keys = saturatedProduct(ceilDiv(p.keyLen, size), roundUp(std::min(size, p.keyLen), mostLanes));
+    return buffers({floats(saturatedProduct(heads, keys), d), floats(saturatedProduct(heads, p.keyLen), columns),
+                    floats(blockKeys, columns), floats(workers * tileRows, d + columns + mostLanes + 2)});
+}
+
+double visiblePairs(const BlockSparseProblem& problem) {
+    const AttentionProblem& p = problem.attention;
+    int64_t pairs = 0;
+    for (int64_t head = 0; head < problem.mask.heads; ++head)
+        for (int64_t row = 0; row < p.queryLen; ++row) {
+            const uint8_t* mask = maskOf(problem, head, row / problem.mask.blockSize);
+            const int64_t keys = visibleKeys(p, row);
+            for (int64_t begin = 0, block = 0; begin < keys; begin += problem.mask.blockSize, ++block)
+                pairs += mask[block] ? std::min(problem.mask.blockSize, keys - begin) : 0;
+        }
+    return static_cast<double>(pairs) * static_cast<double>(headCount(p) / problem.mask.heads);
+}
+
+double usefulFlops(const BlockSparseProblem& problem) {
+    return 4.0 * static_cast<double>(problem.attention.headDim) * visiblePairs(problem);
+}
+
+} // namespace warplight::cpu

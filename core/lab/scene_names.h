@@ -1,0 +1,17 @@
+#pragma once
+
+#include "core/lab/figure.h"
+
+#include <cstdint>
+#include <string>
+
+namespace warplight::lab {
+
+/// What a row of bars is called: by its own name, else by that of the matrix which they stand beside, row for row; else
+/// empty.
+std::string rowNameOf(const Steps::Step& scene, const Steps::Bars& bars, int64_t row);
+
+/// Whether a bar is one of several in its row: then its text says which part it is.
+bool isPart(const Steps::Bars& bars, const Steps::Bars::Bar& bar);
+
+} // namespace warplight::lab

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "core/lab/experiment.h"
+#include "core/workbench/operator.h"
+
+namespace warplight::labs {
+
+/// Every lab of the program, and every operator.
+void registerAll(lab::Registry& registry, workbench::Operators& operators);
+
+} // namespace warplight::labs

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "core/workbench/operator.h"
+
+namespace warplight::labs {
+
+/// What attention's Traffic shows besides: the papers' formulas with tiles that fill the chip, and from which tile on
+/// FlashAttention-1's order moves less than standard attention, as counted.
+workbench::PageExtras trafficTheory();
+
+} // namespace warplight::labs

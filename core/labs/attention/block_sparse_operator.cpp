@@ -1,0 +1,256 @@
+// Block-sparse attention, as an operator: the first that joined after attention itself.
+#include "core/cpu/attention/block_sparse.h"
+#include "core/error.h"
+#include "core/labs/attention/attention_operator.h"
+#include "core/labs/attention/inputs.h"
+#include "core/tensor/random.h"
+#include "gpu/ops/attention_sparse.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <fmt/format.h>
+#include <utility>
+#include <vector>
+
+namespace warplight::labs {
+namespace {
+
+using lab::Parameter;
+using workbench::Implementation;
+using workbench::Knob;
+using workbench::Operator;
+using workbench::Page;
+using workbench::Problem;
+using workbench::Tensors;
+using workbench::TensorSpec;
+
+enum Pattern : int64_t { Local, Strided, Random };
+constexpr uint64_t maskStream = 4; ///< of the seed; Q, K, V and dO take those before
+
+int64_t blocks(int64_t length, int64_t size) { return (length + size - 1) / size; }
+
+/// Which blocks are visible, by the problem's knobs alone: the same for tensors, formulas and FLOPs.
+std::vector<float> patternMask(const Problem& p) {
+    const int64_t rows = p["queryBlocks"], columns = p["keyBlocks"], heads = p["maskHeads"];
+    const double density = p.real("density") / 100;
+    std::vector<float> mask(static_cast<size_t>(heads * rows * columns));
+    const auto window = std::max<int64_t>(1, std::llround(density * static_cast<double>(columns)));
+    const auto stride = std::max<int64_t>(1, std::llround(1 / density));
+    std::vector<float> dice(p["pattern"] == Random ? mask.size() : 0);
+    tensor::fillUniform(dice, 42, maskStream, 0, 1);
+    for (size_t i = 0; i < mask.size(); ++i) {
+        const int64_t column = static_cast<int64_t>(i) % columns, row = static_cast<int64_t>(i) / columns % rows,
+                      diagonal = row * columns / rows, distance = diagonal - column;
+        const bool seen = p["pattern"] == Local     ? 2 * std::abs(distance) < window + 1 - window % 2 + (distance >= 0)
+                          : p["pattern"] == Strided ? distance == 0 || column % stride == stride - 1
+                                                    : distance == 0 || static_cast<double>(dice[i]) < density;
+        mask[i] = seen ? 1 : 0;
+    }
+    return mask;
+}
+
+std::vector<uint8_t> bytesOf(const std::vector<float>& mask) {
+    std::vector<uint8_t> bytes(mask.size());
+    std::transform(mask.begin(), mask.end(), bytes.begin(), [](float x) { return x != 0; });
+    return bytes;
+}
+
+cpu::BlockSparseProblem cpuSparse(const Problem& p, Tensors* t, const std::vector<uint8_t>& mask) {
+    return {cpuProblem(p, t), {p["blockSize"], p["maskHeads"], mask.data()}};
+}
+
+gpu::BlockMask gpuMask(const Problem& p, const std::vector<uint8_t>& mask) {
+    return {p["blockSize"], p["maskHeads"], mask.data()};
+}
+
+void complete(Problem& p) {
+    completeAttention(p);
+    const auto set = [&](const char* id, double value) {
+        if (!p.has(id))
+            p.numbers[id] = value;
+    };
+    set("blockSize", 64);
+    if (p.has("block")) { // a choice, by position
+        const int64_t index = std::clamp<int64_t>(p["block"], 0, static_cast<int64_t>(gpu::sparseBlockSizes.size()) - 1);
+        p.numbers["blockSize"] = static_cast<double>(gpu::sparseBlockSizes[static_cast<size_t>(index)]);
+    }
+    set("maskHeads", 1);
+    set("density", 25);
+    set("pattern", Local);
+    p.numbers["queryBlocks"] = static_cast<double>(blocks(p["queryLen"], p["blockSize"]));
+    p.numbers["keyBlocks"] = static_cast<double>(blocks(p["keyLen"], p["blockSize"]));
+}
+
+int colourOf(std::string_view id) { return id == "masked-dense" ? 9 : id == "block-sparse" ? 8 : 4; }
+
+Implementation onCpu(const cpu::RungInfo<cpu::BlockSparseRung>& rung) {
+    Implementation i;
+    i.id = rung.name;
+    i.title = rung.title;
+    i.improves = rung.improves;
+    i.colour = colourOf(rung.name);
+    i.heldBytes = [id = rung.id](const Problem& p, int threads) {
+        return cpu::extraBytesAtMost(id, cpuSparse(p, nullptr, {}), threads);
+    };
+    i.onCpu = [id = rung.id](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+        const std::vector<uint8_t> mask = bytesOf(t.at("mask").values);
+        return cpu::blockSparseForward(id, cpuSparse(p, &t, mask), how).extraBytes;
+    };
+    return i;
+}
+
+Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> formats, const char* title,
+                     const char* improves) {
+    Implementation i;
+    i.id = gpu::name(rung);
+    i.title = title;
+    i.improves = improves;
+    i.device = Implementation::Device::Gpu;
+    i.formats = std::move(formats);
+    i.colour = colourOf(i.id);
+    i.whyNot = [](const Problem& p) -> std::string {
+        const std::vector<uint8_t> mask = bytesOf(patternMask(p));
+        try {
+            gpu::checkShape(gpuShape(p), gpuMask(p, mask));
+        } catch (const InputError& error) {
+            return error.what();
+        }
+        return {};
+    };
+    i.heldBytes = [rung](const Problem& p, int) {
+        const std::vector<uint8_t> mask = bytesOf(patternMask(p));
+        return gpu::deviceBytes(rung, gpuShape(p), gpuMask(p, mask));
+    };
+    i.bytes = [rung](const Problem& p) {
+        const std::vector<uint8_t> mask = bytesOf(patternMask(p));
+        return gpu::algorithmicTraffic(rung, gpuShape(p), gpuMask(p, mask));
+    };
+    i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
+                     const gpu::LaunchOptions& how) -> gpu::Launched {
+        const std::vector<uint8_t> mask = bytesOf(t.at("mask").values);
+        gpu::AttentionRun run =
+            gpu::blockSparseForward(library, rung, gpuShape(p), gpuMask(p, mask), t.at("Q").values.data(),
+                                    t.at("K").values.data(), t.at("V").values.data(), how);
+        t.at("O").values = std::move(run.o);
+        t.at("lse").values = std::move(run.lse);
+        return gpu::Launched(std::move(run));
+    };
+    return i;
+}
+
+std::vector<Knob> knobs(Page page) {
+    std::vector<Knob> all = attentionKnobs(page);
+    Knob density;
+    density.id = density.axis = "density";
+    density.symbol = "density";
+    density.axis = "visible blocks, percent";
+    density.scale = lab::Scale::Linear;
+    density.single = Parameter::integer("density", "Density", 25, 1, 100, "Blocks that are visible, about.");
+    density.single->unit = "%";
+    density.sweep = Parameter::sweep("densities", "Densities", {5, 10, 25, 50, 75, 100}, 1, 100,
+                                     "Percent of blocks that are visible, one a point.");
+    all.push_back(density);
+    Knob pattern;
+    pattern.id = pattern.symbol = "pattern";
+    pattern.single = Parameter::choice("pattern", "Pattern", "local",
+                                       {{"local", "Local", "a band along the diagonal"},
+                                        {"strided", "Strided", "the diagonal and every n-th column of blocks"},
+                                        {"random", "Random", "the diagonal and blocks by chance"}},
+                                       "Which blocks are visible.");
+    all.push_back(pattern);
+    Knob block;
+    block.id = block.symbol = "block";
+    std::vector<Parameter::Option> sizes;
+    for (const int64_t size : gpu::sparseBlockSizes)
+        sizes.push_back({std::to_string(size), std::to_string(size), ""});
+    block.single = Parameter::choice("block", "Block", "64", sizes, "Queries and keys of a block.");
+    all.push_back(block);
+    return all;
+}
+
+/// Q, K, V as attention has them, and the mask [heads or none, blocks of queries, blocks of keys].
+workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::string>& origin,
+                            const std::string& layout) {
+    tensor::Tensor mask = std::move(given.at("mask"));
+    workbench::Arranged arranged = attentionArrangement().in(given, origin, layout);
+    if (mask.shape.size() == 2)
+        mask.shape.insert(mask.shape.begin(), 1);
+    if (mask.shape.size() != 3)
+        throw InputError(fmt::format("{}: shape {}, expected [blocks of queries, blocks of keys] or [heads, blocks of "
+                                     "queries, blocks of keys]",
+                                     origin.at("mask"), tensor::shapeText(mask.shape)));
+    arranged.problem.numbers["maskHeads"] = static_cast<double>(mask.shape[0]);
+    arranged.problem.numbers["maskRows"] = static_cast<double>(mask.shape[1]);
+    arranged.problem.numbers["maskColumns"] = static_cast<double>(mask.shape[2]);
+    given["mask"] = std::move(mask);
+    return arranged;
+}
+
+} // namespace
+
+Operator blockSparseOperator() {
+    using number::Format;
+    Operator op;
+    op.id = "block-sparse-attention";
+    op.lab = "Attention";
+    op.title = "Block-sparse attention";
+    op.page = "Block-sparse";
+    op.formula = "O = softmax(scale · Q Kᵀ + mask of blocks) V";
+    op.flopsText = "4·d for each visible pair of query and key";
+    op.questions = {{Page::Race, "What does a mask save: nothing by itself, or all that is hidden?"}};
+    op.knobs = knobs;
+    op.complete = [](Problem& p) {
+        complete(p);
+        for (const auto& [given, expected] : {std::pair("maskRows", "queryBlocks"), std::pair("maskColumns", "keyBlocks")})
+            if (p.has(given) && p[given] != p[expected])
+                throw InputError(fmt::format("--mask: {} blocks of {}, expected {} (block size {})", p[given],
+                                             given == std::string("maskRows") ? "queries" : "keys", p[expected],
+                                             p["blockSize"]));
+    };
+    op.tensors = attentionTensors();
+    TensorSpec mask{"mask", TensorSpec::Role::Input, {"maskHeads", "queryBlocks", "keyBlocks"}, 8, "",
+                    "1 where a block of scores is visible, 0 where it is not"};
+    mask.fixed = Format::U8;
+    op.tensors.push_back(mask);
+    op.tensors.push_back({"starts", TensorSpec::Role::Between, {}, 8, "mask"});
+    op.tensors.push_back({"blocks", TensorSpec::Role::Between, {}, 8, "mask"});
+    op.inputKinds = inputKinds();
+    op.options = attentionOptions();
+    op.options.push_back(Parameter::integer("blockSize", "Block size", 64, 1, 4096, "Queries and keys of a block"));
+    op.fill = [](const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {
+        fillInputs(cpuProblem(p), kind, seed, t.at("Q").values, t.at("K").values, t.at("V").values, cancel);
+        t.at("mask").values = patternMask(p);
+    };
+    op.reference = [](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+        const std::vector<uint8_t> bytes = bytesOf(t.at("mask").values);
+        cpu::blockSparseForward(cpu::BlockSparseRung::Reference, cpuSparse(p, &t, bytes), how);
+    };
+    op.usefulFlops = [](const Problem& p) {
+        const std::vector<uint8_t> bytes = bytesOf(patternMask(p));
+        return cpu::usefulFlops(cpuSparse(p, nullptr, bytes));
+    };
+    op.compulsoryBytes = [](const Problem& p) {
+        const std::vector<uint8_t> bytes = bytesOf(patternMask(p));
+        return gpu::compulsoryTraffic(gpuShape(p), gpuMask(p, bytes));
+    };
+    op.inWords = [](const Problem& p) {
+        return fmt::format("{}, {} % of blocks of {}", attentionInWords(p), p["density"], p["blockSize"]);
+    };
+    op.lower = "seqLen, heads, headDim or batch";
+    for (const auto& rung : cpu::blockSparseRungs())
+        op.ladder.push_back(onCpu(rung));
+    op.ladder.push_back(onGpu(gpu::BlockSparseRung::MaskedDense, {Format::F32}, "All scores, hidden afterwards",
+                              "A mask alone saves nothing: every block of K and V is read and multiplied."));
+    op.ladder.push_back(onGpu(gpu::BlockSparseRung::BlockSparse, {Format::F32, Format::F16, Format::BF16},
+                              "Visible blocks only",
+                              "Each block of queries has a list of the keys it sees; what is hidden is not read."));
+    op.baseline = "masked-dense";
+    op.frugal = "block-sparse";
+    op.trafficRatios = {{"denseOverSparse", "masked-dense", "block-sparse"}};
+    op.arrangement = attentionArrangement();
+    op.arrangement->in = arrange;
+    return op;
+}
+
+} // namespace warplight::labs

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "core/workbench/operator.h"
+
+namespace warplight::labs {
+
+/// What attention is made of, on its own.
+workbench::Operator softmaxOperator();
+workbench::Operator matmulOperator();
+
+} // namespace warplight::labs

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "core/workbench/operator.h"
+
+#include <map>
+#include <string>
+
+namespace warplight::workbench {
+
+/// A user's inputs as a problem: by the operator's own arrangement, or by the names of the extents, where leading
+/// dimensions that a tensor lacks are 1. `origin` names each tensor for messages. Throws InputError naming the tensor,
+/// its shape and what was expected.
+Arranged arrange(const Operator& op, Tensors& given, const std::map<std::string, std::string>& origin,
+                 const std::string& layout);
+
+} // namespace warplight::workbench

@@ -1,0 +1,117 @@
+#include "core/workbench/operator.h"
+
+#include "core/error.h"
+#include "core/tensor/pieces.h"
+#include "core/text/echo.h"
+#include "gpu/host/memory_budget.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace warplight::workbench {
+
+std::optional<number::Format> Implementation::kernelFormat(number::Format stored) const {
+    for (const number::Format format : {stored, number::Format::F32})
+        if (std::find(formats.begin(), formats.end(), format) != formats.end())
+            return format;
+    return std::nullopt;
+}
+
+const TensorSpec* Operator::tensor(std::string_view name) const {
+    const auto found =
+        std::find_if(tensors.begin(), tensors.end(), [&](const TensorSpec& t) { return t.name == name; });
+    return found == tensors.end() ? nullptr : &*found;
+}
+
+const Implementation* Operator::find(std::string_view wanted) const {
+    const auto found =
+        std::find_if(ladder.begin(), ladder.end(), [&](const Implementation& i) { return i.id == wanted; });
+    return found == ladder.end() ? nullptr : &*found;
+}
+
+std::vector<const Implementation*> Operator::onDevice(Implementation::Device device) const {
+    std::vector<const Implementation*> found;
+    for (const Implementation& i : ladder)
+        if (i.device == device)
+            found.push_back(&i);
+    return found;
+}
+
+const Implementation& Operator::implementation(std::string_view wanted, Implementation::Device device) const {
+    std::vector<std::string> known;
+    for (const Implementation* i : onDevice(device)) {
+        if (i->id == wanted)
+            return *i;
+        if (!i->library)
+            known.push_back(i->id);
+    }
+    throw InputError(fmt::format("implementation '{}': on {} there are {}", echoed(wanted),
+                                 device == Implementation::Device::Cpu ? "the CPU" : "a GPU", fmt::join(known, ", ")));
+}
+
+number::Format Operator::formatOf(const TensorSpec& spec, const Problem& problem) {
+    return spec.fixed ? *spec.fixed : spec.role == TensorSpec::Role::Statistic ? number::Format::F32 : problem.format;
+}
+
+std::vector<int64_t> shapeOf(const TensorSpec& spec, const Problem& problem) {
+    std::vector<int64_t> extents;
+    for (const std::string& extent : spec.extents)
+        extents.push_back(problem[extent]);
+    return extents;
+}
+
+Tensors Operator::allocate(const Problem& problem, const std::atomic<bool>* cancel) const {
+    Tensors made;
+    for (const TensorSpec& spec : tensors) {
+        if (spec.role == TensorSpec::Role::Between)
+            continue;
+        tensor::Tensor& t = made[spec.name];
+        t.shape = shapeOf(spec, problem);
+        growTo(t.values, static_cast<size_t>(tensor::elementCount(t.shape)), cancel);
+    }
+    return made;
+}
+
+int64_t Operator::tensorBytes(const Problem& problem) const {
+    int64_t all = 0;
+    for (const TensorSpec& spec : tensors) {
+        if (spec.role == TensorSpec::Role::Between)
+            continue;
+        int64_t bytes = sizeof(float);
+        for (const int64_t extent : shapeOf(spec, problem))
+            bytes = saturatedProduct(bytes, extent);
+        all = saturatedSum(all, bytes);
+    }
+    return all;
+}
+
+gpu::TensorTraffic compulsoryTraffic(const std::vector<TensorSpec>& tensors, const Problem& problem) {
+    gpu::TensorTraffic all;
+    for (const TensorSpec& spec : tensors) {
+        if (spec.role == TensorSpec::Role::Between)
+            continue;
+        auto bytes = static_cast<double>(number::bytes(Operator::formatOf(spec, problem)));
+        for (const int64_t extent : shapeOf(spec, problem))
+            bytes *= static_cast<double>(extent);
+        (spec.role == TensorSpec::Role::Input ? all[spec.name].read : all[spec.name].written) = bytes;
+    }
+    return gpu::withoutEmpty(std::move(all));
+}
+
+gpu::TensorTraffic Operator::compulsory(const Problem& problem) const {
+    return compulsoryBytes ? compulsoryBytes(problem) : compulsoryTraffic(tensors, problem);
+}
+
+const Operator& Operators::find(std::string_view id) const {
+    std::vector<std::string> known;
+    for (const auto& op : all) {
+        if (op->id == id)
+            return *op;
+        known.push_back(op->id);
+    }
+    throw InputError(
+        fmt::format("there is no operator '{}': the known ones are {}", echoed(id), fmt::join(known, ", ")));
+}
+
+} // namespace warplight::workbench

@@ -1,0 +1,189 @@
+#pragma once
+
+#include "core/cpu/run.h"
+#include "core/lab/experiment.h"
+#include "core/lab/parameter.h"
+#include "core/tensor/tensor.h"
+#include "core/workbench/problem.h"
+#include "gpu/ops/launcher.h"
+#include "gpu/ops/traffic.h"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace warplight::workbench {
+
+/// A tensor of an operator. Its name is that of the device buffer and of the option of `compute` ("Q": --q).
+struct TensorSpec {
+    /// Statistic: an output that is one number a row, as f32 whatever the format. Between: a buffer of some
+    /// implementations alone.
+    enum class Role { Input, Output, Statistic, Between };
+    std::string name;
+    Role role = Role::Input;
+    std::vector<std::string> extents; ///< names of the problem's numbers, last axis fastest; empty for Between
+    int colour = 7;                   ///< slot of the palette (lab::Description::colours)
+    std::string shownAs{};            ///< in plots, where several stand for one thing: "statistics"; empty: the name
+    std::string doc{};                ///< "Where the log-sum-exp of each row goes"
+    bool wanted = true;               ///< `compute` writes it without being asked
+    std::optional<number::Format> fixed{}; ///< stored so whatever the problem's format: a mask of blocks as u8
+
+    const std::string& label() const { return shownAs.empty() ? name : shownAs; }
+};
+
+using Tensors = std::map<std::string, tensor::Tensor, std::less<>>;
+
+/// One knob of an operator's pages and of `compute`: a dimension or an option.
+struct Knob {
+    std::string id;                       ///< of the number in the problem: "seqLen"
+    std::string symbol;                   ///< in captions and tables: "N"
+    std::string axis;                     ///< as the title of an axis: "sequence length"
+    std::optional<lab::Parameter> single; ///< its setting where it is not the axis; none: it is `otherwise` then
+    double otherwise = 0;
+    std::optional<lab::Parameter> sweep; ///< its setting where it is the axis; none: it cannot be
+    lab::Scale scale = lab::Scale::Log2;
+    double probe = 0; ///< a value at which one call takes no time: 0: none is needed
+};
+
+enum class Page { Race, Traffic, Accuracy };
+
+/// What a page has seen of one implementation at one point.
+struct Seen {
+    std::string implementation;
+    Problem problem;
+    double x = 0; ///< of the knob that is swept
+    gpu::TensorTraffic counted;
+    double seconds = 0;
+};
+
+/// What an operator adds to a page beyond what every operator has there: theory, a crossover, a way to another page.
+struct PageExtras {
+    std::vector<lab::Parameter> parameters;
+    std::function<void(const lab::Settings&, const Problem& largest, lab::Run&)> begin;
+    std::function<void(const lab::Settings&, const std::vector<Seen>&, lab::Run&)> end;
+};
+
+/// Two kernels whose bytes, divided, are worth a headline.
+struct TrafficRatio {
+    std::string id, more, less;
+};
+
+struct Implementation {
+    std::string id, title, improves;
+    enum class Device { Cpu, Gpu } device = Device::Cpu;
+    std::vector<number::Format> formats{number::Format::F32}; ///< that its kernels take; the first is raced
+    bool chosen = true;                                       ///< on the pages, at first
+    bool library = false;   ///< by the GPU vendor's library: where there is none it is left out
+    bool wideUnits = false; ///< its arithmetic units do more than an f32 fused multiply-add: no share of that peak
+    int colour = 7;         ///< slot of the palette
+    /// Why it cannot do a problem, as a clause ("it has tiles of its own"); empty: it can.
+    std::function<std::string(const Problem&)> whyNot{};
+    /// Bytes it holds at most beyond the tensors; on a GPU all device memory. INT64_MAX on overflow.
+    std::function<int64_t(const Problem&, int threads)> heldBytes{};
+    std::function<int64_t(const Problem&)> sharedBytes{}; ///< of a block, where that depends on the problem
+    std::string held{};                                   ///< what most of them are: "S and P"
+    /// What its loops ask memory for, by tensor; none: nobody has derived it, and pages say so.
+    std::function<gpu::TensorTraffic(const Problem&)> bytes{};
+    /// Computes outputs from inputs, all of them in `tensors`; returns the bytes it held beyond them (measured).
+    std::function<int64_t(const Problem&, Tensors&, const cpu::RunOptions&)> onCpu{};
+    std::function<gpu::Launched(const Problem&, Tensors&, gpu::KernelLibrary&, const gpu::LaunchOptions&)> onGpu{};
+
+    /// What its kernels are given for tensors stored in this format: the same, f32 (which holds it), or nothing.
+    std::optional<number::Format> kernelFormat(number::Format stored) const;
+    bool onGpuDevice() const { return device == Device::Gpu; }
+};
+
+/// A user's tensors as a problem, and the way back.
+struct Arranged {
+    Problem problem;
+    /// An output in the shape and layout that the user's inputs had.
+    std::function<tensor::Tensor(const std::string& name, tensor::Tensor)> out;
+};
+
+/// How a user's tensors become a problem: for operators whose tensors come in several ranks and layouts.
+struct Arrangement {
+    std::vector<std::string> layouts; ///< "BHND", "BNHD": the first if none is given
+    /// Brings `given` (by tensor; `origin` names each for messages) into the shapes of the specs. Throws InputError.
+    std::function<Arranged(Tensors& given, const std::map<std::string, std::string>& origin, const std::string& layout)>
+        in;
+};
+
+/// What an operator computes, and every way it can be computed. The pages, the command line and the table of tests are
+/// made from it alone.
+struct Operator {
+    std::string id;        ///< "attention": of `compute`, and before the dot of its pages
+    std::string lab;       ///< "Attention"
+    std::string title;     ///< "Attention"
+    std::string page;      ///< before the names of its pages: "Backward" gives "Backward race"; empty: none
+    std::string formula;   ///< "O = softmax(scale · Q Kᵀ + mask) V"
+    std::string flopsText; ///< "4·N²·d per head, about half when causal"
+    std::map<Page, std::string> sentences, questions, abouts; ///< of its pages; what is missing is made from the rest
+    std::function<std::vector<Knob>(Page)> knobs;             ///< the first that can be an axis is the axis at first
+    std::vector<TensorSpec> tensors;
+    std::vector<lab::Parameter::Option> inputKinds; ///< friendly and hostile numbers; the first is raced
+    /// Numbers that follow from those of the knobs; throws InputError for a problem that does not exist.
+    std::function<void(Problem&)> complete{};
+    /// Inputs of the problem's shapes, all there and zero, filled. Throws InputError for a kind it does not know.
+    std::function<void(const Problem&, const std::string& kind, uint64_t seed, Tensors&, const std::atomic<bool>*)>
+        fill;
+    /// Inputs that follow from others (O and log-sum-exp of a backward pass), computed; called after those are rounded.
+    std::function<void(const Problem&, Tensors&, const cpu::RunOptions&)> derive{};
+    /// What a kind of inputs demands of the problem's shape.
+    std::function<void(const std::string& kind, Problem&)> reshape{};
+    /// Computed in f64, rounded to f32 once.
+    std::function<void(const Problem&, Tensors&, const cpu::RunOptions&)> reference;
+    std::function<double(const Problem&)> usefulFlops;
+    /// Where any implementation has to move less than each tensor once; none: that.
+    std::function<gpu::TensorTraffic(const Problem&)> compulsoryBytes{};
+    std::function<std::string(const Problem&)> inWords; ///< "N = 512 with 2 heads of 64 features"
+    std::vector<lab::Parameter> options; ///< flags and numbers of `compute`: what the tensors' shapes do not say
+    std::string lower;                                  ///< what makes it smaller: "seqLen, heads or headDim"
+    std::vector<Implementation> ladder;
+    std::string baseline; ///< the implementation that others are compared with
+    std::string frugal;   ///< one whose memory is worth a headline
+    std::map<Page, PageExtras> extras;
+    std::vector<TrafficRatio> trafficRatios;
+    std::optional<Arrangement> arrangement;
+    /// Where the worst element of a tensor can be looked at; none: beside the table of errors.
+    std::function<std::optional<lab::Link>(const lab::Settings&, const Problem&, const std::string& tensor,
+                                           int64_t row)>
+        worst{};
+
+    const TensorSpec* tensor(std::string_view name) const;
+    /// Throws InputError that lists the names.
+    const Implementation& implementation(std::string_view id, Implementation::Device device) const;
+    const Implementation* find(std::string_view id) const;
+    std::vector<const Implementation*> onDevice(Implementation::Device device) const;
+    /// What a tensor of this problem is stored as.
+    static number::Format formatOf(const TensorSpec& spec, const Problem& problem);
+    /// All tensors but those between, zero.
+    Tensors allocate(const Problem& problem, const std::atomic<bool>* cancel) const;
+    int64_t tensorBytes(const Problem& problem) const; ///< of these, in f32; INT64_MAX on overflow
+    /// What any implementation has to move: each input read once, each output written once.
+    gpu::TensorTraffic compulsory(const Problem& problem) const;
+};
+
+/// Extents of a tensor of a problem.
+std::vector<int64_t> shapeOf(const TensorSpec& spec, const Problem& problem);
+/// Operator::compulsory of some tensors.
+gpu::TensorTraffic compulsoryTraffic(const std::vector<TensorSpec>& tensors, const Problem& problem);
+
+/// All operators, in the order of registration. Pages, `compute`, `list operators` and the table of tests go by it.
+class Operators {
+  public:
+    void add(Operator op) { all.push_back(std::make_shared<const Operator>(std::move(op))); }
+    const std::vector<std::shared_ptr<const Operator>>& list() const { return all; }
+    const Operator& find(std::string_view id) const; ///< throws InputError that lists the names
+
+  private:
+    std::vector<std::shared_ptr<const Operator>> all;
+};
+
+} // namespace warplight::workbench

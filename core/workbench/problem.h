@@ -1,0 +1,24 @@
+#pragma once
+
+#include "gpu/number/format.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace warplight::workbench {
+
+/// One point of an operator, the same for every device: where its knobs stand, and what its tensors are stored as.
+struct Problem {
+    std::map<std::string, double, std::less<>> numbers; ///< dimensions, options (a flag is 0 or 1) by name
+    number::Format format = number::Format::F32;
+
+    int64_t operator[](std::string_view name) const { return static_cast<int64_t>(numbers.find(name)->second); }
+    double real(std::string_view name) const { return numbers.find(name)->second; }
+    bool flag(std::string_view name) const { return numbers.find(name)->second != 0; }
+    bool has(std::string_view name) const { return numbers.contains(name); }
+    bool operator==(const Problem&) const = default;
+};
+
+} // namespace warplight::workbench

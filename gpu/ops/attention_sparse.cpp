@@ -1,0 +1,196 @@
+#include "gpu/ops/attention_sparse.h"
+
+#include "gpu/error.h"
+#include "gpu/host/memory_budget.h"
+#include "gpu/number/format.h"
+#include "gpu/ops/device_matrix.h"
+#include "gpu/ops/kernel_problem.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace warplight::gpu {
+namespace {
+
+int64_t blocksOf(int64_t length, int64_t size) { return (length + size - 1) / size; }
+
+/// Blocks of keys that a block of queries may look at: as far as its last row sees.
+int64_t keyBlocksSeen(const AttentionShape& s, const BlockMask& mask, int64_t queryBlock) {
+    const int64_t last = std::min((queryBlock + 1) * mask.blockSize, s.queryLen) - 1;
+    const int64_t keys = s.causal ? std::clamp<int64_t>(last + 1 + s.keyLen - s.queryLen, 0, s.keyLen) : s.keyLen;
+    return blocksOf(keys, mask.blockSize);
+}
+
+bool isVisible(const AttentionShape& s, const BlockMask& mask, int64_t maskHead, int64_t queryBlock, int64_t block) {
+    const int64_t rows = blocksOf(s.queryLen, mask.blockSize), columns = blocksOf(s.keyLen, mask.blockSize);
+    return block < keyBlocksSeen(s, mask, queryBlock) &&
+           mask.visible[(maskHead * rows + queryBlock) * columns + block] != 0;
+}
+
+int64_t keysOf(const AttentionShape& s, const BlockMask& mask, int64_t block) {
+    return std::min(mask.blockSize, s.keyLen - block * mask.blockSize);
+}
+
+/// Keys and values that any query head of a group sees, over all key heads of a batch.
+int64_t keysSeenByAny(const AttentionShape& s, const BlockMask& mask) {
+    const int64_t group = s.queryHeads / s.keyHeads, rows = blocksOf(s.queryLen, mask.blockSize);
+    int64_t keys = 0;
+    for (int64_t keyHead = 0; keyHead < s.keyHeads; ++keyHead)
+        for (int64_t block = 0; block < blocksOf(s.keyLen, mask.blockSize); ++block) {
+            bool seen = false;
+            for (int64_t head = keyHead * group; !seen && head < (keyHead + 1) * group; ++head)
+                for (int64_t row = 0; !seen && row < rows; ++row)
+                    seen = isVisible(s, mask, mask.heads == 1 ? 0 : head, row, block);
+            keys += seen ? keysOf(s, mask, block) : 0;
+        }
+    return keys;
+}
+
+/// Of a block: three tiles of B × (D + 1), one of B × (B + 1), and what one thread reads for all.
+int64_t sharedBytes(int64_t headDim, int64_t blockSize) {
+    return 4 * (3 * blockSize * (paddedDim(headDim) + 1) + blockSize * (blockSize + 1) + 3);
+}
+
+template <class T>
+const Buffer& uploaded(Launcher& launcher, const T* from, int64_t count, const char* name) {
+    const Buffer& buffer = launcher.temporary(count * static_cast<int64_t>(sizeof(T)), name);
+    launcher.device().upload(buffer.address(), from, buffer.bytes());
+    return buffer;
+}
+
+} // namespace
+
+std::string_view name(BlockSparseRung rung) {
+    return rung == BlockSparseRung::MaskedDense ? "masked-dense" : "block-sparse";
+}
+
+void checkShape(const AttentionShape& s, const BlockMask& mask) {
+    checkShape(s);
+    if (s.headDim > sparseLargestHeadDim)
+        throw InputError(
+            fmt::format("block-sparse attention: headDim {} is not between 1 and {}", s.headDim, sparseLargestHeadDim));
+    if (std::find(sparseBlockSizes.begin(), sparseBlockSizes.end(), mask.blockSize) == sparseBlockSizes.end())
+        throw InputError(fmt::format("block-sparse attention: blocks of {} are not compiled, expected one of {}",
+                                     mask.blockSize, fmt::join(sparseBlockSizes, ", ")));
+    if (mask.heads != 1 && mask.heads != s.queryHeads)
+        throw InputError(
+            fmt::format("block-sparse attention: a mask of {} heads, expected 1 or one for each of the {} query heads",
+                        mask.heads, s.queryHeads));
+    const int64_t blocks = saturatedProduct(
+        mask.heads, saturatedProduct(blocksOf(s.queryLen, mask.blockSize), blocksOf(s.keyLen, mask.blockSize)));
+    if (blocks > INT32_MAX)
+        throw InputError(
+            fmt::format("block-sparse attention: a mask of {} blocks, expected at most {}", blocks, INT32_MAX));
+}
+
+BlockLists visibleBlocks(const AttentionShape& s, const BlockMask& mask) {
+    BlockLists lists{{0}, {}};
+    for (int64_t head = 0; head < mask.heads; ++head)
+        for (int64_t row = 0; row < blocksOf(s.queryLen, mask.blockSize); ++row) {
+            for (int64_t block = 0; block < keyBlocksSeen(s, mask, row); ++block)
+                if (isVisible(s, mask, head, row, block))
+                    lists.blocks.push_back(static_cast<int32_t>(block));
+            lists.starts.push_back(static_cast<int32_t>(lists.blocks.size()));
+        }
+    return lists;
+}
+
+void launchBlockSparse(Launcher& launcher, BlockSparseRung rung, const AttentionShape& s, const BlockMask& mask,
+                       const AttentionAddresses& at) {
+    checkShape(s, mask);
+    if (s.heads() * s.queryLen == 0)
+        return;
+    const int64_t rows = blocksOf(s.queryLen, mask.blockSize), columns = blocksOf(s.keyLen, mask.blockSize);
+    std::vector<Argument> arguments{KernelProblem{at.q, at.k, at.v, at.o, at.lse, static_cast<int32_t>(s.queryHeads),
+                                                  static_cast<int32_t>(s.keyHeads), static_cast<int32_t>(s.queryLen),
+                                                  static_cast<int32_t>(s.keyLen), static_cast<int32_t>(s.headDim),
+                                                  s.scale, s.causal}};
+    if (rung == BlockSparseRung::MaskedDense) {
+        arguments.emplace_back(uploaded(launcher, mask.visible, mask.heads * rows * columns, "mask").address());
+        arguments.emplace_back(static_cast<int32_t>(columns));
+    } else {
+        const BlockLists lists = visibleBlocks(s, mask);
+        arguments.emplace_back(
+            uploaded(launcher, lists.starts.data(), static_cast<int64_t>(lists.starts.size()), "starts").address());
+        arguments.emplace_back(
+            uploaded(launcher, lists.blocks.data(), static_cast<int64_t>(lists.blocks.size()), "blocks").address());
+    }
+    arguments.emplace_back(static_cast<int32_t>(mask.heads));
+    launcher.start("attention_sparse",
+                   fmt::format("{}_d{}_b{}", rung == BlockSparseRung::MaskedDense ? "masked_dense" : "block_sparse",
+                               paddedDim(s.headDim), mask.blockSize),
+                   {static_cast<uint32_t>(rows), static_cast<uint32_t>(s.heads())},
+                   {static_cast<uint32_t>(4 * mask.blockSize)}, sharedBytes(s.headDim, mask.blockSize),
+                   std::move(arguments));
+}
+
+AttentionRun blockSparseForward(KernelLibrary& library, BlockSparseRung rung, const AttentionShape& s,
+                                const BlockMask& mask, const float* q, const float* k, const float* v,
+                                const LaunchOptions& options) {
+    checkShape(s, mask);
+    Launcher launcher(library, options);
+    const int64_t rows = s.heads() * s.queryLen, keys = s.batch * s.keyHeads * s.keyLen;
+    const auto matrix = [&](const char* called, int64_t height, int64_t width) {
+        return DeviceMatrix(launcher.device(), called, height, width, number::Format::F32);
+    };
+    DeviceMatrix queries = matrix("Q", rows, s.headDim), keyRows = matrix("K", keys, s.headDim),
+                 values = matrix("V", keys, s.headDim), out = matrix("O", rows, s.headDim),
+                 lse = matrix("lse", rows, 1);
+    queries.upload(q, options.cancel);
+    keyRows.upload(k, options.cancel);
+    values.upload(v, options.cancel);
+    launchBlockSparse(launcher, rung, s, mask,
+                      {queries.address(), keyRows.address(), values.address(), out.address(), lse.address()});
+    AttentionRun run{launcher.finish(), {}, {}};
+    run.o = out.download(options.cancel);
+    run.lse = lse.download(options.cancel);
+    return run;
+}
+
+TensorTraffic compulsoryTraffic(const AttentionShape& s, const BlockMask& mask) {
+    const double rows = static_cast<double>(s.heads() * s.queryLen), d = static_cast<double>(s.headDim);
+    const double keys = static_cast<double>(s.batch * keysSeenByAny(s, mask)) * d * 4;
+    return withoutEmpty(
+        {{"Q", {rows * d * 4, 0}},
+         {"K", {keys, 0}},
+         {"V", {keys, 0}},
+         {"O", {0, rows * d * 4}},
+         {"lse", {0, rows * 4}},
+         {"mask",
+          {static_cast<double>(mask.heads * blocksOf(s.queryLen, mask.blockSize) * blocksOf(s.keyLen, mask.blockSize)),
+           0}}});
+}
+
+TensorTraffic algorithmicTraffic(BlockSparseRung rung, const AttentionShape& s, const BlockMask& mask) {
+    const double rows = static_cast<double>(s.heads() * s.queryLen), d = static_cast<double>(s.headDim);
+    const int64_t queryBlocks = blocksOf(s.queryLen, mask.blockSize), heads = s.heads();
+    TensorTraffic t{{"Q", {rows * d * 4, 0}}, {"O", {0, rows * d * 4}}, {"lse", {0, rows * 4}}};
+    if (rung == BlockSparseRung::MaskedDense) { // a byte of the mask for each block of keys, whatever it says
+        t["K"] = t["V"] = {static_cast<double>(heads * queryBlocks * s.keyLen) * d * 4, 0};
+        t["mask"] = {static_cast<double>(heads * queryBlocks * blocksOf(s.keyLen, mask.blockSize)), 0};
+        return withoutEmpty(t);
+    }
+    const BlockLists lists = visibleBlocks(s, mask);
+    int64_t keys = 0;
+    for (const int32_t block : lists.blocks)
+        keys += keysOf(s, mask, block);
+    const int64_t sharing = heads / std::max<int64_t>(mask.heads, 1); // heads of all batches that go through one list
+    t["K"] = t["V"] = {static_cast<double>(sharing * keys) * d * 4, 0};
+    t["starts"] = {static_cast<double>(heads * queryBlocks * 8), 0};
+    t["blocks"] = {static_cast<double>(sharing * static_cast<int64_t>(lists.blocks.size()) * 4), 0};
+    return withoutEmpty(t);
+}
+
+int64_t deviceBytes(BlockSparseRung rung, const AttentionShape& s, const BlockMask& mask) {
+    const int64_t rows = blocksOf(s.queryLen, mask.blockSize),
+                  blocks = saturatedProduct(mask.heads, saturatedProduct(rows, blocksOf(s.keyLen, mask.blockSize)));
+    const int64_t index = rung == BlockSparseRung::MaskedDense
+                              ? blocks
+                              : saturatedProduct(4, saturatedSum(blocks, mask.heads * rows + 1));
+    return saturatedSum(deviceBytes(AttentionRung::Flash2, s, number::Format::F32), index);
+}
+
+} // namespace warplight::gpu

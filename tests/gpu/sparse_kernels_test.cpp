@@ -1,0 +1,190 @@
+// The GPU kernels of block-sparse attention on the virtual GPU with all checks: double precision, NaN and infinity, and
+// formulas of the bytes that are what is counted.
+#include "gpu/error.h"
+#include "gpu/ops/attention_sparse.h"
+#include "gpu/virtual/virtual_device.h"
+#include "tests/core/cpu/nonfinite.h"
+#include "tests/core/cpu/sparse.h"
+
+#include <QTest>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace warplight;
+using namespace warplight::test;
+using gpu::BlockSparseRung;
+
+namespace {
+
+struct Shape {
+    const char* name;
+    int64_t batch, queryHeads, keyHeads, queryLen, keyLen, headDim, blockSize;
+    bool eachHead;
+};
+constexpr Shape shapes[] = {
+    {"one row, one key", 1, 1, 1, 1, 1, 1, 16, false},
+    {"blocks of 16", 1, 2, 2, 50, 70, 64, 16, true},
+    {"blocks of 32, ragged", 1, 2, 1, 67, 131, 33, 32, true},
+    {"blocks of 64", 1, 1, 1, 130, 140, 20, 64, false},
+    {"headDim 128", 1, 1, 1, 40, 70, 128, 16, false},
+    {"headDim 128, blocks of 32", 1, 1, 1, 40, 70, 120, 32, false},
+    {"headDim 128, blocks of 64", 1, 1, 1, 70, 70, 128, 64, false},
+    {"headDim 64, blocks of 64", 1, 1, 1, 70, 130, 64, 64, false},
+    {"headDim 64, blocks of 32", 1, 1, 1, 70, 66, 64, 32, false},
+    {"headDim 32, blocks of 16", 1, 1, 1, 40, 50, 32, 16, false},
+    {"grouped queries, batches", 2, 4, 2, 30, 35, 16, 16, true},
+    {"one query", 1, 2, 1, 1, 200, 40, 64, true},
+    {"rows without keys", 1, 1, 1, 90, 17, 24, 16, false},
+    {"no keys", 1, 1, 1, 5, 0, 8, 16, false},
+    {"no queries", 1, 1, 1, 0, 5, 8, 16, false},
+};
+constexpr Shape poisonedShapes[] = {
+    {"blocks of 16", 1, 1, 1, 40, 70, 20, 16, false},
+    {"blocks of 32, grouped", 1, 2, 1, 70, 65, 33, 32, true},
+};
+
+} // namespace
+
+class SparseKernelsTest : public QObject {
+    Q_OBJECT
+    std::unique_ptr<gpu::Device> device = vgpu::makeVirtualDevice();
+    gpu::KernelLibrary library{*device};
+
+    static OwnedSparse problemOf(const Shape& s, bool causal, const Pattern& pattern) {
+        return OwnedSparse(
+            OwnedProblem({s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, 0, causal}), s.blockSize,
+            s.eachHead, pattern);
+    }
+    static gpu::AttentionShape shapeOf(const OwnedSparse& p) {
+        const cpu::AttentionProblem& s = p.attention.shape;
+        return {s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, s.scale, s.causal};
+    }
+    static gpu::BlockMask maskOf(const OwnedSparse& p) { return {p.blockSize, p.maskHeads, p.mask.data()}; }
+
+    gpu::AttentionRun run(BlockSparseRung rung, const OwnedSparse& p) {
+        gpu::LaunchOptions options;
+        options.checks = true;
+        const OwnedProblem& a = p.attention;
+        gpu::AttentionRun result =
+            gpu::blockSparseForward(library, rung, shapeOf(p), maskOf(p), a.q.data(), a.k.data(), a.v.data(), options);
+        for (const gpu::LaunchRecord& launch : result.launches)
+            for (const gpu::Finding& finding : launch.stats.findings)
+                QTest::qFail(finding.message.c_str(), __FILE__, __LINE__);
+        if (!device->held().empty())
+            QTest::qFail("a buffer was not released", __FILE__, __LINE__);
+        return result;
+    }
+    static void compare(const OwnedSparse& p, const gpu::AttentionRun& got) {
+        const Truth truth = p.truth();
+        const auto logits = [&](size_t row) {
+            return std::isfinite(truth.logitMagnitude[row]) ? truth.logitMagnitude[row] : 20;
+        };
+        const auto d = static_cast<size_t>(p.attention.shape.headDim);
+        const std::string o = differences("O", got.o.data(), truth.o, [&](size_t i) {
+            return 2 * truth.magnitude[i] * 0x1p-24 * (10 + 4 * logits(i / d)) + 1e-30;
+        });
+        QVERIFY2(o.empty(), o.c_str());
+        const std::string lse = differences("lse", got.lse.data(), truth.lse, [&](size_t row) {
+            return 0x1p-24 * (16 + 4 * logits(row) + 2 * std::fabs(truth.lse[row]));
+        });
+        QVERIFY2(lse.empty(), lse.c_str());
+    }
+
+  private slots:
+    void initTestCase_data() {
+        QTest::addColumn<int>("rung");
+        for (const BlockSparseRung rung : {BlockSparseRung::MaskedDense, BlockSparseRung::BlockSparse})
+            QTest::addRow("%s", std::string(gpu::name(rung)).c_str()) << static_cast<int>(rung);
+    }
+
+    void equalsDoublePrecisionAndItsFormula_data() {
+        QTest::addColumn<int>("shape");
+        QTest::addColumn<int>("pattern");
+        QTest::addColumn<bool>("causal");
+        for (int s = 0; s < static_cast<int>(std::size(shapes)); ++s)
+            for (int p = 0; p < static_cast<int>(std::size(patterns)); ++p)
+                for (const bool causal : {false, true})
+                    QTest::addRow("%s, %s%s", shapes[s].name, patterns[p].name, causal ? ", causal" : "")
+                        << s << p << causal;
+    }
+    void equalsDoublePrecisionAndItsFormula() {
+        QFETCH_GLOBAL(int, rung);
+        QFETCH(int, shape);
+        QFETCH(int, pattern);
+        QFETCH(bool, causal);
+        const OwnedSparse p = problemOf(shapes[shape], causal, patterns[pattern]);
+        const gpu::AttentionRun got = run(static_cast<BlockSparseRung>(rung), p);
+        compare(p, got);
+        if (got.launches.empty())
+            return;
+        const gpu::TensorTraffic counted = gpu::withoutEmpty(gpu::countedTraffic(got)),
+                                 formula =
+                                     gpu::algorithmicTraffic(static_cast<BlockSparseRung>(rung), shapeOf(p), maskOf(p));
+        for (const auto& [tensor, bytes] : formula)
+            QVERIFY2(counted.contains(tensor) && counted.at(tensor) == bytes,
+                     qPrintable(QString("%1: %2 read, %3 written by the formula")
+                                    .arg(QString::fromStdString(tensor))
+                                    .arg(bytes.read)
+                                    .arg(bytes.written)));
+        QCOMPARE(counted.size(), formula.size());
+        for (const auto& [tensor, bytes] : gpu::compulsoryTraffic(shapeOf(p), maskOf(p)))
+            if (tensor != "mask")
+                QVERIFY2(bytes.total() <= counted.at(tensor).total(), tensor.c_str());
+    }
+
+    void nothingThatIsNoNumberIsHidden_data() {
+        QTest::addColumn<int>("shape");
+        QTest::addColumn<int>("situation");
+        QTest::addColumn<int>("pattern");
+        QTest::addColumn<bool>("causal");
+        for (int s = 0; s < static_cast<int>(std::size(poisonedShapes)); ++s)
+            for (int i = 0; i < static_cast<int>(std::size(situations)); ++i)
+                for (const int p : {5}) // by chance
+                    for (const bool causal : {false, true})
+                        QTest::addRow("%s, %s, %s%s", poisonedShapes[s].name, situations[i].name, patterns[p].name,
+                                      causal ? ", causal" : "")
+                            << s << i << p << causal;
+    }
+    void nothingThatIsNoNumberIsHidden() {
+        QFETCH_GLOBAL(int, rung);
+        QFETCH(int, shape);
+        QFETCH(int, situation);
+        QFETCH(int, pattern);
+        QFETCH(bool, causal);
+        OwnedSparse p = problemOf(poisonedShapes[shape], causal, patterns[pattern]);
+        situations[situation].poison(p.attention);
+        compare(p, run(static_cast<BlockSparseRung>(rung), p));
+    }
+
+    void whatTheKernelsCannotDoIsRefusedWithASentence() {
+        QFETCH_GLOBAL(int, rung);
+        const OwnedSparse p = problemOf(shapes[1], false, patterns[0]);
+        const auto refused = [&](gpu::AttentionShape shape, gpu::BlockMask mask, const char* part) {
+            try {
+                const OwnedProblem& a = p.attention;
+                gpu::blockSparseForward(library, static_cast<BlockSparseRung>(rung), shape, mask, a.q.data(),
+                                        a.k.data(), a.v.data());
+            } catch (const InputError& e) {
+                return std::string(e.what()).find(part) != std::string::npos;
+            }
+            return false;
+        };
+        gpu::AttentionShape shape = shapeOf(p);
+        gpu::BlockMask mask = maskOf(p);
+        mask.blockSize = 24;
+        QVERIFY(refused(shape, mask, "16, 32, 64"));
+        mask = maskOf(p);
+        mask.heads = 3;
+        QVERIFY(refused(shape, mask, "3 heads"));
+        shape.headDim = 129;
+        QVERIFY(refused(shape, maskOf(p), "129"));
+    }
+};
+
+QTEST_GUILESS_MAIN(SparseKernelsTest)
+#include "sparse_kernels_test.moc"
