@@ -13,4 +13,4 @@ done
 if [ ! -f "$folder/build.ninja" ]; then
     cmake -G Ninja -S . -B "$folder" -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "${options[@]}" >/dev/null
 fi
-ninja -C "$folder" --quiet "$@"
+ninja -C "$folder" "$@" | cmake/progress.sh "$folder"

@@ -3,6 +3,7 @@
 #include "gpu/virtual/virtual_device.h"
 #include "tests/core/cpu/nonfinite.h"
 #include "tests/gpu/attention_table.h"
+#include "tests/thinned.h"
 
 #include <cmath>
 #include <cstdint>
@@ -36,11 +37,7 @@ class NonfiniteKernelsTest : public QObject {
 
     /// Rung × number format, × shape × situation × mask; of which sanitizers, many times slower, see every seventh.
     static void addRows(bool everySituation) {
-#ifdef __SANITIZE_ADDRESS__
-        const int step = everySituation ? 7 : 1;
-#else
-        const int step = 1;
-#endif
+        const int step = everySituation ? thinned(7) : 1;
         int row = 0;
         QTest::addColumn<int>("rung");
         QTest::addColumn<int>("format");

@@ -2,6 +2,8 @@
 
 #include "gpu/virtual/virtual_device.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -23,7 +25,8 @@ struct OneInstruction {
         const std::string types[] = {typeA, typeB, typeC, typeD}, names[] = {"a", "b", "c", "d"};
         for (int i = 0; i < 4; ++i)
             text += ".reg ." + types[i] + " %" + names[i] + ";\n.reg .b64 %p" + names[i] + ";\n";
-        text += ".reg .b32 %t;\n.reg .b64 %o;\n.reg .pred %p, %q;\n.reg .b32 %x, %y;\nmov.u32 %t, %tid.x;\n";
+        text += ".reg .b32 %t;\n.reg .b64 %o;\n.reg .pred %p, %q;\n.reg .b32 %x, %y;\nmov.u32 %t, %ctaid.x;\n"
+                "mov.u32 %x, %ntid.x;\nmov.u32 %y, %tid.x;\nmad.lo.u32 %t, %t, %x, %y;\n";
         for (int i = 0; i < 4; ++i) {
             const std::string n = names[i];
             text += "ld.param.u64 %p" + n + ", [p" + n + "];\nmul.wide.u32 %o, %t, " + std::to_string(bytes(types[i])) +
@@ -35,7 +38,7 @@ struct OneInstruction {
         return text;
     }
 
-    /// Runs one thread an element; the arrays have as many as `a`.
+    /// Runs one thread an element; the arrays have as many as `a`: at most 1024, or a multiple of it.
     template <class D, class A, class B, class C>
     std::vector<D> run(gpu::Device& device, const std::vector<A>& a, const std::vector<B>& b,
                        const std::vector<C>& c) const {
@@ -48,7 +51,8 @@ struct OneInstruction {
         const gpu::Buffer da = upload(a, "a"), db = upload(b, "b"), dc = upload(c, "c"),
                           dd(device, static_cast<int64_t>(a.size() * sizeof(D)), "d");
         gpu::LaunchConfig config;
-        config.block = {static_cast<uint32_t>(a.size())};
+        config.block = {static_cast<uint32_t>(std::min<size_t>(a.size(), 1024))};
+        config.grid = {static_cast<uint32_t>(a.size() / config.block.x)};
         module->kernel("k").launch(config,
                                    std::vector<gpu::Argument>{da.address(), db.address(), dc.address(), dd.address()});
         std::vector<D> d(a.size());

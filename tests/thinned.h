@@ -1,0 +1,15 @@
+#pragma once
+
+namespace warplight::test {
+
+/// The step through a long table of a test: 1, or `step` where the address sanitizer makes each row many times slower.
+/// Choose one without a common factor with the table's inner loops, so that every value of each still gets its turn.
+constexpr int thinned([[maybe_unused]] int step) {
+#ifdef __SANITIZE_ADDRESS__
+    return step;
+#else
+    return 1;
+#endif
+}
+
+} // namespace warplight::test
