@@ -6,6 +6,8 @@
 #include <QPainter>
 #include <QScrollBar>
 #include <cmath>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include <algorithm>

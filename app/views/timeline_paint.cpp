@@ -3,7 +3,9 @@
 
 #include <QFontMetricsF>
 #include <QLocale>
+#include <functional>
 #include <utility>
+#include <vector>
 
 #include <algorithm>
 #include <array>

@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 #include <iostream>
 #include <string>
+#include <vector>
 
 namespace warplight::cli {
 namespace {
@@ -63,12 +64,8 @@ json toJson(const workbench::Operator& op) {
                                    {"title", i.title},
                                    {"improves", i.improves}});
     }
-    return {{"id", op.id},
-            {"title", op.title},
-            {"formula", op.formula},
-            {"flops", op.flopsText},
-            {"tensors", tensors},
-            {"implementations", implementations}};
+    return {{"id", op.id},           {"title", op.title},  {"formula", op.formula},
+            {"flops", op.flopsText}, {"tensors", tensors}, {"implementations", implementations}};
 }
 
 void printOperators(const workbench::Operators& operators, bool asJson) {

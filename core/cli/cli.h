@@ -5,8 +5,8 @@
 
 namespace warplight::cli {
 
-/// The whole command line of `warplight-cli` over the given experiments and operators. Returns the exit code: 0 done, 1 failed,
-/// 2 bad input (one sentence on standard error), 130 cancelled with Ctrl+C.
+/// The whole command line of `warplight-cli` over the given experiments and operators. Returns the exit code: 0 done, 1
+/// failed, 2 bad input (one sentence on standard error), 130 cancelled with Ctrl+C.
 int runCli(int argc, char** argv, const lab::Registry& registry, const workbench::Operators& operators);
 
 } // namespace warplight::cli

@@ -11,10 +11,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace warplight::cli {
@@ -30,8 +32,8 @@ using Role = TensorSpec::Role;
 
 /// "--dq" of dQ; the only output of an operator is -o.
 std::string flagOf(const Operator& op, const TensorSpec& spec) {
-    const auto outputs = std::count_if(op.tensors.begin(), op.tensors.end(),
-                                       [](const TensorSpec& t) { return t.role == Role::Output; });
+    const auto outputs =
+        std::count_if(op.tensors.begin(), op.tensors.end(), [](const TensorSpec& t) { return t.role == Role::Output; });
     if (spec.role == Role::Output && outputs == 1)
         return "-o,--output";
     std::string flag = "--" + spec.name;
@@ -109,7 +111,8 @@ const Implementation& best(const Operator& op, Implementation::Device device, Fo
                 found = i;
     if (!found)
         throw InputError(fmt::format("{}: nothing computes it on {} in {}", op.id,
-                                     device == Implementation::Device::Cpu ? "the CPU" : "a GPU", number::name(format)));
+                                     device == Implementation::Device::Cpu ? "the CPU" : "a GPU",
+                                     number::name(format)));
     return *found;
 }
 
@@ -210,8 +213,10 @@ void compute(const ComputeOptions& given) {
     if (!how)
         how = &best(op, device, format);
     const int64_t held = how->heldBytes && !how->onGpuDevice() ? how->heldBytes(problem, given.threads) : 0;
-    requireMemory({saturatedSum(saturatedProduct(2, op.tensorBytes(problem)), held), 0,
-                   echoed(origin.at(first)), {}}); // outputs, as they are computed and laid out
+    requireMemory({saturatedSum(saturatedProduct(2, op.tensorBytes(problem)), held),
+                   0,
+                   echoed(origin.at(first)),
+                   {}}); // outputs, as they are computed and laid out
     bool derives = false;
     for (const TensorSpec& spec : op.tensors) {
         if (spec.role == Role::Between || tensors.contains(spec.name))

@@ -144,7 +144,7 @@ struct Operator {
     std::function<gpu::TensorTraffic(const Problem&)> compulsoryBytes{};
     std::function<std::string(const Problem&)> inWords; ///< "N = 512 with 2 heads of 64 features"
     std::vector<lab::Parameter> options; ///< flags and numbers of `compute`: what the tensors' shapes do not say
-    std::string lower;                                  ///< what makes it smaller: "seqLen, heads or headDim"
+    std::string lower;                   ///< what makes it smaller: "seqLen, heads or headDim"
     std::vector<Implementation> ladder;
     std::string baseline; ///< the implementation that others are compared with
     std::string frugal;   ///< one whose memory is worth a headline

@@ -8,6 +8,8 @@
 #include <QSet>
 #include <QSignalSpy>
 #include <QTest>
+#include <memory>
+#include <string>
 #include <vector>
 
 using namespace warplight;

@@ -4,6 +4,7 @@
 #include "core/labs/attention/tensors.h"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <fmt/format.h>
 #include <map>

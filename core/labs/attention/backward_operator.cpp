@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <fmt/format.h>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,9 +40,11 @@ std::vector<TensorSpec> tensors() {
         if (spec.role == Role::Input)
             all.push_back(std::move(spec));
     const std::vector<std::string> queries = all[0].extents, keys = all[1].extents;
-    all.push_back({"O", Role::Input, queries, 3, "", "Of the forward pass; computed anew where it is not given", false});
-    TensorSpec lse{"lse", Role::Input, {"batch", "queryHeads", "queryLen"}, 7, "statistics",
-                   "Of the forward pass; computed anew where it is not given", false};
+    all.push_back(
+        {"O", Role::Input, queries, 3, "", "Of the forward pass; computed anew where it is not given", false});
+    TensorSpec lse{"lse", Role::Input,  {"batch", "queryHeads", "queryLen"},
+                   7,     "statistics", "Of the forward pass; computed anew where it is not given",
+                   false};
     lse.fixed = number::Format::F32;
     all.push_back(lse);
     all.push_back({"dO", Role::Input, queries, 6});

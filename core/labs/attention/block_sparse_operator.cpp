@@ -7,9 +7,13 @@
 #include "gpu/ops/attention_sparse.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <fmt/format.h>
+#include <map>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -72,7 +76,8 @@ void complete(Problem& p) {
     };
     set("blockSize", 64);
     if (p.has("block")) { // a choice, by position
-        const int64_t index = std::clamp<int64_t>(p["block"], 0, static_cast<int64_t>(gpu::sparseBlockSizes.size()) - 1);
+        const int64_t index =
+            std::clamp<int64_t>(p["block"], 0, static_cast<int64_t>(gpu::sparseBlockSizes.size()) - 1);
         p.numbers["blockSize"] = static_cast<double>(gpu::sparseBlockSizes[static_cast<size_t>(index)]);
     }
     set("maskHeads", 1);
@@ -202,14 +207,19 @@ Operator blockSparseOperator() {
     op.knobs = knobs;
     op.complete = [](Problem& p) {
         complete(p);
-        for (const auto& [given, expected] : {std::pair("maskRows", "queryBlocks"), std::pair("maskColumns", "keyBlocks")})
+        for (const auto& [given, expected] :
+             {std::pair("maskRows", "queryBlocks"), std::pair("maskColumns", "keyBlocks")})
             if (p.has(given) && p[given] != p[expected])
                 throw InputError(fmt::format("--mask: {} blocks of {}, expected {} (block size {})", p[given],
                                              given == std::string("maskRows") ? "queries" : "keys", p[expected],
                                              p["blockSize"]));
     };
     op.tensors = attentionTensors();
-    TensorSpec mask{"mask", TensorSpec::Role::Input, {"maskHeads", "queryBlocks", "keyBlocks"}, 8, "",
+    TensorSpec mask{"mask",
+                    TensorSpec::Role::Input,
+                    {"maskHeads", "queryBlocks", "keyBlocks"},
+                    8,
+                    "",
                     "1 where a block of scores is visible, 0 where it is not"};
     mask.fixed = Format::U8;
     op.tensors.push_back(mask);
@@ -218,7 +228,8 @@ Operator blockSparseOperator() {
     op.inputKinds = inputKinds();
     op.options = attentionOptions();
     op.options.push_back(Parameter::integer("blockSize", "Block size", 64, 1, 4096, "Queries and keys of a block"));
-    op.fill = [](const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {
+    op.fill = [](const Problem& p, const std::string& kind, uint64_t seed, Tensors& t,
+                 const std::atomic<bool>* cancel) {
         fillInputs(cpuProblem(p), kind, seed, t.at("Q").values, t.at("K").values, t.at("V").values, cancel);
         t.at("mask").values = patternMask(p);
     };

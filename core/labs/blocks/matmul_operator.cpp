@@ -5,10 +5,14 @@
 #include "core/tensor/random.h"
 #include "gpu/ops/matmul.h"
 
+#include <atomic>
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
 #include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {
@@ -25,8 +29,8 @@ using workbench::TensorSpec;
 enum Stream : uint64_t { aStream, bStream };
 
 int colourOf(const std::string& id) {
-    static const std::map<std::string, int> slots{{"naive", 4},  {"tiled", 1}, {"blocked", 5}, {"packed", 3},
-                                                  {"mma", 2},    {"cublas", 8}};
+    static const std::map<std::string, int> slots{{"naive", 4},  {"tiled", 1}, {"blocked", 5},
+                                                  {"packed", 3}, {"mma", 2},   {"cublas", 8}};
     const auto found = slots.find(id);
     return found == slots.end() ? 7 : found->second;
 }
@@ -72,16 +76,15 @@ Implementation onGpu(gpu::MatmulRung rung, std::vector<number::Format> formats, 
     i.colour = colourOf(i.id);
     if (rung == gpu::MatmulRung::Mma)
         i.whyNot = [](const Problem& p) -> std::string {
-            return p["m"] % 64 || p["n"] % 64 || p["k"] % 32
-                       ? "mma takes whole tiles: m and n multiples of 64, k of 32"
-                       : "";
+            return p["m"] % 64 || p["n"] % 64 || p["k"] % 32 ? "mma takes whole tiles: m and n multiples of 64, k of 32"
+                                                             : "";
         };
     i.heldBytes = [](const Problem& p, int) { return gpu::deviceBytes(shapeOf(p), p.format); };
     i.bytes = [rung](const Problem& p) { return gpu::algorithmicTraffic(rung, shapeOf(p), p.format); };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
-        gpu::MatmulRun run = gpu::matmul(library, rung, shapeOf(p), p.format, t.at("A").values.data(),
-                                         t.at("B").values.data(), how);
+        gpu::MatmulRun run =
+            gpu::matmul(library, rung, shapeOf(p), p.format, t.at("A").values.data(), t.at("B").values.data(), how);
         t.at("C").values = std::move(run.c);
         return gpu::Launched(std::move(run));
     };
@@ -96,15 +99,15 @@ std::vector<Knob> knobs(Page page) {
     size.id = "size";
     size.symbol = "n";
     size.axis = "rows and columns of both matrices";
-    size.single = Parameter::integer("size", "Size", 256, 0, most,
-                                     "Rows and columns of both matrices; 0: by m, n and k.");
-    size.sweep = Parameter::sweep("sizes", "Sizes", race ? std::vector<int64_t>{128, 256, 512, 1024, 2048}
-                                                         : std::vector<int64_t>{64, 128, 256},
-                                  1, most, "Rows and columns of both matrices, one a point.");
+    size.single =
+        Parameter::integer("size", "Size", 256, 0, most, "Rows and columns of both matrices; 0: by m, n and k.");
+    size.sweep = Parameter::sweep(
+        "sizes", "Sizes", race ? std::vector<int64_t>{128, 256, 512, 1024, 2048} : std::vector<int64_t>{64, 128, 256},
+        1, most, "Rows and columns of both matrices, one a point.");
     size.probe = 128;
     std::vector<Knob> all{size};
-    for (const auto& [id, axis] : {std::pair("m", "rows of A"), std::pair("n", "columns of B"),
-                                   std::pair("k", "columns of A, rows of B")}) {
+    for (const auto& [id, axis] :
+         {std::pair("m", "rows of A"), std::pair("n", "columns of B"), std::pair("k", "columns of A, rows of B")}) {
         Knob side;
         side.id = id;
         side.symbol = id;

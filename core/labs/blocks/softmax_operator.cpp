@@ -6,8 +6,13 @@
 #include "gpu/ops/softmax.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <fmt/format.h>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace warplight::labs {
 namespace {
@@ -63,8 +68,7 @@ Implementation onGpu(gpu::SoftmaxRung rung, const char* title, const char* impro
     i.bytes = [rung](const Problem& p) { return gpu::algorithmicTraffic(rung, {p["rows"], p["columns"]}); };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
-        gpu::SoftmaxRun run =
-            gpu::softmax(library, rung, {p["rows"], p["columns"]}, t.at("x").values.data(), how);
+        gpu::SoftmaxRun run = gpu::softmax(library, rung, {p["rows"], p["columns"]}, t.at("x").values.data(), how);
         t.at("y").values = std::move(run.y);
         return gpu::Launched(std::move(run));
     };
