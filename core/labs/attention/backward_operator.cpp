@@ -4,8 +4,8 @@
 #include "core/labs/attention/inputs.h"
 #include "core/tensor/random.h"
 #include "gpu/error.h"
-#include "gpu/host/memory_budget.h"
 #include "gpu/ops/attention_backward.h"
+#include "gpu/ops/attention_backward_traffic.h"
 
 #include <atomic>
 #include <cstdint>
@@ -95,8 +95,7 @@ Implementation onGpu(gpu::BackwardRung rung, const char* title, const char* impr
     i.improves = improves;
     i.device = Implementation::Device::Gpu;
     i.colour = colourOf(i.id);
-    const bool keeps = rung == gpu::BackwardRung::Standard;
-    if (keeps)
+    if (rung == gpu::BackwardRung::Standard)
         i.held = "P and dS";
     i.whyNot = [](const Problem& p) -> std::string {
         try {
@@ -106,14 +105,8 @@ Implementation onGpu(gpu::BackwardRung rung, const char* title, const char* impr
         }
         return {};
     };
-    i.heldBytes = [keeps](const Problem& p, int) {
-        const gpu::AttentionShape s = gpuShape(p);
-        const int64_t rows = saturatedProduct(s.heads(), s.queryLen),
-                      keys = saturatedProduct(s.batch * s.keyHeads, s.keyLen),
-                      tensors = saturatedProduct(16 * s.headDim, saturatedSum(rows, keys));
-        return saturatedSum(saturatedSum(tensors, 8 * rows),
-                            keeps ? saturatedProduct(8, saturatedProduct(rows, s.keyLen)) : 0);
-    };
+    i.heldBytes = [rung](const Problem& p, int) { return gpu::deviceBytes(rung, gpuShape(p)); };
+    i.bytes = [rung](const Problem& p) { return gpu::algorithmicTraffic(rung, gpuShape(p)); };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
         const auto at = [&](const char* name) { return t.at(name).values.data(); };

@@ -98,6 +98,12 @@ Implementation onCpu(const cpu::RungInfo<cpu::BlockSparseRung>& rung) {
     i.heldBytes = [id = rung.id](const Problem& p, int threads) {
         return cpu::extraBytesAtMost(id, cpuSparse(p, nullptr, {}), threads);
     };
+    // If caches hold a tile: what is visible once, or, where a mask is all there is, everything.
+    i.bytes = [dense = rung.id != cpu::BlockSparseRung::BlockSparse](const Problem& p) {
+        const std::vector<uint8_t> mask =
+            dense ? std::vector<uint8_t>(patternMask(p).size(), 1) : bytesOf(patternMask(p));
+        return gpu::compulsoryTraffic(gpuShape(p), gpuMask(p, mask), number::Format::F32);
+    };
     i.onCpu = [id = rung.id](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
         const std::vector<uint8_t> mask = bytesOf(t.at("mask").values);
         return cpu::blockSparseForward(id, cpuSparse(p, &t, mask), how).extraBytes;
@@ -114,29 +120,29 @@ Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> form
     i.device = Implementation::Device::Gpu;
     i.formats = std::move(formats);
     i.colour = colourOf(i.id);
-    i.whyNot = [](const Problem& p) -> std::string {
+    i.whyNot = [rung](const Problem& p) -> std::string {
         const std::vector<uint8_t> mask = bytesOf(patternMask(p));
         try {
             gpu::checkShape(gpuShape(p), gpuMask(p, mask));
         } catch (const InputError& error) {
             return error.what();
         }
-        return {};
+        return gpu::whyNot(rung, gpuMask(p, mask), p.format);
     };
     i.heldBytes = [rung](const Problem& p, int) {
         const std::vector<uint8_t> mask = bytesOf(patternMask(p));
-        return gpu::deviceBytes(rung, gpuShape(p), gpuMask(p, mask));
+        return gpu::deviceBytes(rung, gpuShape(p), gpuMask(p, mask), p.format);
     };
     i.bytes = [rung](const Problem& p) {
         const std::vector<uint8_t> mask = bytesOf(patternMask(p));
-        return gpu::algorithmicTraffic(rung, gpuShape(p), gpuMask(p, mask));
+        return gpu::algorithmicTraffic(rung, gpuShape(p), gpuMask(p, mask), p.format);
     };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
         const std::vector<uint8_t> mask = bytesOf(t.at("mask").values);
         gpu::AttentionRun run =
             gpu::blockSparseForward(library, rung, gpuShape(p), gpuMask(p, mask), t.at("Q").values.data(),
-                                    t.at("K").values.data(), t.at("V").values.data(), how);
+                                    t.at("K").values.data(), t.at("V").values.data(), how, p.format);
         t.at("O").values = std::move(run.o);
         t.at("lse").values = std::move(run.lse);
         return gpu::Launched(std::move(run));
@@ -243,7 +249,7 @@ Operator blockSparseOperator() {
     };
     op.compulsoryBytes = [](const Problem& p) {
         const std::vector<uint8_t> bytes = bytesOf(patternMask(p));
-        return gpu::compulsoryTraffic(gpuShape(p), gpuMask(p, bytes));
+        return gpu::compulsoryTraffic(gpuShape(p), gpuMask(p, bytes), p.format);
     };
     op.inWords = [](const Problem& p) {
         return fmt::format("{}, {} % of blocks of {}", attentionInWords(p), p["density"], p["blockSize"]);

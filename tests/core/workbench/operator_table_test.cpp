@@ -1,0 +1,311 @@
+// Every operator, implementation, format and shape: errors against double precision, guard bytes, what the virtual
+// GPU's checks find, counted bytes against the formula, bits for any number of threads, cancelling. An operator that
+// joins needs its shapes here and nothing else.
+//
+// WARPLIGHT_TABLE=full takes larger shapes, too; WARPLIGHT_TABLE_DEVICE=cuda:0 runs the GPU's rows there instead of on
+// the virtual GPU.
+#include "core/devices/gpus.h"
+#include "core/error.h"
+#include "core/labs/all_labs.h"
+#include "core/workbench/runner.h"
+#include "gpu/ops/kernel_library.h"
+
+#include <QTest>
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace warplight;
+using namespace warplight::workbench;
+using number::Format;
+
+namespace {
+
+using Numbers = std::map<std::string, double, std::less<>>;
+constexpr size_t guards = 64;
+constexpr float guard = -123456.0f;
+
+/// Ragged, empty and whole tiles; grouped heads; with and without a mask.
+std::vector<Numbers> shapesOf(const std::string& op, bool full) {
+    std::vector<Numbers> shapes;
+    if (op == "attention" || op == "attention-backward") {
+        shapes = {{{"seqLen", 1}, {"headDim", 8}, {"heads", 1}},
+                  {{"seqLen", 70}, {"headDim", 40}, {"heads", 2}, {"causal", 1}},
+                  {{"queryLen", 33}, {"keyLen", 65}, {"headDim", 64}, {"queryHeads", 4}, {"keyHeads", 2}},
+                  {{"queryLen", 40}, {"keyLen", 20}, {"headDim", 16}, {"causal", 1}}};
+        if (full)
+            shapes.push_back({{"seqLen", 300}, {"headDim", 128}, {"heads", 2}, {"causal", 1}, {"batch", 2}});
+    } else if (op == "block-sparse-attention") {
+        for (const double pattern : {0, 1, 2})
+            shapes.push_back({{"seqLen", 150},
+                              {"headDim", 24},
+                              {"heads", 2},
+                              {"pattern", pattern},
+                              {"density", 40},
+                              {"blockSize", 32},
+                              {"causal", pattern == 1}});
+        shapes.push_back({{"seqLen", 130}, {"headDim", 64}, {"heads", 1}, {"density", 50}, {"blockSize", 64}});
+    } else if (op == "softmax") {
+        shapes = {{{"rows", 1}, {"columns", 1}}, {{"rows", 3}, {"columns", 257}}, {{"rows", 33}, {"columns", 64}}};
+        if (full)
+            shapes.push_back({{"rows", 2}, {"columns", 70000}});
+    } else if (op == "matmul") {
+        shapes = {{{"m", 1}, {"n", 1}, {"k", 1}}, {{"m", 33}, {"n", 7}, {"k", 65}}, {{"m", 64}, {"n", 128}, {"k", 96}}};
+        if (full)
+            shapes.push_back({{"m", 256}, {"n", 320}, {"k", 512}});
+    }
+    return shapes;
+}
+
+const Operators& operators() {
+    static const Operators all = [] {
+        lab::Registry registry;
+        Operators made;
+        labs::registerAll(registry, made);
+        return made;
+    }();
+    return all;
+}
+
+/// Rounding of a format at 1.
+double epsilonOf(Format format) {
+    return std::ldexp(1.0, format == Format::F32 ? -24 : format == Format::F16 ? -11 : -8);
+}
+
+double largest(const tensor::Tensor& x) {
+    double size = 0;
+    for (const float v : x.values)
+        if (std::isfinite(v))
+            size = std::max(size, std::fabs(static_cast<double>(v)));
+    return size;
+}
+
+/// The largest difference; infinite where one of both is no number or not the same infinity.
+double worst(const std::vector<float>& made, const std::vector<float>& exact) {
+    double found = 0;
+    for (size_t i = 0; i < exact.size(); ++i) {
+        if (made[i] == exact[i] || (std::isnan(made[i]) && std::isnan(exact[i])))
+            continue;
+        const double error = std::fabs(static_cast<double>(made[i]) - static_cast<double>(exact[i]));
+        found = std::isfinite(error) ? std::max(found, error) : std::numeric_limits<double>::infinity();
+    }
+    return found;
+}
+
+struct Case {
+    const Operator* op;
+    const Implementation* implementation;
+    Problem problem;
+    Tensors stored, exact; ///< inputs as stored, and with what double precision makes of these
+};
+
+Case caseOf(const Operator& op, const Implementation& i, const Numbers& numbers, Format format) {
+    Case c{&op, &i, {numbers, format}, {}, {}};
+    if (op.complete)
+        op.complete(c.problem);
+    c.stored = makeTensors(op, c.problem, op.inputKinds.front().id, 7, nullptr);
+    for (const TensorSpec& t : op.tensors)
+        if (t.role == TensorSpec::Role::Input && !t.fixed)
+            tensor::round(c.stored[t.name], format);
+    if (op.derive)
+        op.derive(c.problem, c.stored, {});
+    c.exact = c.stored;
+    op.reference(c.problem, c.exact, {});
+    return c;
+}
+
+bool isOutput(const TensorSpec& t) {
+    return t.role == TensorSpec::Role::Output || t.role == TensorSpec::Role::Statistic;
+}
+
+/// Runs an implementation of the CPU between guard bytes; says what is wrong with them.
+QString runGuarded(const Implementation& i, const Problem& problem, const Operator& op, Tensors& tensors, int threads) {
+    for (const TensorSpec& t : op.tensors)
+        if (isOutput(t))
+            tensors[t.name].values.resize(tensors[t.name].values.size() + guards, guard);
+    i.onCpu(problem, tensors, {threads, nullptr});
+    for (const TensorSpec& t : op.tensors)
+        if (isOutput(t)) {
+            auto& values = tensors[t.name].values;
+            if (std::any_of(values.end() - guards, values.end(), [](float x) { return x != guard; }))
+                return QString("%1 was written beyond its end").arg(t.name.c_str());
+            values.resize(values.size() - guards);
+        }
+    return {};
+}
+
+std::string gpuName() { return qEnvironmentVariable("WARPLIGHT_TABLE_DEVICE", "vgpu").toStdString(); }
+
+/// The device and its kernels, once: loading a module takes longer than a row.
+gpu::KernelLibrary& kernels() {
+    static const std::unique_ptr<gpu::Device> device = devices::openGpu(gpuName());
+    static gpu::KernelLibrary library(*device);
+    return library;
+}
+
+void addRows(Implementation::Device device) {
+    QTest::addColumn<QString>("op");
+    QTest::addColumn<QString>("implementation");
+    QTest::addColumn<int>("format");
+    for (const auto& op : operators().list())
+        for (const Implementation* i : op->onDevice(device))
+            for (const Format format : {Format::F32, Format::F16, Format::BF16}) {
+                if (i->library || i->kernelFormat(format) != format)
+                    continue;
+                QTest::addRow("%s, %s, %s", op->id.c_str(), i->id.c_str(), number::name(format).c_str())
+                    << QString::fromStdString(op->id) << QString::fromStdString(i->id) << static_cast<int>(format);
+            }
+}
+
+/// Outputs are within twice a plain implementation's error in f32, and what rounding intermediate numbers to the format
+/// adds.
+QString errorsOf(const Case& c, const Tensors& made, Format format) {
+    const Implementation& plain = *c.op->onDevice(Implementation::Device::Cpu)[1]; // the first behind the reference
+    Tensors plainly = c.stored;
+    plain.onCpu(c.problem, plainly, {});
+    for (const TensorSpec& t : c.op->tensors) {
+        if (!isOutput(t))
+            continue;
+        const tensor::Tensor& exact = c.exact.at(t.name);
+        const double bound = 2 * worst(plainly.at(t.name).values, exact.values) +
+                             (format == Format::F32 ? 8 : 4) * epsilonOf(format) * std::max(largest(exact), 1e-3);
+        const double error = worst(made.at(t.name).values, exact.values);
+        if (!(error <= bound))
+            return QString("%1 of %2 errs by %3, allowed are %4")
+                .arg(t.name.c_str(), c.op->inWords(c.problem).c_str())
+                .arg(error)
+                .arg(bound);
+    }
+    return {};
+}
+
+} // namespace
+
+class OperatorTableTest : public QObject {
+    Q_OBJECT
+  private slots:
+    void everyOperatorHasShapesHere() {
+        for (const auto& op : operators().list())
+            QVERIFY2(!shapesOf(op->id, false).empty(), op->id.c_str());
+    }
+
+    void onTheCpu_data() { addRows(Implementation::Device::Cpu); }
+    void onTheCpu() {
+        QFETCH(QString, op);
+        QFETCH(QString, implementation);
+        const Operator& o = operators().find(op.toStdString());
+        const Implementation& i = o.implementation(implementation.toStdString(), Implementation::Device::Cpu);
+        // Inside, flash-bf16 multiplies bf16: it is judged by that.
+        const Format inside = i.id.ends_with("-bf16") ? Format::BF16 : Format::F32;
+        for (const Numbers& numbers : shapesOf(o.id, full)) {
+            const Case c = caseOf(o, i, numbers, Format::F32);
+            Tensors made = c.stored;
+            const QString beyond = runGuarded(i, c.problem, o, made, 1);
+            QVERIFY2(beyond.isEmpty(), qPrintable(beyond));
+            const QString wrong = errorsOf(c, made, inside);
+            QVERIFY2(wrong.isEmpty(), qPrintable(wrong));
+            for (const int threads : {2, 3}) {
+                Tensors again = c.stored;
+                i.onCpu(c.problem, again, {threads, nullptr});
+                for (const TensorSpec& t : o.tensors)
+                    if (isOutput(t))
+                        QVERIFY2(again.at(t.name).values == made.at(t.name).values,
+                                 qPrintable(QString("%1 with %2 threads").arg(t.name.c_str()).arg(threads)));
+            }
+        }
+    }
+
+    void onAGpu_data() { addRows(Implementation::Device::Gpu); }
+    void onAGpu() {
+        QFETCH(QString, op);
+        QFETCH(QString, implementation);
+        QFETCH(int, format);
+        const Operator& o = operators().find(op.toStdString());
+        const Implementation& i = o.implementation(implementation.toStdString(), Implementation::Device::Gpu);
+        const auto stored = static_cast<Format>(format);
+        int ran = 0;
+        for (const Numbers& numbers : shapesOf(o.id, full)) {
+            const Case c = caseOf(o, i, numbers, stored);
+            if (i.whyNot && !i.whyNot(c.problem).empty())
+                continue;
+            ++ran;
+            Tensors made = c.stored;
+            gpu::LaunchOptions options;
+            options.checks = true;
+            const gpu::Launched launched = i.onGpu(c.problem, made, kernels(), options);
+            for (const gpu::LaunchRecord& launch : launched.launches)
+                for (const gpu::Finding& finding : launch.stats.findings)
+                    QVERIFY2(finding.note, finding.message.c_str());
+            const QString wrong = errorsOf(c, made, stored);
+            QVERIFY2(wrong.isEmpty(), qPrintable(wrong));
+            if (!i.bytes || gpuName() != "vgpu")
+                continue;
+            const gpu::TensorTraffic counted = gpu::countedTraffic(launched), formula = i.bytes(c.problem);
+            for (const auto& [tensor, traffic] : formula) {
+                const auto found = counted.find(tensor);
+                QVERIFY2(found != counted.end() && found->second == traffic,
+                         qPrintable(QString("%1 of %2: the formula has %3 + %4 bytes, counted are %5 + %6")
+                                        .arg(tensor.c_str(), o.inWords(c.problem).c_str())
+                                        .arg(traffic.read)
+                                        .arg(traffic.written)
+                                        .arg(found == counted.end() ? -1 : found->second.read)
+                                        .arg(found == counted.end() ? -1 : found->second.written)));
+            }
+        }
+        QVERIFY2(ran > 0, "it takes none of the shapes");
+    }
+
+    void whatIsCancelledStops_data() {
+        QTest::addColumn<QString>("op");
+        QTest::addColumn<QString>("implementation");
+        QTest::addColumn<bool>("gpu");
+        for (const auto& op : operators().list())
+            for (const Implementation& i : op->ladder)
+                if (!i.library)
+                    QTest::addRow("%s, %s%s", op->id.c_str(), i.id.c_str(), i.onGpuDevice() ? " on a GPU" : "")
+                        << QString::fromStdString(op->id) << QString::fromStdString(i.id) << i.onGpuDevice();
+    }
+    void whatIsCancelledStops() {
+        QFETCH(QString, op);
+        QFETCH(QString, implementation);
+        QFETCH(bool, gpu);
+        const Operator& o = operators().find(op.toStdString());
+        const Implementation& i = o.implementation(implementation.toStdString(),
+                                                   gpu ? Implementation::Device::Gpu : Implementation::Device::Cpu);
+        Case c = caseOf(o, i, shapesOf(o.id, false).back(), i.formats.front());
+        std::atomic<bool> cancel{true};
+        const auto run = [&] {
+            if (!gpu) {
+                i.onCpu(c.problem, c.stored, {1, &cancel});
+                return;
+            }
+            gpu::LaunchOptions options;
+            options.cancel = &cancel;
+            i.onGpu(c.problem, c.stored, kernels(), options);
+        };
+        QVERIFY_THROWS_EXCEPTION(Cancelled, run());
+    }
+
+    void bytesThatMustMoveAreThoseOfTheTensors() {
+        for (const auto& op : operators().list())
+            for (const Numbers& numbers : shapesOf(op->id, false)) {
+                Problem problem{numbers, Format::F32};
+                if (op->complete)
+                    op->complete(problem);
+                const double floats = static_cast<double>(op->tensorBytes(problem));
+                QVERIFY2(gpu::totalBytes(op->compulsory(problem)) <= floats, op->id.c_str());
+            }
+    }
+
+  private:
+    const bool full = qEnvironmentVariable("WARPLIGHT_TABLE") == "full";
+};
+
+QTEST_GUILESS_MAIN(OperatorTableTest)
+#include "operator_table_test.moc"
