@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Allreduce between threads beside what the machine copies at all:  allreduce_bench --benchmark_filter=ring
 // Bus bandwidth is bytes / t * 2(p - 1)/p: what a ring sends over each link, comparable between rank counts.
 #include "core/collectives/threads.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Every rung over sequence length, head dimension and mask:  attention_bench --benchmark_filter=flash/64/.*/full
 #include "core/cpu/attention/attention.h"
 #include "core/cpu/machine.h"

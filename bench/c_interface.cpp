@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What compare_pytorch.py calls through ctypes.
 #include "core/cpu/attention/attention.h"
 #include "core/cpu/attention/attention_map.h"

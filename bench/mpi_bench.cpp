@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Allreduce of f32 between processes beside what the MPI library does by itself:  mpi_bench [RANKS BYTES [ALGORITHM]]
 // They take turns, so that both meet the same neighbours on the machine; of each the median of the medians counts.
 #include "core/collectives/processes.h"

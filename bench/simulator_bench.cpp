@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Collectives on a network that is only calculated, by ranks:  simulator_bench --benchmark_filter=ring/4096
 #include "core/collectives/simulate/simulator.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Writes a trace as PyTorch lays it out and reads it again: seconds, MB/s and the memory that reading took.
 // usage: trace_bench MEGABYTES [FILE]   (FILE is read if it exists, else written and kept; .gz is packed)
 #include "core/profiles/open_profile.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // How fast the virtual GPU is, on one core, with all counters on: thread-instructions a second on the scalar attention
 // kernels, and modelled tensor-core work a second beside them on the mma kernel and on Triton's f16 product.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // How fluid the real window is: while a race streams in, and while a map of 131,072 × 131,072 is panned and zoomed.
 // Prints how long events waited for the window, how long tiles took, and what both processes held. Needs no display.
 #include "app/shell/main_window.h"

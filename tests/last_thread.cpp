@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Linked to the tests under LeakSanitizer. Qt Test watches the clock on a thread that lets go of what it has, 152
 // bytes, when it ends. Nobody joins that thread, and if it ends after Qt's own clean-up, the bytes are never given
 // back. So wait, before any library cleans up, until this thread is the last.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine/engine_worker.h"
 
 #include "core/lab/cbor.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/report/picture.h"
 
 #include "app/views/figure_view.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/report/print_figure.h"
 
 #include "app/report/picture.h"

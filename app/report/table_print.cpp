@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/report/table_print.h"
 
 #include "app/views/table_view.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/figure_board.h"
 
 #include "app/shell/figure_card.h"

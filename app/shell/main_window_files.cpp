@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Files: sessions opened and saved, files dropped on the window, reports.
 #include "app/report/report.h"
 #include "app/shell/dialogs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What stands where in the window, and its commands with their keys.
 #include "app/shell/command_bar.h"
 #include "app/shell/dialogs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Runs: asked for, streamed in, stopped, let go; and what the figures on the page ask of the engine.
 #include "app/shell/main_window.h"
 

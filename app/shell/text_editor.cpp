@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/text_editor.h"
 
 #include "app/shell/dialogs.h"

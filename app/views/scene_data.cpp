@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // A scene's values: matrices as small heat maps, bars.
 #include "app/views/scene_paint.h"
 

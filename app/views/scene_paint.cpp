@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // A scene's cells, arrows, labels and regions; scene_data.cpp has its values.
 #include "app/views/scene_paint.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/views/series_view.h"
 
 #include "app/views/legend.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/views/source_pane.h"
 
 #include "app/views/heat_strip.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // How one gets about in a pane: lines, remarks, heat, what is sought, and the keys for it.
 #include "app/views/source_pane.h"
 

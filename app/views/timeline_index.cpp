@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/views/timeline_index.h"
 
 #include "core/lab/timeline_tracks.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Double binary tree: two trees, each for one half of the vector, in which every rank adds up in at most one and is a
 // leaf in the other. A rank then sends and receives V on the way up and V on the way down, as in a ring, in a number of
 // steps that grows with log p only: about 2(K - 1 + H)(2α + V/(Kβ)) for K pieces a half and H = ceil(log2 p).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // f16 and bf16 in vectors of f32, to the bit as gpu/number/half.h has them. Included once per target, see
 // hwy/foreach_target.h.
 #if defined(WARPLIGHT_COLLECTIVES_HALF_INL_H) == defined(HWY_TARGET_TOGGLE)

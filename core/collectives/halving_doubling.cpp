@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Halving and doubling (Rabenseifner): log2 p rounds in which partners, at first p/2 apart, exchange halves of what
 // they still add up, until each owns one chunk; then the same way back with finished chunks. As few bytes as a ring in
 // far fewer steps: 2 log2 p α + 2(p - 1)V/(pβ). Other rank counts fold the extra ranks in and out: two steps of V more.

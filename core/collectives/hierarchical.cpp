@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Hierarchical: m ranks share a node with fast links, N nodes share a slower network. A ring reduce-scatter within each
 // node leaves each rank one chunk of the node's sum, for each chunk a binary tree joins the nodes, a ring all-gather
 // within each node spreads the result. The slow network carries chunks of V/m only, m trees side by side:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The first rung: rank 0 takes in one whole vector after another, then sends the sum to one rank after another.
 // 2(p - 1) steps of V bytes, all through rank 0's port: 2(p - 1)(α + V/β) [R. Thakur, R. Rabenseifner, W. Gropp:
 // Optimization of Collective Communication Operations in MPICH, 2005, for the notation]. Parameter-server shards the

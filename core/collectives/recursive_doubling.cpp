@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Recursive doubling: in round t ranks at distance 2^t exchange whole vectors and both add, so that after log2 p rounds
 // everybody has the sum: log2 p (α + V/β), the fewest steps there can be, for short vectors. Other rank counts fold the
 // extra ranks in and out: two steps of V more. Partners add the same two numbers, so all ranks end alike.

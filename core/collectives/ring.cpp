@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Ring: p chunks go round. In p - 1 steps of reduce-scatter each rank passes on what it has just added to; after them
 // every rank owns one finished chunk, and p - 1 steps of all-gather pass the finished ones round. Each rank sends and
 // receives 2(p - 1)V/p bytes, which no allreduce can undercut: 2(p - 1)(α + V/(pβ)) [P. Patarasuk, X. Yuan: Bandwidth

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Binary tree: K pieces of the vector go up level by level, each rank adding its children's, and down again while later
 // pieces still come up. H = floor(log2 p) levels take K - 1 + 2H steps; a rank inside the tree sends three pieces a
 // step (one up, two down): (K - 1 + 2H)(α + 3V/(Kβ)). Few steps for short vectors, but inner ranks carry 3V where a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // 2^x for Highway vectors. Included once per target.
 #if defined(WARPLIGHT_CPU_EXP2_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WARPLIGHT_CPU_EXP2_INL_H

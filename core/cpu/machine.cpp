@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cpu/machine.h"
 
 #include "core/cpu/fma_loop.h"

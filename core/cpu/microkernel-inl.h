@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // A product of six rows with a panel of columns whose sums stay in registers: what all matrix products are made of.
 // Included once per target.
 #if defined(WARPLIGHT_CPU_MICROKERNEL_INL_H) == defined(HWY_TARGET_TOGGLE)

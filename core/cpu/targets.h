@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Which of Highway's targets the kernels are compiled for; to be included before anything of Highway's.
 #pragma once
 

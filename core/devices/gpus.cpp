@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/devices/gpus.h"
 
 #include "gpu/cuda/cuda_device.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/formats/chrome_trace.h"
 
 #include "core/formats/atomic_file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/lab/figure_csv.h"
 
 #include "core/lab/json_members.h"

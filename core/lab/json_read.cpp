@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/error.h"
 #include "core/lab/figure_checks.h"
 #include "core/lab/json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/error.h"
 #include "core/lab/experiment.h"
 #include "core/text/echo.h"

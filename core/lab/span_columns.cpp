@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/lab/span_columns.h"
 
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/all_labs.h"
 
 #include "core/labs/allreduce/allreduce_lab.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What kind of work a kernel does, by the words in its name.
 #include "core/profiles/kernel_names.h"
 #include "core/profiles/name_parts.h"

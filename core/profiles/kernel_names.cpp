@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/profiles/kernel_names.h"
 
 #include "core/profiles/name_parts.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/profiles/local_number.h"
 
 #include "core/profiles/text.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/profiles/ncu_values.h"
 
 #include "core/profiles/text.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/profiles/nsys_tables.h"
 
 #include "core/profiles/text.h"

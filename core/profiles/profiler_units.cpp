@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Units as profilers spell them.
 #include "core/profiles/profiler_metrics.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/tensor/release.h"
 
 #include "core/tensor/pieces.h"

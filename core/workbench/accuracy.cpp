@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Error of each implementation and storage type against double precision, of one problem or along an axis.
 #include "core/devices/gpus.h"
 #include "core/error.h"

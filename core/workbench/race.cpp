@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Time against a dimension or an option, measured point by point on this machine's CPU; on GPUs see race_gpu.cpp.
 #include "core/workbench/race.h"
 #include "core/cpu/machine.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The GPU's implementations in the race: their compiled kernels run on the virtual GPU, and its models say what that
 // would take; on an NVIDIA GPU they are measured, too.
 #include "core/devices/gpus.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What each implementation moves through memory: by formula, and counted on the virtual GPU while the compiled kernel
 // runs.
 #include "core/devices/gpus.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "gpu/cuda/cupti_metrics.h"
 
 #include "gpu/cuda/cupti_library.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "gpu/number/format.h"
 
 #include "gpu/number/half.h"

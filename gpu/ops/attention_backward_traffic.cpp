@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "gpu/ops/attention_backward_traffic.h"
 
 #include "gpu/host/memory_budget.h"

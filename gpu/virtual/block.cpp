@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Runs a block: its warps in turn, each until it has to wait.
 #include "gpu/virtual/block.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Waiting is not work: which loops only wait. A loop waits when one pass over it changes neither what other threads may
 // see nor the warp's own state, or when two passes have read the same from the same places. What such a warp waits for
 // is then known: that somebody else writes where it has read.

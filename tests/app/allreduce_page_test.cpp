@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The Allreduce lab as its user has it: a ring played back step by step, a rank that hangs, ranks that are processes.
 #include "app/views/steps_view.h"
 #include "tests/app/page_fixture.h"

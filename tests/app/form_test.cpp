@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The settings form by itself: what somebody typed survives when the form changes under their hands.
 #include "app/shell/settings_form.h"
 #include "app/shell/text_editor.h"

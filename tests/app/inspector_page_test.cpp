@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The kernel inspector as its user has it: the window, a real engine, kernels chosen, edited and compared.
 #include "app/shell/text_editor.h"
 #include "tests/app/page_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What stands where on a page: figures share the width of their rows, cards are not half empty, nothing is cut off.
 #include "app/shell/command_bar.h"
 #include "app/shell/figure_card.h"

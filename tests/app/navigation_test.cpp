@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Sixty pages: one lab is open, all are reached with the mouse, the keyboard and the search.
 #include "app/shell/command_palette.h"
 #include "app/shell/navigation.h"

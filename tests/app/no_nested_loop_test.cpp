@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The program has one event loop, main's. Whatever runs another one waits in the middle of a function while the things
 // that this function uses may be deleted beneath it.
 #include <QDirIterator>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // In front of a room: the figure fills the screen in type that the last row reads, and keys play it wherever the focus
 // is.
 #include "app/shell/navigation.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // A user who does anything at any time, with a real engine: nothing of it may end the window, make it hang for 5 s or
 // let it grow without bound. Each event comes from a seed and its number alone. `--seed N` and `--events N`, or
 // WARPLIGHT_RANDOM_SEED and WARPLIGHT_RANDOM_EVENTS, choose others.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The pages of a printed report: what is written on them, and where.
 #include "app/report/html_report.h"
 #include "app/report/pdf_report.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // `warplight report` on a real session, as a user calls it; and a report in pieces, as the window writes it.
 #include "app/report/report.h"
 #include "app/views/theme.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // When a run is asked for, and when not: whatever comes between a change of a setting, Run and Stop.
 #include "app/shell/run_controller.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Scenes: where things are on the way from a step to the next, and what is painted of their values.
 #include "app/views/scene_motion.h"
 #include "app/views/scene_paint.h"

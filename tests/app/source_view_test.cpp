@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What a user sees of a source, and what keys and clicks do to it.
 #include "app/views/heat_strip.h"
 #include "app/views/highlight.h"

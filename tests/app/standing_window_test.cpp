@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The window stands whatever happens beneath it: runs that start while a dialog is open, engines that die, hang or
 // never come, files that another version wrote. And nothing that somebody has is lost.
 #include "app/report/report.h"

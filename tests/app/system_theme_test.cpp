@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // A desktop portal of our own on a bus of our own.
 #include "app/shell/system_theme.h"
 

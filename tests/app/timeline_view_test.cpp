@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What a user sees of a timeline, and what keys, wheel and clicks do to it.
 #include "app/views/theme.h"
 #include "app/views/timeline_view.h"

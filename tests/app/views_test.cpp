@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What a user sees of single figures.
 #include "app/views/heatmap_view.h"
 #include "app/views/histogram_view.h"

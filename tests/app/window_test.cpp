@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The real window with a real engine process.
 #include "app/shell/main_window.h"
 #include "app/shell/navigation.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Any bytes are a frame or an InputError, and what was read can be written and read again.
 #include "core/error.h"
 #include "core/lab/frame.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Any bytes are a trace as far as they are whole, or an InputError.
 #include "core/error.h"
 #include "core/profiles/kernel_summary.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/lab/session.h"
 #include "tests/core/lab/every_figure.h"
 

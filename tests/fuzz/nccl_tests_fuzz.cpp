@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Any bytes are runs of nccl-tests, or an InputError; and what we write of a run, we read.
 #include "core/collectives/files/nccl_tests.h"
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Any bytes are an array or an InputError.
 #include "core/error.h"
 #include "core/formats/npy.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Any bytes are an archive of arrays or an InputError. libzip reads files: the bytes go through one in memory.
 #include "core/error.h"
 #include "core/formats/tensor_file.h"

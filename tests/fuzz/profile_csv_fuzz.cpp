@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Any bytes are tables of Nsight Compute or Nsight Systems, or an InputError.
 #include "core/error.h"
 #include "core/profiles/kernel_names.h"

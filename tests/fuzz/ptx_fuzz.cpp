@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // PTX text: read and decoded, or refused in a sentence; never anything else.
 #include "gpu/error.h"
 #include "gpu/virtual/decode/decoder.h"

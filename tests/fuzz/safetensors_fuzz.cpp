@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Any bytes are named tensors, each of which can be read or refused, or an InputError.
 #include "core/error.h"
 #include "core/formats/safetensors.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Any bytes open as a session as far as they are whole, or are an InputError.
 #include "core/error.h"
 #include "core/lab/session.h"

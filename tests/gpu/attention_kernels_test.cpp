@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Every GPU kernel of attention against double precision, on the virtual GPU with every check on.
 #include "each_target.h"
 #include "gpu/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Counted bytes equal the formula of each rung exactly: every tensor, read and written, full and causal, ragged.
 #include "gpu/ops/attention_traffic.h"
 #include "gpu/virtual/virtual_device.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The backward kernels against double precision, and softmax, matrix product, bandwidth and peak kernels against what
 // they should give; the time model's limits on the last two.
 #include "gpu/number/half.h"

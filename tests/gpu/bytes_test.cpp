@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Bytes of registers: prmt in all its modes, against the table of the PTX manual (9.7.9.7), and registers of 128 bits.
 #include "each_target.h"
 #include "ptx_builder.h"

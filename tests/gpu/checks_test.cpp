@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Kernels that are wrong on purpose: each is found, and said where. And counters against what a hand counts.
 #include "each_target.h"
 #include "gpu/error.h"

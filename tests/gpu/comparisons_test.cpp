@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Comparisons of 16-bit numbers and their pairs, and what else gives a predicate: all 65,536 numbers of each format,
 // against the definition in real numbers.
 #include "each_target.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The same table of attention kernels as on the virtual GPU, through the CUDA device and the stand-in driver: what the
 // host side asks of a driver, and in which order, gives the right numbers. Rungs by cuBLAS as well.
 #include "gpu/cuda/cuda_device.h"

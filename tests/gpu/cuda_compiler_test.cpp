@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // CUDA C++ to PTX by nvcc and by NVRTC: the same kernel gives the same numbers on the virtual GPU, and what the
 // compilers object to is said with file and line.
 #include "gpu/cuda/cuda_compiler.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The CUDA device on the stand-in driver: copies, memory, modules, arguments, and the list of GPUs.
 #include "gpu/cuda/cuda_device.h"
 #include "gpu/cuda/device_list.h"

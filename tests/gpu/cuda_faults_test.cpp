@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What the CUDA device does when the driver fails: the right sentence, nothing leaks, and the process goes on.
 #include "gpu/cuda/cuda_device.h"
 #include "gpu/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What gpu/cuda reads of PTX text by itself: kernels, their parameters, the version.
 #include "gpu/cuda/ptx_text.h"
 #include "gpu/ops/kernel_library.h"

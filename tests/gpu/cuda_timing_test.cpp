@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Times on the CUDA device: the stand-in's clock stands still but for kernels whose durations the test sets.
 #include "gpu/cuda/cuda_device.h"
 #include "gpu/cuda/timing.h"

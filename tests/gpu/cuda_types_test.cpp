@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What gpu/cuda declares of the CUDA driver by itself, against the toolkit's own header. Built where cuda.h is found.
 #include <cuda.h>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The table of counters, against what the installed CUPTI's host half says of each chip (no GPU needed), and the
 // structs that are handed to it, against its headers.
 #include "gpu/cuda/cupti_host.h"

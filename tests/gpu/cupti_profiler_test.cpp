@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Measuring a launch, with a stand-in for libcupti that knows in which order it has to be called and how large its
 // structs are: what is measured, what is said when it cannot be, and that nothing is left open.
 #include "standin_cupti/standin_cupti.h"

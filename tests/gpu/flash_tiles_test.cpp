@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // flash1 and flash2 with tiles of every size: right to double precision, counted to the byte, and what the traced
 // kernels tell of their walk is what rows really hold after each tile.
 #include "gpu/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Single instructions, bit for bit, against the host's IEEE arithmetic (its rounding mode set), 128-bit integers and
 // the bits of the standard library. 61 lanes: one full warp, one with a mask.
 #include "each_target.h"

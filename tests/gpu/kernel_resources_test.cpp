@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The kept PTX belongs to the kernels' sources, and the compiler's report says what they need.
 #include "gpu/ops/kernel_library.h"
 #include "gpu/virtual/virtual_device.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What gpu/nccl declares of NCCL by itself, against NVIDIA's own header. Built where nccl.h is found.
 #include <nccl.h>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // NaN and infinity through every GPU kernel of attention: they reach O and the log-sum-exp exactly where IEEE
 // arithmetic on what a row sees says so, and nothing behind the mask does.
 #include "gpu/virtual/virtual_device.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What the race detector takes for an order between warps, and what it says where there is none.
 #include "gpu/virtual/virtual_device.h"
 

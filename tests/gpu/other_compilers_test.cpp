@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // PTX that Triton and clang wrote, against plain C++.
 #include "each_target.h"
 #include "gpu/number/half.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Whole programs, compiled by nvcc, against what C++ computes: divergence, calls, warp exchange, atomics, printf.
 #include "each_target.h"
 #include "gpu/virtual/virtual_device.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The kernels of collectives on the virtual GPU, with its checks: one table of type × operation × length × where the
 // vectors lie, against double precision rounded by arithmetic.
 #include "gpu/number/half.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Softmax and the matrix product as operators on the virtual GPU: double precision, formulas of the bytes that are what
 // is counted, no findings; for every instruction set of the virtual GPU.
 #include "each_target.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The GPU kernels of block-sparse attention on the virtual GPU with all checks: double precision, NaN and infinity, and
 // formulas of the bytes that are what is counted.
 #include "gpu/error.h"

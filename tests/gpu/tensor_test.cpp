@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Matrix products bit for bit as they are defined here: products exact, added by fused multiply-adds, k ascending from
 // C.
 #include "each_target.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What kernels read from the clock, and how many blocks a multiprocessor holds.
 #include "gpu/ops/attention.h"
 #include "gpu/virtual/gpu_profile.h"

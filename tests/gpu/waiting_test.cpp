@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Waiting is not work: threads that wait for others are parked, neither counted nor timed, and told when nothing can
 // end their wait.
 #include "gpu/virtual/virtual_device.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/collectives/files/nccl_records.h"
 
 #include "core/profiles/json_scanner.h"

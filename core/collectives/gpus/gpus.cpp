@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/collectives/gpus/gpus.h"
 
 #include "core/collectives/gpus/gpu_rank.h"

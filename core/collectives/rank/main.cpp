@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // warplight-rank PROGRAM DESCRIPTOR TOKEN: a rank of collectives, started by mpirun for a program that waits for it.
 // Two processes: one works and speaks MPI, the other watches it and the program. So whatever way a rank ends, somebody
 // is there to say which and how, and no rank outlives the program.

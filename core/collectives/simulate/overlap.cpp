@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Buckets as in PyTorch's DistributedDataParallel [S. Li et al.: PyTorch Distributed: Experiences on Accelerating Data
 // Parallel Training, VLDB 2020], which does not cut a parameter in two; layers here have many, so a bucket's
 // border falls anywhere in them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The attention map of one head by recomputation: scores in strips of six rows times 64 keys, never as a matrix.
 #include "core/cpu/attention/attention_map.h"
 

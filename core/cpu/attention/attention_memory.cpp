@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cpu/attention/attention_memory.h"
 
 #include "core/cpu/attention/kernels.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cpu/attention/backward.h"
 
 #include "core/cpu/attention/backward_rungs.h"

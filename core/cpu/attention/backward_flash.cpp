@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // FlashAttention-2's backward pass (Dao 2023, algorithm 2) on the CPU: a block of keys walks over tiles of queries. P
 // is computed again from Q, K and the log-sum-exp; P and dS of a tile stay in the cache.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The backward rung all others are judged by: the chain rule in double precision, from Q, K, V and dO alone.
 #include "core/cpu/attention/backward_rungs.h"
 #include "core/cpu/parallel.h"

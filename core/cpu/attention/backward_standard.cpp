@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The backward pass with P and dS whole in memory, one head after the other. Its products use the same register
 // blocking as flash2-bwd, so that what it costs to keep P and dS is all that differs.
 #include "core/cpu/attention/backward_kernels.h"

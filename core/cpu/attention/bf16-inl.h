@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The strip of six rows on pairs of bf16 numbers, by AVX-512's vdpbf16ps: c += a0·b0 + a1·b1 in f32 in every lane,
 // rounded to nearest even, denormals taken and given as zero (Intel SDM). Included once per target; Highway 1.0 has no
 // target with these instructions, so that they are added to the functions here alone and looked for at run time.

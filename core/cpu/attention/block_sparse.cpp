@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Attention under a block mask. A tile of queries, which lies within one block of them, gathers the keys that it goes
 // through from wherever they lie: K is packed once into panels of one vector of keys, and a strip of 64 scores is made
 // of any 64 / lanes of these. Then it is flash-packed: the softmax online, S in the first-level cache.

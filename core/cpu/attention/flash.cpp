@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // FlashAttention on the CPU (Dao et al. 2022, 2023): query tiles walk over key blocks; a strip of six rows goes from
 // Q Kᵀ through the online softmax to P V while its scores are still in the first-level cache.
 //

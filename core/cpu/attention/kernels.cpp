@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cpu/targets.h" // before any of Highway's
 
 #include "core/cpu/attention/kernels.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // One query row at a time with a running maximum and sum: no N×N matrix, but K and V are read anew for each row.
 #include "core/cpu/attention/kernels.h"
 #include "core/cpu/attention/rungs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The rung all others are judged by: three loops in double precision, straight from the formula.
 #include "core/cpu/attention/rungs.h"
 #include "core/cpu/parallel.h"

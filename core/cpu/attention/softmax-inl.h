@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Online softmax of one row of a strip. Included once per target.
 #if defined(WARPLIGHT_CPU_SOFTMAX_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WARPLIGHT_CPU_SOFTMAX_INL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Standard attention: S = Q Kᵀ, P = softmax(S), O = P V as three passes, with S and P as whole N×N matrices of one
 // head. The products use the same register blocking as the flash rungs, so that what it costs to keep S and P in memory
 // is all that differs.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The two matrix products of attention on a strip of six rows. Included once per target.
 #if defined(WARPLIGHT_CPU_ATTENTION_STRIP_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WARPLIGHT_CPU_ATTENTION_STRIP_INL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The matrix product by the scheme of Goto and van de Geijn (2008): panels of B are packed once for all rows, blocks of
 // A once for all panels, and six rows times a panel of columns add up in registers.
 #include "core/cpu/matmul/kernels.h"

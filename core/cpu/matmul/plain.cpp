@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The matrix product as it stands, and with tiles that stay in the cache.
 #include "core/cpu/matmul/kernels.h"
 #include "core/cpu/matmul/rungs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cpu/softmax/softmax.h"
 
 #include "core/cpu/memory.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Who sends how much to whom.
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/allreduce/measured_point.h"
 
 #include "core/tensor/pieces.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/allreduce/memory.h"
 
 #include "core/collectives/collective_run.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/allreduce/nccl_figures.h"
 
 #include "core/profiles/byte_source.h"

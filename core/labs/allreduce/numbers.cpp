@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The same numbers, summed in another order by every algorithm: error against the exact sum, and whose bits agree.
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/allreduce/carrier.h"

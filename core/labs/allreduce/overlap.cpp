@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // A training step of data parallelism: gradients are reduced while the backward pass goes on.
 #include "core/collectives/simulate/overlap.h"
 #include "core/error.h"

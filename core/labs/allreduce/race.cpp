@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Time, algorithm bandwidth and bus bandwidth against message size, measured point by point.
 #include "core/collectives/files/nccl_tests.h"
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Time against ranks, on a network that is calculated: this machine's, fitted to a race, or one that is described.
 #include "core/collectives/simulate/fit_network.h"
 #include "core/lab/number_text.h"

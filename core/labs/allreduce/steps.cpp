@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Every message of a real run, played back.
 #include "core/error.h"
 #include "core/labs/allreduce/allreduce_lab.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What attention and its relatives have in common: knobs, tensors, the user's tensors.
 #include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"

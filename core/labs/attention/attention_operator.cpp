@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Attention forward, as an operator: its ladders on CPU and GPUs, their bytes and what they cannot take.
 #include "core/labs/attention/attention_operator.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/attention/attention_theory.h"
 
 #include "core/labs/attention/attention_operator.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Attention backward, as an operator.
 #include "core/cpu/attention/backward.h"
 #include "core/labs/attention/attention_operator.h"

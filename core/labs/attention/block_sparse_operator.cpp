@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Block-sparse attention, as an operator: the first that joined after attention itself.
 #include "core/cpu/attention/block_sparse.h"
 #include "core/error.h"

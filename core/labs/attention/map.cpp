@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The attention map of one head, lazily: coarse levels from one streaming pass, fine tiles when somebody looks at them.
 #include "core/cpu/attention/attention_map.h"
 #include "core/error.h"

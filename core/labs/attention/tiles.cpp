@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Flash attention step by step on a small problem: every number is what the real kernel told while it ran.
 #include "core/devices/gpus.h"
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/attention/tiles_scene.h"
 
 #include "core/lab/number_text.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The matrix product, as an operator.
 #include "core/cpu/matmul/matmul.h"
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Softmax of rows, as an operator.
 #include "core/cpu/softmax/softmax.h"
 #include "core/error.h"

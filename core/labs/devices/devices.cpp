@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What there is to run on, what is missing and why, and what the virtual GPU can be.
 #include "core/collectives/gpus/gpus.h"
 #include "core/collectives/mpi_job.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // One access of a warp: which lane touches what, and how many sectors or passes over the banks that makes.
 #include "core/labs/inspector/figures.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Blocks on multiprocessors: where each begins and ends, and what it does in between, by the time model.
 #include "core/labs/inspector/figures.h"
 

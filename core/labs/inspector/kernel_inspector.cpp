@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The kernel inspector: what each line of a kernel does, how its lanes lie, where its blocks run, and what that means
 // in words.
 #include "core/devices/gpus.h"

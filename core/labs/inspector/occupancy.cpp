@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // How many blocks a multiprocessor holds, and what limits them.
 #include "core/devices/gpus.h"
 #include "core/labs/inspector/inspector_lab.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/attention/inputs.h"
 #include "core/labs/inspector/inspection.h"
 #include "gpu/ops/attention.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Source and PTX side by side, with what each line did.
 #include "core/labs/inspector/figures.h"
 #include "core/labs/inspector/ptx_text.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Roofline, findings and buffers of a launch.
 #include "core/labs/inspector/figures.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Somebody's own profile: what a real GPU did, from the file that a profiler wrote there.
 #include "core/error.h"
 #include "core/labs/profile/embedded_example.h" // resources/examples/gpu_profile.json

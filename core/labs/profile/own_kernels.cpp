@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/profile/own_kernels.h"
 
 #include "gpu/ops/attention_traffic.h"

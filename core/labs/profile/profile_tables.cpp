@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Copies, collectives and this program's own kernels of a profile.
 #include "core/labs/profile/profile_figures.h"
 #include "core/profiles/kernel_names.h"

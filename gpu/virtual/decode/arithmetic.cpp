@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Instructions that only read and write registers.
 #include "gpu/virtual/decode/decoder.h"
 #include "gpu/virtual/memory.h"

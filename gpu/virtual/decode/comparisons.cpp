@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Instructions that give a predicate, or choose by one.
 #include "gpu/virtual/decode/decoder.h"
 

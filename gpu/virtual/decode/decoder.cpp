@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // From PTX to operations: operands, and what ties a function together.
 #include "gpu/virtual/decode/decoder.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Which family an instruction belongs to, and those that synchronise, exchange between lanes or steer.
 #include "gpu/virtual/decode/decoder.h"
 #include "gpu/virtual/ops/builtin.h"

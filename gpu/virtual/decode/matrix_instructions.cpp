@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // mma, wmma, ldmatrix and stmatrix.
 #include "gpu/virtual/decode/decoder.h"
 #include "gpu/virtual/ops/tensor.h"

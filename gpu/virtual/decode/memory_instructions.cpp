@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Loads, stores, atomics and asynchronous copies.
 #include "gpu/virtual/decode/decoder.h"
 #include "gpu/virtual/ops/atomics.h"

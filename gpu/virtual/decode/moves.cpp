@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // mov: of one register, and of parts of one.
 #include "gpu/virtual/decode/decoder.h"
 

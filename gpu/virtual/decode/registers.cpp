@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Registers by linear scan over live intervals (Poletto and Sarkar, "Linear Scan Register Allocation", 1999). PTX has a
 // fresh register for nearly every result; a frame with all of them would not fit the processor's caches.
 //

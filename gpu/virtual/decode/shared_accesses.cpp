@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What an access means to other threads: whether it polls, what it orders, and which loops may only wait.
 #include "gpu/virtual/decode/decoder.h"
 #include "gpu/virtual/ops/ordering.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What an access touches: sectors of global memory, banks of shared memory, and whether it may.
 #include "gpu/virtual/ops/access.h"
 

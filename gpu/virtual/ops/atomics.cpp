@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Atomic operations (PTX ISA, 9.7.13.5 and .6). Lanes act in ascending order. Blocks that run on several of the
 // machine's threads at once use the host's atomics; kernels whose results depend on the order of blocks are run in it.
 #include "gpu/virtual/ops/atomics.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Barriers of a block (PTX ISA, 9.7.13.1).
 #include "gpu/virtual/block.h"
 #include "gpu/virtual/ops/control.h"

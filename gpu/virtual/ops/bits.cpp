@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Bit fields, counts and permutations of bits and bytes (PTX ISA, 9.7.1, 9.7.9).
 #include "gpu/virtual/ops/families.h"
 

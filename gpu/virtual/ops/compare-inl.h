@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Comparisons, also of what is not a number. Compiled once for each instruction set (hence no include guard).
 #if defined(WARPLIGHT_VGPU_COMPARE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WARPLIGHT_VGPU_COMPARE_INL_H

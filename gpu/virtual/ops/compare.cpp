@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Comparisons (PTX ISA, 9.7.6).
 #include "gpu/virtual/ops/families.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Comparisons of f16, bf16 and their packed pairs (PTX ISA, 9.7.7). Exact in f32.
 #include "gpu/virtual/ops/families.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Control flow and calls (PTX ISA, 9.7.12).
 #include "gpu/virtual/ops/control.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Conversions between all number formats (PTX ISA, 9.7.9.21).
 #include "gpu/number/small_float.h"
 #include "gpu/virtual/ops/families.h"

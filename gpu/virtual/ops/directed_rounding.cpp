@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Arithmetic and conversions rounded towards zero, down or up. Rare, so the processor's rounding mode is set around
 // each instruction (this file is compiled with -frounding-math).
 #include "gpu/virtual/ops/families.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Exchange between the lanes of a warp (PTX ISA, 9.7.9.5 to 9.7.9.6, 9.7.13).
 #include "gpu/virtual/block.h"
 #include "gpu/virtual/ops/control.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // f32 and f64 arithmetic to nearest, and the approximate functions (PTX ISA, 9.7.3).
 #include "gpu/virtual/ops/families.h"
 

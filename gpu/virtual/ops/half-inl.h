@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The 16-bit formats: how they become f32 and back. Compiled once for each instruction set (hence no include guard).
 #if defined(WARPLIGHT_VGPU_HALF_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WARPLIGHT_VGPU_HALF_INL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // f16, bf16 and their packed pairs (PTX ISA, 9.7.4). Computed in f32 and rounded once more: harmless for +, -, · since
 // f32 has more than twice the bits; the fused multiply-add goes through f64 with the lost bits kept sticky.
 #include "gpu/virtual/ops/families.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Integer arithmetic (PTX ISA, 9.7.1).
 #include "gpu/virtual/ops/families.h"
 

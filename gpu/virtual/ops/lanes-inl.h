@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // How a lane operation runs over a whole warp. Compiled once for each instruction set (hence no include guard).
 #if defined(WARPLIGHT_VGPU_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WARPLIGHT_VGPU_LANES_INL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Logic, shifts, moves and selections (PTX ISA, 9.7.8, 9.7.6, 9.7.9).
 #include "gpu/virtual/ops/families.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Matrices of 8 × 8 16-bit elements: ldmatrix, stmatrix and movmatrix (PTX ISA, 9.7.15.5).
 #include "gpu/virtual/ops/access.h"
 #include "gpu/virtual/ops/tensor.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // An mbarrier is a 64-bit word of shared memory. Its bits are opaque to programs; here they are: 0 … 19 arrivals still
 // missing, 20 … 39 arrivals that a phase takes, 40 … 61 bytes still expected (two's complement), 63 the phase's parity.
 #include "gpu/virtual/ops/mbarrier.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Loads, stores and asynchronous copies (PTX ISA, 9.7.9.8 to 9.7.9.12, 9.7.9.25).
 #include "gpu/virtual/ops/memory_access.h"
 #include "gpu/virtual/ops/access.h"

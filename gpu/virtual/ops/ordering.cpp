@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What orders the accesses of different warps besides barriers: releases and acquires, alone or by fences around
 // accesses that other threads may see.
 #include "gpu/virtual/ops/ordering.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // How rows move between registers and memory. Compiled once for each instruction set (hence no include guard).
 //
 // A row that was put together from single lanes is written with whole vectors: the instruction that reads it next would

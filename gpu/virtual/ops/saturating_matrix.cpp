@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // mma of 8-bit integers with .satfinite: sums that leave 32 bits stay at their end. Elements lie as in tensor.cpp.
 #include "gpu/virtual/block.h"
 #include "gpu/virtual/ops/tensor.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Special registers (PTX ISA, 10), parameters, and addresses of local variables.
 #include "gpu/virtual/block.h"
 #include "gpu/virtual/ops/control.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The inner product of mma for formats that become f32, in registers of the host from end to end. Compiled once for
 // each instruction set (hence no include guard).
 //

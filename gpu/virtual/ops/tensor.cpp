@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Matrix multiply-accumulate of a warp (PTX ISA, 9.7.15).
 //
 // Where the elements lie (9.7.15.5): lane = 4·g + t. With E elements of A or B in a 32-bit register,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // 8 × 8 matrices of 16-bit elements, rows and columns exchanged. Compiled once for each instruction set (hence no
 // include guard).
 #if defined(WARPLIGHT_VGPU_TRANSPOSE_INL_H) == defined(HWY_TARGET_TOGGLE)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "gpu/virtual/ops/warp_matrix.h"
 
 #include "gpu/number/half.h"

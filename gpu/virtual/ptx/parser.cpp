@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // A recursive descent over PTX text. Names are resolved while reading: PTX blocks may declare a register or a label
 // again, so a name means what its innermost block says.
 #include "gpu/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What is done with a mouse and a keyboard.
 #include "tests/app/random_use/events.h"
 

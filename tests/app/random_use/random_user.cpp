@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "tests/app/random_use/random_user.h"
 
 #include "app/shell/main_window.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "tests/app/random_use/targets.h"
 
 #include "app/shell/figure_card.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What is done to the window as a whole, and what happens around it.
 #include "tests/app/random_use/events.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // `compute attention` on files, as a user calls it, against oracles of NumPy and PyTorch.
 #include "core/formats/tensor_file.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The program with an NVIDIA GPU, as a user starts it: the driver is the stand-in of tests/gpu/standin.
 #include "core/formats/tensor_file.h"
 

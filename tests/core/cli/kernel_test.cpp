@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // `kernel run`, as a user calls it: arrays in and out, counters as JSON, and what is said of mistakes.
 #include "core/formats/npy.h"
 

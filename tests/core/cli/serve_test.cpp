@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The protocol, spoken to the real engine process.
 #include "core/lab/cbor.h"
 #include "core/lab/json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // warplight-cli with experiments that emit one of everything, and that fail in every way there is.
 #include "core/cli/cli.h"
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What goes wrong between GPUs: a sentence each, nothing left behind, no thread that waits for ever.
 #include "tests/core/collectives/gpus_fixture.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Collectives between GPUs: the stand-ins for the driver and for NCCL, every algorithm against sums of whole numbers.
 #include "tests/core/collectives/gpus_fixture.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Logs of runs between threads against the ring's tables step by step, and what a log promises of its times.
 #include "core/collectives/message_log.h"
 #include "core/collectives/threads.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Whatever happens to a rank, to mpirun or to the program, the run ends in time, says what it was, and leaves no
 // process.
 #include "core/collectives/mpi_job.h"

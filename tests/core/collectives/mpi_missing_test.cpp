@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Where there is no MPI, one sentence says what to install.
 #include "core/collectives/mpi_job.h"
 #include "core/collectives/processes.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Collectives between processes: against sums that share no code with them, and against their schedules.
 #include "core/collectives/processes.h"
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The JSON of nccl-tests (-J), tables in markdown, and the table that we write.
 #include "tests/core/collectives/nccl_texts.h"
 

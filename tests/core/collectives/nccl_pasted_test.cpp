@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Logs as people paste them: behind labels, cut by other output, in JSON and CSV of relatives, with ranks left out.
 #include "tests/core/collectives/nccl_texts.h"
 

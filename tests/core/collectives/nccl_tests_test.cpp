@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What nccl-tests prints, with what versions, options and launchers change in it.
 #include "tests/core/collectives/nccl_texts.h"
 

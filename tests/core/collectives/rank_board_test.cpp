@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The board names the rank that holds up the others, and nobody while somebody gets ahead.
 #include "core/collectives/rank_board.h"
 

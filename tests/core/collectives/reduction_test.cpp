@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Reductions to the bit, on every instruction set that this machine has, against plain arithmetic on gpu/number.
 #include "core/collectives/reduction.h"
 #include "core/cpu/attention/attention.h"

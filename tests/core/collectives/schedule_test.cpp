@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What every schedule promises, checked by following its messages with sets of contributions and nothing else.
 #include "core/collectives/schedule.h"
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Whatever goes wrong on a thread, the run ends in time, says who it was, and leaves no thread behind.
 #include "core/collectives/threads.h"
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Collectives between threads: against sums that share no code with them, and against a replay of their schedule.
 #include "core/collectives/threads.h"
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The backward rungs: the chain rule in double precision, finite differences, closed forms, and what holds whatever the
 // numbers are; for every instruction set.
 #include "core/cpu/attention/backward.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Promises that hold whatever the numbers are, and closed forms that share no code with any rung.
 #include "core/cpu/attention/kernels.h"
 #include "core/cpu/machine.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The streamed map against the whole matrix, which only a test may hold.
 #include "core/cpu/attention/attention_map.h"
 #include "core/error.h"

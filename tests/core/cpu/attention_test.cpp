@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // One table: every rung × shape × mask × instruction set against double precision.
 #include "core/error.h"
 #include "nonfinite.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Block-sparse attention: double precision for shapes, block sizes and masks that meet in every way, and what holds
 // whatever the numbers are; for every instruction set.
 #include "core/cpu/attention/block_sparse.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The matrix product: double precision, closed forms, and what holds whatever the numbers are; for every instruction
 // set.
 #include "core/cpu/matmul/matmul.h"

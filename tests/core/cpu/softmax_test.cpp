@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Softmax of rows: double precision, closed forms, and what holds whatever the numbers are; for every instruction set.
 #include "core/cpu/softmax/softmax.h"
 #include "core/cpu/target.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What may stand at a name that is written to, and what stands there afterwards.
 #include "core/error.h"
 #include "core/formats/atomic_file.h"

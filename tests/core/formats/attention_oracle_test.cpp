@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Every rung against results computed in double precision with NumPy and PyTorch, which share no code with it.
 #include "core/cpu/attention/attention.h"
 #include "core/cpu/attention/backward.h"

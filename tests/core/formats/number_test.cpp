@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // f16 and bf16 against tables made with PyTorch: every code, and the rounding of chosen f32 numbers.
 #include "core/formats/tensor_file.h"
 #include "gpu/number/half.h"

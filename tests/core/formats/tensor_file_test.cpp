@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Files written by NumPy, ml_dtypes and the safetensors library (tests/data/formats/make_files.py), whole and damaged.
 #include "core/error.h"
 #include "core/formats/npy.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Kernels that somebody brings: their signatures, and arguments made from a line of text.
 #include "core/error.h"
 #include "core/kernels/kernel_argument.h"

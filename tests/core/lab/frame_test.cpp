@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/error.h"
 #include "core/lab/record.h"
 #include "every_figure.h"

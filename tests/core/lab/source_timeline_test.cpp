@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Sources and timelines on their way: what is refused, what CSV and traces say.
 #include "core/error.h"
 #include "core/formats/chrome_trace.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Scenes on their way: what is refused, what old files mean, what CSV says.
 #include "core/error.h"
 #include "core/lab/figure_checks.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The Allreduce lab's pages: what they show is what the messages of a run say, and agrees with tables and sums made
 // here.
 #include "core/collectives/files/nccl_tests.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Whatever takes long because it is large looks at the wish to cancel.
 #include "core/collectives/shared_memory.h"
 #include "core/error.h"

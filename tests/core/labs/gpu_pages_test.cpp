@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Race, Traffic, Accuracy and Devices on an NVIDIA GPU: measured figures beside modelled ones, never mixed; what is
 // missing is said. The driver and CUPTI are stand-ins (tests/gpu/standin, tests/gpu/standin_cupti).
 #include "core/error.h"

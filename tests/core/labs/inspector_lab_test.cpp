@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The kernel inspector: each example's mistake is found and put into words, counts of lines are the launch's, and what
 // is opened can be edited.
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The Map page against a softmax written out here in double precision, on tensors that NumPy wrote.
 #include "core/error.h"
 #include "core/formats/tensor_file.h"

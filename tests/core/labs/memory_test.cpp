@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What experiments say that they need, against what their processes really held.
 #include "core/cpu/attention/attention_memory.h"
 #include "core/error.h"

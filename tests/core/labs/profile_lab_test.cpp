@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The page "GPU profile": what it shows of files of every kind, and of its own example.
 #include "core/error.h"
 #include "core/lab/record.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Cells, numbers and units as spreadsheets and profilers write them.
 #include "core/error.h"
 #include "core/profiles/csv_reader.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Names, classes, bandwidths of collectives and overlap.
 #include "core/profiles/kernel_names.h"
 #include "core/profiles/kernel_summary.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What ncu --csv prints beside plain tables: launches without a time, sums, errors, other tools' hands on it.
 #include "tests/core/profiles/profile_texts.h"
 

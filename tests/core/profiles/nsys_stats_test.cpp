@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Reports of nsys stats: which of them tell of GPU work, and what comes of several.
 #include "core/profiles/csv_reader.h"
 #include "core/profiles/nsys_tables.h"

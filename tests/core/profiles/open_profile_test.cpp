@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Profiles as the tools write them (tests/data/profiles/make_files.py), against what Python's readers find in them.
 #include "core/error.h"
 #include "core/profiles/kernel_names.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Sessions that were saved before there was a workbench: they still open, their settings still run, and what the
 // workbench makes of them now is what the pages made then. What depends on the clock is compared by shape alone.
 #include "core/lab/experiment.h"

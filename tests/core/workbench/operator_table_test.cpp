@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Every operator, implementation, format and shape: errors against double precision, guard bytes, what the virtual
 // GPU's checks find, counted bytes against the formula, bits for any number of threads, cancelling. An operator that
 // joins needs its shapes here and nothing else.

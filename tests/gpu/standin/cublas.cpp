@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Stands in for libcublas.so.13: products by plain loops in double precision, in cuBLAS's own terms (columns, leading
 // dimensions, strides), in the stream of the stand-in driver.
 #include "gpu/number/half.h"

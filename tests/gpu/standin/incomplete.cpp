@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // A libcuda that lacks what is needed: it knows its version and nothing else.
 #include "tests/gpu/standin/standin.h"
 

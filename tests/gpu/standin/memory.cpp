@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The functions of libcuda that gpu/cuda looks up: memory and copies.
 #include "gpu/cuda/driver_types.h"
 #include "tests/gpu/standin/state.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // What NCCL's calls do, on the GPUs of the stand-in driver.
 #include "gpu/number/half.h"
 #include "tests/gpu/standin/nccl_world.h"

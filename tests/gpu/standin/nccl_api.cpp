@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The functions of libnccl that gpu/nccl looks up (NCCL user guide 2.28, "NCCL API").
 #include "gpu/nccl/nccl_types.h"
 #include "tests/gpu/standin/nccl_world.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // The functions of libcuda that older drivers do not have; a library without this file stands in for such a driver.
 #include "gpu/cuda/driver_types.h"
 #include "tests/gpu/standin/state.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Stands in for libnvidia-ml.so.1: one GPU, whose clocks a test sets.
 #include "tests/gpu/standin/standin.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // A stand-in for libcupti where there is no GPU: it takes the calls that CUPTI's range profiler takes, refuses those
 // out of order or with a struct of another size, and counts what standinTraffic says. Sizes are numbers, those of
 // CUDA 13.0's headers: they are not to come from the declarations that are tested with them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
 // What a test and the stand-in for libcupti tell each other, besides CUPTI's own functions.
