@@ -207,7 +207,7 @@ Operator blockSparseOperator() {
     op.id = "block-sparse-attention";
     op.lab = "Attention";
     op.title = "Block-sparse attention";
-    op.page = "Block-sparse";
+    op.page = "Sparse";
     op.formula = "O = softmax(scale · Q Kᵀ + mask of blocks) V";
     op.flopsText = "4·d for each visible pair of query and key";
     op.questions = {{Page::Race, "What does a mask save: nothing by itself, or all that is hidden?"}};

@@ -149,7 +149,8 @@ Operator matmulOperator() {
     Operator op;
     op.id = "matmul";
     op.lab = "Building blocks";
-    op.title = op.page = "Matrix product";
+    op.title = "Matrix product";
+    op.page = "Matmul";
     op.formula = "C = A · B";
     op.flopsText = "2·m·n·k";
     op.questions = {{Page::Race, "What do tiles, registers and tensor cores make of the same product?"}};
