@@ -34,12 +34,15 @@ RunRecord runAgain(const RunStarted& start) {
     return result;
 }
 
+/// Times are modelled from compiled kernels: a compiler that takes one register less moves them a little.
+constexpr double modelled = 0.01;
+
 /// Whether two numbers are the same; `about`: made by kernels whose instruction set may be another here.
-bool same(double then, double now, bool about) {
+bool same(double then, double now, bool about, double tolerance = 1e-12) {
     if (std::isnan(then) || std::isnan(now))
         return std::isnan(then) == std::isnan(now);
     return about ? std::fabs(then - now) <= 0.5 * std::fabs(then) + 1e-7
-                 : std::fabs(then - now) <= 1e-12 * std::fabs(then);
+                 : std::fabs(then - now) <= tolerance * std::fabs(then);
 }
 
 /// Empty when a curve of then has its points now.
@@ -47,13 +50,14 @@ QString difference(const Curve& then, const Series& now, bool timed) {
     for (const Curve& c : now.curves) {
         if (c.id != then.id)
             continue;
-        if (c.label != then.label || c.colourKey != then.colourKey || c.provenance != then.provenance ||
+        if ((!timed && c.label != then.label) || c.colourKey != then.colourKey || c.provenance != then.provenance ||
             c.style != then.style)
             return QString("curve %1 looks otherwise").arg(then.id.c_str());
         if (c.x.size() != then.x.size())
             return QString("curve %1 has %2 points").arg(then.id.c_str()).arg(c.x.size());
+        const double tolerance = then.provenance == Provenance::Modelled ? modelled : 1e-12;
         for (size_t i = 0; i < c.x.size() && !timed; ++i)
-            if (!same(then.x[i], c.x[i], false) || !same(then.y[i], c.y[i], false))
+            if (!same(then.x[i], c.x[i], false, tolerance) || !same(then.y[i], c.y[i], false, tolerance))
                 return QString("curve %1 at %2: %3, then %4")
                     .arg(then.id.c_str())
                     .arg(then.x[i])
@@ -83,8 +87,12 @@ QString difference(const Table& then, const Table& now, bool timed, bool about) 
                                                             : static_cast<double>(std::get<int64_t>(cell));
             };
             const bool numeric = std::holds_alternative<double>(a) || std::holds_alternative<int64_t>(a);
-            if (numeric ? a.index() != b.index() ||
-                              !(same(number(a), number(b), about) || (about && then.columns[c].id == "worst_row"))
+            const double tolerance =
+                then.columns[c].provenance == Provenance::Modelled || then.columns[c].id == "rate" // of a modelled time
+                    ? modelled
+                    : 1e-12;
+            if (numeric ? a.index() != b.index() || !(same(number(a), number(b), about, tolerance) ||
+                                                      (about && then.columns[c].id == "worst_row"))
                         : a != b)
                 return QString("row %1 of column %2 is another").arg(r).arg(then.columns[c].id.c_str());
         }
@@ -117,7 +125,8 @@ class KeptFiguresTest : public QObject {
         for (const Figure& figure : then.figures()) {
             const Figure* again = now.figure(figure.id);
             QVERIFY2(again, figure.id.c_str());
-            QCOMPARE(again->title, figure.title);
+            if (figure.place != Figure::Place::Headline) // those say numbers
+                QCOMPARE(again->title, figure.title);
             QVERIFY(again->place == figure.place && again->content.index() == figure.content.index());
             QString wrong;
             if (const auto* series = std::get_if<Series>(&figure.content)) {
@@ -128,8 +137,10 @@ class KeptFiguresTest : public QObject {
                 wrong = difference(*table, std::get<Table>(again->content), timed, onCpu);
             } else if (const auto* metric = std::get_if<Metric>(&figure.content)) {
                 const auto& m = std::get<Metric>(again->content);
+                const double tolerance = m.provenance == Provenance::Modelled ? modelled : 1e-12;
                 if (metric->unit != m.unit || metric->provenance != m.provenance ||
-                    (!timed && !same(*metric->value, *m.value, onCpu)))
+                    metric->value.has_value() != m.value.has_value() ||
+                    (!timed && m.value && !same(*metric->value, *m.value, onCpu, tolerance)))
                     wrong = "another headline";
             } else if (const auto* histogram = std::get_if<Histogram>(&figure.content); histogram && !onCpu) {
                 if (!(histogram->sets == std::get<Histogram>(again->content).sets))
