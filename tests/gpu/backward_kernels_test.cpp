@@ -134,7 +134,7 @@ class BackwardKernelsTest : public QObject {
             for (const int s : {1, 2, 3, 5})
                 for (int i = 0; i < static_cast<int>(std::size(situations)); ++i)
                     for (const bool causal : {false, true})
-                        if (row++ % thinned(7) == 0)
+                        if (row++ % thinned(23) == 0)
                             QTest::addRow("%s, shape %d, %s%s", std::string(gpu::name(rung)).c_str(), s,
                                           situations[i].name, causal ? ", causal" : "")
                                 << static_cast<int>(rung) << s << i << causal;
