@@ -4,6 +4,7 @@
 #include "core/cpu/attention/kernels.h"
 #include "core/cpu/memory.h"
 #include "core/cpu/parallel.h"
+#include "core/cpu/rounding.h"
 #include "gpu/host/memory_budget.h"
 
 #include <algorithm>
@@ -15,8 +16,6 @@ namespace {
 constexpr int64_t mostLanes = 16;     ///< of an f32 vector on any target
 constexpr int64_t mostTileRows = 384; ///< of a query tile (flash.cpp)
 constexpr int64_t mostPartials = 16;  ///< query tiles times chunks of keys, where keys are split
-
-int64_t roundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
 int64_t flashBytes(const AttentionProblem& p, int64_t workers, bool packsOnce) {
     const int64_t d = p.headDim, columns = roundUp(d, mostLanes);

@@ -9,6 +9,7 @@
 #include "core/cpu/attention/backward_rungs.h"
 #include "core/cpu/attention/kernels.h"
 #include "core/cpu/parallel.h"
+#include "core/cpu/rounding.h"
 #include "core/cpu/workspace.h"
 #include "core/error.h"
 
@@ -22,9 +23,6 @@ namespace {
 
 constexpr int64_t tileRows = 96;    // P and dS of a tile: 48 KiB
 constexpr int64_t wantedItems = 16; // enough to even out a handful of threads
-
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t roundUp(int64_t value, int64_t step) { return ceilDiv(value, step) * step; }
 
 class Flash2Backward {
   public:

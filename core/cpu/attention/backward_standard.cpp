@@ -5,6 +5,7 @@
 #include "core/cpu/attention/backward_rungs.h"
 #include "core/cpu/attention/kernels.h"
 #include "core/cpu/parallel.h"
+#include "core/cpu/rounding.h"
 #include "core/cpu/workspace.h"
 
 #include <algorithm>
@@ -15,8 +16,6 @@ namespace warplight::cpu {
 namespace {
 
 constexpr int64_t tileRows = 48; // as standardAttention's: cancelling stays prompt
-
-int64_t roundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
 class StandardBackward {
   public:

@@ -9,6 +9,7 @@
 #include "core/cpu/attention/sparse_kernels.h"
 #include "core/cpu/memory.h"
 #include "core/cpu/parallel.h"
+#include "core/cpu/rounding.h"
 #include "core/cpu/workspace.h"
 #include "core/error.h"
 
@@ -38,17 +39,8 @@ constexpr int64_t tileRows = 192; // at most; as flash-packed's
 constexpr float lazyPowers = 16;
 constexpr int64_t mostLanes = 16;
 
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t roundUp(int64_t value, int64_t step) { return ceilDiv(value, step) * step; }
-
 int64_t keyBlocks(const BlockSparseProblem& p) { return ceilDiv(p.attention.keyLen, p.mask.blockSize); }
 int64_t queryBlocks(const BlockSparseProblem& p) { return ceilDiv(p.attention.queryLen, p.mask.blockSize); }
-
-/// The mask of a block of queries: [keyBlocks].
-const uint8_t* maskOf(const BlockSparseProblem& p, int64_t head, int64_t queryBlock) {
-    const int64_t maskHead = p.mask.heads == 1 ? 0 : head % p.attention.queryHeads;
-    return p.mask.visible + (maskHead * queryBlocks(p) + queryBlock) * keyBlocks(p);
-}
 
 void check(const BlockSparseProblem& p) {
     checkShape(p.attention);
@@ -57,46 +49,6 @@ void check(const BlockSparseProblem& p) {
     if (p.mask.heads != 1 && p.mask.heads != p.attention.queryHeads)
         throw InputError(fmt::format("a block mask of {} heads, expected 1 or one for each of the {} query heads",
                                      p.mask.heads, p.attention.queryHeads));
-}
-
-RunCost reference(const BlockSparseProblem& problem, const RunOptions& options) {
-    const AttentionProblem& p = problem.attention;
-    const int workers = workerCount(options.threads);
-    const int64_t d = p.headDim, perWorker = p.keyLen + d;
-    Workspace workspace;
-    double* scratch = workspace.take<double>(perWorker * workers);
-    parallelItems(headCount(p) * p.queryLen, workers, options.cancel, [&](int64_t item, int worker) {
-        const HeadView head = headView(p, item / p.queryLen);
-        const int64_t row = item % p.queryLen, keys = visibleKeys(p, row);
-        const uint8_t* mask = maskOf(problem, item / p.queryLen, row / problem.mask.blockSize);
-        double* s = scratch + worker * perWorker;
-        double* o = s + p.keyLen;
-        double max = -std::numeric_limits<double>::infinity(), sum = 0;
-        for (int64_t j = 0; j < keys; ++j) {
-            if (!mask[j / problem.mask.blockSize])
-                continue;
-            double dot = 0;
-            for (int64_t c = 0; c < d; ++c)
-                dot += static_cast<double>(head.q[row * d + c]) * static_cast<double>(head.k[j * d + c]);
-            s[j] = dot * static_cast<double>(p.scale);
-            max = s[j] > max || std::isnan(s[j]) ? s[j] : max;
-        }
-        std::fill_n(o, d, 0.0);
-        for (int64_t j = 0; j < keys; ++j) {
-            if (!mask[j / problem.mask.blockSize])
-                continue;
-            const double weight = std::isinf(s[j]) && s[j] < 0 ? 0.0 : std::exp(s[j] - max);
-            sum += weight;
-            for (int64_t c = 0; c < d; ++c)
-                o[c] += weight * static_cast<double>(head.v[j * d + c]);
-        }
-        for (int64_t c = 0; c < d; ++c)
-            head.o[row * d + c] = static_cast<float>(sum == 0 ? 0 : o[c] / sum);
-        if (head.lse)
-            head.lse[row] =
-                static_cast<float>(sum == 0 ? -std::numeric_limits<double>::infinity() : max + std::log(sum));
-    });
-    return {workspace.bytes(), workers};
 }
 
 class SparseRun {
@@ -182,7 +134,7 @@ class SparseRun {
         const HeadView head = headView(p, h);
         const int64_t keyHead = keyHeadOf(p, h), seenAtMost = visibleKeys(p, end - 1);
         const RowState state = startTile(head.q + begin * p.headDim, end - begin, worker);
-        const uint8_t* mask = maskOf(problem, h, queryBlock);
+        const uint8_t* mask = blocksOf(problem.mask, p, h, queryBlock);
         KeyGroup group;
         const auto take = [&] {
             if (options.cancel && options.cancel->load(std::memory_order_relaxed))
@@ -249,7 +201,7 @@ RunCost blockSparseForward(BlockSparseRung rung, const BlockSparseProblem& probl
     if (headCount(problem.attention) * problem.attention.queryLen == 0)
         return {}; // nothing is asked for
     if (rung == BlockSparseRung::Reference)
-        return reference(problem, options);
+        return attentionByFormula(problem.attention, options, &problem.mask);
     return SparseRun(problem, options, rung == BlockSparseRung::MaskedDense).run();
 }
 
@@ -269,7 +221,7 @@ double visiblePairs(const BlockSparseProblem& problem) {
     int64_t pairs = 0;
     for (int64_t head = 0; head < problem.mask.heads; ++head)
         for (int64_t row = 0; row < p.queryLen; ++row) {
-            const uint8_t* mask = maskOf(problem, head, row / problem.mask.blockSize);
+            const uint8_t* mask = blocksOf(problem.mask, problem.attention, head, row / problem.mask.blockSize);
             const int64_t keys = visibleKeys(p, row);
             for (int64_t begin = 0, block = 0; begin < keys; begin += problem.mask.blockSize, ++block)
                 pairs += mask[block] ? std::min(problem.mask.blockSize, keys - begin) : 0;

@@ -10,6 +10,7 @@
 #include "core/cpu/attention/kernels.h"
 #include "core/cpu/attention/rungs.h"
 #include "core/cpu/parallel.h"
+#include "core/cpu/rounding.h"
 #include "core/cpu/workspace.h"
 #include "core/error.h"
 
@@ -31,9 +32,6 @@ constexpr int64_t smallestQueryTile = 48;
 constexpr int64_t wantedItems = 16;    // enough to even out a handful of threads
 constexpr int64_t smallestChunk = 512; // keys; below that merging costs more than it gains
 constexpr float lazyPowers = 16;
-
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t roundUp(int64_t value, int64_t step) { return ceilDiv(value, step) * step; }
 
 /// How the problem is cut. Depends on the problem alone, never on the number of threads: so do the results.
 struct Plan {

@@ -12,17 +12,25 @@
 namespace warplight::cpu {
 
 AttentionCost referenceAttention(const AttentionProblem& p, const Execution& execution) {
-    const int workers = workerCount(execution.threads);
+    return attentionByFormula(p, {execution.threads, execution.cancel}, nullptr);
+}
+
+RunCost attentionByFormula(const AttentionProblem& p, const RunOptions& options, const BlockMask* mask) {
+    const int workers = workerCount(options.threads);
     Workspace workspace;
     const int64_t scratchPerWorker = p.keyLen + p.headDim;
     double* scratch = workspace.take<double>(scratchPerWorker * workers);
-    parallelItems(headCount(p) * p.queryLen, workers, execution.cancel, [&](int64_t item, int worker) {
+    parallelItems(headCount(p) * p.queryLen, workers, options.cancel, [&](int64_t item, int worker) {
         const HeadView head = headView(p, item / p.queryLen);
         const int64_t row = item % p.queryLen, keys = visibleKeys(p, row), d = p.headDim;
+        const uint8_t* blocks = mask ? blocksOf(*mask, p, item / p.queryLen, row / mask->blockSize) : nullptr;
+        const auto hidden = [&](int64_t key) { return blocks && !blocks[key / mask->blockSize]; };
         double* s = scratch + worker * scratchPerWorker;
         double* o = s + p.keyLen;
         double max = -std::numeric_limits<double>::infinity();
         for (int64_t j = 0; j < keys; ++j) {
+            if (hidden(j))
+                continue;
             double dot = 0;
             for (int64_t c = 0; c < d; ++c)
                 dot += static_cast<double>(head.q[row * d + c]) * static_cast<double>(head.k[j * d + c]);
@@ -32,6 +40,8 @@ AttentionCost referenceAttention(const AttentionProblem& p, const Execution& exe
         double sum = 0;
         std::fill_n(o, d, 0.0);
         for (int64_t j = 0; j < keys; ++j) {
+            if (hidden(j))
+                continue;
             const double weight = std::isinf(s[j]) && s[j] < 0 ? 0.0 : std::exp(s[j] - max);
             sum += weight;
             for (int64_t c = 0; c < d; ++c)

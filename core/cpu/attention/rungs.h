@@ -2,6 +2,9 @@
 #pragma once
 
 #include "core/cpu/attention/attention.h"
+#include "core/cpu/attention/block_sparse.h"
+#include "core/cpu/rounding.h"
+#include "core/cpu/run.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,6 +23,9 @@ AttentionCost onlineAttention(const AttentionProblem& problem, const Execution& 
 AttentionCost flashAttention(const AttentionProblem& problem, const Execution& execution);
 AttentionCost flashPackedAttention(const AttentionProblem& problem, const Execution& execution);
 AttentionCost flashBf16Attention(const AttentionProblem& problem, const Execution& execution);
+
+/// The formula in double precision. `mask` null: all that the causal mask leaves is seen.
+RunCost attentionByFormula(const AttentionProblem& problem, const RunOptions& options, const BlockMask* mask);
 
 constexpr double ln2 = 0.69314718055994530942;
 constexpr double log2e = 1.44269504088896340736;
@@ -45,6 +51,13 @@ inline HeadView headView(const AttentionProblem& p, int64_t head) {
 /// Keys 0 .. visibleKeys-1 are seen by the query row: all, or up to the bottom-right diagonal.
 inline int64_t visibleKeys(const AttentionProblem& p, int64_t row) {
     return p.causal ? std::clamp<int64_t>(row + 1 + p.keyLen - p.queryLen, 0, p.keyLen) : p.keyLen;
+}
+
+/// The mask of a block of queries: a byte for each block of keys.
+inline const uint8_t* blocksOf(const BlockMask& mask, const AttentionProblem& p, int64_t head, int64_t queryBlock) {
+    const int64_t maskHead = mask.heads == 1 ? 0 : head % p.queryHeads;
+    return mask.visible +
+           (maskHead * ceilDiv(p.queryLen, mask.blockSize) + queryBlock) * ceilDiv(p.keyLen, mask.blockSize);
 }
 
 /// Writes a row of O and its log-sum-exp from what was gathered: output Σ 2^(score2 - max) · v and sum Σ 2^(score2 -

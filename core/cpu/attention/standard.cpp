@@ -5,6 +5,7 @@
 #include "core/cpu/attention/kernels.h"
 #include "core/cpu/attention/rungs.h"
 #include "core/cpu/parallel.h"
+#include "core/cpu/rounding.h"
 #include "core/cpu/workspace.h"
 
 #include <algorithm>
@@ -18,8 +19,6 @@ namespace {
 
 constexpr int64_t tileRows =
     48; // a tile of P times all of V is then some milliseconds at most: cancelling stays prompt
-
-int64_t roundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
 } // namespace
 

@@ -5,6 +5,7 @@
 #include "core/cpu/matmul/rungs.h"
 #include "core/cpu/memory.h"
 #include "core/cpu/parallel.h"
+#include "core/cpu/rounding.h"
 #include "core/cpu/workspace.h"
 
 #include <algorithm>
@@ -18,9 +19,6 @@ constexpr int64_t blockRows = 96;      // 96 KiB of A: with the panel in the sec
 constexpr int64_t blockColumns = 2048; // 2 MiB of B, packed by all threads together
 constexpr int64_t itemColumns = 256;   // of an item: a few hundred microseconds, and threads even out
 constexpr int64_t mostPanelColumns = 64;
-
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t roundUp(int64_t value, int64_t step) { return ceilDiv(value, step) * step; }
 
 class PackedMatmul {
   public:
