@@ -3,10 +3,10 @@
 // numbers are; for every instruction set.
 #include "core/cpu/attention/backward.h"
 #include "core/error.h"
+#include "each_rung.h"
 #include "gradients.h"
 #include "nonfinite.h"
 
-#include <QElapsedTimer>
 #include <QTest>
 #include <algorithm>
 #include <atomic>
@@ -16,7 +16,6 @@
 #include <cstring>
 #include <iterator>
 #include <string>
-#include <thread>
 #include <vector>
 
 using namespace warplight;
@@ -53,12 +52,6 @@ cpu::AttentionProblem problemOf(const Shape& s, bool causal) {
     return {s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, 0, causal};
 }
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr int slowdown = 20; // how much longer plain code may take in this build
-#else
-constexpr int slowdown = 1;
-#endif
-
 } // namespace
 
 class AttentionBackwardTest : public QObject {
@@ -89,18 +82,9 @@ class AttentionBackwardTest : public QObject {
 
   private slots:
     void initTestCase_data() {
-        QTest::addColumn<int>("rung");
-        QTest::addColumn<QString>("target");
-        for (const auto& target : cpu::supportedTargets())
-            for (const auto& rung : cpu::backwardRungs())
-                if (rung.id != BackwardRung::Reference || target == cpu::supportedTargets().front())
-                    QTest::addRow("%s, %s", target.c_str(), std::string(rung.name).c_str())
-                        << static_cast<int>(rung.id) << QString::fromStdString(target);
+        addRungs(cpu::backwardRungs(), [](BackwardRung id) { return id != BackwardRung::Reference; });
     }
-    void init() {
-        QFETCH_GLOBAL(QString, target);
-        cpu::useTarget(target.toStdString());
-    }
+    void init() { useTargetOfRow(); }
     void cleanup() { cpu::useTarget(""); }
 
     void equalsTheChainRule_data() { addShapes(std::begin(shapes), std::end(shapes)); }
@@ -221,24 +205,12 @@ class AttentionBackwardTest : public QObject {
         b.dq = p.gradient(p.dq);
         b.dk = p.gradient(p.dk);
         b.dv = p.gradient(p.dv);
-        std::atomic<bool> cancel{false};
-        QElapsedTimer sinceCancel;
-        std::thread canceller([&] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-            sinceCancel.start();
-            cancel = true;
-        });
-        bool cancelled = false;
-        try {
+        const auto waited = untilCancelled(std::chrono::milliseconds(10), [&](const std::atomic<bool>* cancel) {
             for (int i = 0; i < 100; ++i)
-                cpu::attentionBackward(fetched(), b, {0, &cancel});
-        } catch (const Cancelled&) {
-            cancelled = true;
-        }
-        const qint64 waited = sinceCancel.elapsed();
-        canceller.join();
-        QVERIFY(cancelled);
-        QVERIFY2(waited < 100 * slowdown, qPrintable(QString("%1 ms").arg(waited)));
+                cpu::attentionBackward(fetched(), b, {0, cancel});
+        });
+        QVERIFY(waited);
+        QVERIFY2(*waited < 100 * slowdown, qPrintable(QString("%1 ms").arg(*waited)));
     }
 
     void extraMemoryIsWhatWasSaid() {

@@ -3,9 +3,9 @@
 #include "core/cpu/attention/kernels.h"
 #include "core/cpu/machine.h"
 #include "core/error.h"
+#include "each_rung.h"
 #include "problem.h"
 
-#include <QElapsedTimer>
 #include <QTest>
 #include <algorithm>
 #include <atomic>
@@ -20,7 +20,6 @@
 #include <chrono>
 #include <map>
 #include <set>
-#include <thread>
 
 using namespace warplight;
 using namespace warplight::test;
@@ -33,34 +32,19 @@ bool close(double a, double b, double tolerance) { return std::fabs(a - b) <= to
 } // namespace
 
 /// How much longer plain code may take in this build.
-#ifdef __SANITIZE_ADDRESS__
-constexpr int slowdown = 20;
-#else
-constexpr int slowdown = 1;
-#endif
-
 class AttentionInvariantsTest : public QObject {
     Q_OBJECT
 
-    static void addRungs() {
-        QTest::addColumn<int>("rung");
-        QTest::addColumn<QString>("target");
-        for (const auto& target : cpu::supportedTargets())
-            for (const auto& info : cpu::implementations())
-                QTest::addRow("%s, %s", target.c_str(), std::string(info.name).c_str())
-                    << static_cast<int>(info.id) << QString::fromStdString(target);
-    }
     static Implementation fetched() {
         QFETCH_GLOBAL(int, rung);
         return static_cast<Implementation>(rung);
     }
 
   private slots:
-    void initTestCase_data() { addRungs(); }
-    void init() {
-        QFETCH_GLOBAL(QString, target);
-        cpu::useTarget(target.toStdString());
+    void initTestCase_data() {
+        addRungs(cpu::implementations(), [](Implementation) { return true; });
     }
+    void init() { useTargetOfRow(); }
     void cleanup() { cpu::useTarget(""); }
 
     void uniformScoresGiveTheMeanOfV() {
@@ -169,25 +153,13 @@ class AttentionInvariantsTest : public QObject {
 
     void cancelEndsWithin100Milliseconds() {
         OwnedProblem p({1, 4, 4, 4096, 4096, 128, 0, false});
-        std::atomic<bool> cancel{false};
-        cpu::Execution execution;
-        execution.cancel = &cancel;
-        QElapsedTimer sinceCancel;
-        std::thread canceller([&] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(30));
-            sinceCancel.start();
-            cancel = true;
-        });
-        bool cancelled = false;
-        try {
+        const auto waited = untilCancelled(std::chrono::milliseconds(30), [&](const std::atomic<bool>* cancel) {
+            cpu::Execution execution;
+            execution.cancel = cancel;
             p.run(fetched(), execution);
-        } catch (const Cancelled&) {
-            cancelled = true;
-        }
-        const qint64 waited = sinceCancel.elapsed();
-        canceller.join();
-        QVERIFY(cancelled);
-        QVERIFY2(waited < 100 * slowdown, qPrintable(QString("%1 ms").arg(waited)));
+        });
+        QVERIFY(waited);
+        QVERIFY2(*waited < 100 * slowdown, qPrintable(QString("%1 ms").arg(*waited)));
     }
 
     void badShapesAreRefusedWithASentence() {

@@ -3,10 +3,10 @@
 // whatever the numbers are; for every instruction set.
 #include "core/cpu/attention/block_sparse.h"
 #include "core/error.h"
+#include "each_rung.h"
 #include "nonfinite.h"
 #include "sparse.h"
 
-#include <QElapsedTimer>
 #include <QTest>
 #include <algorithm>
 #include <atomic>
@@ -17,7 +17,6 @@
 #include <iterator>
 #include <limits>
 #include <string>
-#include <thread>
 #include <vector>
 
 using namespace warplight;
@@ -54,12 +53,6 @@ OwnedProblem problemOf(const Shape& s, bool causal) {
     return OwnedProblem({s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, 0, causal});
 }
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr int slowdown = 20; // how much longer plain code may take in this build
-#else
-constexpr int slowdown = 1;
-#endif
-
 } // namespace
 
 class BlockSparseTest : public QObject {
@@ -90,18 +83,9 @@ class BlockSparseTest : public QObject {
 
   private slots:
     void initTestCase_data() {
-        QTest::addColumn<int>("rung");
-        QTest::addColumn<QString>("target");
-        for (const auto& target : cpu::supportedTargets())
-            for (const auto& rung : cpu::blockSparseRungs())
-                if (rung.id != BlockSparseRung::Reference || target == cpu::supportedTargets().front())
-                    QTest::addRow("%s, %s", target.c_str(), std::string(rung.name).c_str())
-                        << static_cast<int>(rung.id) << QString::fromStdString(target);
+        addRungs(cpu::blockSparseRungs(), [](BlockSparseRung id) { return id != BlockSparseRung::Reference; });
     }
-    void init() {
-        QFETCH_GLOBAL(QString, target);
-        cpu::useTarget(target.toStdString());
-    }
+    void init() { useTargetOfRow(); }
     void cleanup() { cpu::useTarget(""); }
 
     void equalsDoublePrecision_data() {
@@ -198,24 +182,12 @@ class BlockSparseTest : public QObject {
 
     void cancelEndsWithin100Milliseconds() {
         OwnedSparse p(OwnedProblem({1, 4, 4, 2048, 2048, 64, 0, false}), 64, false, patterns[3]);
-        std::atomic<bool> cancel{false};
-        QElapsedTimer sinceCancel;
-        std::thread canceller([&] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-            sinceCancel.start();
-            cancel = true;
-        });
-        bool cancelled = false;
-        try {
+        const auto waited = untilCancelled(std::chrono::milliseconds(10), [&](const std::atomic<bool>* cancel) {
             for (int i = 0; i < 100; ++i)
-                p.run(fetched(), {0, &cancel});
-        } catch (const Cancelled&) {
-            cancelled = true;
-        }
-        const qint64 waited = sinceCancel.elapsed();
-        canceller.join();
-        QVERIFY(cancelled);
-        QVERIFY2(waited < 100 * slowdown, qPrintable(QString("%1 ms").arg(waited)));
+                p.run(fetched(), {0, cancel});
+        });
+        QVERIFY(waited);
+        QVERIFY2(*waited < 100 * slowdown, qPrintable(QString("%1 ms").arg(*waited)));
     }
 
     void badProblemsAreRefusedWithASentence() {

@@ -4,9 +4,9 @@
 #include "core/cpu/matmul/matmul.h"
 #include "core/cpu/target.h"
 #include "core/error.h"
+#include "each_rung.h"
 #include "guarded.h"
 
-#include <QElapsedTimer>
 #include <QTest>
 #include <algorithm>
 #include <atomic>
@@ -17,7 +17,6 @@
 #include <limits>
 #include <random>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -41,12 +40,6 @@ std::vector<float> gaussian(int64_t count, unsigned seed) {
         value = normal(random);
     return x;
 }
-
-#ifdef __SANITIZE_ADDRESS__
-constexpr int slowdown = 20; // how much longer plain code may take in this build
-#else
-constexpr int slowdown = 1;
-#endif
 
 } // namespace
 
@@ -73,18 +66,9 @@ class MatmulTest : public QObject {
 
   private slots:
     void initTestCase_data() {
-        QTest::addColumn<int>("rung");
-        QTest::addColumn<QString>("target");
-        for (const auto& target : cpu::supportedTargets())
-            for (const auto& rung : cpu::matmulRungs())
-                if (rung.id >= MatmulRung::Blocked || target == cpu::supportedTargets().front())
-                    QTest::addRow("%s, %s", target.c_str(), std::string(rung.name).c_str())
-                        << static_cast<int>(rung.id) << QString::fromStdString(target);
+        addRungs(cpu::matmulRungs(), [](MatmulRung id) { return id >= MatmulRung::Blocked; });
     }
-    void init() {
-        QFETCH_GLOBAL(QString, target);
-        cpu::useTarget(target.toStdString());
-    }
+    void init() { useTargetOfRow(); }
     void cleanup() { cpu::useTarget(""); }
 
     void equalsDoublePrecision_data() {
@@ -163,24 +147,12 @@ class MatmulTest : public QObject {
     void cancelEndsWithin100Milliseconds() {
         const Size s{2000, 2000, 2000};
         const std::vector<float> a = gaussian(s.m * s.k, 1);
-        std::atomic<bool> cancel{false};
-        QElapsedTimer sinceCancel;
-        std::thread canceller([&] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-            sinceCancel.start();
-            cancel = true;
-        });
-        bool cancelled = false;
-        try {
+        const auto waited = untilCancelled(std::chrono::milliseconds(10), [&](const std::atomic<bool>* cancel) {
             for (int i = 0; i < 100; ++i)
-                run(s, false, a, a, {0, &cancel});
-        } catch (const Cancelled&) {
-            cancelled = true;
-        }
-        const qint64 waited = sinceCancel.elapsed();
-        canceller.join();
-        QVERIFY(cancelled);
-        QVERIFY2(waited < 100 * slowdown, qPrintable(QString("%1 ms").arg(waited)));
+                run(s, false, a, a, {0, cancel});
+        });
+        QVERIFY(waited);
+        QVERIFY2(*waited < 100 * slowdown, qPrintable(QString("%1 ms").arg(*waited)));
     }
 
     void sidesOfNothing() {

@@ -3,6 +3,7 @@
 #include "core/cpu/softmax/softmax.h"
 #include "core/cpu/target.h"
 #include "core/error.h"
+#include "each_rung.h"
 #include "guarded.h"
 
 #include <QTest>
@@ -61,17 +62,9 @@ class SoftmaxTest : public QObject {
 
   private slots:
     void initTestCase_data() {
-        QTest::addColumn<int>("rung");
-        QTest::addColumn<QString>("target");
-        for (const auto& target : cpu::supportedTargets())
-            for (const auto& rung : cpu::softmaxRungs())
-                QTest::addRow("%s, %s", target.c_str(), std::string(rung.name).c_str())
-                    << static_cast<int>(rung.id) << QString::fromStdString(target);
+        addRungs(cpu::softmaxRungs(), [](SoftmaxRung) { return true; });
     }
-    void init() {
-        QFETCH_GLOBAL(QString, target);
-        cpu::useTarget(target.toStdString());
-    }
+    void init() { useTargetOfRow(); }
     void cleanup() { cpu::useTarget(""); }
 
     void equalsDoublePrecision_data() {
