@@ -206,10 +206,10 @@ void PageView::showHead() {
     for (const auto& [id, metric] : metrics)
         metric->setVisible(!alone);
     hint->setVisible(presenting);
-    fitToView();
     hint->setText(tr("← → or a clicker: step &nbsp; space: play &nbsp; ↑ ↓: another figure &nbsp; <a href='end' "
                      "style='color:%1'>F5: end</a>")
                       .arg(Theme::current().muted.name()));
+    fitToView();
 }
 
 void PageView::showOther(int step) {
@@ -255,12 +255,10 @@ void PageView::arrangeHeadlines() {
     const int rows = (count + room - 1) / room, perRow = rows > 0 ? (count + rows - 1) / rows : 0;
     while (QLayoutItem* item = headlines->takeAt(0))
         delete item;
-    for (int column = 0; column < headlines->columnCount(); ++column)
-        headlines->setColumnStretch(column, column < perRow ? 1 : 0);
     for (int i = 0; i < count; ++i)
         headlines->addWidget(headlineOrder[static_cast<size_t>(i)], i / perRow, i % perRow);
-    for (int column = 0; column < perRow; ++column)
-        headlines->setColumnStretch(column, 1);
+    for (int column = 0; column < headlines->columnCount(); ++column)
+        headlines->setColumnStretch(column, column < perRow ? 1 : 0);
 }
 
 void PageView::setPinned(const lab::RunRecord* record, const QString& name) {

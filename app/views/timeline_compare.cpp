@@ -39,11 +39,7 @@ void TimelineView::setCompared(std::optional<lab::Figure> other, const QString& 
         pinned->index.rebuild(pinned->timeline);
         matchTracks();
     }
-    fillColours();
-    if (fitted)
-        resetZoom();
-    fitScrollBar();
-    update();
+    showAnew();
 }
 
 void TimelineView::matchTracks() {

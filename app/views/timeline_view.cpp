@@ -55,6 +55,10 @@ void TimelineView::setFigure(const lab::Figure& figure) {
     }
     setAccessibleName(QString::fromStdString(figure.title));
     matchTracks();
+    showAnew();
+}
+
+void TimelineView::showAnew() {
     fillColours();
     if (fitted)
         resetZoom();

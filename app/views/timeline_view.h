@@ -102,6 +102,7 @@ class TimelineView : public FigureView {
     QString timeText(double time, double step, bool withUnit) const;
     QString unitText() const;
     QString durationText(double duration) const;
+    void showAnew(); ///< after the spans, or those of the compared run, have changed
     void fillColours();
     void matchTracks();
 
