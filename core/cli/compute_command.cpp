@@ -5,13 +5,13 @@
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/text/echo.h"
+#include "core/text/lower_case.h"
 #include "core/workbench/arrange.h"
 #include "gpu/host/memory_budget.h"
 #include "gpu/ops/kernel_library.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cctype>
 #include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -37,10 +37,7 @@ std::string flagOf(const Operator& op, const TensorSpec& spec) {
         std::count_if(op.tensors.begin(), op.tensors.end(), [](const TensorSpec& t) { return t.role == Role::Output; });
     if (spec.role == Role::Output && outputs == 1)
         return "-o,--output";
-    std::string flag = "--" + spec.name;
-    std::transform(flag.begin(), flag.end(), flag.begin(),
-                   [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-    return flag;
+    return "--" + lowerCase(spec.name);
 }
 
 Format formatByName(const std::string& name) {
@@ -65,9 +62,8 @@ CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
         const bool input = spec.role == Role::Input;
         const char* what = input ? "FILE.npy, FILE.npz:key, FILE.safetensors:name or FILE.safetensors.index.json:name"
                                  : "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]";
-        CLI::Option* option =
-            command->add_option(flagOf(op, spec), given.files[spec.name],
-                                spec.doc.empty() ? what : fmt::format("{}{}{}", spec.doc, input ? ": " : ": ", what));
+        CLI::Option* option = command->add_option(flagOf(op, spec), given.files[spec.name],
+                                                  spec.doc.empty() ? what : fmt::format("{}: {}", spec.doc, what));
         if (spec.wanted)
             option->required();
     }
@@ -183,10 +179,7 @@ void compute(const ComputeOptions& given) {
     std::vector<const TensorSpec*> written;
     for (const TensorSpec& spec : op.tensors)
         if ((spec.role == Role::Output || spec.role == Role::Statistic) && !given.files.at(spec.name).empty()) {
-            std::string name = spec.name;
-            if (name == "O")
-                name = "o"; // as files of attention have it
-            outputs.push_back({given.files.at(spec.name), {name, {}, Format::F32}});
+            outputs.push_back({given.files.at(spec.name), {lowerCase(spec.name), {}, Format::F32}});
             written.push_back(&spec);
         }
     formats::checkOutputs(outputs);

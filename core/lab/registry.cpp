@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/lab/experiment.h"
 #include "core/text/echo.h"
+#include "core/text/lower_case.h"
 
 #include <fmt/format.h>
 #include <functional>
@@ -13,18 +14,8 @@
 #include <vector>
 
 #include <algorithm>
-#include <cctype>
 
 namespace warplight::lab {
-namespace {
-
-std::string lowerCase(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-    return text;
-}
-
-} // namespace
 
 void Registry::add(std::unique_ptr<Experiment> experiment) { experiments.push_back(std::move(experiment)); }
 

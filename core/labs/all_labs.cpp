@@ -9,19 +9,12 @@
 #include "core/labs/profile/profile_lab.h"
 #include "core/workbench/page.h"
 
-#include <memory>
-#include <utility>
-#include <vector>
-
 namespace warplight::labs {
 
 void registerAll(lab::Registry& registry, workbench::Operators& operators) {
-    registerAttentionLab(registry);
-    registerAttentionOperators(operators);
-    for (workbench::Operator op : {softmaxOperator(), matmulOperator()}) {
-        operators.add(op);
-        workbench::registerPages(registry, std::make_shared<const workbench::Operator>(std::move(op)));
-    }
+    registerAttentionLab(registry, operators);
+    workbench::registerPages(registry, operators.add(softmaxOperator()));
+    workbench::registerPages(registry, operators.add(matmulOperator()));
     registerAllreduceLab(registry);
     registerInspector(registry);
     registerProfileLab(registry);

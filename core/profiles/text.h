@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/text/lower_case.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,6 +15,5 @@ std::string shortened(std::string_view text, size_t longest);
 std::string withoutMiddle(std::string_view text, size_t longest);
 
 std::string_view trimmed(std::string_view text); ///< without blanks, tabs and line ends around it
-std::string lowerCase(std::string_view text);    ///< of ASCII; other bytes stay
 
 } // namespace warplight::profiles

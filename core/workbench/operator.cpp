@@ -19,6 +19,26 @@ std::optional<number::Format> Implementation::kernelFormat(number::Format stored
     return std::nullopt;
 }
 
+Implementation implementationOf(std::string_view id, std::string_view title, std::string_view improves,
+                                Implementation::Device device, int colour) {
+    Implementation i;
+    i.id = id;
+    i.title = title;
+    i.improves = improves;
+    i.device = device;
+    i.colour = colour;
+    return i;
+}
+
+std::string refusalOf(const std::function<void()>& check) {
+    try {
+        check();
+    } catch (const InputError& error) {
+        return error.what();
+    }
+    return {};
+}
+
 const TensorSpec* Operator::tensor(std::string_view name) const {
     const auto found =
         std::find_if(tensors.begin(), tensors.end(), [&](const TensorSpec& t) { return t.name == name; });

@@ -55,20 +55,19 @@ struct Knob {
 
 enum class Page { Race, Traffic, Accuracy };
 
-/// What a page has seen of one implementation at one point.
+/// What Traffic has seen of one implementation at one point.
 struct Seen {
     std::string implementation;
     Problem problem;
     double x = 0; ///< of the knob that is swept
     gpu::TensorTraffic counted;
-    double seconds = 0;
 };
 
-/// What an operator adds to a page beyond what every operator has there: theory, a crossover, a way to another page.
-struct PageExtras {
-    std::vector<lab::Parameter> parameters;
-    std::function<void(const lab::Settings&, const Problem& largest, lab::Run&)> begin;
-    std::function<void(const lab::Settings&, const std::vector<Seen>&, lab::Run&)> end;
+/// What an operator adds to Traffic beyond what every operator has there: theory, a crossover.
+struct TrafficExtras {
+    std::vector<lab::Parameter> parameters{};
+    std::function<void(const lab::Settings&, const Problem& largest, lab::Run&)> begin{};
+    std::function<void(const lab::Settings&, const std::vector<Seen>&, lab::Run&)> end{};
 };
 
 /// Two kernels whose bytes, divided, are worth a headline.
@@ -100,6 +99,12 @@ struct Implementation {
     std::optional<number::Format> kernelFormat(number::Format stored) const;
     bool onGpuDevice() const { return device == Device::Gpu; }
 };
+
+/// The beginning of a description: who it is and where it runs.
+Implementation implementationOf(std::string_view id, std::string_view title, std::string_view improves,
+                                Implementation::Device device, int colour);
+/// For Implementation::whyNot: what a check of a shape throws as InputError; empty when it passes.
+std::string refusalOf(const std::function<void()>& check);
 
 /// A user's tensors as a problem, and the way back.
 struct Arranged {
@@ -149,7 +154,7 @@ struct Operator {
     std::vector<Implementation> ladder;
     std::string baseline; ///< the implementation that others are compared with
     std::string frugal;   ///< one whose memory is worth a headline
-    std::map<Page, PageExtras> extras;
+    TrafficExtras trafficExtras;
     std::vector<TrafficRatio> trafficRatios;
     std::optional<Arrangement> arrangement;
     /// Where the worst element of a tensor can be looked at; none: beside the table of errors.
@@ -179,7 +184,9 @@ gpu::TensorTraffic compulsoryTraffic(const std::vector<TensorSpec>& tensors, con
 /// All operators, in the order of registration. Pages, `compute`, `list operators` and the table of tests go by it.
 class Operators {
   public:
-    void add(Operator op) { all.push_back(std::make_shared<const Operator>(std::move(op))); }
+    std::shared_ptr<const Operator> add(Operator op) {
+        return all.emplace_back(std::make_shared<const Operator>(std::move(op)));
+    }
     const std::vector<std::shared_ptr<const Operator>>& list() const { return all; }
     const Operator& find(std::string_view id) const; ///< throws InputError that lists the names
 

@@ -97,6 +97,13 @@ class CpuRace {
         if (points.empty())
             leftOut.refuse();
         leftOut.tell();
+        std::string without;
+        for (const Contestant& who : racers)
+            if (!who.implementation->bytes)
+                without += (without.empty() ? "" : ", ") + who.implementation->id;
+        if (!without.empty())
+            run.log(fmt::format("Not in the roofline: {}; nobody has derived what its loops ask memory for", without),
+                    Log::Level::Info);
     }
 
   private:

@@ -30,11 +30,10 @@ constexpr double mostSeconds = 2;
 struct Point {
     std::string rung;
     double x = 0;
-    double flops = 0, seconds = 0, hostSeconds = 0, dramBytes = 0; ///< modelled; 0: not
-    std::string limit;
-    double occupancy = 1;
+    double flops = 0;
+    VirtualPoint modelled; ///< of no seconds where nothing was modelled
     std::optional<gpu::Measured> measured;
-    double best() const { return measured ? measured->seconds : seconds; }
+    double best() const { return measured ? measured->seconds : modelled.seconds; }
 };
 
 /// `real`: the name of the GPU that is measured; empty: none is.
@@ -129,11 +128,11 @@ void show(Run& run, const Knob& knob, const Point& p, bool onGpu) {
         if (!c.low.empty())
             c.low = {p.flops / p.measured->high}, c.high = {p.flops / p.measured->low};
         run.appendPoint("throughput", c);
-        if (p.dramBytes <= 0)
+        if (p.modelled.dramBytes <= 0)
             return;
         c.low.clear(), c.high.clear();
         c.style = Curve::Style::Points;
-        c.x = {p.flops / p.dramBytes};
+        c.x = {p.flops / p.modelled.dramBytes};
         c.pointText = {fmt::format("{}, {}", p.rung, atText(knob, p.x))};
         run.appendPoint("roofline", c);
     };
@@ -143,21 +142,22 @@ void show(Run& run, const Knob& knob, const Point& p, bool onGpu) {
         c.high = {p.measured->high};
         add(c, p.measured->seconds);
     }
-    if (p.seconds > 0) {
+    if (p.modelled.seconds > 0) {
         Curve c = curveOf(onGpu ? p.rung + ".modelled" : p.rung, Provenance::Modelled, Curve::Style::LineAndPoints);
         c.label = onGpu ? "" : p.rung;
         c.colourKey = p.rung;
-        add(c, p.seconds);
+        add(c, p.modelled.seconds);
     }
     const auto some = [](double value, bool there) { return there ? Table::Cell(value) : Table::Cell(); };
-    const bool m = p.measured.has_value(), v = p.seconds > 0;
-    run.appendRow("points", {p.rung, cellOf(p.x), some(m ? p.measured->seconds : 0, m),
-                             some(m ? p.measured->low : 0, m), some(m ? p.measured->high : 0, m),
-                             some(m ? 1e6 * p.measured->smClockMHz : 0, m && p.measured->smClockMHz > 0),
-                             m && !p.measured->throttled.empty() ? Table::Cell(p.measured->throttled) : Table::Cell(),
-                             some(p.seconds, v), v ? Table::Cell(p.limit) : Table::Cell(), p.flops / p.best(),
-                             v ? Table::Cell(static_cast<int64_t>(p.dramBytes)) : Table::Cell(),
-                             some(100 * p.occupancy, v), some(p.hostSeconds, v)});
+    const bool m = p.measured.has_value(), v = p.modelled.seconds > 0;
+    run.appendRow("points",
+                  {p.rung, cellOf(p.x), some(m ? p.measured->seconds : 0, m), some(m ? p.measured->low : 0, m),
+                   some(m ? p.measured->high : 0, m),
+                   some(m ? 1e6 * p.measured->smClockMHz : 0, m && p.measured->smClockMHz > 0),
+                   m && !p.measured->throttled.empty() ? Table::Cell(p.measured->throttled) : Table::Cell(),
+                   some(p.modelled.seconds, v), v ? Table::Cell(p.modelled.limit) : Table::Cell(), p.flops / p.best(),
+                   v ? Table::Cell(static_cast<int64_t>(p.modelled.dramBytes)) : Table::Cell(),
+                   some(100 * p.modelled.occupancy, v), some(p.modelled.hostSeconds, v)});
 }
 
 void speedUp(Run& run, const std::vector<Point>& points) {
@@ -178,10 +178,9 @@ void speedUp(Run& run, const std::vector<Point>& points) {
     m.unit = "×";
     m.format = "{:.1f}";
     m.caption = fmt::format("{} over {} at {}{}", best->rung, first->rung, longest,
-                            best->limit.empty() ? "" : ", limited by " + best->limit);
+                            best->modelled.limit.empty() ? "" : ", limited by " + best->modelled.limit);
     m.provenance = best->measured ? Provenance::Measured : Provenance::Modelled;
-    run.put(
-        {"speedUp", "Speed-up", "", "The slowest kernel's time over the fastest one's.", Figure::Place::Headline, m});
+    run.put(headline("speedUp", "Speed-up", "The slowest kernel's time over the fastest one's.", m));
 }
 
 } // namespace
@@ -233,11 +232,12 @@ void raceOnGpu(const PageSetup& setup, const Settings& settings, Run& run) {
             point.flops = op->usefulFlops(problem);
             const auto known = before.find(i.id);
             const double expected =
-                known == before.end() ? 0 : known->second.hostSeconds * point.flops / known->second.flops;
+                known == before.end() ? 0 : known->second.modelled.hostSeconds * point.flops / known->second.flops;
+            const FreeMemory memory = freeMemory();
             if (i.library) { // its kernels are not ours to run
-            } else if (const FreeMemory memory = freeMemory(); virtualBytes(who, problem) > memory.bytes) {
+            } else if (const int64_t needed = virtualBytes(who, problem); needed > memory.bytes) {
                 run.log(fmt::format("{} at {} is left out: it would need {}, and {} are free {}", i.id, atText(knob, x),
-                                    memoryText(virtualBytes(who, problem)), memoryText(memory.bytes), memory.where),
+                                    memoryText(needed), memoryText(memory.bytes), memory.where),
                         Log::Level::Warning);
                 continue;
             } else if (expected > mostSeconds) {
@@ -248,12 +248,7 @@ void raceOnGpu(const PageSetup& setup, const Settings& settings, Run& run) {
                 gpu::LaunchOptions options;
                 options.gpu = profile.id;
                 options.cancel = run.cancelToken();
-                const VirtualPoint seen = runOnVirtualGpu(who, problem, tensors, modelLibrary, options);
-                point.seconds = seen.seconds;
-                point.hostSeconds = seen.hostSeconds;
-                point.dramBytes = seen.dramBytes;
-                point.limit = seen.limit;
-                point.occupancy = seen.occupancy;
+                point.modelled = runOnVirtualGpu(who, problem, tensors, modelLibrary, options);
                 before[i.id] = point;
             }
             if (real)

@@ -5,7 +5,9 @@
 #include "core/tensor/release.h"
 #include "gpu/host/memory_budget.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace warplight::workbench {
 
@@ -72,22 +74,21 @@ int64_t virtualBytes(const Contestant& contestant, const Problem& problem) {
 }
 
 void LeftOut::add(const std::string& implementation, const std::string& why) {
-    std::string& names = byReason[why];
-    if (names != implementation && !names.starts_with(implementation + ",") &&
-        !names.ends_with(", " + implementation) && names.find(", " + implementation + ",") == std::string::npos)
-        names += (names.empty() ? "" : ", ") + implementation;
+    std::vector<std::string>& names = byReason[why];
+    if (std::find(names.begin(), names.end(), implementation) == names.end())
+        names.push_back(implementation);
 }
 
 void LeftOut::refuse() const {
     if (byReason.empty())
         return;
     const auto& [why, names] = *byReason.begin();
-    throw InputError(fmt::format("{}: {}", names, why));
+    throw InputError(fmt::format("{}: {}", fmt::join(names, ", "), why));
 }
 
 void LeftOut::tell() {
     for (const auto& [why, names] : byReason)
-        run.log(fmt::format("{} {} left out: {}", names, names.find(',') == std::string::npos ? "is" : "are", why),
+        run.log(fmt::format("{} {} left out: {}", fmt::join(names, ", "), names.size() == 1 ? "is" : "are", why),
                 lab::Log::Level::Info);
     byReason.clear();
 }

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace warplight::workbench {
 
@@ -60,7 +61,7 @@ class LeftOut {
 
   private:
     lab::Run& run;
-    std::map<std::string, std::string> byReason; ///< names, comma between
+    std::map<std::string, std::vector<std::string>> byReason; ///< names, each once
 };
 
 } // namespace warplight::workbench

@@ -135,8 +135,8 @@ class Counting {
                  "chosen GPU, with as many blocks at a time as it holds. What is dirty in the end counts as written.",
                  Figure::Place::Support, std::move(dram)});
         for (const auto& op : setup.all())
-            if (const auto found = op->extras.find(Page::Traffic); found != op->extras.end() && found->second.begin)
-                found->second.begin(settings, setup.problem(*op, settings, xs.back()), run);
+            if (op->trafficExtras.begin)
+                op->trafficExtras.begin(settings, setup.problem(*op, settings, xs.back()), run);
         if (real)
             putMeasured();
         Table table;
@@ -342,13 +342,12 @@ class Counting {
 
     void extras(const std::vector<TrafficPoint>& points) {
         for (const auto& op : setup.all()) {
-            const auto found = op->extras.find(Page::Traffic);
-            if (found == op->extras.end() || !found->second.end)
+            if (!op->trafficExtras.end)
                 continue;
             std::vector<Seen> seen;
             for (const TrafficPoint& p : points)
                 seen.push_back({p.who.implementation->id, p.problem, p.x, p.seen.counted});
-            found->second.end(settings, seen, run);
+            op->trafficExtras.end(settings, seen, run);
         }
     }
 
@@ -371,9 +370,8 @@ class TrafficPage : public Experiment {
         for (Parameter& p : setup.ladderParameters())
             d.parameters.push_back(std::move(p));
         for (const auto& op : setup.all())
-            if (const auto found = op->extras.find(Page::Traffic); found != op->extras.end())
-                d.parameters.insert(d.parameters.end(), found->second.parameters.begin(),
-                                    found->second.parameters.end());
+            d.parameters.insert(d.parameters.end(), op->trafficExtras.parameters.begin(),
+                                op->trafficExtras.parameters.end());
         Parameter caches = devices::gpuParameter();
         caches.title = "Caches of";
         caches.defaultValue = std::string("T4");

@@ -35,15 +35,15 @@ Knob length(int64_t most, std::vector<int64_t> swept) {
     return knob;
 }
 
-Knob headDim(int64_t most, int64_t sliding) {
+Knob headDim(int64_t most) {
     Knob knob;
     knob.id = "headDim";
     knob.symbol = "d";
     knob.axis = "head dimension";
     knob.single =
         Parameter::integer("headDim", "Head dimension", 64, 1, static_cast<double>(most), "Features of one head.");
-    knob.sweep = Parameter::sweep("headDims", "Head dimensions", {16, 32, 64, 128, sliding}, 1,
-                                  static_cast<double>(most), "Head dimensions, one a point.");
+    knob.sweep = Parameter::sweep("headDims", "Head dimensions", {16, 32, 64, 128, 256}, 1, static_cast<double>(most),
+                                  "Head dimensions, one a point.");
     return knob;
 }
 
@@ -100,16 +100,16 @@ Knob causal(const char* doc) {
 std::vector<Knob> attentionKnobs(Page page) {
     switch (page) {
     case Page::Race:
-        return {length(1 << 20, {256, 512, 1024, 2048, 4096}), headDim(512, 256), heads(2, 256), batch(),
+        return {length(1 << 20, {256, 512, 1024, 2048, 4096}), headDim(512), heads(2, 256), batch(),
                 causal("Query i sees keys 0 to i only.")};
     case Page::Traffic:
-        return {length(8192, {64, 128, 256, 512}), headDim(256, 256), heads(1, 64),
+        return {length(8192, {64, 128, 256, 512}), headDim(256), heads(1, 64),
                 causal("Query i sees keys 0 to i only: flash kernels skip tiles that nobody sees.")};
     case Page::Accuracy:
         return {rows("queryLen", "queries", "query length", "Query length", "Rows of Q."),
                 rows("keyLen", "keys", "key length", "Key length",
                      "Rows of K and V. Shorter than the queries and causal: the first rows see no key."),
-                headDim(512, 256), causal("Aligned bottom-right.")};
+                headDim(512), causal("Aligned bottom-right.")};
     }
     return {};
 }
@@ -171,6 +171,14 @@ cpu::AttentionProblem cpuProblem(const workbench::Problem& p, workbench::Tensors
         shape.lse = at("lse");
     }
     return shape;
+}
+
+int64_t computeForward(cpu::Implementation implementation, const workbench::Problem& problem,
+                       workbench::Tensors& tensors, const cpu::RunOptions& options) {
+    cpu::Execution execution;
+    execution.threads = options.threads;
+    execution.cancel = options.cancel;
+    return cpu::attentionForward(implementation, cpuProblem(problem, &tensors), execution).extraBytes;
 }
 
 gpu::AttentionShape gpuShape(const cpu::AttentionProblem& p) {

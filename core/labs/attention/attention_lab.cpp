@@ -6,21 +6,15 @@
 
 namespace warplight::labs {
 
-void registerAttentionLab(lab::Registry& registry) {
-    const auto forward = std::make_shared<const workbench::Operator>(attentionOperator());
+void registerAttentionLab(lab::Registry& registry, workbench::Operators& operators) {
+    const auto forward = operators.add(attentionOperator());
     registry.add(workbench::makeRace({forward}));
     registry.add(makeMap());
     registry.add(makeTiles());
     registry.add(workbench::makeTraffic({forward}));
     registry.add(workbench::makeAccuracy({forward}));
-    workbench::registerPages(registry, std::make_shared<const workbench::Operator>(backwardOperator()));
-    workbench::registerPages(registry, std::make_shared<const workbench::Operator>(blockSparseOperator()));
-}
-
-void registerAttentionOperators(workbench::Operators& operators) {
-    operators.add(attentionOperator());
-    operators.add(backwardOperator());
-    operators.add(blockSparseOperator());
+    workbench::registerPages(registry, operators.add(backwardOperator()));
+    workbench::registerPages(registry, operators.add(blockSparseOperator()));
 }
 
 } // namespace warplight::labs

@@ -8,9 +8,8 @@
 
 namespace warplight::labs {
 
-/// Adds the pages of attention's operators, `attention.map` and `attention.tiles`; the operators alone.
-void registerAttentionLab(lab::Registry& registry);
-void registerAttentionOperators(workbench::Operators& operators);
+/// Adds attention's operators, their pages, `attention.map` and `attention.tiles`.
+void registerAttentionLab(lab::Registry& registry, workbench::Operators& operators);
 
 std::unique_ptr<lab::Experiment> makeMap();
 std::unique_ptr<lab::Experiment> makeTiles();

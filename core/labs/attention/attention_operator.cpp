@@ -5,7 +5,6 @@
 #include "core/cpu/attention/attention_memory.h"
 #include "core/labs/attention/attention_theory.h"
 #include "core/labs/attention/inputs.h"
-#include "gpu/error.h"
 #include "gpu/ops/attention_traffic.h"
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <fmt/ranges.h>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace warplight::labs {
@@ -31,8 +31,8 @@ constexpr const char* maskedRows = "maskedRows";
 constexpr int64_t reservedShared = 1024;
 
 /// Slots of the palette: a rung and what it does on the other device have one colour.
-int colourOf(const std::string& id) {
-    static const std::map<std::string, int> slots{
+int colourOf(std::string_view id) {
+    static const std::map<std::string, int, std::less<>> slots{
         {"flash", 0},  {"standard", 1},   {"flash-bf16", 2},   {"flash-packed", 3}, {"reference", 4},
         {"online", 5}, {"naive", 4},      {"tiled", 1},        {"fused-2pass", 5},  {"flash1", 3},
         {"flash2", 0}, {"flash2-mma", 2}, {"flash-decode", 6}, {"cublas", 8}};
@@ -54,13 +54,9 @@ gpu::TensorTraffic cpuBytes(const Problem& p, bool keepsScores) {
 }
 
 Implementation onCpu(const cpu::ImplementationInfo& rung) {
-    Implementation i;
-    i.id = rung.name;
-    i.title = rung.title;
-    i.improves = rung.improves;
-    i.device = Implementation::Device::Cpu;
+    Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,
+                                                   colourOf(rung.name));
     i.wideUnits = rung.id == cpu::Implementation::FlashBf16;
-    i.colour = colourOf(i.id);
     const bool keeps = rung.id == cpu::Implementation::Standard;
     if (keeps)
         i.held = "S and P";
@@ -69,10 +65,7 @@ Implementation onCpu(const cpu::ImplementationInfo& rung) {
     };
     i.bytes = [keeps](const Problem& p) { return cpuBytes(p, keeps); };
     i.onCpu = [id = rung.id](const Problem& p, Tensors& tensors, const cpu::RunOptions& how) {
-        cpu::Execution execution;
-        execution.threads = how.threads;
-        execution.cancel = how.cancel;
-        return cpu::attentionForward(id, cpuProblem(p, &tensors), execution).extraBytes;
+        return computeForward(id, p, tensors, how);
     };
     return i;
 }
@@ -82,11 +75,8 @@ bool comesInTiles(gpu::AttentionRung rung) {
 }
 
 std::string whyNotOnGpu(gpu::AttentionRung rung, const Problem& p) {
-    try {
-        gpu::checkShape(gpuShape(p));
-    } catch (const InputError& error) {
-        return error.what();
-    }
+    if (std::string why = workbench::refusalOf([&] { gpu::checkShape(gpuShape(p)); }); !why.empty())
+        return why;
     const int64_t tile = p["tile"];
     if (tile == 0)
         return {};
@@ -101,17 +91,13 @@ std::string whyNotOnGpu(gpu::AttentionRung rung, const Problem& p) {
 
 Implementation onGpu(const gpu::AttentionRungInfo& rung) {
     using number::Format;
-    Implementation i;
-    i.id = rung.name;
-    i.title = rung.title;
-    i.improves = rung.improves;
-    i.device = Implementation::Device::Gpu;
+    Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Gpu,
+                                                   colourOf(rung.name));
     i.formats = rung.anyInputs    ? std::vector{Format::F32, Format::F16, Format::BF16}
                 : rung.halfInputs ? std::vector{Format::F16, Format::BF16}
                                   : std::vector{Format::F32};
     i.chosen = rung.id != gpu::AttentionRung::FlashDecode;
     i.library = rung.id == gpu::AttentionRung::Cublas;
-    i.colour = colourOf(i.id);
     if (rung.id == gpu::AttentionRung::Naive || rung.id == gpu::AttentionRung::Tiled ||
         rung.id == gpu::AttentionRung::Cublas)
         i.held = "S and P";
@@ -202,10 +188,7 @@ Operator attentionOperator() {
                    t.at("V").values, cancel);
     };
     op.reference = [](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
-        cpu::Execution execution;
-        execution.threads = how.threads;
-        execution.cancel = how.cancel;
-        cpu::attentionForward(cpu::Implementation::Reference, cpuProblem(p, &t), execution);
+        computeForward(cpu::Implementation::Reference, p, t, how);
     };
     op.usefulFlops = [](const Problem& p) { return cpu::usefulFlops(cpuProblem(p)); };
     op.inWords = attentionInWords;
@@ -219,7 +202,7 @@ Operator attentionOperator() {
     op.baseline = "standard";
     op.frugal = "flash";
     op.trafficRatios = {{"tiledOverFlash2", "tiled", "flash2"}, {"flash1OverFlash2", "flash1", "flash2"}};
-    op.extras[Page::Traffic] = trafficTheory();
+    op.trafficExtras = trafficTheory();
     op.arrangement = attentionArrangement();
     op.worst = [](const lab::Settings& settings, const Problem& p, const std::string&, int64_t row) {
         return std::optional(worstRowInMap(settings, p, row));

@@ -5,6 +5,7 @@
 #include "core/workbench/operator.h"
 #include "gpu/ops/attention.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ workbench::Operator blockSparseOperator();
 void completeAttention(workbench::Problem& problem);
 /// Its shape, with the pointers to Q, K, V, O and lse of `tensors` if there are any.
 cpu::AttentionProblem cpuProblem(const workbench::Problem& problem, workbench::Tensors* tensors = nullptr);
+/// O and lse of `tensors`; returns the bytes that were held beyond them.
+int64_t computeForward(cpu::Implementation implementation, const workbench::Problem& problem,
+                       workbench::Tensors& tensors, const cpu::RunOptions& options);
 gpu::AttentionShape gpuShape(const workbench::Problem& problem);
 gpu::AttentionShape gpuShape(const cpu::AttentionProblem& problem);
 /// "N = 512 with 2 heads of 64 features"

@@ -109,8 +109,8 @@ void putCountedCrossover(const std::vector<Seen>& points, Run& run) {
 
 } // namespace
 
-workbench::PageExtras trafficTheory() {
-    workbench::PageExtras extras;
+workbench::TrafficExtras trafficTheory() {
+    workbench::TrafficExtras extras;
     Parameter onChip =
         Parameter::integer("onChip", "On-chip memory", 64, 4, 256,
                            "KiB that a tile may fill: for the theory alone, the kernels have tiles of their own.");

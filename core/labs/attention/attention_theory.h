@@ -7,6 +7,6 @@ namespace warplight::labs {
 
 /// What attention's Traffic shows besides: the papers' formulas with tiles that fill the chip, and from which tile on
 /// FlashAttention-1's order moves less than standard attention, as counted.
-workbench::PageExtras trafficTheory();
+workbench::TrafficExtras trafficTheory();
 
 } // namespace warplight::labs

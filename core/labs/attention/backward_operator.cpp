@@ -3,6 +3,7 @@
 #include "core/cpu/attention/backward.h"
 #include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/attention/tensors.h"
 #include "core/tensor/random.h"
 #include "gpu/error.h"
 #include "gpu/ops/attention_backward.h"
@@ -71,12 +72,8 @@ gpu::TensorTraffic cpuBytes(const Problem& p, bool keeps) {
 int colourOf(std::string_view id) { return id == "standard-bwd" ? 1 : id == "reference" ? 4 : 0; }
 
 Implementation onCpu(const cpu::RungInfo<cpu::BackwardRung>& rung) {
-    Implementation i;
-    i.id = rung.name;
-    i.title = rung.title;
-    i.improves = rung.improves;
-    i.device = Implementation::Device::Cpu;
-    i.colour = colourOf(rung.name);
+    Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,
+                                                   colourOf(rung.name));
     if (rung.id == cpu::BackwardRung::Standard)
         i.held = "P and dS";
     i.heldBytes = [id = rung.id](const Problem& p, int threads) {
@@ -90,22 +87,11 @@ Implementation onCpu(const cpu::RungInfo<cpu::BackwardRung>& rung) {
 }
 
 Implementation onGpu(gpu::BackwardRung rung, const char* title, const char* improves) {
-    Implementation i;
-    i.id = gpu::name(rung);
-    i.title = title;
-    i.improves = improves;
-    i.device = Implementation::Device::Gpu;
-    i.colour = colourOf(i.id);
+    Implementation i = workbench::implementationOf(gpu::name(rung), title, improves, Implementation::Device::Gpu,
+                                                   colourOf(gpu::name(rung)));
     if (rung == gpu::BackwardRung::Standard)
         i.held = "P and dS";
-    i.whyNot = [](const Problem& p) -> std::string {
-        try {
-            gpu::checkShape(gpuShape(p));
-        } catch (const InputError& error) {
-            return error.what();
-        }
-        return {};
-    };
+    i.whyNot = [](const Problem& p) { return workbench::refusalOf([&] { gpu::checkShape(gpuShape(p)); }); };
     i.heldBytes = [rung](const Problem& p, int) { return gpu::deviceBytes(rung, gpuShape(p)); };
     i.bytes = [rung](const Problem& p) { return gpu::algorithmicTraffic(rung, gpuShape(p)); };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
@@ -124,23 +110,15 @@ Implementation onGpu(gpu::BackwardRung rung, const char* title, const char* impr
 /// Q, K and V as attention has them; O, lse and dO as Q.
 workbench::Arranged arrangeBackward(Tensors& given, const std::map<std::string, std::string>& origin,
                                     const std::string& layout) {
-    const workbench::Arrangement forward = attentionArrangement();
-    Tensors likeQ;
     for (const char* name : {"O", "dO"})
-        if (given.contains(name)) {
-            Tensors alone{{"Q", std::move(given[name])}, {"K", given.at("K")}, {"V", given.at("V")}};
-            std::map<std::string, std::string> named = origin;
-            named["Q"] = origin.at(name);
-            forward.in(alone, named, layout);
-            likeQ[name] = std::move(alone["Q"]);
+        if (const auto found = given.find(name); found != given.end()) {
+            if (found->second.shape != given.at("Q").shape)
+                throw InputError(fmt::format("{}: shape {}, expected that of Q, {}", origin.at(name),
+                                             tensor::shapeText(found->second.shape),
+                                             tensor::shapeText(given.at("Q").shape)));
+            found->second = toBhnd(std::move(found->second), layoutByName(layout), origin.at(name));
         }
-    workbench::Arranged arranged = forward.in(given, origin, layout);
-    for (auto& [name, tensor] : likeQ) {
-        if (tensor.shape != given.at("Q").shape)
-            throw InputError(fmt::format("{}: shape {}, expected that of Q, {}", origin.at(name),
-                                         tensor::shapeText(tensor.shape), tensor::shapeText(given.at("Q").shape)));
-        given[name] = std::move(tensor);
-    }
+    workbench::Arranged arranged = attentionArrangement().in(given, origin, layout);
     if (const auto lse = given.find("lse"); lse != given.end()) {
         const auto& q = given.at("Q").shape;
         const std::vector<int64_t> expected{q[0], q[1], q[2]};
@@ -174,10 +152,7 @@ Operator backwardOperator() {
         tensor::fillGaussian(t.at("dO").values, seed, gradientStream, 1, cancel);
     };
     op.derive = [](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
-        cpu::Execution execution;
-        execution.threads = how.threads;
-        execution.cancel = how.cancel;
-        cpu::attentionForward(cpu::Implementation::FlashPacked, cpuProblem(p, &t), execution);
+        computeForward(cpu::Implementation::FlashPacked, p, t, how);
     };
     op.reference = [](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
         cpu::attentionBackward(cpu::BackwardRung::Reference, backwardProblem(p, t), how);

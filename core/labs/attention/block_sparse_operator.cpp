@@ -36,29 +36,30 @@ constexpr uint64_t maskStream = 4; ///< of the seed; Q, K, V and dO take those b
 int64_t blocks(int64_t length, int64_t size) { return (length + size - 1) / size; }
 
 /// Which blocks are visible, by the problem's knobs alone: the same for tensors, formulas and FLOPs.
-std::vector<float> patternMask(const Problem& p) {
-    const int64_t rows = p["queryBlocks"], columns = p["keyBlocks"], heads = p["maskHeads"];
+std::vector<uint8_t> patternMask(const Problem& p) {
+    const int64_t rows = p["queryBlocks"], columns = p["keyBlocks"], pattern = p["pattern"];
     const double density = p.real("density") / 100;
-    std::vector<float> mask(static_cast<size_t>(heads * rows * columns));
+    std::vector<uint8_t> mask(static_cast<size_t>(p["maskHeads"] * rows * columns));
     const auto window = std::max<int64_t>(1, std::llround(density * static_cast<double>(columns)));
     const auto stride = std::max<int64_t>(1, std::llround(1 / density));
-    std::vector<float> dice(p["pattern"] == Random ? mask.size() : 0);
+    std::vector<float> dice(pattern == Random ? mask.size() : 0);
     tensor::fillUniform(dice, 42, maskStream, 0, 1);
     for (size_t i = 0; i < mask.size(); ++i) {
         const int64_t column = static_cast<int64_t>(i) % columns, row = static_cast<int64_t>(i) / columns % rows,
                       diagonal = row * columns / rows, distance = diagonal - column;
-        const bool seen = p["pattern"] == Local     ? 2 * std::abs(distance) < window + 1 - window % 2 + (distance >= 0)
-                          : p["pattern"] == Strided ? distance == 0 || column % stride == stride - 1
-                                                    : distance == 0 || static_cast<double>(dice[i]) < density;
-        mask[i] = seen ? 1 : 0;
+        mask[i] = pattern == Local     ? 2 * std::abs(distance) < window + 1 - window % 2 + (distance >= 0)
+                  : pattern == Strided ? distance == 0 || column % stride == stride - 1
+                                       : distance == 0 || static_cast<double>(dice[i]) < density;
     }
     return mask;
 }
 
-std::vector<uint8_t> bytesOf(const std::vector<float>& mask) {
-    std::vector<uint8_t> bytes(mask.size());
-    std::transform(mask.begin(), mask.end(), bytes.begin(), [](float x) { return x != 0; });
-    return bytes;
+/// The mask as kernels take it, of a tensor that may be a user's.
+std::vector<uint8_t> maskOf(const Tensors& t) {
+    const std::vector<float>& numbers = t.at("mask").values;
+    std::vector<uint8_t> mask(numbers.size());
+    std::transform(numbers.begin(), numbers.end(), mask.begin(), [](float x) { return x != 0; });
+    return mask;
 }
 
 cpu::BlockSparseProblem cpuSparse(const Problem& p, Tensors* t, const std::vector<uint8_t>& mask) {
@@ -91,22 +92,20 @@ void complete(Problem& p) {
 int colourOf(std::string_view id) { return id == "masked-dense" ? 9 : id == "block-sparse" ? 8 : 4; }
 
 Implementation onCpu(const cpu::RungInfo<cpu::BlockSparseRung>& rung) {
-    Implementation i;
-    i.id = rung.name;
-    i.title = rung.title;
-    i.improves = rung.improves;
-    i.colour = colourOf(rung.name);
+    Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,
+                                                   colourOf(rung.name));
     i.heldBytes = [id = rung.id](const Problem& p, int threads) {
         return cpu::extraBytesAtMost(id, cpuSparse(p, nullptr, {}), threads);
     };
     // If caches hold a tile: what is visible once, or, where a mask is all there is, everything.
     i.bytes = [dense = rung.id != cpu::BlockSparseRung::BlockSparse](const Problem& p) {
-        const std::vector<uint8_t> mask =
-            dense ? std::vector<uint8_t>(patternMask(p).size(), 1) : bytesOf(patternMask(p));
+        std::vector<uint8_t> mask = patternMask(p);
+        if (dense)
+            std::fill(mask.begin(), mask.end(), uint8_t{1});
         return gpu::compulsoryTraffic(gpuShape(p), gpuMask(p, mask), number::Format::F32);
     };
     i.onCpu = [id = rung.id](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
-        const std::vector<uint8_t> mask = bytesOf(t.at("mask").values);
+        const std::vector<uint8_t> mask = maskOf(t);
         return cpu::blockSparseForward(id, cpuSparse(p, &t, mask), how).extraBytes;
     };
     return i;
@@ -114,33 +113,25 @@ Implementation onCpu(const cpu::RungInfo<cpu::BlockSparseRung>& rung) {
 
 Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> formats, const char* title,
                      const char* improves) {
-    Implementation i;
-    i.id = gpu::name(rung);
-    i.title = title;
-    i.improves = improves;
-    i.device = Implementation::Device::Gpu;
+    Implementation i = workbench::implementationOf(gpu::name(rung), title, improves, Implementation::Device::Gpu,
+                                                   colourOf(gpu::name(rung)));
     i.formats = std::move(formats);
-    i.colour = colourOf(i.id);
     i.whyNot = [rung](const Problem& p) -> std::string {
-        const std::vector<uint8_t> mask = bytesOf(patternMask(p));
-        try {
-            gpu::checkShape(gpuShape(p), gpuMask(p, mask));
-        } catch (const InputError& error) {
-            return error.what();
-        }
-        return gpu::whyNot(rung, gpuMask(p, mask), p.format);
+        const std::vector<uint8_t> mask = patternMask(p);
+        const std::string why = workbench::refusalOf([&] { gpu::checkShape(gpuShape(p), gpuMask(p, mask)); });
+        return why.empty() ? gpu::whyNot(rung, gpuMask(p, mask), p.format) : why;
     };
     i.heldBytes = [rung](const Problem& p, int) {
-        const std::vector<uint8_t> mask = bytesOf(patternMask(p));
+        const std::vector<uint8_t> mask = patternMask(p);
         return gpu::deviceBytes(rung, gpuShape(p), gpuMask(p, mask), p.format);
     };
     i.bytes = [rung](const Problem& p) {
-        const std::vector<uint8_t> mask = bytesOf(patternMask(p));
+        const std::vector<uint8_t> mask = patternMask(p);
         return gpu::algorithmicTraffic(rung, gpuShape(p), gpuMask(p, mask), p.format);
     };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
-        const std::vector<uint8_t> mask = bytesOf(t.at("mask").values);
+        const std::vector<uint8_t> mask = maskOf(t);
         gpu::AttentionRun run =
             gpu::blockSparseForward(library, rung, gpuShape(p), gpuMask(p, mask), t.at("Q").values.data(),
                                     t.at("K").values.data(), t.at("V").values.data(), how, p.format);
@@ -154,8 +145,7 @@ Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> form
 std::vector<Knob> knobs(Page page) {
     std::vector<Knob> all = attentionKnobs(page);
     Knob density;
-    density.id = density.axis = "density";
-    density.symbol = "density";
+    density.id = density.symbol = "density";
     density.axis = "visible blocks, percent";
     density.scale = lab::Scale::Linear;
     density.single = Parameter::integer("density", "Density", 25, 1, 100, "Blocks that are visible, about.");
@@ -238,19 +228,20 @@ Operator blockSparseOperator() {
     op.fill = [](const Problem& p, const std::string& kind, uint64_t seed, Tensors& t,
                  const std::atomic<bool>* cancel) {
         fillInputs(cpuProblem(p), kind, seed, t.at("Q").values, t.at("K").values, t.at("V").values, cancel);
-        t.at("mask").values = patternMask(p);
+        const std::vector<uint8_t> mask = patternMask(p);
+        t.at("mask").values.assign(mask.begin(), mask.end());
     };
     op.reference = [](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
-        const std::vector<uint8_t> bytes = bytesOf(t.at("mask").values);
-        cpu::blockSparseForward(cpu::BlockSparseRung::Reference, cpuSparse(p, &t, bytes), how);
+        const std::vector<uint8_t> mask = maskOf(t);
+        cpu::blockSparseForward(cpu::BlockSparseRung::Reference, cpuSparse(p, &t, mask), how);
     };
     op.usefulFlops = [](const Problem& p) {
-        const std::vector<uint8_t> bytes = bytesOf(patternMask(p));
-        return cpu::usefulFlops(cpuSparse(p, nullptr, bytes));
+        const std::vector<uint8_t> mask = patternMask(p);
+        return cpu::usefulFlops(cpuSparse(p, nullptr, mask));
     };
     op.compulsoryBytes = [](const Problem& p) {
-        const std::vector<uint8_t> bytes = bytesOf(patternMask(p));
-        return gpu::compulsoryTraffic(gpuShape(p), gpuMask(p, bytes), p.format);
+        const std::vector<uint8_t> mask = patternMask(p);
+        return gpu::compulsoryTraffic(gpuShape(p), gpuMask(p, mask), p.format);
     };
     op.inWords = [](const Problem& p) {
         return fmt::format("{}, {} % of blocks of {}", attentionInWords(p), p["density"], p["blockSize"]);

@@ -28,6 +28,14 @@ Tensor swapMiddle(const Tensor& from) {
     return to;
 }
 
+} // namespace
+
+Layout layoutByName(const std::string& name) {
+    if (name == "BHND" || name == "BNHD")
+        return name == "BHND" ? Layout::Bhnd : Layout::Bnhd;
+    throw InputError(fmt::format("layout '{}' is not known, expected BHND or BNHD", name));
+}
+
 Tensor toBhnd(Tensor tensor, Layout layout, const std::string& name) {
     const size_t rank = tensor.shape.size();
     if (rank < 2 || rank > 4)
@@ -37,14 +45,6 @@ Tensor toBhnd(Tensor tensor, Layout layout, const std::string& name) {
     while (tensor.shape.size() < 4)
         tensor.shape.insert(tensor.shape.begin(), 1);
     return layout == Layout::Bnhd && rank == 4 ? swapMiddle(tensor) : tensor;
-}
-
-} // namespace
-
-Layout layoutByName(const std::string& name) {
-    if (name == "BHND" || name == "BNHD")
-        return name == "BHND" ? Layout::Bhnd : Layout::Bnhd;
-    throw InputError(fmt::format("layout '{}' is not known, expected BHND or BNHD", name));
 }
 
 cpu::AttentionProblem AttentionTensors::problem() const {

@@ -26,6 +26,9 @@ struct AttentionTensors {
     cpu::AttentionProblem problem() const;
 };
 
+/// A tensor of rank 2 to 4 as [batch, heads, sequence, headDim]. Throws InputError with the name for other ranks.
+tensor::Tensor toBhnd(tensor::Tensor tensor, Layout layout, const std::string& name);
+
 /// Brings three tensors of rank 2 ([sequence, headDim]), 3 ([heads, sequence, headDim]) or 4 into one problem.
 /// K and V may have fewer heads (grouped queries) and another length than Q. The names are for messages: throws
 /// InputError naming the tensor, its shape and what was expected.

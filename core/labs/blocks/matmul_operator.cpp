@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,9 +30,9 @@ using workbench::TensorSpec;
 
 enum Stream : uint64_t { aStream, bStream };
 
-int colourOf(const std::string& id) {
-    static const std::map<std::string, int> slots{{"naive", 4},  {"tiled", 1}, {"blocked", 5},
-                                                  {"packed", 3}, {"mma", 2},   {"cublas", 8}};
+int colourOf(std::string_view id) {
+    static const std::map<std::string, int, std::less<>> slots{{"naive", 4},  {"tiled", 1}, {"blocked", 5},
+                                                               {"packed", 3}, {"mma", 2},   {"cublas", 8}};
     const auto found = slots.find(id);
     return found == slots.end() ? 7 : found->second;
 }
@@ -49,11 +50,8 @@ cpu::MatmulProblem problemOf(const Problem& p, Tensors* t) {
 }
 
 Implementation onCpu(const cpu::RungInfo<cpu::MatmulRung>& rung) {
-    Implementation i;
-    i.id = rung.name;
-    i.title = rung.title;
-    i.improves = rung.improves;
-    i.colour = colourOf(i.id);
+    Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,
+                                                   colourOf(rung.name));
     i.heldBytes = [id = rung.id](const Problem& p, int threads) {
         return cpu::extraBytesAtMost(id, problemOf(p, nullptr), threads);
     };
@@ -67,14 +65,10 @@ Implementation onCpu(const cpu::RungInfo<cpu::MatmulRung>& rung) {
 
 Implementation onGpu(gpu::MatmulRung rung, std::vector<number::Format> formats, const char* title,
                      const char* improves) {
-    Implementation i;
-    i.id = gpu::name(rung);
-    i.title = title;
-    i.improves = improves;
-    i.device = Implementation::Device::Gpu;
+    Implementation i = workbench::implementationOf(gpu::name(rung), title, improves, Implementation::Device::Gpu,
+                                                   colourOf(gpu::name(rung)));
     i.formats = std::move(formats);
     i.library = rung == gpu::MatmulRung::Cublas;
-    i.colour = colourOf(i.id);
     if (rung == gpu::MatmulRung::Mma)
         i.whyNot = [](const Problem& p) -> std::string {
             return p["m"] % 64 || p["n"] % 64 || p["k"] % 32 ? "mma takes whole tiles: m and n multiples of 64, k of 32"

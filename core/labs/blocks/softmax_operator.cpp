@@ -30,11 +30,8 @@ using workbench::TensorSpec;
 int colourOf(std::string_view id) { return id == "three-pass" ? 1 : id == "online" ? 0 : 4; }
 
 Implementation onCpu(const cpu::RungInfo<cpu::SoftmaxRung>& rung) {
-    Implementation i;
-    i.id = rung.name;
-    i.title = rung.title;
-    i.improves = rung.improves;
-    i.colour = colourOf(rung.name);
+    Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,
+                                                   colourOf(rung.name));
     const double reads = rung.id == cpu::SoftmaxRung::Online ? 2 : 3;
     i.bytes = [reads](const Problem& p) {
         const double size = 4.0 * static_cast<double>(p["rows"]) * static_cast<double>(p["columns"]);
@@ -51,19 +48,10 @@ Implementation onCpu(const cpu::RungInfo<cpu::SoftmaxRung>& rung) {
 }
 
 Implementation onGpu(gpu::SoftmaxRung rung, const char* title, const char* improves) {
-    Implementation i;
-    i.id = gpu::name(rung);
-    i.title = title;
-    i.improves = improves;
-    i.device = Implementation::Device::Gpu;
-    i.colour = colourOf(i.id);
-    i.whyNot = [](const Problem& p) -> std::string {
-        try {
-            gpu::checkShape(gpu::SoftmaxShape{p["rows"], p["columns"]});
-        } catch (const InputError& error) {
-            return error.what();
-        }
-        return {};
+    Implementation i = workbench::implementationOf(gpu::name(rung), title, improves, Implementation::Device::Gpu,
+                                                   colourOf(gpu::name(rung)));
+    i.whyNot = [](const Problem& p) {
+        return workbench::refusalOf([&] { gpu::checkShape(gpu::SoftmaxShape{p["rows"], p["columns"]}); });
     };
     i.heldBytes = [](const Problem& p, int) { return gpu::deviceBytes(gpu::SoftmaxShape{p["rows"], p["columns"]}); };
     i.bytes = [rung](const Problem& p) { return gpu::algorithmicTraffic(rung, {p["rows"], p["columns"]}); };

@@ -178,7 +178,8 @@ class Page : public Experiment {
 
 int main(int argc, char** argv) {
     Registry registry;
-    labs::registerAttentionLab(registry);
+    workbench::Operators operators;
+    labs::registerAttentionLab(registry, operators);
     labs::registerAllreduceLab(registry);
     labs::registerProfileLab(registry);
     labs::registerDevices(registry);
@@ -190,7 +191,5 @@ int main(int argc, char** argv) {
         for (int lab = 0; lab < std::atoi(labs); ++lab)
             for (int page = 0; page < 6; ++page)
                 registry.add(std::make_unique<Page>(lab, page));
-    workbench::Operators operators;
-    labs::registerAttentionOperators(operators);
     return cli::runCli(argc, argv, registry, operators);
 }

@@ -33,7 +33,8 @@ RunRecord record(const char* id, const std::map<std::string, Value>& given,
                  std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false),
                  const char* device = "cpu") {
     Registry registry;
-    labs::registerAttentionLab(registry);
+    workbench::Operators operators;
+    labs::registerAttentionLab(registry, operators);
     Experiment& experiment = registry.find(id);
     const Settings settings(experiment.describe().parameters, given);
     RunRecord result;
@@ -331,7 +332,8 @@ class AttentionLabTest : public QObject {
             QCOMPARE(table.rowLinks.size(), table.rows.size());
             const Link& link = table.rowLinks.at(0);
             Registry registry;
-            labs::registerAttentionLab(registry);
+            workbench::Operators operators;
+            labs::registerAttentionLab(registry, operators);
             std::map<std::string, Value> settings;
             for (const Parameter& parameter : registry.find(link.experiment).describe().parameters)
                 if (link.settings.contains(parameter.id))

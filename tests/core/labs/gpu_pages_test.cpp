@@ -24,7 +24,8 @@ namespace {
 
 RunRecord record(const char* id, const std::map<std::string, Value>& given, const char* device) {
     Registry registry;
-    labs::registerAttentionLab(registry);
+    workbench::Operators operators;
+    labs::registerAttentionLab(registry, operators);
     labs::registerDevices(registry);
     Experiment& experiment = registry.find(id);
     const Settings settings(experiment.describe().parameters, given);
@@ -186,7 +187,8 @@ class GpuPagesTest : public QObject {
 
     void onlyGpuPagesRunOnGpus() {
         Registry registry;
-        labs::registerAttentionLab(registry);
+        workbench::Operators operators;
+        labs::registerAttentionLab(registry, operators);
         QVERIFY(runsOn(registry.find("attention.race").describe(), "cuda:7"));
         QVERIFY(!runsOn(registry.find("attention.map").describe(), "cuda:0"));
         QVERIFY(!runsOn(registry.find("attention.race").describe(), "tpu"));

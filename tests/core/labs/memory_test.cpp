@@ -32,7 +32,8 @@ namespace {
 
 Registry registryOfAll() {
     Registry registry;
-    labs::registerAttentionLab(registry);
+    workbench::Operators operators;
+    labs::registerAttentionLab(registry, operators);
     labs::registerAllreduceLab(registry);
     labs::registerProfileLab(registry);
     return registry;

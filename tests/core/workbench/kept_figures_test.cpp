@@ -23,7 +23,8 @@ namespace {
 
 RunRecord runAgain(const RunStarted& start) {
     Registry registry;
-    labs::registerAttentionLab(registry);
+    workbench::Operators operators;
+    labs::registerAttentionLab(registry, operators);
     Experiment& experiment = registry.find(start.experiment);
     const Settings settings(experiment.describe().parameters, start.settings);
     RunRecord result;

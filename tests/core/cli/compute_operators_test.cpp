@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `compute OPERATOR` on files for the operators beside attention: against oracles, closed forms and attention itself.
+#include "core/formats/tensor_file.h"
+
+#include <QDir>
+#include <QProcess>
+#include <QTemporaryDir>
+#include <QTest>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace warplight;
+
+namespace {
+
+const QString oracles = WARPLIGHT_TEST_DATA "/oracles/attention/";
+
+struct Outcome {
+    int exitCode;
+    QByteArray out, err;
+};
+
+Outcome call(const QStringList& arguments) {
+    QProcess process;
+    process.start(WARPLIGHT_CLI, arguments);
+    process.waitForFinished();
+    return {process.exitCode(), process.readAllStandardOutput(), process.readAllStandardError()};
+}
+
+tensor::Tensor load(const QString& spec) { return formats::loadTensor(spec.toStdString()); }
+
+double largestDifference(const tensor::Tensor& a, const tensor::Tensor& b) {
+    if (a.shape != b.shape)
+        return INFINITY;
+    double worst = 0;
+    for (size_t i = 0; i < a.values.size(); ++i)
+        if (a.values[i] != b.values[i])
+            worst = std::fmax(worst, std::fabs(static_cast<double>(a.values[i]) - static_cast<double>(b.values[i])));
+    return worst;
+}
+
+} // namespace
+
+class ComputeOperatorsTest : public QObject {
+    Q_OBJECT
+    QTemporaryDir folder;
+
+    QString at(const char* name) const { return folder.filePath(name); }
+    QString save(const char* name, std::vector<int64_t> shape, std::vector<float> values) const {
+        formats::saveTensors(
+            {{at(name).toStdString(), {"x", {std::move(shape), std::move(values)}, number::Format::F32}}});
+        return at(name);
+    }
+
+    static void addDevices() {
+        QTest::addColumn<QString>("device");
+        QTest::newRow("cpu") << "cpu";
+        QTest::newRow("vgpu") << "vgpu";
+    }
+
+  private slots:
+    void softmaxOfRows_data() { addDevices(); }
+    void softmaxOfRows() {
+        QFETCH(QString, device);
+        const float ln2 = std::log(2.0f), ln3 = std::log(3.0f);
+        const QString x = save("x.npy", {2, 3}, {0, ln2, ln3, 5, 5, 5});
+        const Outcome outcome = call({"compute", "softmax", "--x", x, "-o", at("y.npy"), "--device", device});
+        QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        const tensor::Tensor expected{{2, 3}, {1 / 6.0f, 2 / 6.0f, 3 / 6.0f, 1 / 3.0f, 1 / 3.0f, 1 / 3.0f}};
+        QVERIFY(largestDifference(load(at("y.npy")), expected) < 1e-6);
+    }
+
+    void matrixProduct_data() { addDevices(); }
+    void matrixProduct() {
+        QFETCH(QString, device);
+        const QString a = save("a.npy", {2, 3}, {1, 2, 3, 4, 5, 6}), b = save("b.npy", {3, 2}, {7, 8, 9, 10, 11, 12});
+        const Outcome outcome =
+            call({"compute", "matmul", "--a", a, "--b", b, "-o", at("c.npz:product"), "--device", device});
+        QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        QCOMPARE(largestDifference(load(at("c.npz:product")), {{2, 2}, {58, 64, 139, 154}}), 0.0);
+    }
+
+    void gradientsGiveTheOracle_data() { addDevices(); }
+    void gradientsGiveTheOracle() {
+        QFETCH(QString, device);
+        const QString file = oracles + "backward_causal.npz:";
+        for (const bool given : {false, true}) { // O as it came, or computed anew
+            QStringList arguments{"compute", "attention-backward", "--q",  file + "q",   "--k",      file + "k",
+                                  "--v",     file + "v",           "--do", file + "do",  "--dq",     at("dq.npy"),
+                                  "--dk",    at("dk.npy"),         "--dv", at("dv.npy"), "--causal", "--device",
+                                  device};
+            if (given) {
+                const Outcome forward = call({"compute", "attention", "--q", file + "q", "--k", file + "k", "--v",
+                                              file + "v", "--causal", "-o", at("o.npy"), "--lse", at("lse.npy")});
+                QVERIFY2(forward.exitCode == 0, forward.err.constData());
+                arguments += QStringList{"--o", at("o.npy"), "--lse", at("lse.npy")};
+            }
+            const Outcome outcome = call(arguments);
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+            for (const char* name : {"dq", "dk", "dv"})
+                QVERIFY(largestDifference(load(at((std::string(name) + ".npy").c_str())), load(file + name)) < 1e-5);
+        }
+    }
+
+    void blocksThatAreVisibleAreAttention_data() { addDevices(); }
+    void blocksThatAreVisibleAreAttention() {
+        QFETCH(QString, device);
+        std::vector<float> q, k, v;
+        for (int i = 0; i < 40 * 8; ++i) {
+            q.push_back(std::sin(static_cast<float>(i)));
+            k.push_back(std::cos(static_cast<float>(3 * i)));
+            v.push_back(std::sin(static_cast<float>(7 * i)));
+        }
+        const QString qs = save("q.npy", {40, 8}, q), ks = save("k.npy", {40, 8}, k), vs = save("v.npy", {40, 8}, v);
+        const QStringList all{"--q", qs, "--k", ks, "--v", vs};
+        const auto sparse = [&](const QString& mask, const char* o) {
+            const Outcome outcome =
+                call(QStringList{"compute", "block-sparse-attention"} + all +
+                     QStringList{"--mask", mask, "--blockSize", "16", "-o", at(o), "--device", device});
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        };
+        sparse(save("ones.npy", {3, 3}, std::vector<float>(9, 1)), "whole.npy");
+        QCOMPARE(call(QStringList{"compute", "attention"} + all + QStringList{"-o", at("dense.npy")}).exitCode, 0);
+        QVERIFY(largestDifference(load(at("whole.npy")), load(at("dense.npy"))) < 1e-5);
+        // The first block of keys alone is attention with these sixteen.
+        sparse(save("first.npy", {3, 3}, {1, 0, 0, 1, 0, 0, 1, 0, 0}), "part.npy");
+        k.resize(16 * 8);
+        v.resize(16 * 8);
+        const QString k16 = save("k16.npy", {16, 8}, k), v16 = save("v16.npy", {16, 8}, v);
+        QCOMPARE(call({"compute", "attention", "--q", qs, "--k", k16, "--v", v16, "-o", at("cut.npy")}).exitCode, 0);
+        QVERIFY(largestDifference(load(at("part.npy")), load(at("cut.npy"))) < 1e-5);
+    }
+
+    void badInputIsOneSentenceAndWritesNothing_data() {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<QString>("names");
+        const QString o = at("never.npy"), file = oracles + "backward_causal.npz:";
+        const QString two = save("two.npy", {2, 2}, {1, 2, 3, 4}),
+                      three = save("three.npy", {3, 3}, std::vector<float>(9)),
+                      cube = save("cube.npy", {2, 2, 2}, std::vector<float>(8));
+        QTest::newRow("sides that do not meet")
+            << QStringList{"matmul", "--a", two, "--b", three, "-o", o} << "three.npy: k is 3, expected 2 as in --a";
+        QTest::newRow("too many dimensions")
+            << QStringList{"softmax", "--x", cube, "-o", o} << "cube.npy: shape [2, 2, 2]";
+        QTest::newRow("tensor cores want whole tiles")
+            << QStringList{"matmul",           "--a", two, "--b", two, "-o", o, "--device", "vgpu", "--dtype", "f16",
+                           "--implementation", "mma"}
+            << "multiples of 64";
+        QTest::newRow("gradient of another shape") << QStringList{"attention-backward",
+                                                                  "--q",
+                                                                  file + "q",
+                                                                  "--k",
+                                                                  file + "k",
+                                                                  "--v",
+                                                                  file + "v",
+                                                                  "--do",
+                                                                  two,
+                                                                  "--dq",
+                                                                  o,
+                                                                  "--dk",
+                                                                  at("never_k.npy"),
+                                                                  "--dv",
+                                                                  at("never_v.npy")}
+                                                   << "two.npy";
+        QTest::newRow("mask of other blocks")
+            << QStringList{"block-sparse-attention", "--q", two, "--k", two, "--v", two, "--mask", three, "-o", o}
+            << "--mask: 3 blocks of queries, expected 1";
+        QTest::newRow("blocks that are not compiled")
+            << QStringList{"block-sparse-attention",     "--q",         two,  "--k",      two,    "--v", two, "--mask",
+                           save("one.npy", {1, 1}, {1}), "--blockSize", "48", "--device", "vgpu", "-o",  o}
+            << "48";
+        QTest::newRow("an option that is no number")
+            << QStringList{"attention", "--q", two, "--k", two, "--v", two, "--scale", "much", "-o", o} << "--scale";
+    }
+    void badInputIsOneSentenceAndWritesNothing() {
+        QFETCH(QStringList, arguments);
+        QFETCH(QString, names);
+        const Outcome outcome = call(QStringList{"compute"} + arguments);
+        QCOMPARE(outcome.exitCode, 2);
+        QVERIFY2(outcome.err.contains(names.toUtf8()) && outcome.err.count('\n') == 1, outcome.err.constData());
+        QVERIFY(QDir(folder.path()).entryList({"never*", "*.part*"}).isEmpty());
+    }
+
+    void everyOperatorIsListed() {
+        const Outcome outcome = call({"list", "operators"});
+        QCOMPARE(outcome.exitCode, 0);
+        for (const char* name : {"attention ", "attention-backward ", "block-sparse-attention ", "softmax ", "matmul "})
+            QVERIFY2(outcome.out.contains(name), name);
+    }
+};
+
+QTEST_GUILESS_MAIN(ComputeOperatorsTest)
+#include "compute_operators_test.moc"
