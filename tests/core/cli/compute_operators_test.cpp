@@ -184,6 +184,16 @@ class ComputeOperatorsTest : public QObject {
         QVERIFY(QDir(folder.path()).entryList({"never*", "*.part*"}).isEmpty());
     }
 
+    void aMaskThatNobodyCouldHoldIsRefused() {
+        for (const char* device : {"cpu", "vgpu"}) {
+            const Outcome outcome = call({"run", "block-sparse-attention.race", "--set", "seqLen=1048576", "--set",
+                                          "block=16", "--device", device});
+            QCOMPARE(outcome.exitCode, 2);
+            QVERIFY2(outcome.err.contains("N = 1048576") && outcome.err.contains("expected at most 16777216"),
+                     outcome.err.constData());
+        }
+    }
+
     void everyOperatorIsListed() {
         const Outcome outcome = call({"list", "operators"});
         QCOMPARE(outcome.exitCode, 0);
