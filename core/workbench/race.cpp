@@ -93,6 +93,7 @@ class CpuRace {
                 points.push_back(point);
                 headlines();
             }
+            crossover();
         }
         if (points.empty())
             leftOut.refuse();
@@ -275,10 +276,10 @@ class CpuRace {
             if (const Point* p = last(id); p && p->extraBytes > 0)
                 putMetric(id + "Memory", static_cast<double>(p->extraBytes), "B",
                           fmt::format("extra memory of {} at {}", id, p->x));
-        crossover();
     }
 
-    /// From which point on the fastest one is another than at the first.
+    /// From which point on the fastest one is another than at the first. Of whole points alone: while some racers are
+    /// still to come, whoever has been is the fastest.
     void crossover() {
         const auto fastest = [&](double x) -> const Point* {
             const Point* found = nullptr;
@@ -294,8 +295,10 @@ class CpuRace {
         if (xs.size() < 2)
             return;
         const Point *early = fastest(xs.front()), *late = fastest(xs.back());
-        if (early->who.implementation == late->who.implementation)
+        if (early->who.implementation == late->who.implementation) {
+            run.remove("crossover");
             return;
+        }
         double from = xs.back();
         for (auto x = xs.rbegin(); x != xs.rend() && fastest(*x)->who.implementation == late->who.implementation; ++x)
             from = *x;

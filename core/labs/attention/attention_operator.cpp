@@ -34,7 +34,7 @@ constexpr int64_t reservedShared = 1024;
 int colourOf(std::string_view id) {
     static const std::map<std::string, int, std::less<>> slots{
         {"flash", 0},  {"standard", 1},   {"flash-bf16", 2},   {"flash-packed", 3}, {"reference", 4},
-        {"online", 5}, {"naive", 4},      {"tiled", 1},        {"fused-2pass", 5},  {"flash1", 3},
+        {"online", 5}, {"naive", 10},     {"tiled", 1},        {"fused-2pass", 5},  {"flash1", 3},
         {"flash2", 0}, {"flash2-mma", 2}, {"flash-decode", 6}, {"cublas", 8}};
     const auto found = slots.find(id);
     return found == slots.end() ? 7 : found->second;

@@ -51,11 +51,11 @@ std::vector<TensorSpec> tensors() {
     all.push_back(lse);
     all.push_back({"dO", Role::Input, queries, 6});
     all.push_back({"dQ", Role::Output, queries, 1, "", "Where the gradient of Q goes"});
-    all.push_back({"dK", Role::Output, keys, 4, "", "Where the gradient of K goes"});
+    all.push_back({"dK", Role::Output, keys, 9, "", "Where the gradient of K goes"});
     all.push_back({"dV", Role::Output, keys, 8, "", "Where the gradient of V goes"});
     all.push_back({"D", Role::Between, {}, 7, "statistics"});
-    all.push_back({"P", Role::Between, {}, 9});
-    all.push_back({"dS", Role::Between, {}, 9});
+    all.push_back({"P", Role::Between, {}, 4});
+    all.push_back({"dS", Role::Between, {}, 10});
     return all;
 }
 

@@ -31,8 +31,8 @@ using workbench::TensorSpec;
 enum Stream : uint64_t { aStream, bStream };
 
 int colourOf(std::string_view id) {
-    static const std::map<std::string, int, std::less<>> slots{{"naive", 4},  {"tiled", 1}, {"blocked", 5},
-                                                               {"packed", 3}, {"mma", 2},   {"cublas", 8}};
+    static const std::map<std::string, int, std::less<>> slots{
+        {"reference", 4}, {"naive", 10}, {"tiled", 1}, {"blocked", 5}, {"packed", 3}, {"mma", 2}, {"cublas", 8}};
     const auto found = slots.find(id);
     return found == slots.end() ? 7 : found->second;
 }
@@ -93,7 +93,7 @@ std::vector<Knob> knobs(Page page) {
     Knob size;
     size.id = "size";
     size.symbol = "n";
-    size.axis = "rows and columns of both matrices";
+    size.axis = "rows and columns";
     size.single =
         Parameter::integer("size", "Size", 256, 0, most, "Rows and columns of both matrices; 0: by m, n and k.");
     size.sweep = Parameter::sweep(

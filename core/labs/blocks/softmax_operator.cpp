@@ -27,7 +27,7 @@ using workbench::Problem;
 using workbench::Tensors;
 using workbench::TensorSpec;
 
-int colourOf(std::string_view id) { return id == "three-pass" ? 1 : id == "online" ? 0 : 4; }
+int colourOf(std::string_view id) { return id == "three-pass" ? 1 : id == "online" ? 5 : 4; }
 
 Implementation onCpu(const cpu::RungInfo<cpu::SoftmaxRung>& rung) {
     Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,

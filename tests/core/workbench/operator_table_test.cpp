@@ -201,6 +201,37 @@ class OperatorTableTest : public QObject {
             QVERIFY2(!shapesOf(op->id, false).empty(), op->id.c_str());
     }
 
+    void aKeyHasOneColourOnAllPages() {
+        lab::Registry registry;
+        Operators made;
+        labs::registerAll(registry, made);
+        std::map<std::string, std::pair<int64_t, std::string>> known; // and whose it was first
+        for (const lab::Experiment* experiment : registry.all()) {
+            const lab::Description d = experiment->describe();
+            for (const auto& [key, slot] : d.colours) {
+                QVERIFY2(slot >= 0 && slot <= 10, key.c_str());
+                const auto& [first, page] = known.try_emplace(key, slot, d.id).first->second;
+                QVERIFY2(first == slot,
+                         qPrintable(QString("%1 of %2 and of %3").arg(key.c_str(), d.id.c_str(), page.c_str())));
+            }
+        }
+        for (const auto& op : made.list()) { // what stands in one picture has colours of its own
+            for (const auto device : {Implementation::Device::Cpu, Implementation::Device::Gpu}) {
+                std::map<int, std::string> taken;
+                for (const Implementation* i : op->onDevice(device))
+                    QVERIFY2(
+                        taken.try_emplace(i->colour, i->id).second,
+                        qPrintable(
+                            QString("%1: %2 and %3").arg(op->id.c_str(), i->id.c_str(), taken[i->colour].c_str())));
+            }
+            std::map<int, std::string> taken;
+            for (const TensorSpec& t : op->tensors)
+                QVERIFY2(taken.try_emplace(t.colour, t.label()).first->second == t.label(),
+                         qPrintable(
+                             QString("%1: %2 and %3").arg(op->id.c_str(), t.label().c_str(), taken[t.colour].c_str())));
+        }
+    }
+
     void onTheCpu_data() { addRows(Implementation::Device::Cpu); }
     void onTheCpu() {
         QFETCH(QString, op);
