@@ -21,6 +21,7 @@ namespace warplight::formats {
 namespace {
 
 constexpr std::string_view ending = ".npy";
+constexpr size_t pieceSize = 1 << 20; ///< that is read at a time
 
 using Archive = std::unique_ptr<zip_t, decltype(&zip_discard)>;
 
@@ -85,10 +86,9 @@ Member openMember(zip_t* archive, const std::string& file, const std::string& me
 /// Up to `most` bytes more, with the memory growing with what really comes: a damaged directory must not ask for it.
 void readMore(zip_file_t* in, std::vector<std::byte>& bytes, size_t most, const std::string& file,
               const std::string& member, const std::atomic<bool>* cancel = nullptr) {
-    constexpr size_t piece = 1 << 20;
     while (most > 0) {
         checkCancelled(cancel);
-        const size_t had = bytes.size(), now = std::min(piece, most);
+        const size_t had = bytes.size(), now = std::min(pieceSize, most);
         bytes.resize(had + now);
         const zip_int64_t got = zip_fread(in, bytes.data() + had, now);
         if (got < 0)
@@ -117,6 +117,19 @@ std::vector<std::byte> readNpzMember(const std::string& file, const std::string&
         throw InputError(fmt::format("{}: array '{}' has {} bytes, expected {}", file,
                                      member.substr(0, member.size() - ending.size()), bytes.size(), status.size));
     return bytes;
+}
+
+void streamNpzMember(const std::string& file, const std::string& name,
+                     const std::function<void(std::span<const std::byte>)>& use, const std::atomic<bool>* cancel) {
+    const Archive archive = openArchive(file);
+    const std::string member = memberOf(archive.get(), file, name);
+    const Member in = openMember(archive.get(), file, member);
+    for (std::vector<std::byte> piece;; piece.clear()) {
+        readMore(in.get(), piece, pieceSize, file, member, cancel);
+        if (piece.empty())
+            return;
+        use(piece);
+    }
 }
 
 std::vector<std::byte> readNpzHeader(const std::string& file, const std::string& name) {

@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,11 @@ std::vector<std::string> npzNames(const std::string& file);
 /// Throws InputError naming the file and the arrays it has, and when there is not enough memory; Cancelled.
 std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name,
                                      const std::atomic<bool>* cancel = nullptr);
+
+/// The same piece by piece (at most 1 MiB), without ever holding the whole. Throws as readNpzMember does.
+void streamNpzMember(const std::string& file, const std::string& name,
+                     const std::function<void(std::span<const std::byte>)>& use,
+                     const std::atomic<bool>* cancel = nullptr);
 
 /// Only as much of it, from its beginning, as its header says that the header takes: nothing else is unpacked.
 std::vector<std::byte> readNpzHeader(const std::string& file, const std::string& name);

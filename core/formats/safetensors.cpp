@@ -129,9 +129,8 @@ std::vector<SafetensorsEntry> readSafetensorsHeader(std::span<const std::byte> f
     return entries;
 }
 
-tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where,
-                               const std::atomic<bool>* cancel) {
-    const auto entries = readSafetensorsHeader(file, where);
+const SafetensorsEntry& entryOf(const std::vector<SafetensorsEntry>& entries, const std::string& name,
+                                const std::string& where) {
     const auto found =
         name.empty() && entries.size() == 1
             ? entries.begin()
@@ -149,8 +148,15 @@ tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::strin
     if (!found->dtype)
         refuse(where, fmt::format("tensor '{}' is {}, expected F16, BF16, F32, F64, BOOL or an integer type",
                                   found->name, found->dtypeName));
-    return decodeElements(file.subspan(found->begin, found->end - found->begin), *found->dtype, false, false,
-                          found->shape, fmt::format("{}, tensor '{}'", where, found->name), cancel);
+    return *found;
+}
+
+tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where,
+                               const std::atomic<bool>* cancel) {
+    const auto entries = readSafetensorsHeader(file, where);
+    const SafetensorsEntry& found = entryOf(entries, name, where);
+    return decodeElements(file.subspan(found.begin, found.end - found.begin), *found.dtype, false, false, found.shape,
+                          fmt::format("{}, tensor '{}'", where, found.name), cancel);
 }
 
 std::string safetensorsBytes(const std::vector<NamedTensor>& tensors) {

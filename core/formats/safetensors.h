@@ -25,6 +25,10 @@ struct SafetensorsEntry {
 /// Throws InputError naming `where`, the tensor and what was expected.
 std::vector<SafetensorsEntry> readSafetensorsHeader(std::span<const std::byte> file, const std::string& where);
 
+/// The tensor of a name, of a type that is decoded; an empty name is right when there is only one. Throws InputError.
+const SafetensorsEntry& entryOf(const std::vector<SafetensorsEntry>& entries, const std::string& name,
+                                const std::string& where);
+
 /// Reads one tensor by name; an empty name is right when there is only one.
 /// Throws Cancelled.
 tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where,

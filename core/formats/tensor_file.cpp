@@ -3,13 +3,17 @@
 
 #include "core/error.h"
 #include "core/formats/atomic_file.h"
+#include "core/formats/decode.h"
 #include "core/formats/foreign_file.h"
 #include "core/formats/mapped_file.h"
 #include "core/formats/npy.h"
 #include "core/formats/npz.h"
 #include "core/formats/safetensors.h"
 #include "core/formats/sharded.h"
+#include "core/tensor/pieces.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fmt/format.h>
 #include <ios>
@@ -92,14 +96,15 @@ std::vector<TensorEntry> listSharded(const std::string& index) {
     return entries;
 }
 
-tensor::Tensor loadSharded(const std::string& index, const std::string& name, const std::atomic<bool>* cancel) {
+/// The file beside an index that holds a tensor.
+std::string shardOf(const std::string& index, const std::string& name) {
     const auto shards = readShardIndex(index);
     const auto found = shards.find(name);
     if (found == shards.end())
         throw InputError(fmt::format("{}: weight_map has no tensor '{}'", index, name));
-    const std::string file = beside(index, found->second);
+    std::string file = beside(index, found->second);
     refuseForeign(file);
-    return readSafetensors(MappedFile(file).bytes(), name, file, cancel);
+    return file;
 }
 
 } // namespace
@@ -144,19 +149,127 @@ TensorEntry tensorEntry(const std::string& spec) {
     throw InputError(fmt::format("{}: no tensor '{}' that can be read", file, name));
 }
 
+std::vector<std::pair<std::string, TensorEntry>> tensorsOf(const std::string& spec) {
+    const auto [file, name] = split(spec);
+    if (!name.empty())
+        return {{spec, tensorEntry(spec)}};
+    std::vector<std::pair<std::string, TensorEntry>> all;
+    for (TensorEntry& entry : listTensors(file)) {
+        std::string own = entry.name.empty() ? file : file + ":" + entry.name;
+        all.emplace_back(std::move(own), std::move(entry));
+    }
+    return all;
+}
+
 tensor::Tensor loadTensor(const std::string& spec, const std::atomic<bool>* cancel) {
     const auto [file, name] = split(spec);
     if (isTensorFile(file))
         refuseForeign(file);
     if (endsWith(file, ".npz"))
         return readNpy(readNpzMember(file, name.empty() ? onlyReadable(file) : name, cancel), spec, cancel);
-    if (endsWith(file, shardIndexEnding))
-        return loadSharded(file, name, cancel);
+    if (endsWith(file, shardIndexEnding)) {
+        const std::string shard = shardOf(file, name);
+        return readSafetensors(MappedFile(shard).bytes(), name, shard, cancel);
+    }
     if (!endsWith(file, ".npy") && !endsWith(file, ".safetensors"))
         unknownEnding(file);
     const MappedFile mapped(file);
     return endsWith(file, ".npy") ? readNpy(mapped.bytes(), file, cancel)
                                   : readSafetensors(mapped.bytes(), name, file, cancel);
+}
+
+namespace {
+
+/// Numbers as they lie in a file, of one type.
+class Numbers {
+  public:
+    Numbers(number::Format t, bool big, std::string w, const std::function<void(std::span<const float>)>& u,
+            const std::atomic<bool>* c)
+        : type(t), bigEndian(big), where(std::move(w)), use(u), cancel(c) {}
+
+    /// Whole numbers go on at once; what is left of one waits for the rest.
+    void feed(std::span<const std::byte> bytes) {
+        const auto size = static_cast<size_t>(number::bytes(type));
+        while (!bytes.empty()) {
+            if (!left.empty() || bytes.size() < size) {
+                const size_t taken = std::min(size - left.size(), bytes.size());
+                left.insert(left.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
+                bytes = bytes.subspan(taken);
+                if (left.size() == size) {
+                    decode(left);
+                    left.clear();
+                }
+                continue;
+            }
+            const size_t whole = std::min(bytes.size() / size * size, pieceBytes);
+            decode(bytes.first(whole));
+            bytes = bytes.subspan(whole);
+        }
+    }
+    int64_t count() const { return done; }
+
+  private:
+    void decode(std::span<const std::byte> bytes) {
+        const auto count = static_cast<int64_t>(bytes.size()) / number::bytes(type);
+        use(decodeElements(bytes, type, bigEndian, false, {count}, where, cancel).values);
+        done += count;
+    }
+
+    number::Format type;
+    bool bigEndian;
+    std::string where;
+    const std::function<void(std::span<const float>)>& use;
+    const std::atomic<bool>* cancel;
+    std::vector<std::byte> left;
+    int64_t done = 0;
+};
+
+void requireCount(int64_t count, const std::vector<int64_t>& shape, const std::string& where) {
+    if (const int64_t expected = tensor::elementCount(shape); count != expected)
+        throw InputError(fmt::format("{}: {} numbers of data for shape {}, expected {}", where, count,
+                                     tensor::shapeText(shape), expected));
+}
+
+} // namespace
+
+void streamTensor(const std::string& spec, const std::function<void(std::span<const float>)>& use,
+                  const std::atomic<bool>* cancel) {
+    auto [file, name] = split(spec);
+    if (isTensorFile(file))
+        refuseForeign(file);
+    if (endsWith(file, ".npz")) {
+        if (name.empty())
+            name = onlyReadable(file);
+        const NpyHeader header = readNpyHeader(readNpzHeader(file, name), spec);
+        Numbers numbers(header.dtype, header.bigEndian, spec, use, cancel);
+        size_t before = header.dataBegin;
+        streamNpzMember(
+            file, name,
+            [&](std::span<const std::byte> bytes) {
+                const size_t skipped = std::min(before, bytes.size());
+                before -= skipped;
+                numbers.feed(bytes.subspan(skipped));
+            },
+            cancel);
+        requireCount(numbers.count(), header.shape, spec);
+        return;
+    }
+    if (endsWith(file, shardIndexEnding))
+        file = shardOf(file, name);
+    else if (!endsWith(file, ".npy") && !endsWith(file, ".safetensors"))
+        unknownEnding(file);
+    const MappedFile mapped(file);
+    if (endsWith(file, ".npy")) {
+        const NpyHeader header = readNpyHeader(mapped.bytes(), file);
+        Numbers numbers(header.dtype, header.bigEndian, file, use, cancel);
+        numbers.feed(mapped.bytes().subspan(header.dataBegin));
+        requireCount(numbers.count(), header.shape, file);
+        return;
+    }
+    const auto entries = readSafetensorsHeader(mapped.bytes(), file);
+    const SafetensorsEntry& entry = entryOf(entries, name, file);
+    Numbers numbers(*entry.dtype, false, fmt::format("{}, tensor '{}'", file, entry.name), use, cancel);
+    numbers.feed(mapped.bytes().subspan(entry.begin, entry.end - entry.begin));
 }
 
 namespace {

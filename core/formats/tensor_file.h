@@ -6,7 +6,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace warplight::formats {
@@ -24,10 +27,18 @@ std::vector<TensorEntry> listTensors(const std::string& file);
 /// What loadTensor(spec) would load.
 TensorEntry tensorEntry(const std::string& spec);
 
+/// The tensor that a spec names, or all of a file's, each with the spec that loads it.
+std::vector<std::pair<std::string, TensorEntry>> tensorsOf(const std::string& spec);
+
 /// Loads one tensor as f32. `spec` is a file, or file:name for one of several ("qkv.npz:q", "model.safetensors:h.0.k",
 /// "model.safetensors.index.json:h.0.k" for a sharded model); a file of that whole name wins, so that colons in paths
 /// work. Throws InputError naming the file, the field and what was expected, Cancelled.
 tensor::Tensor loadTensor(const std::string& spec, const std::atomic<bool>* cancel = nullptr);
+
+/// Calls `use` with the numbers of a tensor as f32, in the order in which they lie in the file, piece by piece: what is
+/// held does not grow with the tensor. Throws as loadTensor does.
+void streamTensor(const std::string& spec, const std::function<void(std::span<const float>)>& use,
+                  const std::atomic<bool>* cancel = nullptr);
 
 /// Writes tensors to *.npy, *.npz or *.safetensors, each under the name that `spec` gives after a colon (default
 /// NamedTensor::name). Tensors of one file are written together; every file appears whole or not at all.
