@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The CUDA device on the stand-in driver: copies, memory, modules, arguments, and the list of GPUs.
+// The CUDA device where the stand-in driver can show what a real one rarely does: full memory, old drivers, limits, no
+// GPU. What holds for any GPU is in any_gpu_test.cpp.
 #include "gpu/cuda/cuda_device.h"
 #include "gpu/cuda/device_list.h"
 #include "gpu/error.h"
 #include "gpu/ops/kernel_library.h"
 #include "gpu/virtual/virtual_device.h"
+#include "tests/gpu/add_one.h"
 #include "tests/gpu/standin/control.h"
 
 #include <QTest>
@@ -23,49 +25,6 @@ namespace {
 
 const std::string folder = WARPLIGHT_STANDIN_FOLDER;
 
-/// What an action says when it throws InputError; "" when it does not.
-template <class F>
-std::string sentenceOf(F action) {
-    try {
-        action();
-    } catch (const InputError& error) {
-        return error.what();
-    }
-    return "";
-}
-
-/// Bytes that do not repeat within any copy here.
-std::vector<uint8_t> pattern(size_t bytes, unsigned seed) {
-    std::vector<uint8_t> x(bytes);
-    for (size_t i = 0; i < bytes; ++i)
-        x[i] = static_cast<uint8_t>((i + seed) * 0x9E3779B97F4A7C15u >> 56);
-    return x;
-}
-
-constexpr const char* addOne = R"(
-.version 7.0
-.target sm_80
-.address_size 64
-.visible .entry addOne(.param .u64 addOne_x, .param .u32 addOne_n)
-{
-    .reg .pred %p<2>;
-    .reg .b32 %r<6>;
-    .reg .b64 %rd<4>;
-    ld.param.u64 %rd1, [addOne_x];
-    ld.param.u32 %r1, [addOne_n];
-    mov.u32 %r2, %tid.x;
-    setp.ge.u32 %p1, %r2, %r1;
-    @%p1 bra $L1;
-    mul.wide.u32 %rd2, %r2, 4;
-    add.s64 %rd3, %rd1, %rd2;
-    ld.global.u32 %r3, [%rd3];
-    add.u32 %r4, %r3, 1;
-    st.global.u32 [%rd3], %r4;
-$L1:
-    ret;
-}
-)";
-
 } // namespace
 
 class CudaDeviceTest : public QObject {
@@ -79,49 +38,6 @@ class CudaDeviceTest : public QObject {
         standIn.reset();
     }
     void cleanup() { QCOMPARE(standIn.liveObjects(), ""); }
-
-    void copiesKeepTheirBytes_data() {
-        QTest::addColumn<int>("bytes");
-        for (const int bytes : {0, 1, 4095, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, (12 << 20) + 7})
-            QTest::addRow("%d bytes", bytes) << bytes;
-    }
-    void copiesKeepTheirBytes() {
-        QFETCH(int, bytes);
-        cuda::CudaDevice device(0, options);
-        std::vector<uint8_t> source = pattern(static_cast<size_t>(bytes), 1), back(source.size());
-        const std::vector<uint8_t> kept = source;
-        gpu::Buffer buffer(device, bytes, "x");
-        buffer.upload(source.data());
-        std::fill(source.begin(), source.end(), uint8_t(0xee)); // an upload has read its source when it returns
-        buffer.download(back.data());
-        QVERIFY(back == kept);
-    }
-
-    void copiesInsideABufferGoWhereTheyShould() {
-        cuda::CudaDevice device(0, options);
-        const std::vector<uint8_t> all = pattern(100, 1), part = pattern(10, 9);
-        gpu::Buffer buffer(device, 100, "x");
-        buffer.upload(all.data());
-        device.upload(buffer.address() + 40, part.data(), 10);
-        std::vector<uint8_t> back(20), expected(all.begin() + 35, all.begin() + 55);
-        std::copy(part.begin(), part.end(), expected.begin() + 5);
-        device.download(back.data(), buffer.address() + 35, 20);
-        QVERIFY(back == expected);
-    }
-
-    void copiesOutsideABufferAreRefusedAsOnTheVirtualGpu() {
-        cuda::CudaDevice device(0, options);
-        const auto other = vgpu::makeVirtualDevice();
-        std::vector<uint8_t> x(200);
-        for (gpu::Device* d : {static_cast<gpu::Device*>(&device), other.get()}) {
-            gpu::Buffer buffer(*d, 100, "x");
-            const uint64_t at = buffer.address();
-            QVERIFY(sentenceOf([&] { d->upload(at, x.data(), 101); }).starts_with("a copy of 101 bytes at 0x"));
-            QVERIFY(sentenceOf([&] { d->download(x.data(), at + 99, 2); }).ends_with("is not inside a buffer"));
-            QVERIFY(sentenceOf([&] { d->download(x.data(), at - 1, 1); }).ends_with("is not inside a buffer"));
-            QCOMPARE(sentenceOf([&] { d->release(at + 1); }).substr(0, 10), "address 0x");
-        }
-    }
 
     void memoryIsTakenUpToTheCap() {
         standIn.memory(10'000'000);
@@ -153,23 +69,12 @@ class CudaDeviceTest : public QObject {
         const gpu::Buffer fits(device, 900'000, "fits");
     }
 
-    void impossibleSizesAndSharesAreRefused() {
-        cuda::CudaDevice device(0, options);
-        QVERIFY(sentenceOf([&] { device.allocate(-1, "x"); }).starts_with("'x' needs -1 bytes"));
-        QVERIFY(
-            sentenceOf([&] { device.allocate(INT64_MAX, "x"); }).starts_with("'x' needs 9223372036854775807 bytes"));
-        for (const double share : {0.0, 1.5, -1.0, std::nan("")})
-            QVERIFY(sentenceOf([&] {
-                        cuda::CudaDevice(0, {share, standIn.path});
-                    }).find("expected above 0 and at most 1") != std::string::npos);
-    }
-
     void gpusWithoutMemoryPoolsWork() {
         standIn.pools(0);
         cuda::CudaDevice device(0, options);
         gpu::Buffer buffer(device, 1000, "x");
-        const std::vector<uint8_t> x = pattern(1000, 1);
-        std::vector<uint8_t> back(1000);
+        std::vector<uint8_t> x(1000), back(1000);
+        std::iota(x.begin(), x.end(), uint8_t(0));
         buffer.upload(x.data());
         buffer.download(back.data());
         QVERIFY(back == x);
@@ -207,35 +112,6 @@ class CudaDeviceTest : public QObject {
         QCOMPARE(used.liveObjects(), "");
     }
 
-    void launchesThatDoNotFitAreRefusedAsOnTheVirtualGpu() {
-        cuda::CudaDevice device(0, options);
-        const auto other = vgpu::makeVirtualDevice();
-        std::vector<std::vector<std::string>> said;
-        for (gpu::Device* d : {static_cast<gpu::Device*>(&device), other.get()}) {
-            std::vector<std::string>& sentences = said.emplace_back();
-            const gpu::Buffer x(*d, 400, "x");
-            const auto module = d->load(addOne, "add.ptx");
-            gpu::Kernel& kernel = module->kernel("addOne");
-            const auto launch = [&](gpu::Extent grid, gpu::Extent block, std::vector<gpu::Argument> arguments) {
-                gpu::LaunchConfig config;
-                config.grid = grid;
-                config.block = block;
-                sentences.push_back(sentenceOf([&] { kernel.launch(config, arguments); }));
-            };
-            launch({1}, {1025}, {x.address(), 100});
-            launch({0}, {128}, {x.address(), 100});
-            launch({1}, {128, 0}, {x.address(), 100});
-            launch({1}, {128}, {x.address()});
-            launch({1}, {128}, {x.address(), 100, 1});
-            launch({1}, {128}, {x.address(), int64_t(100)});
-            launch({1}, {128}, {100, x.address()});
-        }
-        QCOMPARE(said[0], said[1]);
-        for (const std::string& sentence : said[0])
-            QVERIFY(!sentence.empty());
-        QCOMPARE(standIn.counts().kernels, uint64_t(0));
-    }
-
     void whatOnlyRealGpusLimitIsRefusedToo() {
         cuda::CudaDevice device(0, options);
         const gpu::Buffer x(device, 400, "x");
@@ -257,36 +133,6 @@ class CudaDeviceTest : public QObject {
                  "kernel addOne needs 32 registers a thread: a block of 32 threads does not fit on "
                  "Stand-in GPU (cuda:0)");
         QCOMPARE(launch({1}, {32}, 0), "");
-    }
-
-    void launchesComputeWhatTheySay() {
-        cuda::CudaDevice device(0, options);
-        std::vector<int32_t> x(100);
-        std::iota(x.begin(), x.end(), 0);
-        gpu::Buffer buffer(device, 400, "x");
-        buffer.upload(x.data());
-        const auto module = device.load(addOne, "add.ptx");
-        gpu::LaunchConfig config;
-        config.block = {128};
-        const std::vector<gpu::Argument> arguments{buffer.address(), 100};
-        const gpu::LaunchStats stats = module->kernel("addOne").launch(config, arguments);
-        QCOMPARE(stats.blocks, uint64_t(1));
-        QCOMPARE(stats.threads, uint64_t(128));
-        QVERIFY(stats.measured && stats.measured->repetitions == 1);
-        buffer.download(x.data());
-        for (int i = 0; i < 100; ++i)
-            QCOMPARE(x[static_cast<size_t>(i)], i + 1);
-    }
-
-    void compilerErrorsNameFileAndLine() {
-        cuda::CudaDevice device(0, options);
-        std::string text = addOne;
-        text.replace(text.find("mul.wide.u32"), 12, "mul.wade.u32");
-        const std::string sentence = sentenceOf([&] { device.load(text, "add.ptx"); });
-        QVERIFY2(sentence.starts_with("add.ptx:15: ") && sentence.find("mul.wade.u32") != std::string::npos,
-                 sentence.c_str());
-        QCOMPARE(sentenceOf([&] { device.load(addOne, "add.ptx")->kernel("addTwo"); }),
-                 "add.ptx: there is no kernel 'addTwo'; there are addOne");
     }
 
     void ptxIsWrittenForTheDriverThatIsThere() {

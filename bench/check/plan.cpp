@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bench/check/plan.h"
+
+#include <algorithm>
+#include <map>
+
+namespace warplight::check {
+namespace {
+
+using Settings = std::vector<std::string>;
+using Sizes = std::map<std::string, std::vector<Settings>>; ///< runs by operator
+
+const Sizes& raceSizes(bool small) {
+    static const Sizes real{
+        {"attention",
+         {{"seqLen=256,512,1024,2048,4096,8192", "heads=16"},
+          {"seqLen=512,2048,8192,16384", "heads=8", "headDim=128", "causal=true", "kernels=flash1,flash2,flash2-mma"}}},
+        {"attention-backward", {{"seqLen=256,512,1024,2048,4096", "heads=16"}}},
+        {"block-sparse-attention", {{"seqLen=512,1024,4096,16384", "heads=8"}}},
+        {"softmax", {{"rows=4096", "columnsSwept=256,1024,4096,16384,65536"}}},
+        {"matmul", {{"sizes=256,512,1024,2048,4096"}}}};
+    static const Sizes quick{{"attention", {{"seqLen=64,128", "heads=1", "headDim=32"}}},
+                             {"attention-backward", {{"seqLen=64", "heads=1", "headDim=32"}}},
+                             {"block-sparse-attention", {{"seqLen=128", "heads=1", "headDim=32"}}},
+                             {"softmax", {{"rows=16", "columnsSwept=64,256"}}},
+                             {"matmul", {{"sizes=64,128"}}}};
+    return small ? quick : real;
+}
+
+const Sizes& trafficSizes(bool small) {
+    static const Sizes real{{"attention", {{"seqLen=512,1024", "heads=2"}}},
+                            {"attention-backward", {{"seqLen=512", "heads=2"}}},
+                            {"block-sparse-attention", {{"seqLen=1024", "heads=2"}}},
+                            {"softmax", {{"rows=1024", "columnsSwept=1024,8192"}}},
+                            {"matmul", {{"sizes=256,512"}}}};
+    static const Sizes quick{{"attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
+                             {"attention-backward", {{"seqLen=64", "heads=1", "headDim=32"}}},
+                             {"block-sparse-attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
+                             {"softmax", {{"rows=16", "columnsSwept=64"}}},
+                             {"matmul", {{"sizes=64"}}}};
+    return small ? quick : real;
+}
+
+/// Whether an operator's page runs on NVIDIA GPUs.
+bool hasPage(const nlohmann::json& op, const std::string& page) {
+    return std::any_of(op["pages"].begin(), op["pages"].end(), [&](const nlohmann::json& p) {
+        const auto& devices = p["devices"];
+        return p["id"] == op["id"].get<std::string>() + "." + page &&
+               std::find(devices.begin(), devices.end(), "cuda") != devices.end();
+    });
+}
+
+} // namespace
+
+std::vector<PageRun> runsOf(const nlohmann::json& operators, const std::string& page, bool small) {
+    const bool race = page == "race";
+    const Sizes& sizes = race ? raceSizes(small) : trafficSizes(small);
+    std::vector<PageRun> runs;
+    for (const nlohmann::json& op : operators) {
+        if (!hasPage(op, page))
+            continue;
+        const std::string id = op["id"];
+        const auto known = sizes.find(id);
+        for (const Settings& settings : known == sizes.end() ? std::vector<Settings>{{}} : known->second)
+            runs.push_back({id + "." + page, settings, race ? 60.0 : 40.0});
+    }
+    return runs;
+}
+
+} // namespace warplight::check
