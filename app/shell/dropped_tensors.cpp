@@ -106,8 +106,9 @@ DroppedTensors settingsForDropped(const QStringList& files, std::span<const lab:
     for (const lab::Parameter& parameter : to.parameters) {
         if (parameter.type != lab::Parameter::Type::File || parameter.fileFilter != filter)
             continue;
-        if (const size_t equals = parameter.shownWhen.find('='); equals != std::string::npos)
-            result.settings[parameter.shownWhen.substr(0, equals)] = parameter.shownWhen.substr(equals + 1);
+        // What a file is asked for under is what shows its field.
+        if (!parameter.shownWhen.empty() && !parameter.shownWhen.front().negated)
+            result.settings[parameter.shownWhen.front().id] = parameter.shownWhen.front().values.front();
         const QString wanted = QString::fromStdString(parameter.id).remove("File");
         const auto found = std::find_if(candidates.begin(), candidates.end(),
                                         [&](const Candidate& candidate) { return fits(candidate.name, wanted); });

@@ -2,8 +2,11 @@
 #include "core/cli/cli.h"
 
 #include "core/cli/compute_command.h"
+#include "core/cli/inspect_command.h"
 #include "core/cli/kernel_command.h"
 #include "core/cli/machine.h"
+#include "core/cli/number_command.h"
+#include "core/cli/round_command.h"
 #include "core/cli/run_command.h"
 #include "core/cli/serve.h"
 #include "core/collectives/mpi_job.h"
@@ -17,8 +20,10 @@
 #include <cstring>
 #include <exception>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <iostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace warplight::cli {
@@ -50,9 +55,21 @@ void printList(const lab::Registry& registry, bool asJson) {
         std::cout << list.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }
 
-json toJson(const workbench::Operator& op) {
+/// The pages that are made from an operator.
+std::vector<lab::Description> pagesOf(const workbench::Operator& op, const lab::Registry& registry) {
+    std::vector<lab::Description> pages;
+    for (const lab::Experiment* experiment : registry.all())
+        for (const char* page : {"race", "traffic", "accuracy"})
+            if (lab::Description d = experiment->describe(); d.id == fmt::format("{}.{}", op.id, page))
+                pages.push_back(std::move(d));
+    return pages;
+}
+
+json toJson(const workbench::Operator& op, const std::vector<lab::Description>& described) {
     constexpr const char* roles[] = {"input", "output", "statistic", "between"};
-    json tensors = json::array(), implementations = json::array();
+    json tensors = json::array(), implementations = json::array(), pages = json::array();
+    for (const lab::Description& d : described)
+        pages.push_back({{"id", d.id}, {"title", d.title}, {"devices", d.devices}});
     for (const workbench::TensorSpec& t : op.tensors)
         tensors.push_back({{"name", t.name}, {"role", roles[static_cast<size_t>(t.role)]}, {"extents", t.extents}});
     for (const workbench::Implementation& i : op.ladder) {
@@ -66,15 +83,20 @@ json toJson(const workbench::Operator& op) {
                                    {"improves", i.improves}});
     }
     return {{"id", op.id},           {"title", op.title},  {"formula", op.formula},
-            {"flops", op.flopsText}, {"tensors", tensors}, {"implementations", implementations}};
+            {"flops", op.flopsText}, {"tensors", tensors}, {"implementations", implementations},
+            {"pages", pages}};
 }
 
-void printOperators(const workbench::Operators& operators, bool asJson) {
+void printOperators(const workbench::Operators& operators, const lab::Registry& registry, bool asJson) {
     json list = json::array();
     for (const auto& op : operators.list()) {
-        list.push_back(toJson(*op));
-        if (!asJson)
-            std::cout << fmt::format("{:<24}{}\n", op->id, op->formula);
+        const std::vector<lab::Description> pages = pagesOf(*op, registry);
+        list.push_back(toJson(*op, pages));
+        if (asJson)
+            continue;
+        std::cout << fmt::format("{:<24}{}\n", op->id, op->formula);
+        for (const lab::Description& d : pages)
+            std::cout << fmt::format("  {:<34}on {}\n", d.id, fmt::join(d.devices, ", "));
     }
     if (asJson)
         std::cout << list.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
@@ -125,8 +147,14 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
     RunOptions options;
     CLI::App* runCommand = addRunCommand(app, options);
     const ComputeCommand computeCommand(app, operators);
+    RoundOptions roundOptions;
+    CLI::App* roundCommand = addRoundCommand(computeCommand.app(), roundOptions);
     KernelOptions kernelOptions;
     CLI::App* kernelCommand = addKernelCommand(app, kernelOptions);
+    InspectOptions inspectOptions;
+    CLI::App* inspectCommand = addInspectCommand(app, inspectOptions);
+    NumberOptions numberOptions;
+    CLI::App* numberCommand = addNumberCommand(app, numberOptions);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) { // --help, --version
@@ -144,15 +172,21 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
         if (*devicesCommand)
             printDevices(asJson);
         else if (*listCommand)
-            listed == "operators" ? printOperators(operators, asJson) : printList(registry, asJson);
+            listed == "operators" ? printOperators(operators, registry, asJson) : printList(registry, asJson);
         else if (*describeCommand)
             printDescription(registry.find(experiment).describe(), asJson);
         else if (*runCommand)
             code = runExperiments(options, registry);
+        else if (*roundCommand)
+            roundTensor(roundOptions);
         else if (computeCommand.given())
             computeCommand.run();
         else if (*kernelCommand)
             code = runKernel(kernelOptions);
+        else if (*inspectCommand)
+            inspectTensors(inspectOptions);
+        else if (*numberCommand)
+            printNumber(numberOptions);
         return whenPrinted(code);
     } catch (const InputError& error) {
         say(sentenceOf(error));

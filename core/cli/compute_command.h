@@ -29,6 +29,7 @@ class ComputeCommand {
   public:
     ComputeCommand(CLI::App& app, const workbench::Operators& operators);
     bool given() const;
+    CLI::App& app() const { return *compute; } ///< for commands that are no operators
     /// Reads the tensors, runs one implementation, writes the outputs. Throws InputError; writes nothing then.
     void run() const;
 

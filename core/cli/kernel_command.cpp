@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/kernels/kernel_argument.h"
 #include "core/kernels/kernel_file.h"
+#include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <CLI/CLI.hpp>
@@ -146,8 +147,10 @@ CLI::App* addKernelCommand(CLI::App& app, KernelOptions& options) {
     run->add_option("--grid", options.grid, "Blocks: X[,Y[,Z]]");
     run->add_option("--block", options.block, "Threads of a block: X[,Y[,Z]]");
     run->add_option("--shared", options.shared, "Bytes of dynamic shared memory");
-    run->add_option("--gpu", options.gpu,
-                    "Model the caches and the time of T4, A100, H100, L4, A6000, RTX3090, RTX4090 or B200");
+    std::string gpus;
+    for (const vgpu::GpuProfile& gpu : vgpu::gpuProfiles())
+        gpus += fmt::format("{}{}", gpus.empty() ? "" : ", ", gpu.id);
+    run->add_option("--gpu", options.gpu, fmt::format("Model the caches and the time of one of {}", gpus));
     run->add_flag("--check", options.check, "Look for races and reads of memory that nobody wrote");
     run->add_option("--threads", options.threads, "Of this machine; 0 = all");
     run->add_option("--format", options.format, "text or json")->check(CLI::IsMember({"text", "json"}));

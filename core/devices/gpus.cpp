@@ -28,12 +28,12 @@ lab::Parameter gpuParameter() {
 }
 
 lab::Parameter onDevice(lab::Parameter parameter, const std::string& device) {
-    parameter.shownWhen = "device=" + device;
+    parameter.shownWhen = {lab::when("device", {device})};
     return parameter;
 }
 
 lab::Parameter notOnDevice(lab::Parameter parameter, const std::string& device) {
-    parameter.shownWhen = "device!=" + device;
+    parameter.shownWhen = {lab::unless("device", {device})};
     return parameter;
 }
 

@@ -456,6 +456,12 @@ constexpr std::array<std::string_view, 9> figureKinds = {"series", "heatmap", "h
                                                          "note",   "steps",   "source",    "timeline"};
 static_assert(figureKinds.size() == std::variant_size_v<decltype(Figure::content)>);
 
+void members(auto& v, std::type_identity<Condition>) {
+    v.need("id", &Condition::id);
+    v.need("values", &Condition::values);
+    v.may("negated", &Condition::negated);
+}
+
 /// Without `default`, whose type follows from `type`.
 void members(auto& v, std::type_identity<Parameter>) {
     v.need("id", &Parameter::id);

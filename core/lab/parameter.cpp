@@ -269,22 +269,22 @@ Parameter Parameter::sweep(std::string id, std::string title, std::vector<int64_
     return parameter;
 }
 
+Condition when(std::string id, std::vector<std::string> values) { return {std::move(id), std::move(values), false}; }
+
+Condition unless(std::string id, std::vector<std::string> values) { return {std::move(id), std::move(values), true}; }
+
 bool Parameter::mattersIn(const std::map<std::string, std::string>& texts) const {
     if (shownWhen.empty())
         return true;
-    const std::vector<std::string> conditions = pieces(shownWhen, ' ');
-    return std::any_of(conditions.begin(), conditions.end(), [&](const std::string& condition) {
-        const size_t equals = condition.find('=');
-        const bool unequal = equals > 0 && condition[equals - 1] == '!';
-        const auto found = texts.find(condition.substr(0, equals - (unequal ? 1 : 0)));
+    return std::any_of(shownWhen.begin(), shownWhen.end(), [&](const Condition& condition) {
+        const auto found = texts.find(condition.id);
         if (found == texts.end())
-            return conditions.size() == 1;
-        const std::vector<std::string> have = pieces(found->second, ','),
-                                       wanted = pieces(condition.substr(equals + 1), '|');
-        const bool equal = std::any_of(have.begin(), have.end(), [&](const std::string& value) {
-            return std::find(wanted.begin(), wanted.end(), value) != wanted.end();
+            return shownWhen.size() == 1;
+        const std::vector<std::string> have = pieces(found->second, ',');
+        const bool holds = std::any_of(have.begin(), have.end(), [&](const std::string& value) {
+            return std::find(condition.values.begin(), condition.values.end(), value) != condition.values.end();
         });
-        return equal != unequal;
+        return holds != condition.negated;
     });
 }
 

@@ -15,6 +15,15 @@ namespace warplight::lab {
 /// Integer int64_t, Real double, Flag bool, Choice/File/Text string, Choices vector<string>, Sweep vector<int64_t>.
 using Value = std::variant<bool, int64_t, double, std::string, std::vector<std::string>, std::vector<int64_t>>;
 
+/// A setting has one of some values, or has none of them.
+struct Condition {
+    std::string id;                  ///< of the setting; "device": of the run, "cuda" for any NVIDIA GPU
+    std::vector<std::string> values; ///< as text; of a list one entry has to be among them
+    bool negated = false;
+};
+Condition when(std::string id, std::vector<std::string> values);
+Condition unless(std::string id, std::vector<std::string> values);
+
 /// One knob of an experiment: the single source for the settings form, the command line, validation and `describe`.
 struct Parameter {
     enum class Type { Integer, Real, Flag, Choice, Choices, File, Text, Sweep };
@@ -32,15 +41,13 @@ struct Parameter {
     Type type = Type::Integer;
     Value defaultValue;
     std::optional<double> minimum, maximum; ///< inclusive; for a Sweep of each element
-    double sliderStep = 0;       ///< the form has a slider that moves so far; 0: none. Other values stay legal
-    bool powersOfTwo = false;    ///< the slider moves in powers of two instead
-    bool multiline = false;      ///< Text: the form edits it in a window of its own
-    bool advanced = false;       ///< folded away at first
-    std::vector<Option> options; ///< Choice and Choices
-    std::string fileFilter;      ///< File: "Tensors (*.npy *.npz *.safetensors)"
-    /// "id=value" or "id!=value": only then does the parameter matter; empty = always. The id may be "device". Of a
-    /// list, one of its entries has to be the value. "id=a|b": either; several conditions with blanks between: any.
-    std::string shownWhen;
+    double sliderStep = 0;            ///< the form has a slider that moves so far; 0: none. Other values stay legal
+    bool powersOfTwo = false;         ///< the slider moves in powers of two instead
+    bool multiline = false;           ///< Text: the form edits it in a window of its own
+    bool advanced = false;            ///< folded away at first
+    std::vector<Option> options;      ///< Choice and Choices
+    std::string fileFilter;           ///< File: "Tensors (*.npy *.npz *.safetensors)"
+    std::vector<Condition> shownWhen; ///< it matters when any of them holds; empty: always
     /// Whether it matters beside these settings (ids and their values as text).
     bool mattersIn(const std::map<std::string, std::string>& texts) const;
 

@@ -6,19 +6,21 @@
 #include "core/labs/blocks/blocks_lab.h"
 #include "core/labs/devices/devices_lab.h"
 #include "core/labs/inspector/inspector_lab.h"
+#include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
 #include "core/workbench/page.h"
 
 namespace warplight::labs {
 
 void registerAll(lab::Registry& registry, workbench::Operators& operators) {
-    registerAttentionLab(registry, operators);
-    workbench::registerPages(registry, operators.add(softmaxOperator()));
-    workbench::registerPages(registry, operators.add(matmulOperator()));
-    registerAllreduceLab(registry);
-    registerInspector(registry);
-    registerProfileLab(registry);
-    registerDevices(registry);
+    attention::registerLab(registry, operators);
+    workbench::registerPages(registry, operators.add(blocks::softmaxOperator()));
+    workbench::registerPages(registry, operators.add(blocks::matmulOperator()));
+    precision::registerLab(registry);
+    allreduce::registerLab(registry);
+    inspector::registerLab(registry);
+    profile::registerLab(registry);
+    tools::registerLab(registry);
 }
 
 } // namespace warplight::labs

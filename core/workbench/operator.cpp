@@ -124,6 +124,15 @@ gpu::TensorTraffic Operator::compulsory(const Problem& problem) const {
     return compulsoryBytes ? compulsoryBytes(problem) : compulsoryTraffic(tensors, problem);
 }
 
+std::map<std::string, int64_t> coloursOf(const Operator& op) {
+    std::map<std::string, int64_t> colours;
+    for (const Implementation& i : op.ladder)
+        colours[i.id] = i.colour;
+    for (const TensorSpec& t : op.tensors)
+        colours["tensor." + t.label()] = t.colour;
+    return colours;
+}
+
 const Operator& Operators::find(std::string_view id) const {
     std::vector<std::string> known;
     for (const auto& op : all) {

@@ -152,8 +152,9 @@ struct Operator {
     std::vector<lab::Parameter> options; ///< flags and numbers of `compute`: what the tensors' shapes do not say
     std::string lower;                   ///< what makes it smaller: "seqLen, heads or headDim"
     std::vector<Implementation> ladder;
-    std::string baseline; ///< the implementation that others are compared with
-    std::string frugal;   ///< one whose memory is worth a headline
+    std::string gradientOf; ///< the operator whose gradients these are: dX of its tensor X, for the loss Σ dO ∘ O
+    std::string baseline;   ///< the implementation that others are compared with
+    std::string frugal;     ///< one whose memory is worth a headline
     TrafficExtras trafficExtras;
     std::vector<TrafficRatio> trafficRatios;
     std::optional<Arrangement> arrangement;
@@ -175,6 +176,9 @@ struct Operator {
     /// What any implementation has to move: each input read once, each output written once.
     gpu::TensorTraffic compulsory(const Problem& problem) const;
 };
+
+/// Colours of implementations and tensors, as a Description has them.
+std::map<std::string, int64_t> coloursOf(const Operator& op);
 
 /// Extents of a tensor of a problem.
 std::vector<int64_t> shapeOf(const TensorSpec& spec, const Problem& problem);

@@ -140,12 +140,8 @@ lab::Description PageSetup::describe() const {
         d.devices.emplace_back("vgpu");
         d.devices.emplace_back("cuda");
     }
-    for (const auto& o : operators) {
-        for (const Implementation& i : o->ladder)
-            d.colours[i.id] = i.colour;
-        for (const TensorSpec& t : o->tensors)
-            d.colours["tensor." + t.label()] = t.colour;
-    }
+    for (const auto& o : operators)
+        d.colours.merge(coloursOf(*o));
     return d;
 }
 
@@ -163,12 +159,12 @@ std::vector<Parameter> PageSetup::knobParameters() const {
         if (knob.sweep) {
             all.push_back(*knob.sweep);
             if (axes.size() > 1)
-                all.back().shownWhen = "against=" + knob.id;
+                all.back().shownWhen = {lab::when("against", {knob.id})};
         }
         if (knob.single && (!knob.sweep || axes.size() > 1)) {
             all.push_back(*knob.single);
             if (knob.sweep)
-                all.back().shownWhen = "against!=" + knob.id;
+                all.back().shownWhen = {lab::unless("against", {knob.id})};
         }
     }
     return all;

@@ -29,6 +29,7 @@ struct Point {
     Timing timing;
     double flops = 0;
     int64_t extraBytes = 0;
+    std::optional<double> bytes; ///< that its loops ask memory for
     double rate() const { return flops / timing.median; }
     const std::string& name() const { return who.implementation->id; }
 };
@@ -48,15 +49,15 @@ class CpuRace {
           settings(g),
           run(r),
           knob(s.axis(g)),
+          xs(s.points(g)),
           peaks(cpu::cachedPeaks(static_cast<int>(g.integer("threads")), r.cancelToken())) {
         options.threads = static_cast<int>(settings.integer("threads"));
         options.cancel = run.cancelToken();
     }
 
     void go() {
-        const std::vector<double> xs = setup.points(settings);
         const std::vector<Contestant> racers = setup.chosen(settings, "cpu");
-        begin(xs);
+        begin();
         LeftOut leftOut(run);
         const size_t total = xs.size() * racers.size();
         size_t done = 0;
@@ -87,9 +88,11 @@ class CpuRace {
                     continue;
                 }
                 const CpuPoint seen = timeOnCpu(who, problem, tensors, options, settings.real("pointSeconds"), run);
-                Point point{who, x, seen.timing, op->usefulFlops(problem), seen.extraBytes};
+                Point point{who, x, seen.timing, op->usefulFlops(problem), seen.extraBytes, {}};
+                if (who.implementation->bytes)
+                    point.bytes = gpu::totalBytes(who.implementation->bytes(problem));
                 rateOf[who.implementation] = point.rate();
-                show(point, problem);
+                show(point);
                 points.push_back(point);
                 headlines();
             }
@@ -110,8 +113,7 @@ class CpuRace {
   private:
     uint64_t seed() const { return static_cast<uint64_t>(settings.integer("seed")); }
 
-    void begin(const std::vector<double>& xs) {
-        const Operator& op = setup.first();
+    void begin() {
         const Axis x = setup.xAxis(settings);
         Figure time = seriesFigure("time", "Time", "seconds, median with 10–90 %", x, axisOf("time", "s", Scale::Log10),
                                    "Median of repeated calls after one warm-up; bars are the 10th to 90th percentile. "
@@ -119,20 +121,7 @@ class CpuRace {
                                    Figure::Place::Main);
         std::get<Series>(time.content).dispersion = "10th to 90th percentile";
         run.put(std::move(time));
-        Axis rateAxis = axisOf("rate", "FLOP/s", Scale::Linear);
-        rateAxis.minimum = 0.0;
-        Figure rate = seriesFigure(
-            "throughput", "Throughput", "useful FLOP/s", x, rateAxis,
-            fmt::format("Useful FLOPs ({}) over the **measured** median time. The grey line is this machine's fused "
-                        "multiply-add rate, **measured** once.",
-                        op.flopsText),
-            Figure::Place::Support);
-        Curve peak = curveOf("peak", Provenance::Measured, Curve::Style::Line);
-        peak.label = "f32 peak";
-        peak.x = {xs.front(), xs.back()};
-        peak.y = {peaks.fmaFlops, peaks.fmaFlops};
-        std::get<Series>(rate.content).curves.push_back(peak);
-        run.put(std::move(rate));
+        putThroughput();
         run.put(seriesFigure("memory", "Extra memory", "beyond inputs and outputs", x,
                              axisOf("memory", "B", Scale::Log10),
                              "**Measured**: the largest number of bytes that an implementation's allocator held beyond "
@@ -151,6 +140,23 @@ class CpuRace {
                          {"extra_memory", "Extra memory", "B", true, Provenance::Measured, ""}};
         run.put({"points", "All points", "", "Every measured point of this run.", Figure::Place::Support,
                  std::move(table)});
+    }
+
+    void putThroughput() {
+        Axis rateAxis = axisOf("rate", "FLOP/s", Scale::Linear);
+        rateAxis.minimum = 0.0;
+        Figure rate = seriesFigure(
+            "throughput", "Throughput", "useful FLOP/s", setup.xAxis(settings), rateAxis,
+            fmt::format("Useful FLOPs ({}) over the **measured** median time. The grey line is this machine's fused "
+                        "multiply-add rate, **measured** once.",
+                        setup.first().flopsText),
+            Figure::Place::Support);
+        Curve peak = curveOf("peak", Provenance::Measured, Curve::Style::Line);
+        peak.label = "f32 peak";
+        peak.x = {xs.front(), xs.back()};
+        peak.y = {peaks.fmaFlops, peaks.fmaFlops};
+        std::get<Series>(rate.content).curves.push_back(peak);
+        run.put(std::move(rate));
     }
 
     void putRoofline() {
@@ -201,6 +207,10 @@ class CpuRace {
         if (point.rate() > peaks.fmaFlops && !point.who.implementation->wideUnits && !measuredAgain) {
             measuredAgain = true;
             peaks.fmaFlops = std::max(peaks.fmaFlops, cpu::measurePeaks(options.threads, 0.4, options.cancel).fmaFlops);
+            putThroughput();
+            putRoofline();
+            for (const Point& p : points)
+                showRate(p);
         }
         if (point.rate() <= peaks.fmaFlops)
             return 100 * point.rate() / peaks.fmaFlops;
@@ -219,32 +229,39 @@ class CpuRace {
         return std::nullopt;
     }
 
-    void show(const Point& point, const Problem& problem) {
+    void show(const Point& point) {
+        const std::optional<double> share = shareOfPeak(point); // may draw anew what has been
         Curve curve = curveOf(point.name(), Provenance::Measured);
         curve.x = {point.x};
         curve.y = {point.timing.median};
         curve.low = {point.timing.p10};
         curve.high = {point.timing.p90};
         run.appendPoint("time", curve);
-        curve.y = {point.rate()};
-        curve.low = {point.flops / point.timing.p90};
-        curve.high = {point.flops / point.timing.p10};
-        run.appendPoint("throughput", curve);
         curve.low.clear();
         curve.high.clear();
         curve.y = {static_cast<double>(point.extraBytes)};
         run.appendPoint("memory", curve);
-        if (const auto& bytes = point.who.implementation->bytes; bytes) {
-            curve.style = Curve::Style::Points;
-            curve.x = {point.flops / gpu::totalBytes(bytes(problem))};
-            curve.y = {point.rate()};
-            curve.pointText = {fmt::format("{}, {}", point.name(), atText(knob, point.x))};
-            run.appendPoint("roofline", curve);
-        }
-        const std::optional<double> share = shareOfPeak(point);
+        showRate(point);
         run.appendRow("points", {point.name(), cellOf(point.x), point.timing.median, point.timing.p10, point.timing.p90,
                                  int64_t{point.timing.repetitions}, point.rate(),
                                  share ? Table::Cell(*share) : Table::Cell(), point.extraBytes});
+    }
+
+    void showRate(const Point& point) {
+        Curve curve = curveOf(point.name(), Provenance::Measured);
+        curve.x = {point.x};
+        curve.y = {point.rate()};
+        curve.low = {point.flops / point.timing.p90};
+        curve.high = {point.flops / point.timing.p10};
+        run.appendPoint("throughput", curve);
+        if (!point.bytes)
+            return;
+        curve.low.clear();
+        curve.high.clear();
+        curve.style = Curve::Style::Points;
+        curve.x = {point.flops / *point.bytes};
+        curve.pointText = {fmt::format("{}, {}", point.name(), atText(knob, point.x))};
+        run.appendPoint("roofline", curve);
     }
 
     /// The numbers worth saying, from what has been measured so far.
@@ -322,6 +339,7 @@ class CpuRace {
     const Settings& settings;
     Run& run;
     const Knob& knob;
+    const std::vector<double> xs;
     cpu::MachinePeaks peaks;
     bool measuredAgain = false, toldOfShare = false;
     cpu::RunOptions options;

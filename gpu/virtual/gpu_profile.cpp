@@ -23,6 +23,8 @@ constexpr GpuProfile profiles[] = {
      "units"},
     {"H100", "H100 SXM5", 132, 1.830e9, 256 * kib, 228 * kib, 50 * mib, 5632, 3352e9, 128, 64, 64, 32, 128, 4096, 2048,
      32, 90, "NVIDIA H100 white paper and data sheet (2023): 989 TFLOP/s f16 tensor at 1.83 GHz, 32 load/store units"},
+    {"H200", "H200 SXM", 132, 1.830e9, 256 * kib, 228 * kib, 50 * mib, 5632, 4800e9, 128, 64, 64, 32, 128, 4096, 2048,
+     32, 90, "NVIDIA H200 data sheet (2024): 989 TFLOP/s f16 tensor, 4.8 TB/s; the rest is an H100's"},
     {"L4", "L4", 58, 2.040e9, 128 * kib, 100 * kib, 48 * mib, 2048, 300e9, 128, 2, 64, 16, 128, 1024, 1536, 24, 89,
      "NVIDIA L4 data sheet (2023): 30.3 TFLOP/s f32, 121 TFLOP/s f16 tensor; Ada white paper"},
     {"A6000", "RTX A6000", 84, 1.800e9, 128 * kib, 100 * kib, 6 * mib, 2560, 768e9, 128, 2, 64, 16, 128, 1024, 1536, 16,
@@ -80,13 +82,19 @@ const GpuProfile* gpuProfileOfCard(std::string_view card) {
                 return i + 1 < text.size() && std::isalnum(static_cast<unsigned char>(text[i + 1])) != 0;
         return false;
     };
+    const auto beginsAWord = [](std::string_view text, size_t letters) { // the letter or digit behind so many
+        for (size_t i = 0; i < text.size(); ++i)
+            if (std::isalnum(static_cast<unsigned char>(text[i])) && letters-- == 0)
+                return i == 0 || !std::isalnum(static_cast<unsigned char>(text[i - 1]));
+        return false;
+    };
     const std::string name = simple(card);
     const GpuProfile* best = nullptr;
     for (const GpuProfile& profile : gpuProfiles()) {
         const std::string id = simple(profile.id);
         const size_t at = name.find(id);
-        // "L4" is no part of "L40S", "T4" none of "T400"; "H100 80GB" is an H100.
-        if (at == std::string::npos || goesOn(card, at + id.size()))
+        // "L4" is no part of "L40S", "T4" none of "T400", "H200" none of "GH200"; "H100 80GB" is an H100.
+        if (at == std::string::npos || goesOn(card, at + id.size()) || !beginsAWord(card, at))
             continue;
         if (otherCard(name, simple(profile.name)))
             continue;

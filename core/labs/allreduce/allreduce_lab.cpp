@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/allreduce/allreduce_lab.h"
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
-void registerAllreduceLab(lab::Registry& registry) {
+void registerLab(lab::Registry& registry) {
     registry.add(makeSteps());
     registry.add(makeCollectiveRace());
     registry.add(makeScale());
@@ -12,4 +12,4 @@ void registerAllreduceLab(lab::Registry& registry) {
     registry.add(makeNumbers());
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -5,11 +5,11 @@
 
 #include <memory>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// Adds `allreduce.steps`, `allreduce.race`, `allreduce.scale`, `allreduce.links`, `allreduce.overlap` and
 /// `allreduce.numbers`.
-void registerAllreduceLab(lab::Registry& registry);
+void registerLab(lab::Registry& registry);
 
 std::unique_ptr<lab::Experiment> makeSteps();
 std::unique_ptr<lab::Experiment> makeCollectiveRace();
@@ -18,4 +18,4 @@ std::unique_ptr<lab::Experiment> makeLinks();
 std::unique_ptr<lab::Experiment> makeOverlap();
 std::unique_ptr<lab::Experiment> makeNumbers();
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

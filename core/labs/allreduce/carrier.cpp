@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 #include <string>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 using collectives::RunOptions;
@@ -109,4 +109,4 @@ collectives::RunOutcome runJob(const CollectiveJob& job, const RankVectors& inpu
     return makeCarrier(job.transport, job.ranks)->run(job, inputs, options);
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// What joins the ranks of one transport, kept between runs: starting processes takes a second, joining GPUs as long.
 class Carrier {
@@ -21,4 +21,4 @@ class Carrier {
 /// "threads", "mpi", "nccl" or "simulated". Throws InputError with whyNot() where that is not there.
 std::unique_ptr<Carrier> makeCarrier(const std::string& transport, int ranks);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -12,7 +12,7 @@
 #include <memory>
 #include <utility>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 using lab::Parameter;
 
@@ -119,9 +119,12 @@ std::vector<Parameter> shapeParameters() {
                                         "Hierarchical: a ring inside of so many ranks, a tree between them.");
     Parameter pipeline = Parameter::integer("pipelineChunks", "Pieces in the pipeline", 8, 1, 1024,
                                             "Tree and double tree: pieces that follow one another.");
-    convention.shownWhen = "algorithm=ring compare=ring algorithms=ring";
-    node.shownWhen = "algorithm=hierarchical compare=hierarchical algorithms=hierarchical";
-    pipeline.shownWhen = "algorithm=tree|double-tree compare=tree|double-tree algorithms=tree|double-tree";
+    const auto chosen = [](const std::vector<std::string>& ids) {
+        return std::vector{lab::when("algorithm", ids), lab::when("compare", ids), lab::when("algorithms", ids)};
+    };
+    convention.shownWhen = chosen({"ring"});
+    node.shownWhen = chosen({"hierarchical"});
+    pipeline.shownWhen = chosen({"tree", "double-tree"});
     return {convention, node, pipeline};
 }
 
@@ -150,8 +153,8 @@ std::vector<Parameter> faultParameters() {
         Parameter::real("timeout", "Timeout", 2, 0.1, 600, "When no rank has got ahead for so long, the run ends.");
     timeout.unit = std::string("s");
     for (Parameter* p : {&rank, &step, &timeout})
-        p->shownWhen = "fault!=none";
-    slow.shownWhen = "fault=slow";
+        p->shownWhen = {lab::unless("fault", {"none"})};
+    slow.shownWhen = {lab::when("fault", {"slow"})};
     return {fault, rank, step, slow, timeout};
 }
 
@@ -184,4 +187,4 @@ std::map<std::string, int64_t> collectiveColours() {
             {"rank 7", 7}};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// A collective to be run, as a page's settings say.
 struct CollectiveJob {
@@ -77,4 +77,4 @@ std::string secondsText(double seconds);
 /// Slots of the palette for algorithms and ranks: the same on all pages of the lab.
 std::map<std::string, int64_t> collectiveColours();
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

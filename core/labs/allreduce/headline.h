@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// A number on top of a page. The caption says what it is, in words.
 inline void putHeadline(lab::Run& run, const char* id, const char* title, std::optional<double> value, const char* unit,
@@ -20,4 +20,4 @@ inline void putHeadline(lab::Run& run, const char* id, const char* title, std::o
     run.put({id, title, "", "", lab::Figure::Place::Headline, std::move(metric)});
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

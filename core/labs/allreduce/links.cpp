@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 using namespace lab;
@@ -44,7 +44,7 @@ class Links : public Experiment {
             typeParameter(),
         };
         d.parameters[2].sliderStep = 1;
-        for (const auto& more : {networkParameters("transport=simulated"), shapeParameters()})
+        for (const auto& more : {networkParameters({when("transport", {"simulated"})}), shapeParameters()})
             d.parameters.insert(d.parameters.end(), more.begin(), more.end());
         return d;
     }
@@ -179,4 +179,4 @@ class Links : public Experiment {
 
 std::unique_ptr<Experiment> makeLinks() { return std::make_unique<Links>(); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

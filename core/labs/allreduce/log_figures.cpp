@@ -8,7 +8,7 @@
 #include <utility>
 #include <variant>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 using namespace lab;
 
@@ -122,4 +122,4 @@ Figure theoryTable(const std::vector<NamedLog>& logs) {
             std::move(table)};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 struct NamedLog {
     std::string name;
@@ -33,4 +33,4 @@ struct TheoryBytes {
 };
 TheoryBytes theoryOf(const CollectiveJob& job);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

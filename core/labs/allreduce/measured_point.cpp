@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 constexpr int64_t period = 5; ///< elements repeat: rank r holds (i + r) mod 5 - 2
@@ -129,4 +129,4 @@ MeasuredPoint measurePoint(Carrier& carrier, const CollectiveJob& job, double bu
     return point;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

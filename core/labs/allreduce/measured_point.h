@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// One size of a race: what a carrier takes for it, again and again.
 struct MeasuredPoint {
@@ -27,4 +27,4 @@ RankVectors countingVectors(number::Format type, int ranks, int64_t elements,
                             const std::atomic<bool>* cancel = nullptr);
 double countingResult(collectives::Reduction reduction, int ranks, int64_t index);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

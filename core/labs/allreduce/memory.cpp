@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <thread>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 /// A process that MPI has started, with what it keeps for each other rank (some 30 MB measured with Open MPI 4.1).
@@ -65,4 +65,4 @@ int64_t runAddressSpace(const CollectiveJob& job) {
     return stacks + arenas * arena;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

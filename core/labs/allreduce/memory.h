@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// The vectors of all ranks of a job, once.
 int64_t vectorBytes(const CollectiveJob& job);
@@ -20,4 +20,4 @@ int64_t simulationBytes(int64_t ranks);
 /// What has to be reserved besides: the stacks of the ranks' threads and what they allocate from.
 int64_t runAddressSpace(const CollectiveJob& job);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -12,7 +12,7 @@
 #include <set>
 #include <utility>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 using namespace lab;
@@ -154,4 +154,4 @@ void drawNcclFile(Run& run, const std::string& file) {
     }
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

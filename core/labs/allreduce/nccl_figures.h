@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// Draws what a file of nccl-tests says into the figures "time", "busbw" and "algbw" of a run, and logs its warnings.
 /// Throws InputError when it holds no such table.
@@ -19,4 +19,4 @@ void drawNcclFile(lab::Run& run, const std::string& file);
 std::vector<lab::Curve> ncclCurves(const collectives::NcclTests& tests, const std::string& figure,
                                    const std::string& name);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <fmt/format.h>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 using lab::Parameter;
 
@@ -21,7 +21,7 @@ Parameter real(const char* id, const char* title, const char* unit, double value
 
 } // namespace
 
-std::vector<Parameter> networkParameters(const std::string& shownWhen) {
+std::vector<Parameter> networkParameters(const std::vector<lab::Condition>& shownWhen) {
     Parameter topology = Parameter::choice(
         "topology", "Topology", "full-mesh",
         {{"full-mesh", "full mesh", "A switch that never blocks: messages meet at the ranks' ports only."},
@@ -54,14 +54,14 @@ std::vector<Parameter> networkParameters(const std::string& shownWhen) {
     for (Parameter* p : {&topology, &alpha, &bandwidth, &reduce, &disturbance})
         p->shownWhen = shownWhen;
     for (Parameter* p : {&island, &farAlpha, &farBandwidth})
-        p->shownWhen = "topology=islands";
+        p->shownWhen = {lab::when("topology", {"islands"})};
     for (Parameter* p : {&leaf, &over})
-        p->shownWhen = "topology=fat-tree";
+        p->shownWhen = {lab::when("topology", {"fat-tree"})};
     for (Parameter* p : {&who, &factor})
-        p->shownWhen = "disturbance=straggler|slow-link";
-    when.shownWhen = "disturbance=slow-link";
+        p->shownWhen = {lab::when("disturbance", {"straggler", "slow-link"})};
+    when.shownWhen = {lab::when("disturbance", {"slow-link"})};
     for (Parameter* p : {&share, &burst})
-        p->shownWhen = "disturbance=background";
+        p->shownWhen = {lab::when("disturbance", {"background"})};
     return {topology, alpha,       bandwidth, reduce, island, farAlpha, farBandwidth, leaf,
             over,     disturbance, who,       factor, when,   share,    burst};
 }
@@ -118,4 +118,4 @@ std::string networkText(const collectives::Network& network) {
                        beta > 0 ? lab::numberText(1 / beta, "B/s") : std::string("bytes free"));
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

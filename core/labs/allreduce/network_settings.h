@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// Parameters of a simulated network: topology, α, bandwidth, reduction rate, and what disturbs it. Shown while
-/// `shownWhen` holds ("transport=simulated"); empty = always.
-std::vector<lab::Parameter> networkParameters(const std::string& shownWhen);
+/// one of `shownWhen` holds; empty: always.
+std::vector<lab::Parameter> networkParameters(const std::vector<lab::Condition>& shownWhen);
 
 collectives::Network networkOf(const lab::Settings& settings);
 /// None where the rank that is to be slow is not among `ranks`.
@@ -22,4 +22,4 @@ collectives::Disturbances disturbancesOf(const lab::Settings& settings, int64_t 
 /// "full mesh, α = 5 µs, 25 GB/s", as a subtitle.
 std::string networkText(const collectives::Network& network);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 using namespace lab;
@@ -272,4 +272,4 @@ class Numbers : public Experiment {
 
 std::unique_ptr<Experiment> makeNumbers() { return std::make_unique<Numbers>(); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

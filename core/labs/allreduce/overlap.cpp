@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 using namespace lab;
@@ -79,7 +79,7 @@ class Overlap : public Experiment {
                               "Their data type."),
             tera,
         };
-        for (const auto& more : {networkParameters(""), shapeParameters()})
+        for (const auto& more : {networkParameters({}), shapeParameters()})
             d.parameters.insert(d.parameters.end(), more.begin(), more.end());
         return d;
     }
@@ -198,4 +198,4 @@ class Overlap : public Experiment {
 
 std::unique_ptr<Experiment> makeOverlap() { return std::make_unique<Overlap>(); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

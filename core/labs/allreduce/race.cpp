@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 using namespace lab;
@@ -391,4 +391,4 @@ class CollectiveRace : public Experiment {
 
 std::unique_ptr<Experiment> makeCollectiveRace() { return std::make_unique<CollectiveRace>(); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 std::optional<LatencyBandwidth> fitLatencyBandwidth(const std::vector<RegimePoint>& points) {
     // Minimise the sum of (a / t + b n / t - 1)²: a line through the origin's neighbourhood in weighted terms.
@@ -36,4 +36,4 @@ std::optional<LatencyBandwidth> fitLatencyBandwidth(const std::vector<RegimePoin
     return fit;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

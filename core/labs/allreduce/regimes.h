@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 struct RegimePoint {
     double bytes, seconds;
@@ -24,4 +24,4 @@ struct LatencyBandwidth {
 /// sizes, and when no bandwidth can be told.
 std::optional<LatencyBandwidth> fitLatencyBandwidth(const std::vector<RegimePoint>& points);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 Replay::Replay(const collectives::MessageLog& log, const CollectiveJob& job, RankVectors inputs)
     : log(log), job(job), vectors(std::move(inputs)) {
@@ -63,4 +63,4 @@ RankVectors Replay::finished() const {
     return result;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// What the ranks held after each step, made again from a run's messages and the vectors it began with. The end is the
 /// same bit for bit as what the run left (matches()), so the steps between are the run's own.
@@ -34,4 +34,4 @@ class Replay {
     int64_t stepCount = 0, current = -1;
 };
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -21,7 +21,7 @@
 #include <variant>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 using namespace lab;
@@ -80,7 +80,7 @@ class ScalePage : public Experiment {
                              "Rank counts to simulate."),
             calibrate,
         };
-        for (const auto& more : {networkParameters("network=described"), shapeParameters()})
+        for (const auto& more : {networkParameters({when("network", {"described"})}), shapeParameters()})
             d.parameters.insert(d.parameters.end(), more.begin(), more.end());
         return d;
     }
@@ -272,4 +272,4 @@ class ScalePage : public Experiment {
 
 std::unique_ptr<Experiment> makeScale() { return std::make_unique<ScalePage>(); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 using namespace lab;
@@ -67,7 +67,7 @@ class StepsPage : public Experiment {
         d.parameters[4].sliderStep = 1;
         std::vector<Parameter> shape = shapeParameters();
         shape.back().defaultValue = int64_t{4}; // rows that can be read
-        for (const auto& more : {networkParameters("transport=simulated"), shape, faultParameters()})
+        for (const auto& more : {networkParameters({when("transport", {"simulated"})}), shape, faultParameters()})
             d.parameters.insert(d.parameters.end(), more.begin(), more.end());
         return d;
     }
@@ -221,4 +221,4 @@ class StepsPage : public Experiment {
 
 std::unique_ptr<Experiment> makeSteps() { return std::make_unique<StepsPage>(); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

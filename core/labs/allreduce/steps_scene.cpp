@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 using lab::Steps;
@@ -169,4 +169,4 @@ Steps::Step sceneAt(const ScenePlan& plan, std::vector<ShownRun>& runs, int64_t 
     return scene;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

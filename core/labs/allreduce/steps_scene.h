@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// A run to be shown step by step: ranks as columns, chunks as rows.
 struct ShownRun {
@@ -32,4 +32,4 @@ struct ScenePlan {
 /// The scene after step `step` of every run (-1: the start); a run that has ended keeps its last.
 lab::Steps::Step sceneAt(const ScenePlan& plan, std::vector<ShownRun>& runs, int64_t step);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

@@ -14,7 +14,7 @@
 #include <numeric>
 #include <string>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 namespace {
 
 template <class T>
@@ -131,4 +131,4 @@ double unitInLastPlace(number::Format type, double value) {
     return std::ldexp(1.0, exponent - fractionBits);
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

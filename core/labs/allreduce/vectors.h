@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::allreduce {
 
 /// One vector of elements per rank, as the ranks hold them.
 using RankVectors = std::vector<std::vector<std::byte>>;
@@ -37,4 +37,4 @@ ExactSums exactSums(number::Format type, const RankVectors& vectors, const std::
 /// Distance between neighbours of that type at |value|: the unit in the last place.
 double unitInLastPlace(number::Format type, double value);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::allreduce

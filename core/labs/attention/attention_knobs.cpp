@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 using lab::Parameter;
@@ -241,4 +241,4 @@ workbench::Arrangement attentionArrangement() {
             }};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

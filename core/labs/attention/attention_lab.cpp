@@ -4,9 +4,9 @@
 #include "core/labs/attention/attention_operator.h"
 #include "core/workbench/page.h"
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 
-void registerAttentionLab(lab::Registry& registry, workbench::Operators& operators) {
+void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     const auto forward = operators.add(attentionOperator());
     registry.add(workbench::makeRace({forward}));
     registry.add(makeMap());
@@ -17,4 +17,4 @@ void registerAttentionLab(lab::Registry& registry, workbench::Operators& operato
     workbench::registerPages(registry, operators.add(blockSparseOperator()));
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

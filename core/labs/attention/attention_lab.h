@@ -6,12 +6,12 @@
 
 #include <memory>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 
 /// Adds attention's operators, their pages, `attention.map` and `attention.tiles`.
-void registerAttentionLab(lab::Registry& registry, workbench::Operators& operators);
+void registerLab(lab::Registry& registry, workbench::Operators& operators);
 
 std::unique_ptr<lab::Experiment> makeMap();
 std::unique_ptr<lab::Experiment> makeTiles();
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

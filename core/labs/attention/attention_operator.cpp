@@ -17,7 +17,7 @@
 #include <string_view>
 #include <utility>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 using workbench::Implementation;
@@ -210,4 +210,4 @@ Operator attentionOperator() {
     return op;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 
 /// O = softmax(scale · Q Kᵀ + mask) V, and its gradients. What each operator's numbers are called: batch, queryHeads,
 /// keyHeads, queryLen, keyLen, headDim, scale, causal, and tile (of flash1 and flash2; 0: their own).
@@ -37,4 +37,4 @@ std::vector<workbench::TensorSpec> attentionTensors();
 std::vector<lab::Parameter> attentionOptions();
 /// Q, K and V of a user in two to four dimensions, BHND or BNHD, with grouped heads.
 workbench::Arrangement attentionArrangement();
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 using namespace lab;
@@ -127,4 +127,4 @@ workbench::TrafficExtras trafficTheory() {
     return extras;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

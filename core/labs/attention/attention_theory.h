@@ -3,10 +3,10 @@
 
 #include "core/workbench/operator.h"
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 
 /// What attention's Traffic shows besides: the papers' formulas with tiles that fill the chip, and from which tile on
 /// FlashAttention-1's order moves less than standard attention, as counted.
 workbench::TrafficExtras trafficTheory();
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

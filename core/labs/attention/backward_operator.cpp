@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 using workbench::Implementation;
@@ -139,6 +139,7 @@ Operator backwardOperator() {
     op.lab = "Attention";
     op.title = "Attention backward";
     op.page = "Backward";
+    op.gradientOf = "attention";
     op.formula = "dQ, dK, dV = ∇ Σ dO ∘ softmax(scale · Q Kᵀ + mask) V";
     op.flopsText = "10·N²·d per head, about half when causal";
     op.questions = {{Page::Race, "What does the backward pass cost, and what does computing P anew save?"}};
@@ -175,4 +176,4 @@ Operator backwardOperator() {
     return op;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 using lab::Parameter;
@@ -267,4 +267,4 @@ Operator blockSparseOperator() {
     return op;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

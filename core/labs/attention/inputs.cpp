@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 #include <string>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 enum Stream : uint64_t { queryStream, keyStream, valueStream };
@@ -91,4 +91,4 @@ AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, u
     return inputs;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 
 /// The tensors of one problem, owned. Copies would point into the original: not copyable.
 struct AttentionInputs {
@@ -35,4 +35,4 @@ AttentionInputs makeInputs(cpu::AttentionProblem shape, std::string_view kind, u
 /// What they hold, with O and the log-sum-exp.
 int64_t inputBytes(const cpu::AttentionProblem& shape);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

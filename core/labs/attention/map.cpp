@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/map_inputs.h"
 #include "core/labs/attention/tensors.h"
@@ -26,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 using namespace lab;
@@ -256,6 +257,7 @@ class Map : public Experiment {
         d.about = "**P** = exp(S − lse), tile by tile, as flash attention's backward pass does. Entropy −Σ P log₂ P; "
                   "sinks: share on the first keys; span: keys left after cutting 2.5 % of the mass off each end.";
         d.devices = {"cpu"};
+        d.colours = workbench::coloursOf(attentionOperator());
         d.dropFiles = "qFile";
         const std::string tensors = "Tensors (*.npy *.npz *.safetensors)";
         d.parameters = {
@@ -285,9 +287,9 @@ class Map : public Experiment {
         };
         for (Parameter& parameter : d.parameters)
             if (const auto& id = parameter.id; id == "qFile" || id == "kFile" || id == "layout" || id == "head")
-                parameter.shownWhen = "input=files";
+                parameter.shownWhen = {when("input", {"files"})};
             else if (id == "seqLen" || id == "keyLen" || id == "headDim" || id == "seed")
-                parameter.shownWhen = "input!=files";
+                parameter.shownWhen = {unless("input", {"files"})};
         return d;
     }
 
@@ -445,4 +447,4 @@ class Map : public Experiment {
 
 std::unique_ptr<Experiment> makeMap() { return std::make_unique<Map>(); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -13,7 +13,7 @@
 #include <numbers>
 #include <utility>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 constexpr double sharpness = 9;      // the largest score a structure adds, in natural units
@@ -159,4 +159,4 @@ MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLe
     return inputs;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 
 /// Q and K of one head whose map shows a known structure.
 struct MapInputs {
@@ -28,4 +28,4 @@ std::vector<lab::Parameter::Option> mapInputKinds();
 MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLen, int64_t headDim, uint64_t seed,
                         const std::atomic<bool>* cancel = nullptr);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

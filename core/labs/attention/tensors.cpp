@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 using tensor::Tensor;
@@ -101,4 +101,4 @@ Tensor rowsLike(const AttentionTensors& inputs, const std::vector<float>& rows) 
     return {{q.begin() + static_cast<std::ptrdiff_t>(4 - inputs.outputShape.size()), q.begin() + 3}, rows};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

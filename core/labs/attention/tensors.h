@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 
 /// How four-dimensional tensors lie: [batch, heads, sequence, headDim] or, as flash attention's users have it,
 /// [batch, sequence, heads, headDim].
@@ -40,4 +40,4 @@ tensor::Tensor outputLike(const AttentionTensors& inputs, const std::vector<floa
 /// One number a query row: [batch, heads, sequence], with as many of these dimensions as Q has besides its features.
 tensor::Tensor rowsLike(const AttentionTensors& inputs, const std::vector<float>& rows);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <fmt/format.h>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 constexpr double bytesPerFloat = 4;
@@ -83,4 +83,4 @@ TileSentence sentenceOf(const TileStep& step, std::span<const std::optional<gpu:
             grown};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 
 /// A tile that the GPU's or the CPU's kernel has just worked on, as it told.
 struct TileStep {
@@ -53,4 +53,4 @@ struct TileSentence {
 /// `before`: by query row, what it had before the tile; nothing = no tile yet.
 TileSentence sentenceOf(const TileStep& step, std::span<const std::optional<gpu::TileVisit::Row>> before);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 using namespace lab;
@@ -38,6 +38,7 @@ class Tiles : public Experiment {
             "**flash2** takes all keys for a tile of queries (FlashAttention-2, algorithm 1); **flash1** takes all "
             "queries for a tile of keys, and O goes to memory and back each time.";
         d.devices = {"vgpu", "cpu"};
+        d.colours = workbench::coloursOf(attentionOperator());
         const workbench::Operator attention = attentionOperator();
         for (const workbench::Implementation& rung : attention.ladder)
             d.colours[rung.id] = rung.colour;
@@ -216,4 +217,4 @@ class Tiles : public Experiment {
 
 std::unique_ptr<Experiment> makeTiles() { return std::make_unique<Tiles>(); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

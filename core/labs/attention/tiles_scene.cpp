@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 namespace {
 
 using namespace lab;
@@ -410,4 +410,4 @@ int64_t sceneBytes(int64_t queryTile, int64_t keyTile, int64_t tiles) {
     return 2 * one; // in the figure, and in the frame that carries it
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace warplight::labs {
+namespace warplight::labs::attention {
 
 /// The walk as a picture: the tensors in memory as strips of tiles; on the chip the tiles that are there, their scores,
 /// each row's maximum, sum and rescaling; below, where in S that is, and the bytes so far against standard attention's.
@@ -15,4 +15,4 @@ lab::Steps tilesScenes(const TileWalk& walk);
 /// Bytes that one step of it holds, at most.
 int64_t sceneBytes(int64_t queryTile, int64_t keyTile, int64_t tiles);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::attention

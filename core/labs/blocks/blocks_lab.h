@@ -3,10 +3,10 @@
 
 #include "core/workbench/operator.h"
 
-namespace warplight::labs {
+namespace warplight::labs::blocks {
 
 /// What attention is made of, on its own.
 workbench::Operator softmaxOperator();
 workbench::Operator matmulOperator();
 
-} // namespace warplight::labs
+} // namespace warplight::labs::blocks

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::blocks {
 namespace {
 
 using lab::Parameter;
@@ -179,4 +179,4 @@ Operator matmulOperator() {
     return op;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::blocks

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::blocks {
 namespace {
 
 using lab::Parameter;
@@ -130,4 +130,4 @@ Operator softmaxOperator() {
     return op;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::blocks

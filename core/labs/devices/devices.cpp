@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::tools {
 namespace {
 
 using namespace lab;
@@ -238,6 +238,6 @@ class Devices : public Experiment {
 
 } // namespace
 
-void registerDevices(Registry& registry) { registry.add(std::make_unique<Devices>()); }
+void registerLab(Registry& registry) { registry.add(std::make_unique<Devices>()); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::tools

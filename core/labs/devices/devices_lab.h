@@ -3,9 +3,9 @@
 
 #include "core/lab/experiment.h"
 
-namespace warplight::labs {
+namespace warplight::labs::tools {
 
 /// Adds `tools.devices`: what there is to run on, and what is missing and why.
-void registerDevices(lab::Registry& registry);
+void registerLab(lab::Registry& registry);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::tools

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::tools {
 namespace {
 
 constexpr int rounds = 4000;              ///< of the peak kernels' loops: some milliseconds
@@ -46,4 +46,4 @@ GpuPeaks measureGpuPeaks(const std::string& id, int multiprocessors, const std::
     return peaks;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::tools

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <string>
 
-namespace warplight::labs {
+namespace warplight::labs::tools {
 
 /// What a GPU that is here reaches with kernels that do one thing only, measured: see gpu/kernels/peak.cu,
 /// bandwidth.cu.
@@ -15,4 +15,4 @@ struct GpuPeaks {
 /// Throws InputError when there is no such GPU ("cuda:N"), DeviceLost, Cancelled.
 GpuPeaks measureGpuPeaks(const std::string& device, int multiprocessors, const std::atomic<bool>* cancel);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::tools

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 using namespace lab;
@@ -174,4 +174,4 @@ int worstAccess(const Inspection& of) {
     return line ? line : first;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 using namespace lab;
@@ -94,4 +94,4 @@ Figure blocksFigure(const Inspection& of, const vgpu::GpuProfile& gpu) {
         std::move(timeline)};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

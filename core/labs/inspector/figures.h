@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 
 /// Source and PTX side by side with what each line did. Of a kernel that stopped: the texts and where it stopped.
 lab::Figure sourceFigure(const Inspection& inspection, const std::vector<Remark>& remarks);
@@ -26,4 +26,4 @@ lab::Figure rooflineFigure(const Inspection& inspection, const vgpu::GpuProfile&
 lab::Figure findingsFigure(const std::vector<Remark>& remarks);
 lab::Figure buffersFigure(const Inspection& inspection);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

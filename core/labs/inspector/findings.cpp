@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 using Severity = lab::Source::Severity;
@@ -189,4 +189,4 @@ std::vector<Remark> remarks(const Inspection& of, const vgpu::GpuProfile& gpu) {
     return all;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

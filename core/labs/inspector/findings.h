@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 
 /// Something worth saying about a launch, in words, with the numbers that it rests on.
 struct Remark {
@@ -24,4 +24,4 @@ std::vector<Remark> remarks(const Inspection& inspection, const vgpu::GpuProfile
 /// scattered".
 std::string laneWords(const gpu::MemoryAccess& access);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

@@ -10,7 +10,7 @@
 #include <stop_token>
 #include <thread>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 constexpr size_t mostSeen = 200'000;     ///< accesses that are looked at one by one
@@ -81,4 +81,4 @@ void Watch::inspect(const std::function<gpu::LaunchStats(const std::function<voi
                      [](const auto& a, const auto& b) { return a.block < b.block; });
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 
 /// One access of a warp, kept: its buffer's name and where that begins.
 struct AccessSample {
@@ -58,4 +58,4 @@ class Watch {
 /// A kernel of Warplight's own, as an operator launches it. Settings: kernel, launch, seqLen, headDim, gpu.
 Inspection inspectOwnKernel(const lab::Settings& settings, lab::Run& run);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

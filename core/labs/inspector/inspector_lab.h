@@ -5,12 +5,12 @@
 
 #include <memory>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 
 /// Adds `inspect.kernel` and `inspect.occupancy`.
-void registerInspector(lab::Registry& registry);
+void registerLab(lab::Registry& registry);
 
 std::unique_ptr<lab::Experiment> makeKernelInspector();
 std::unique_ptr<lab::Experiment> makeOccupancy();
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

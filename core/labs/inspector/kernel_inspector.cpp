@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 using namespace lab;
@@ -62,7 +62,7 @@ class KernelInspector : public Experiment {
                                {"file", "a file", "Your own .ptx or .cu."}},
                               "Where the kernel comes from.")};
         const auto only = [&](Parameter p, const char* from) {
-            p.shownWhen = fmt::format("from={}", from);
+            p.shownWhen = {when("from", {from})};
             all.push_back(std::move(p));
         };
         std::vector<Parameter::Option> rungs;
@@ -101,9 +101,9 @@ class KernelInspector : public Experiment {
         cpu::AttentionProblem problem;
         problem.queryLen = problem.keyLen = s.integer("seqLen");
         problem.headDim = s.integer("headDim");
-        const int64_t inputs = inputBytes(problem),
-                      device = gpu::deviceBytes(gpu::attentionRungByName(s.text("kernel")), gpuShape(problem),
-                                                number::Format::F32);
+        const int64_t inputs = attention::inputBytes(problem),
+                      device = gpu::deviceBytes(gpu::attentionRungByName(s.text("kernel")),
+                                                attention::gpuShape(problem), number::Format::F32);
         // The virtual GPU's memory has a mark for each byte; the results are copied back.
         return {saturatedSum(saturatedSum(inputs, inputs / 2), saturatedProduct(2, device)), 0,
                 fmt::format("{} at N = {} with {} features", s.text("kernel"), problem.queryLen, problem.headDim),
@@ -210,9 +210,9 @@ class KernelInspector : public Experiment {
 
 std::unique_ptr<Experiment> makeKernelInspector() { return std::make_unique<KernelInspector>(); }
 
-void registerInspector(Registry& registry) {
+void registerLab(Registry& registry) {
     registry.add(makeKernelInspector());
     registry.add(makeOccupancy());
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 using namespace lab;
@@ -123,4 +123,4 @@ class OccupancyCalculator : public Experiment {
 
 std::unique_ptr<Experiment> makeOccupancy() { return std::make_unique<OccupancyCalculator>(); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

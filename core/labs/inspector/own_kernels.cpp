@@ -11,7 +11,7 @@
 #include <functional>
 #include <string>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 
 Inspection inspectOwnKernel(const lab::Settings& settings, lab::Run& run) {
     const gpu::AttentionRung rung = gpu::attentionRungByName(settings.text("kernel"));
@@ -19,7 +19,7 @@ Inspection inspectOwnKernel(const lab::Settings& settings, lab::Run& run) {
     problem.queryLen = problem.keyLen = settings.integer("seqLen");
     problem.headDim = settings.integer("headDim");
     problem.causal = settings.flag("causal");
-    const AttentionInputs inputs = makeInputs(problem, "gaussian", 42, run.cancelToken());
+    const attention::AttentionInputs inputs = attention::makeInputs(problem, "gaussian", 42, run.cancelToken());
     const gpu::AttentionShape shape{1,
                                     1,
                                     1,
@@ -65,4 +65,4 @@ Inspection inspectOwnKernel(const lab::Settings& settings, lab::Run& run) {
     return result;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

@@ -4,7 +4,7 @@
 #include <map>
 #include <sstream>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 /// `.file 1 "saxpy.cu"` anywhere in the text: usually at its end.
@@ -69,4 +69,4 @@ std::vector<PtxLine> kernelLines(const std::string& ptx, const std::string& kern
     return result;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

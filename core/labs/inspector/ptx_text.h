@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 
 /// A line of a kernel's PTX and where in the source it comes from.
 struct PtxLine {
@@ -17,4 +17,4 @@ struct PtxLine {
 /// The lines of one kernel from its .entry to its closing brace, without line directives and empty lines.
 std::vector<PtxLine> kernelLines(const std::string& ptx, const std::string& kernel);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

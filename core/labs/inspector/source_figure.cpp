@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 using namespace lab;
@@ -173,4 +173,4 @@ std::vector<int> ptxLines(const Source& source, int64_t pane, int64_t row) {
     return numbers;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

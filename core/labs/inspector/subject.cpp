@@ -19,7 +19,7 @@
 #include <variant>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 using lab::Parameter;
@@ -238,4 +238,4 @@ Inspection inspectSubject(const Subject& s, const lab::Settings& settings, lab::
     return result;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

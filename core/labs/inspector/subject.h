@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 
 /// A kernel that is opened rather than launched by one of Warplight's operators: an example, or somebody's file.
 struct Subject {
@@ -38,4 +38,4 @@ std::vector<lab::Parameter> launchParameters(const Subject& subject, const std::
 /// Compiles if the text is another than the subject's own, launches and watches.
 Inspection inspectSubject(const Subject& subject, const lab::Settings& settings, lab::Run& run);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::inspector {
 namespace {
 
 using namespace lab;
@@ -133,4 +133,4 @@ Figure buffersFigure(const Inspection& of) {
             std::move(table)};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::inspector

@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::profile {
 namespace {
 
 using namespace lab;
@@ -210,6 +210,6 @@ class OpenProfile : public Experiment {
 
 std::unique_ptr<Experiment> makeOpenProfile() { return std::make_unique<OpenProfile>(); }
 
-void registerProfileLab(Registry& registry) { registry.add(makeOpenProfile()); }
+void registerLab(Registry& registry) { registry.add(makeOpenProfile()); }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::profile

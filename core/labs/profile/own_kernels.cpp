@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::profile {
 namespace {
 
 struct Launched {
@@ -72,4 +72,4 @@ std::optional<OwnModel> modelOwnKernel(const profiles::OurKernel& kernel, const 
     return model;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::profile

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace warplight::labs {
+namespace warplight::labs::profile {
 
 /// What the virtual GPU makes of a launch that somebody else's GPU has measured.
 struct OwnModel {
@@ -26,4 +26,4 @@ struct OwnModel {
 std::optional<OwnModel> modelOwnKernel(const profiles::OurKernel& kernel, const profiles::Extent& grid,
                                        const vgpu::GpuProfile& gpu, const std::atomic<bool>* cancel);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::profile

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::profile {
 
 using namespace lab;
 using namespace profiles;
@@ -325,4 +325,4 @@ std::optional<Figure> durationHistogram(const ReadProfile& read) {
         std::move(histogram)};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::profile

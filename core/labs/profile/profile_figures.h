@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::profile {
 
 /// A profile with what all its figures need: names as they are shown, sums by kernel.
 struct ReadProfile {
@@ -50,4 +50,4 @@ std::optional<lab::Figure> ownKernelTable(const ReadProfile& read, const ModelOf
 lab::Figure timelineFigure(const ReadProfile& read, size_t most);
 std::vector<lab::Timeline::Span> timelineSpans(const ReadProfile& read, size_t most);
 
-} // namespace warplight::labs
+} // namespace warplight::labs::profile

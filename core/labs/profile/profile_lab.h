@@ -5,11 +5,11 @@
 
 #include <memory>
 
-namespace warplight::labs {
+namespace warplight::labs::profile {
 
 /// Adds `profile.open`.
-void registerProfileLab(lab::Registry& registry);
+void registerLab(lab::Registry& registry);
 
 std::unique_ptr<lab::Experiment> makeOpenProfile();
 
-} // namespace warplight::labs
+} // namespace warplight::labs::profile

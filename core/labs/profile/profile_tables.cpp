@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::profile {
 
 using namespace lab;
 using namespace profiles;
@@ -182,4 +182,4 @@ std::optional<Figure> ownKernelTable(const ReadProfile& read, const ModelOfOwn& 
         std::move(table)};
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::profile

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace warplight::labs {
+namespace warplight::labs::profile {
 
 using namespace lab;
 using namespace profiles;
@@ -101,4 +101,4 @@ std::vector<Timeline::Span> timelineSpans(const ReadProfile& read, size_t most) 
     return spans;
 }
 
-} // namespace warplight::labs
+} // namespace warplight::labs::profile

@@ -3,6 +3,9 @@
 #include "core/formats/tensor_file.h"
 
 #include <QDir>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QTest>
@@ -194,11 +197,22 @@ class ComputeOperatorsTest : public QObject {
         }
     }
 
-    void everyOperatorIsListed() {
-        const Outcome outcome = call({"list", "operators"});
+    void everyOperatorIsListedWithItsPages() {
+        const Outcome outcome = call({"list", "operators", "--json"});
         QCOMPARE(outcome.exitCode, 0);
-        for (const char* name : {"attention ", "attention-backward ", "block-sparse-attention ", "softmax ", "matmul "})
-            QVERIFY2(outcome.out.contains(name), name);
+        QStringList found;
+        for (const QJsonValue& op : QJsonDocument::fromJson(outcome.out).array())
+            for (const QJsonValue& page : op["pages"].toArray()) {
+                QStringList devices;
+                for (const QJsonValue& device : page["devices"].toArray())
+                    devices << device.toString();
+                found << page["id"].toString() + ": " + devices.join(' ');
+            }
+        QStringList expected;
+        for (const char* op : {"attention", "attention-backward", "block-sparse-attention", "softmax", "matmul"})
+            expected << QString("%1.race: cpu vgpu cuda").arg(op) << QString("%1.traffic: vgpu cuda").arg(op)
+                     << QString("%1.accuracy: cpu vgpu cuda").arg(op);
+        QCOMPARE(found, expected);
     }
 };
 

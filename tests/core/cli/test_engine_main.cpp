@@ -179,11 +179,11 @@ class Page : public Experiment {
 int main(int argc, char** argv) {
     Registry registry;
     workbench::Operators operators;
-    labs::registerAttentionLab(registry, operators);
-    labs::registerAllreduceLab(registry);
-    labs::registerProfileLab(registry);
-    labs::registerDevices(registry);
-    labs::registerInspector(registry);
+    labs::attention::registerLab(registry, operators);
+    labs::allreduce::registerLab(registry);
+    labs::profile::registerLab(registry);
+    labs::tools::registerLab(registry);
+    labs::inspector::registerLab(registry);
     registry.add(std::make_unique<Kernel>());
     for (const char* what : {"ramp", "throw", "lost", "crash", "hang", "spin", "huge"})
         registry.add(std::make_unique<Fault>(what));

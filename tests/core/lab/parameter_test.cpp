@@ -45,27 +45,30 @@ class ParameterTest : public QObject {
     }
 
     void whatMattersDependsOnTheOthers_data() {
-        QTest::addColumn<QString>("condition");
+        QTest::addColumn<std::vector<Condition>>("conditions");
         QTest::addColumn<bool>("matters"); // beside algorithm=tree, compare=none, kernels=ring,tree
-        QTest::newRow("always") << "" << true;
-        QTest::newRow("equal") << "algorithm=tree" << true;
-        QTest::newRow("other") << "algorithm=ring" << false;
-        QTest::newRow("unequal") << "algorithm!=ring" << true;
-        QTest::newRow("not unequal") << "algorithm!=tree" << false;
-        QTest::newRow("either") << "algorithm=ring|tree" << true;
-        QTest::newRow("neither") << "algorithm=ring|naive" << false;
-        QTest::newRow("none of several") << "algorithm!=ring|tree" << false;
-        QTest::newRow("in a list") << "kernels=ring" << true;
-        QTest::newRow("not in a list") << "kernels=naive" << false;
-        QTest::newRow("any of several settings") << "algorithm=ring compare=none" << true;
-        QTest::newRow("of settings that are not there") << "algorithm=ring nothing=1" << false;
-        QTest::newRow("of a setting that is not there") << "nothing=1" << true;
-        QTest::newRow("part of a word") << "algorithm=tre" << false;
+        const auto row = [](const char* name, const std::vector<Condition>& conditions, bool matters) {
+            QTest::newRow(name) << conditions << matters;
+        };
+        row("always", {}, true);
+        row("equal", {when("algorithm", {"tree"})}, true);
+        row("other", {when("algorithm", {"ring"})}, false);
+        row("unequal", {unless("algorithm", {"ring"})}, true);
+        row("not unequal", {unless("algorithm", {"tree"})}, false);
+        row("either", {when("algorithm", {"ring", "tree"})}, true);
+        row("neither", {when("algorithm", {"ring", "naive"})}, false);
+        row("none of several", {unless("algorithm", {"ring", "tree"})}, false);
+        row("in a list", {when("kernels", {"ring"})}, true);
+        row("not in a list", {when("kernels", {"naive"})}, false);
+        row("any of several settings", {when("algorithm", {"ring"}), when("compare", {"none"})}, true);
+        row("of settings that are not there", {when("algorithm", {"ring"}), when("nothing", {"1"})}, false);
+        row("of a setting that is not there", {when("nothing", {"1"})}, true);
+        row("part of a word", {when("algorithm", {"tre"})}, false);
     }
     void whatMattersDependsOnTheOthers() {
-        QFETCH(QString, condition);
+        QFETCH(std::vector<Condition>, conditions);
         Parameter parameter;
-        parameter.shownWhen = condition.toStdString();
+        parameter.shownWhen = conditions;
         QTEST(parameter.mattersIn({{"algorithm", "tree"}, {"compare", "none"}, {"kernels", "ring,tree"}}), "matters");
     }
 

@@ -29,13 +29,13 @@
 
 using namespace warplight;
 using namespace warplight::lab;
-using namespace warplight::labs;
+using namespace warplight::labs::allreduce;
 
 namespace {
 
 RunRecord record(const char* id, const std::map<std::string, Value>& given) {
     Registry registry;
-    registerAllreduceLab(registry);
+    registerLab(registry);
     Experiment& experiment = registry.find(id);
     const Settings settings(experiment.describe().parameters, given);
     RunRecord result;

@@ -34,7 +34,7 @@ RunRecord record(const char* id, const std::map<std::string, Value>& given,
                  const char* device = "cpu") {
     Registry registry;
     workbench::Operators operators;
-    labs::registerAttentionLab(registry, operators);
+    labs::attention::registerLab(registry, operators);
     Experiment& experiment = registry.find(id);
     const Settings settings(experiment.describe().parameters, given);
     RunRecord result;
@@ -55,7 +55,7 @@ std::pair<double, double> statisticsOfRow15() {
     cpu::AttentionProblem shape;
     shape.queryLen = shape.keyLen = 16;
     shape.headDim = 8;
-    const labs::AttentionInputs inputs = labs::makeInputs(shape, "gaussian", 42);
+    const labs::attention::AttentionInputs inputs = labs::attention::makeInputs(shape, "gaussian", 42);
     double max = -1e300, sum = 0;
     std::vector<double> scores;
     for (size_t j = 0; j < 16; ++j) {
@@ -184,14 +184,14 @@ class AttentionLabTest : public QObject {
     }
 
     void whatIsNoNumberIsDrawnAsSuch() {
-        labs::TileWalk walk;
+        labs::attention::TileWalk walk;
         walk.shape.queryLen = walk.shape.keyLen = 2;
         walk.shape.headDim = 1;
         walk.kernel = "flash2";
         walk.queryTile = walk.keyTile = 2;
         walk.steps.push_back(
             {0, 2, 0, 2, false, {{0, INFINITY, NAN, 0}, {1, 1.5, 1, 0}}, {NAN, 2, INFINITY, 1.5f}, {}});
-        const Steps steps = labs::tilesScenes(walk);
+        const Steps steps = labs::attention::tilesScenes(walk);
         checkFigure({"walk", "", "", "", Figure::Place::Main, steps});
         const Steps::Step& step = steps.steps[0];
         QVERIFY(!step.bars[0].bars[0].to && step.bars[0].bars[0].text == "∞");
@@ -307,7 +307,7 @@ class AttentionLabTest : public QObject {
 
     void accuracyJudgesEveryRungOnHostileInputs_data() {
         QTest::addColumn<QString>("input");
-        for (const auto& kind : labs::inputKinds())
+        for (const auto& kind : labs::attention::inputKinds())
             QTest::newRow(kind.id.c_str()) << QString::fromStdString(kind.id);
     }
     void accuracyJudgesEveryRungOnHostileInputs() {
@@ -344,7 +344,7 @@ class AttentionLabTest : public QObject {
             const Link& link = table.rowLinks.at(0);
             Registry registry;
             workbench::Operators operators;
-            labs::registerAttentionLab(registry, operators);
+            labs::attention::registerLab(registry, operators);
             std::map<std::string, Value> settings;
             for (const Parameter& parameter : registry.find(link.experiment).describe().parameters)
                 if (link.settings.contains(parameter.id))

@@ -58,23 +58,26 @@ class CancelTest : public QObject {
              }},
             {"shared memory", [](auto* cancel) { collectives::SharedMemory::create(10).growTo(1 << 20, cancel); }},
             {"vectors of ranks",
-             [](auto* cancel) { labs::makeVectors("random", number::Format::F16, 2, 10, 1, cancel); }},
+             [](auto* cancel) { labs::allreduce::makeVectors("random", number::Format::F16, 2, 10, 1, cancel); }},
             {"exact sums",
              [](auto* cancel) {
-                 labs::exactSums(number::Format::F32, labs::makeVectors("random", number::Format::F32, 2, 10, 1),
-                                 cancel);
+                 labs::allreduce::exactSums(number::Format::F32,
+                                            labs::allreduce::makeVectors("random", number::Format::F32, 2, 10, 1),
+                                            cancel);
              }},
-            {"counting vectors", [](auto* cancel) { labs::countingVectors(number::Format::F32, 2, 10, cancel); }},
+            {"counting vectors",
+             [](auto* cancel) { labs::allreduce::countingVectors(number::Format::F32, 2, 10, cancel); }},
             {"a text", [this](auto* cancel) { contentsOfFile(numbers, 1 << 20, "a text", cancel); }},
         };
         for (const char* kind : {"gaussian", "dominantKey", "ascending", "allEqual"})
             list.push_back({kind, [kind](auto* cancel) {
                                 cpu::AttentionProblem shape;
                                 shape.queryLen = shape.keyLen = shape.headDim = 8;
-                                labs::makeInputs(shape, kind, 1, cancel);
+                                labs::attention::makeInputs(shape, kind, 1, cancel);
                             }});
         for (const char* kind : {"local", "strided", "induction", "sink", "mixed", "largeLogits"})
-            list.push_back({kind, [kind](auto* cancel) { labs::makeMapInputs(kind, 16, 16, 16, 1, cancel); }});
+            list.push_back(
+                {kind, [kind](auto* cancel) { labs::attention::makeMapInputs(kind, 16, 16, 16, 1, cancel); }});
         for (const char* file : {".npy", ".npz", ".safetensors"})
             list.push_back(
                 {file, [this, file](auto* cancel) {

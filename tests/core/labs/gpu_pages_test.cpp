@@ -25,8 +25,8 @@ namespace {
 RunRecord record(const char* id, const std::map<std::string, Value>& given, const char* device) {
     Registry registry;
     workbench::Operators operators;
-    labs::registerAttentionLab(registry, operators);
-    labs::registerDevices(registry);
+    labs::attention::registerLab(registry, operators);
+    labs::tools::registerLab(registry);
     Experiment& experiment = registry.find(id);
     const Settings settings(experiment.describe().parameters, given);
     RunRecord result;
@@ -188,7 +188,7 @@ class GpuPagesTest : public QObject {
     void onlyGpuPagesRunOnGpus() {
         Registry registry;
         workbench::Operators operators;
-        labs::registerAttentionLab(registry, operators);
+        labs::attention::registerLab(registry, operators);
         QVERIFY(runsOn(registry.find("attention.race").describe(), "cuda:7"));
         QVERIFY(!runsOn(registry.find("attention.map").describe(), "cuda:0"));
         QVERIFY(!runsOn(registry.find("attention.race").describe(), "tpu"));

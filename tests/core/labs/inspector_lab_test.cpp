@@ -35,7 +35,7 @@ struct Session {
 
     Session(const char* id, const Given& given) {
         Registry registry;
-        labs::registerInspector(registry);
+        labs::inspector::registerLab(registry);
         Experiment& experiment = registry.find(id);
         const Settings settings(experiment.parameters(given), given);
         record.apply(RunStarted{1, id, "", settings.values(), "vgpu", "", {}});
@@ -194,7 +194,7 @@ class InspectorLabTest : public QObject {
 
     void parametersAreTheKernels() {
         Registry registry;
-        labs::registerInspector(registry);
+        labs::inspector::registerLab(registry);
         const Experiment& inspector = registry.find("inspect.kernel");
         std::vector<std::string> titles;
         for (const Parameter& p :
@@ -207,7 +207,7 @@ class InspectorLabTest : public QObject {
     void anotherCompilersPtxOpens() {
         const std::string file = WARPLIGHT_TEST_DATA "/data/ptx/clang_kernels.ptx";
         Registry registry;
-        labs::registerInspector(registry);
+        labs::inspector::registerLab(registry);
         const Given given{{"from", std::string("file")}, {"file", file}};
         const auto parameters = registry.find("inspect.kernel").parameters(given);
         const auto entry =
@@ -232,7 +232,7 @@ class InspectorLabTest : public QObject {
         QFile ptx(QString::fromStdString(file));
         QVERIFY(ptx.open(QIODevice::ReadOnly));
         Registry registry;
-        labs::registerInspector(registry);
+        labs::inspector::registerLab(registry);
         Given given{{"from", std::string("file")}, {"file", file}};
         std::vector<std::string> arguments;
         for (const Parameter& p : registry.find("inspect.kernel").parameters(given))

@@ -30,7 +30,7 @@ const std::string oracle = std::string(WARPLIGHT_TEST_DATA) + "/oracles/attentio
 struct OpenRun {
     RunRecord record;
     std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false);
-    std::unique_ptr<Experiment> experiment = labs::makeMap();
+    std::unique_ptr<Experiment> experiment = labs::attention::makeMap();
     Run run{1, "cpu", [this](const Frame& frame) { record.apply(frame); }, cancel};
 
     explicit OpenRun(const std::map<std::string, Value>& given) {

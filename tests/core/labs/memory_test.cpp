@@ -33,9 +33,9 @@ namespace {
 Registry registryOfAll() {
     Registry registry;
     workbench::Operators operators;
-    labs::registerAttentionLab(registry, operators);
-    labs::registerAllreduceLab(registry);
-    labs::registerProfileLab(registry);
+    labs::attention::registerLab(registry, operators);
+    labs::allreduce::registerLab(registry);
+    labs::profile::registerLab(registry);
     return registry;
 }
 
@@ -173,7 +173,7 @@ class MemoryTest : public QObject {
         shape.queryLen = queries;
         shape.keyLen = keys;
         shape.headDim = headDim;
-        const labs::AttentionInputs inputs = labs::makeInputs(shape, "gaussian", 1);
+        const labs::attention::AttentionInputs inputs = labs::attention::makeInputs(shape, "gaussian", 1);
         for (const auto& rung : cpu::implementations()) {
             if (rung.id == cpu::Implementation::Reference && queries * keys > 100'000)
                 continue;
@@ -188,7 +188,7 @@ class MemoryTest : public QObject {
         shape.batch = shape.queryHeads = shape.keyHeads = 256;
         shape.queryLen = shape.keyLen = int64_t{1} << 50;
         shape.headDim = 512;
-        QVERIFY(labs::inputBytes(shape) > int64_t{1} << 62);
+        QVERIFY(labs::attention::inputBytes(shape) > int64_t{1} << 62);
         for (const auto& rung : cpu::implementations())
             QVERIFY(cpu::extraBytesAtMost(rung.id, shape) >= 0);
     }

@@ -26,7 +26,7 @@ namespace {
 RunRecord record(std::map<std::string, Value> given, bool cancelled = false) {
     given.try_emplace("own", false); // takes seconds
     Registry registry;
-    labs::registerProfileLab(registry);
+    labs::profile::registerLab(registry);
     Experiment& experiment = registry.find("profile.open");
     const Settings settings(experiment.describe().parameters, given);
     RunRecord result;
@@ -109,14 +109,15 @@ class ProfileLabTest : public QObject {
         // flash2 of 4 tiles of 32 rows and 2 heads of 64 features, by hand: Q, O and lse once, K and V for each tile;
         // f32.
         const profiles::OurKernel flash2{"flash2_d64", "attention_flash", 64, "f32"};
-        const auto model = labs::modelOwnKernel(flash2, {4, 2, 1}, vgpu::gpuProfile("A100"), nullptr);
+        const auto model = labs::profile::modelOwnKernel(flash2, {4, 2, 1}, vgpu::gpuProfile("A100"), nullptr);
         QVERIFY(model);
         QCOMPARE(model->seqLen, int64_t{128});
         QCOMPARE(model->askedBytes, 4.0 * 2 * (2 * 128 * 64 + 128 + 4 * 2 * 128 * 64));
         QVERIFY(model->seconds > 1e-6 && model->seconds < 1e-3 && model->dramBytes > 0);
-        QVERIFY(!labs::modelOwnKernel({"flash1_d64", "attention_flash", 64, "f32"}, {4, 1, 1}, vgpu::gpuProfile("A100"),
-                                      nullptr)); // its grid tells heads alone
-        QVERIFY(!labs::modelOwnKernel(flash2, {4096, 64, 1}, vgpu::gpuProfile("A100"), nullptr)); // minutes
+        QVERIFY(!labs::profile::modelOwnKernel({"flash1_d64", "attention_flash", 64, "f32"}, {4, 1, 1},
+                                               vgpu::gpuProfile("A100"),
+                                               nullptr)); // its grid tells heads alone
+        QVERIFY(!labs::profile::modelOwnKernel(flash2, {4096, 64, 1}, vgpu::gpuProfile("A100"), nullptr)); // minutes
     }
 
     void bytesWithoutFlopsShowBandwidth() {
@@ -216,7 +217,9 @@ class ProfileLabTest : public QObject {
         QCOMPARE(vgpu::gpuProfileOfCard("NVIDIA H100 80GB HBM3")->id, std::string_view("H100"));
         QVERIFY(!vgpu::gpuProfileOfCard("NVIDIA A100-SXM4-80GB")); // another bandwidth
         QVERIFY(!vgpu::gpuProfileOfCard("NVIDIA H100 PCIe"));
+        QCOMPARE(vgpu::gpuProfileOfCard("NVIDIA H200")->id, std::string_view("H200"));
         QVERIFY(!vgpu::gpuProfileOfCard("NVIDIA L40S"));
+        QVERIFY(!vgpu::gpuProfileOfCard("NVIDIA GH200 480GB"));
         QVERIFY(!vgpu::gpuProfileOfCard("Quadro T400"));
     }
 
@@ -272,7 +275,7 @@ class ProfileLabTest : public QObject {
 
     void theLabIsFoundByItsNameAndById() {
         Registry registry;
-        labs::registerProfileLab(registry);
+        labs::profile::registerLab(registry);
         QCOMPARE(registry.ofLab("tools").size(), size_t{1});
         QCOMPARE(registry.ofLab("profile").size(), size_t{1});
         QVERIFY(registry.ofLab("prof").empty());

@@ -24,7 +24,7 @@ namespace {
 RunRecord runAgain(const RunStarted& start) {
     Registry registry;
     workbench::Operators operators;
-    labs::registerAttentionLab(registry, operators);
+    labs::attention::registerLab(registry, operators);
     Experiment& experiment = registry.find(start.experiment);
     const Settings settings(experiment.describe().parameters, start.settings);
     RunRecord result;

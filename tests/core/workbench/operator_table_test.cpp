@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every operator, implementation, format and shape: errors against double precision, guard bytes, what the virtual
-// GPU's checks find, counted bytes against the formula, bits for any number of threads, cancelling. An operator that
+// GPU's checks find, counted bytes against the formula, bits for any number of threads, cancelling, and gradients
+// against differences of what they are gradients of. An operator that
 // joins needs its shapes here and nothing else.
 //
 // WARPLIGHT_TABLE=full takes larger shapes, too; WARPLIGHT_TABLE_DEVICE=cuda:0 runs the GPU's rows there instead of on
@@ -8,6 +9,7 @@
 #include "core/devices/gpus.h"
 #include "core/error.h"
 #include "core/labs/all_labs.h"
+#include "core/tensor/random.h"
 #include "core/workbench/runner.h"
 #include "gpu/ops/kernel_library.h"
 
@@ -157,7 +159,7 @@ void addRows(Implementation::Device device) {
     for (const auto& op : operators().list())
         for (const Implementation* i : op->onDevice(device))
             for (const Format format : {Format::F32, Format::F16, Format::BF16}) {
-                if (i->library || i->kernelFormat(format) != format)
+                if ((i->library && !kernels().device().matrixLibrary()) || i->kernelFormat(format) != format)
                     continue;
                 QTest::addRow("%s, %s, %s", op->id.c_str(), i->id.c_str(), number::name(format).c_str())
                     << QString::fromStdString(op->id) << QString::fromStdString(i->id) << static_cast<int>(format);
@@ -189,6 +191,34 @@ QString errorsOf(const Case& c, const Tensors& made, Format format) {
                 .arg(bound);
     }
     return {};
+}
+
+double dot(const tensor::Tensor& a, const tensor::Tensor& b) {
+    double sum = 0;
+    for (size_t i = 0; i < a.values.size(); ++i)
+        sum += static_cast<double>(a.values[i]) * static_cast<double>(b.values[i]);
+    return sum;
+}
+
+/// Σ dO ∘ O over the outputs of `forward` whose gradients the case has, with its input `moved` a step along a
+/// direction.
+double lossOf(const Operator& forward, const Case& c, const std::string& moved, const tensor::Tensor& along,
+              double step) {
+    Problem problem{c.problem.numbers, Format::F32};
+    if (forward.complete)
+        forward.complete(problem);
+    Tensors tensors = forward.allocate(problem, nullptr);
+    for (const TensorSpec& t : forward.tensors)
+        if (t.role == TensorSpec::Role::Input)
+            tensors.at(t.name) = c.stored.at(t.name);
+    for (size_t i = 0; i < along.values.size(); ++i)
+        tensors.at(moved).values[i] += static_cast<float>(step) * along.values[i];
+    forward.reference(problem, tensors, {});
+    double loss = 0;
+    for (const TensorSpec& t : forward.tensors)
+        if (const auto gradient = c.stored.find("d" + t.name); isOutput(t) && gradient != c.stored.end())
+            loss += dot(gradient->second, tensors.at(t.name));
+    return loss;
 }
 
 } // namespace
@@ -327,6 +357,38 @@ class OperatorTableTest : public QObject {
             i.onGpu(c.problem, c.stored, kernels(), options);
         };
         QVERIFY_THROWS_EXCEPTION(Cancelled, run());
+    }
+
+    void gradientsAreThoseOfFiniteDifferences_data() {
+        QTest::addColumn<QString>("op");
+        for (const auto& op : operators().list())
+            if (!op->gradientOf.empty())
+                QTest::newRow(op->id.c_str()) << QString::fromStdString(op->id);
+    }
+    void gradientsAreThoseOfFiniteDifferences() {
+        QFETCH(QString, op);
+        const Operator& o = operators().find(op.toStdString());
+        const Operator& forward = operators().find(o.gradientOf);
+        for (const Numbers& numbers : shapesOf(o.id, full)) {
+            const Case c = caseOf(o, o.ladder.front(), numbers, Format::F32);
+            for (const TensorSpec& t : o.tensors) {
+                if (!isOutput(t))
+                    continue;
+                const tensor::Tensor& gradient = c.exact.at(t.name);
+                tensor::Tensor along = gradient;
+                tensor::fillUniform(along.values, 11, 3, -1, 1);
+                const double step = 1e-2, expected = dot(gradient, along),
+                             found = (lossOf(forward, c, t.name.substr(1), along, step) -
+                                      lossOf(forward, c, t.name.substr(1), along, -step)) /
+                                     (2 * step);
+                const double size = std::sqrt(dot(gradient, gradient));
+                QVERIFY2(std::fabs(found - expected) <= 2e-3 * size + 1e-4,
+                         qPrintable(QString("%1 of %2: %3, by differences %4")
+                                        .arg(t.name.c_str(), o.inWords(c.problem).c_str())
+                                        .arg(expected)
+                                        .arg(found)));
+            }
+        }
     }
 
     void bytesThatMustMoveAreThoseOfTheTensors() {

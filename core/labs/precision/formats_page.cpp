@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One number in every format: its bits, what is stored, its neighbours; and the range and spacing of all formats.
+#include "core/labs/precision/precision_lab.h"
+#include "core/precision/stored.h"
+
+#include <cmath>
+#include <cstdint>
+#include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace warplight::labs::precision {
+namespace {
+
+using namespace lab;
+using number::FloatFormat;
+using warplight::precision::Stored;
+
+std::string text(double x) { return fmt::format("{:.9g}", x); }
+
+/// Of the stored value, as a table shows it: numbers as such, what is none in words.
+Table::Cell cell(double x) {
+    return std::isfinite(x) ? Table::Cell(x) : Table::Cell(std::string(std::isnan(x) ? "NaN" : x > 0 ? "∞" : "−∞"));
+}
+
+class Formats : public Experiment {
+  public:
+    Description describe() const override {
+        Description d;
+        d.id = "precision.formats";
+        d.lab = "Precision";
+        d.title = "Formats";
+        d.sentence = "A number as every floating-point format stores it, bit by bit, with its neighbours.";
+        d.question = "What is left of my number in FP16, BF16 or FP8, and how far is it from overflow and from zero?";
+        d.about =
+            "A number is (−1)^sign · 2^(exponent − bias) · 1.fraction; with exponent 0 it is subnormal: 0.fraction at "
+            "the lowest exponent. The spacing of numbers doubles at every power of two, so their *relative* spacing "
+            "stays between 2^−m and 2^−(m+1) for m bits of fraction, and grows without bound below the normal "
+            "range.\n\n"
+            "E4M3 has no infinity: what overflows becomes NaN, or 448 when it saturates. The 6- and 4-bit formats have "
+            "neither infinity nor NaN. Limits and codes: IEEE 754, OCP 8-bit Floating Point 1.0, OCP Microscaling 1.0.";
+        d.devices = {"cpu"};
+        d.colours = formatColours();
+        Parameter shift = Parameter::integer("shift", "Times 2 to the", 0, -160, 160,
+                                             "Moves the number through the ranges: try 16 for overflow in FP16.");
+        shift.sliderStep = 1;
+        d.parameters = {
+            Parameter::text("value", "Number", "0.1", "0.1, 1e-8, 0x1p-24, inf, nan."), shift,
+            Parameter::choice(
+                "rounding", "Rounding", "nearest",
+                {{"nearest", "to nearest, ties to even", "What GPUs do unless told otherwise."},
+                 {"zero", "towards zero", "Cuts the digits off."},
+                 {"up", "up", "Towards +∞."},
+                 {"down", "down", "Towards −∞."},
+                 {"stochastic", "by chance", "Up as often as the number lies above the lower neighbour."}},
+                "Which neighbour a number becomes that a format does not have."),
+            Parameter::real("dice", "Chance", 0.5, 0, 0.999999, "Below it, a stochastic rounding goes away from zero."),
+            Parameter::flag("saturate", "Saturate", false,
+                            "Beyond the range to the largest number instead of infinity.")};
+        d.parameters[3].shownWhen = {when("rounding", {"stochastic"})};
+        return d;
+    }
+
+    double estimatedSeconds(const Settings&) const override { return 0.01; }
+    MemoryNeed neededMemory(const Settings&, const std::string& /*device*/) const override { return {}; }
+
+    void run(const Settings& settings, Run& run) override {
+        const double value = std::ldexp(warplight::precision::numberFrom(settings.text("value"), "value"),
+                                        static_cast<int>(settings.integer("shift")));
+        std::vector<Stored> all;
+        for (const FloatFormat& format : number::floatFormats())
+            all.push_back(warplight::precision::stored(
+                value, format, warplight::precision::roundingByName(settings.text("rounding")),
+                settings.flag("saturate") ? number::Beyond::Saturate : number::Beyond::Infinity,
+                settings.real("dice")));
+        for (const Stored& s : all)
+            if (const std::string id(s.format->id); id == "f16" || id == "bf16" || id == "e4m3" || id == "e5m2")
+                headline(s, run);
+        bits(all, value, run);
+        spacing(all, value, run);
+        table(all, run);
+    }
+
+  private:
+    static void headline(const Stored& s, Run& run) {
+        Metric m;
+        if (std::isfinite(s.value))
+            m.value = s.value;
+        m.format = "{:.6g}";
+        m.caption = fmt::format("in {}: {}", s.format->title, warplight::precision::nameOf(s.state));
+        m.provenance = Provenance::Counted;
+        run.put({std::string(s.format->id), std::string(s.format->title), "",
+                 "What the format stores, exactly: **counted** in its own bits.", Figure::Place::Headline,
+                 std::move(m)});
+    }
+
+    /// A row of cells a format, the binary point of the fraction one below the other.
+    static void bits(const std::vector<Stored>& all, double value, Run& run) {
+        constexpr double left = 7, exponents = 11, fractionAt = left + 1 + exponents + 1, shown = 23;
+        Steps scene;
+        scene.width = fractionAt + shown + 13;
+        scene.height = static_cast<double>(all.size()) * 1.5 + 1;
+        Steps::Step& step = scene.steps.emplace_back();
+        step.caption = fmt::format("{} in {} formats: sign, exponent, fraction", text(value), all.size());
+        double y = 1;
+        for (const Stored& s : all) {
+            const FloatFormat& f = *s.format;
+            step.labels.push_back(
+                {left - 0.5, y + 0.5, std::string(f.title), Steps::Label::Align::Right, false, false, {}});
+            const auto cell = [&](double x, uint64_t bit, const char* key) {
+                Steps::Cell c;
+                c.x = x, c.y = y, c.width = 0.92, c.height = 1;
+                c.text = bit ? "1" : "0";
+                c.colourKey = key;
+                c.strength = bit ? 0.9 : 0.25;
+                step.cells.push_back(std::move(c));
+            };
+            cell(left, s.sign(), "sign");
+            for (int i = 0; i < f.exponentBits; ++i)
+                cell(left + 1 + exponents - f.exponentBits + i, s.exponent() >> (f.exponentBits - 1 - i) & 1,
+                     "exponent");
+            const int drawn = std::min(f.fractionBits, static_cast<int>(shown));
+            for (int i = 0; i < drawn; ++i)
+                cell(fractionAt - 1 + i, s.fraction() >> (f.fractionBits - 1 - i) & 1, "fraction");
+            step.labels.push_back({fractionAt - 0.5 + drawn,
+                                   y + 0.5,
+                                   fmt::format("{}{}", drawn < f.fractionBits ? "… " : "", valueText(s)),
+                                   Steps::Label::Align::Left,
+                                   false,
+                                   true,
+                                   {}});
+            y += 1.5;
+        }
+        run.put({"bits", "Bits", text(value), "The bits as they are stored, highest first. **Counted.**",
+                 Figure::Place::Main, std::move(scene)});
+    }
+
+    static std::string valueText(const Stored& s) {
+        const std::string stored = std::isfinite(s.value) ? text(s.value)
+                                   : std::isnan(s.value)  ? "NaN"
+                                   : s.value > 0          ? "∞"
+                                                          : "−∞";
+        return s.state == Stored::State::Exact ? stored
+                                               : fmt::format("{}, {}", stored, warplight::precision::nameOf(s.state));
+    }
+
+    /// Distance to the next number over the number itself, from the least to the largest of each format.
+    static void spacing(const std::vector<Stored>& all, double value, Run& run) {
+        Series series;
+        series.x = {"size of the number", "", Scale::Log2, {}, {}, {}, false};
+        series.y = {"spacing ÷ size", "", Scale::Log2, {}, {}, {}, false};
+        constexpr int lowest = -150, highest = 128;
+        for (const Stored& s : all) {
+            const FloatFormat& f = *s.format;
+            Curve c;
+            c.id = c.colourKey = std::string(f.id);
+            c.label = std::string(f.title);
+            c.style = Curve::Style::Line;
+            c.provenance = Provenance::Reference;
+            const int last = std::min(std::ilogb(f.largest()), highest);
+            for (int e = std::max(f.lowestExponent() - f.fractionBits, lowest); e <= last; ++e)
+                for (const double x : {std::ldexp(1.0, e), std::ldexp(1.0, e + 1) * (1 - 0x1p-20)})
+                    if (x <= f.largest()) {
+                        c.x.push_back(x);
+                        c.y.push_back(number::spacing(x, f) / x);
+                    }
+            series.curves.push_back(std::move(c));
+        }
+        if (const double size = std::fabs(value); size >= std::ldexp(1.0, lowest) && size <= std::ldexp(1.0, highest)) {
+            Curve here;
+            here.id = here.colourKey = "value";
+            here.label = text(size);
+            here.style = Curve::Style::Line;
+            here.provenance = Provenance::Reference;
+            here.x = {size, size};
+            here.y = {0x1p-24, 1};
+            series.curves.push_back(std::move(here));
+        }
+        run.put(
+            {"spacing", "Range and spacing", "of every format",
+             "How far a number is from the next one, relative to itself: the lower, the finer. A curve begins at the "
+             "least subnormal number and ends at the largest; where it rises to the left the numbers are subnormal. "
+             "**Reference**: from the formats' definitions. The upright line is the number.",
+             Figure::Place::Main, std::move(series)});
+    }
+
+    static void table(const std::vector<Stored>& all, Run& run) {
+        Table table;
+        table.columns = {{"format", "Format", "", false, {}, ""},
+                         {"code", "Code", "", false, {}, ""},
+                         {"stored", "Stored", "", true, Provenance::Counted, "{:.9g}"},
+                         {"error", "Relative error", "", true, Provenance::Counted, "{:.3g}"},
+                         {"below", "Next below", "", true, Provenance::Counted, "{:.9g}"},
+                         {"above", "Next above", "", true, Provenance::Counted, "{:.9g}"},
+                         {"largest", "Largest", "", true, Provenance::Reference, "{:.6g}"},
+                         {"least", "Least normal", "", true, Provenance::Reference, "{:.4g}"},
+                         {"state", "Became", "", false, {}, ""}};
+        for (const Stored& s : all)
+            table.rows.push_back({std::string(s.format->title),
+                                  fmt::format("0x{:0{}x}", s.code, (s.format->bits() + 3) / 4), cell(s.value),
+                                  std::isnan(s.relativeError) ? Table::Cell() : Table::Cell(s.relativeError),
+                                  cell(s.below), cell(s.above), s.format->largest(), s.format->leastNormal(),
+                                  warplight::precision::nameOf(s.state)});
+        run.put({"formats", "In every format", "", "Codes and numbers are exact.", Figure::Place::Support,
+                 std::move(table)});
+    }
+};
+
+} // namespace
+
+std::map<std::string, int64_t> formatColours() {
+    return {{"f64", 7},  {"f32", 4},  {"tf32", 5}, {"f16", 0},  {"bf16", 1},     {"e5m2", 2},     {"e4m3", 3},
+            {"e3m2", 6}, {"e2m3", 8}, {"e2m1", 9}, {"sign", 3}, {"exponent", 0}, {"fraction", 2}, {"value", 10}};
+}
+
+std::unique_ptr<Experiment> makeFormats() { return std::make_unique<Formats>(); }
+
+} // namespace warplight::labs::precision

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/lab/experiment.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace warplight::labs::precision {
+
+/// Adds `precision.formats` and `precision.tensors`.
+void registerLab(lab::Registry& registry);
+
+std::unique_ptr<lab::Experiment> makeFormats();
+std::unique_ptr<lab::Experiment> makeTensors();
+
+/// Slots of the formats, "f16" and the others, and of the fields of their bits.
+std::map<std::string, int64_t> formatColours();
+
+} // namespace warplight::labs::precision
