@@ -86,37 +86,47 @@ const lab::Description& receiver(const QStringList& files, std::span<const lab::
     return *first;
 }
 
+/// The file parameters that take what the page's dropped files are.
+std::vector<const lab::Parameter*> rolesOf(const lab::Description& page) {
+    std::string filter;
+    for (const lab::Parameter& parameter : page.parameters)
+        filter = parameter.id == page.dropFiles ? parameter.fileFilter : filter;
+    std::vector<const lab::Parameter*> roles;
+    for (const lab::Parameter& parameter : page.parameters)
+        if (parameter.type == lab::Parameter::Type::File && parameter.fileFilter == filter)
+            roles.push_back(&parameter);
+    return roles;
+}
+
 } // namespace
 
 DroppedTensors settingsForDropped(const QStringList& files, std::span<const lab::Description> experiments,
                                   const QString& current) {
     const lab::Description& to = receiver(files, experiments, current);
-    if (!takes(patternsOf(to, false), "x.npy")) { // a file is one setting, not a collection of tensors
+    const std::vector<const lab::Parameter*> roles = rolesOf(to);
+    DroppedTensors result{QString::fromStdString(to.id), {}};
+    // What shows a field is how its page is asked for files.
+    for (const lab::Parameter* role : roles)
+        if (!role->shownWhen.empty() && !role->shownWhen.front().negated)
+            result.settings[role->shownWhen.front().id] = role->shownWhen.front().values.front();
+    if (roles.size() == 1) { // a file is one setting, not a collection of tensors
         if (files.size() > 1)
             throw InputError(files.join(", ").toStdString() + ": " + to.title + " takes one file at a time");
-        return {QString::fromStdString(to.id), {{to.dropFiles, files.front().toStdString()}}};
+        result.settings[to.dropFiles] = files.front().toStdString();
+        return result;
     }
     std::vector<Candidate> candidates = candidatesOf(files);
     const std::string only = candidates.size() == 1 ? candidates.front().spec : std::string();
-    DroppedTensors result{QString::fromStdString(to.id), {}};
     std::vector<std::string> unfilled;
-    std::string filter;
-    for (const lab::Parameter& parameter : to.parameters)
-        filter = parameter.id == to.dropFiles ? parameter.fileFilter : filter;
-    for (const lab::Parameter& parameter : to.parameters) {
-        if (parameter.type != lab::Parameter::Type::File || parameter.fileFilter != filter)
-            continue;
-        // What a file is asked for under is what shows its field.
-        if (!parameter.shownWhen.empty() && !parameter.shownWhen.front().negated)
-            result.settings[parameter.shownWhen.front().id] = parameter.shownWhen.front().values.front();
-        const QString wanted = QString::fromStdString(parameter.id).remove("File");
+    for (const lab::Parameter* role : roles) {
+        const QString wanted = QString::fromStdString(role->id).remove("File");
         const auto found = std::find_if(candidates.begin(), candidates.end(),
                                         [&](const Candidate& candidate) { return fits(candidate.name, wanted); });
         if (found == candidates.end()) {
-            unfilled.push_back(parameter.id);
+            unfilled.push_back(role->id);
             continue;
         }
-        result.settings[parameter.id] = found->spec;
+        result.settings[role->id] = found->spec;
         candidates.erase(found);
     }
     for (const std::string& id : unfilled) {

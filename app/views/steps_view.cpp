@@ -91,8 +91,9 @@ StepsView::StepsView(QWidget* parent)
       captionLabel(new QLabel(this)),
       facts(new QLabel(this)),
       position(new QLabel(this)),
-      scrub(new QSlider(Qt::Horizontal, this)),
-      play(new QToolButton(this)) {
+      player(new QWidget(this)),
+      scrub(new QSlider(Qt::Horizontal, player)),
+      play(new QToolButton(player)) {
     setFocusPolicy(Qt::StrongFocus);
     captionLabel->setWordWrap(true);
     captionLabel->setFont(textFont(15, QFont::Medium));
@@ -101,7 +102,8 @@ StepsView::StepsView(QWidget* parent)
     facts->setTextInteractionFlags(Qt::TextSelectableByMouse);
     position->setFont(monoFont());
     scrub->setFocusPolicy(Qt::NoFocus);
-    auto* controls = new QHBoxLayout;
+    auto* controls = new QHBoxLayout(player);
+    controls->setContentsMargins(0, 0, 0, 0);
     const auto addButton = [&](QToolButton* button, const QString& text, const QString& tip, auto&& action) {
         button->setObjectName("bar");
         button->setText(text);
@@ -111,11 +113,11 @@ StepsView::StepsView(QWidget* parent)
         connect(button, &QToolButton::clicked, this, action);
         controls->addWidget(button);
     };
-    addButton(new QToolButton(this), "|◀", tr("First step (Home)"), [this] { takeKey(Qt::Key_Home); });
-    addButton(new QToolButton(this), "◀", tr("Step back (←)"), [this] { takeKey(Qt::Key_Left); });
+    addButton(new QToolButton(player), "|◀", tr("First step (Home)"), [this] { takeKey(Qt::Key_Home); });
+    addButton(new QToolButton(player), "◀", tr("Step back (←)"), [this] { takeKey(Qt::Key_Left); });
     addButton(play, "▶", tr("Play or pause (space)"), [this] { togglePlay(); });
-    addButton(new QToolButton(this), "▷", tr("Next step (→)"), [this] { takeKey(Qt::Key_Right); });
-    addButton(new QToolButton(this), "▶|", tr("Last step (End)"), [this] { takeKey(Qt::Key_End); });
+    addButton(new QToolButton(player), "▷", tr("Next step (→)"), [this] { takeKey(Qt::Key_Right); });
+    addButton(new QToolButton(player), "▶|", tr("Last step (End)"), [this] { takeKey(Qt::Key_End); });
     controls->addWidget(scrub, 1);
     controls->addWidget(position);
     middle->addWidget(canvas, 3);
@@ -124,7 +126,7 @@ StepsView::StepsView(QWidget* parent)
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(captionLabel);
     layout->addLayout(middle, 1);
-    layout->addLayout(controls);
+    layout->addWidget(player);
     connect(scrub, &QSlider::valueChanged, this, &StepsView::showStep);
     motion.setDuration(motionTime);
     motion.setStartValue(0.0);
@@ -148,6 +150,7 @@ void StepsView::setFigure(const lab::Figure& figure) {
         const QSignalBlocker quiet(scrub);
         scrub->setMaximum(last());
     }
+    player->setVisible(steps.steps.size() > 1); // a picture of one step is no film
     reserveCaption();
     go(touched ? current : static_cast<int>(std::min<int64_t>(steps.opensAt, last())));
 }
@@ -261,7 +264,8 @@ int StepsView::fullHeight(int width) const {
         return 0;
     const int scene = std::max(canvas->minimumHeight(), static_cast<int>(width * steps.height / steps.width));
     const int numbers = facts->isHidden() ? 0 : facts->sizeHint().height();
-    return captionHeight(width) + scene + numbers + play->sizeHint().height() + 3 * layout()->spacing();
+    const int buttons = player->isHidden() ? 0 : play->sizeHint().height();
+    return captionHeight(width) + scene + numbers + buttons + 3 * layout()->spacing();
 }
 
 void StepsView::resizeEvent(QResizeEvent* event) {

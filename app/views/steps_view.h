@@ -58,6 +58,7 @@ class StepsView : public FigureView {
     QWidget* canvas;
     QBoxLayout* middle;
     QLabel *captionLabel, *facts, *position;
+    QWidget* player; ///< buttons and slider
     QSlider* scrub;
     QToolButton* play;
     QTimer timer;

@@ -72,6 +72,16 @@ class WindowTest : public QObject {
         QTRY_VERIFY(rampPoints(*window) > 5);
     }
 
+    void drop(const QString& file) {
+        QMimeData mime;
+        mime.setUrls({QUrl::fromLocalFile(file)});
+        QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
+        QCoreApplication::sendEvent(window.get(), &enter);
+        QVERIFY(enter.isAccepted());
+        QDropEvent event(QPointF(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
+        QCoreApplication::sendEvent(window.get(), &event);
+    }
+
   private slots:
     void initTestCase() { Theme::setCurrent(Theme::lightTheme()); }
     void init() {
@@ -378,42 +388,38 @@ class WindowTest : public QObject {
 
     void droppedTensorsOpenInMap() {
         const QString oracles = QString(WARPLIGHT_TEST_DATA) + "/oracles/attention/";
-        QMimeData mime;
-        mime.setUrls({QUrl::fromLocalFile(oracles + "gqa.npz")});
-        const auto drop = [&] {
-            QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
-            QCoreApplication::sendEvent(window.get(), &enter);
-            QVERIFY(enter.isAccepted());
-            QDropEvent event(QPointF(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
-            QCoreApplication::sendEvent(window.get(), &event);
-        };
-        drop();
+        drop(oracles + "gqa.npz");
         QTRY_COMPARE(window->currentExperiment(), QString("attention.map"));
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
         const auto& map = std::get<lab::Heatmap>(window->currentRun()->figure("map")->content);
         QCOMPARE(map.rows, int64_t{33});
         QCOMPARE(map.cols, int64_t{57});
-        mime.setUrls({QUrl::fromLocalFile(folder.filePath("nothing.npy"))});
-        drop();
+        drop(folder.filePath("nothing.npy"));
         QVERIFY(window->bannerText().contains("nothing.npy"));
         QVERIFY(window->currentRun()->figure("map"));
     }
 
-    void droppedProfilesOpenInTheirPage() {
-        QMimeData mime;
-        mime.setUrls({QUrl::fromLocalFile(QString(WARPLIGHT_TEST_DATA) + "/data/profiles/kineto.json.gz")});
-        const auto drop = [&] {
-            QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
-            QCoreApplication::sendEvent(window.get(), &enter);
-            QDropEvent event(QPointF(400, 300), Qt::CopyAction, &mime, Qt::LeftButton, {});
-            QCoreApplication::sendEvent(window.get(), &event);
+    void aDroppedFileIsOneSettingWhereAPageTakesOne() {
+        window->showExperiment("precision.tensors");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+        drop(QString(WARPLIGHT_TEST_DATA) + "/oracles/attention/gqa.npz");
+        const auto rows = [&] {
+            const auto* run = window->currentRun();
+            const auto* table = run ? run->figure("tensors") : nullptr;
+            return table && finished(*window) && run->start().settings.at("input") == lab::Value(std::string("file"))
+                       ? std::get<lab::Table>(table->content).rows.size()
+                       : 0;
         };
-        drop();
+        QTRY_VERIFY_WITH_TIMEOUT(rows() > 3, 8000); // q, k, v, o and more, all of them
+        QCOMPARE(window->currentExperiment(), QString("precision.tensors"));
+    }
+
+    void droppedProfilesOpenInTheirPage() {
+        drop(QString(WARPLIGHT_TEST_DATA) + "/data/profiles/kineto.json.gz");
         QTRY_COMPARE(window->currentExperiment(), QString("profile.open"));
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
         QCOMPARE(*std::get<lab::Metric>(window->currentRun()->figure("launches")->content).value, 6.0);
-        mime.setUrls({QUrl::fromLocalFile(folder.filePath("nothing.docx"))});
-        drop();
+        drop(folder.filePath("nothing.docx"));
         QVERIFY(window->bannerText().contains("nothing.docx: no page takes this, expected *.npy"));
     }
 

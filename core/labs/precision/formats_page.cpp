@@ -3,9 +3,11 @@
 #include "core/labs/precision/precision_lab.h"
 #include "core/precision/stored.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <fmt/format.h>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,6 +21,8 @@ using number::FloatFormat;
 using warplight::precision::Stored;
 
 std::string text(double x) { return fmt::format("{:.9g}", x); }
+
+constexpr int lowest = -150, highest = 128; ///< exponents in the picture
 
 /// Of the stored value, as a table shows it: numbers as such, what is none in words.
 Table::Cell cell(double x) {
@@ -79,7 +83,7 @@ class Formats : public Experiment {
             if (const std::string id(s.format->id); id == "f16" || id == "bf16" || id == "e4m3" || id == "e5m2")
                 headline(s, run);
         bits(all, value, run);
-        spacing(all, value, run);
+        precisions(all, value, run);
         table(all, run);
     }
 
@@ -146,44 +150,42 @@ class Formats : public Experiment {
                                                : fmt::format("{}, {}", stored, warplight::precision::nameOf(s.state));
     }
 
-    /// Distance to the next number over the number itself, from the least to the largest of each format.
-    static void spacing(const std::vector<Stored>& all, double value, Run& run) {
+    /// Significant bits of numbers of each size, from the least to the largest of each format.
+    static void precisions(const std::vector<Stored>& all, double value, Run& run) {
         Series series;
-        series.x = {"size of the number", "", Scale::Log2, {}, {}, {}, false};
-        series.y = {"spacing ÷ size", "", Scale::Log2, {}, {}, {}, false};
-        constexpr int lowest = -150, highest = 128;
+        series.x = {"exponent of the number: ⌊log₂ |x|⌋", "", Scale::Linear, lowest, highest, {}, false};
+        series.y = {"significant bits", "", Scale::Linear, 0.0, 26.0, {}, false};
         for (const Stored& s : all) {
             const FloatFormat& f = *s.format;
+            if (f.id == "f64")
+                continue;
             Curve c;
             c.id = c.colourKey = std::string(f.id);
             c.label = std::string(f.title);
             c.style = Curve::Style::Line;
             c.provenance = Provenance::Reference;
-            const int last = std::min(std::ilogb(f.largest()), highest);
-            for (int e = std::max(f.lowestExponent() - f.fractionBits, lowest); e <= last; ++e)
-                for (const double x : {std::ldexp(1.0, e), std::ldexp(1.0, e + 1) * (1 - 0x1p-20)})
-                    if (x <= f.largest()) {
-                        c.x.push_back(x);
-                        c.y.push_back(number::spacing(x, f) / x);
-                    }
+            for (int e = f.lowestExponent() - f.fractionBits; e <= std::ilogb(f.largest()); ++e) {
+                c.x.push_back(e);
+                c.y.push_back(std::min(f.fractionBits + 1, e - (f.lowestExponent() - f.fractionBits) + 1));
+            }
             series.curves.push_back(std::move(c));
         }
-        if (const double size = std::fabs(value); size >= std::ldexp(1.0, lowest) && size <= std::ldexp(1.0, highest)) {
+        if (const double size = std::fabs(value); size >= std::ldexp(1.0, lowest) && std::isfinite(size)) {
             Curve here;
             here.id = here.colourKey = "value";
             here.label = text(size);
             here.style = Curve::Style::Line;
             here.provenance = Provenance::Reference;
-            here.x = {size, size};
-            here.y = {0x1p-24, 1};
+            here.x = {std::log2(size), std::log2(size)};
+            here.y = {0, 26};
             series.curves.push_back(std::move(here));
         }
-        run.put(
-            {"spacing", "Range and spacing", "of every format",
-             "How far a number is from the next one, relative to itself: the lower, the finer. A curve begins at the "
-             "least subnormal number and ends at the largest; where it rises to the left the numbers are subnormal. "
-             "**Reference**: from the formats' definitions. The upright line is the number.",
-             Figure::Place::Main, std::move(series)});
+        run.put({"precision", "Range and precision", "of every format",
+                 "How many bits of a number a format keeps, by its size: a curve begins at the least subnormal number "
+                 "and ends at the largest; where it rises the numbers are subnormal, and each halving loses a bit. "
+                 "**Reference**: from the formats' definitions. The upright line is the number. FP64 is beyond the "
+                 "picture: 53 bits from 2^−1022 to 2^1023.",
+                 Figure::Place::Main, std::move(series)});
     }
 
     static void table(const std::vector<Stored>& all, Run& run) {
@@ -211,8 +213,8 @@ class Formats : public Experiment {
 } // namespace
 
 std::map<std::string, int64_t> formatColours() {
-    return {{"f64", 7},  {"f32", 4},  {"tf32", 5}, {"f16", 0},  {"bf16", 1},     {"e5m2", 2},     {"e4m3", 3},
-            {"e3m2", 6}, {"e2m3", 8}, {"e2m1", 9}, {"sign", 3}, {"exponent", 0}, {"fraction", 2}, {"value", 10}};
+    return {{"f64", 9},  {"f32", 4},  {"tf32", 5},  {"f16", 0},  {"bf16", 1},     {"e5m2", 2},     {"e4m3", 3},
+            {"e3m2", 6}, {"e2m3", 8}, {"e2m1", 10}, {"sign", 3}, {"exponent", 0}, {"fraction", 2}, {"value", 7}};
 }
 
 std::unique_ptr<Experiment> makeFormats() { return std::make_unique<Formats>(); }

@@ -12,8 +12,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <fmt/format.h>
+#include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -171,7 +175,7 @@ class Tensors : public Experiment {
         }
     }
 
-    /// Shares of the numbers by exponent, and below them from where to where each format reaches.
+    /// Shares of the numbers by exponent, and above them from where to where each format reaches.
     static void exponents(const Counted& c, int scale, Run& run) {
         Series series;
         series.x = {scale == 0 ? "exponent: ⌊log₂ |x|⌋" : fmt::format("exponent of x · 2^{}", scale),
@@ -200,7 +204,7 @@ class Tensors : public Experiment {
             most = std::max(most, share);
         }
         series.curves.push_back(std::move(bars));
-        double y = -0.08 * most;
+        double y = 1.08 * most; // above the bars
         for (const FloatFormat* f : judgedFormats()) {
             Curve range;
             range.id = range.colourKey = std::string(f->id);
@@ -211,14 +215,14 @@ class Tensors : public Experiment {
             range.x = {static_cast<double>(std::max(f->lowestExponent() - f->fractionBits, -60)),
                        static_cast<double>(std::min(std::ilogb(f->largest()), 40))};
             range.y = {y, y};
-            y -= 0.08 * most;
+            y += 0.08 * most;
             series.curves.push_back(std::move(range));
         }
         series.x.minimum = -60;
         series.x.maximum = 40;
         run.put(
             {"exponents", "Exponents", c.name,
-             "How many numbers have which power of two (**counted**), and below the axis how far each format reaches, "
+             "How many numbers have which power of two (**counted**), and above them how far each format reaches, "
              "subnormal numbers included (**reference**; BF16 reaches beyond the picture). What lies left of a line is "
              "flushed to zero there, what lies right of it overflows.",
              Figure::Place::Main, std::move(series)});
@@ -230,15 +234,14 @@ class Tensors : public Experiment {
                          {"values", "Numbers", "", true, Provenance::Counted, ""},
                          {"absmax", "Largest size", "", true, Provenance::Counted, "{:.4g}"},
                          {"median", "Median exponent", "", true, Provenance::Counted, ""},
-                         {"zeros", "Zero", "%", true, Provenance::Counted, "{:.3g}"},
+                         {"zeros", "Zero, %", "", true, Provenance::Counted, "{:.3f}"},
                          {"notFinite", "NaN or ∞", "", true, Provenance::Counted, ""}};
-        for (const FloatFormat* f : judgedFormats()) {
-            table.columns.push_back({std::string(f->id) + "_flushed", fmt::format("{} flushed", f->id), "%", true,
-                                     Provenance::Counted, "{:.3g}"});
-            table.columns.push_back({std::string(f->id) + "_overflowed", fmt::format("{} overflowed", f->id), "%", true,
-                                     Provenance::Counted, "{:.3g}"});
-        }
-        table.columns.push_back({"scale", "Best FP16 scale, 2^", "", true, Provenance::Counted, ""});
+        for (const FloatFormat* f : judgedFormats())
+            for (const char* what : {"flushed", "overflowed"})
+                if (std::string_view(what) == "flushed" || f->id != "bf16") // an f32 hardly overflows there
+                    table.columns.push_back({fmt::format("{}_{}", f->id, what), fmt::format("{} {}, %", f->title, what),
+                                             "", true, Provenance::Counted, "{:.3f}"});
+        table.columns.push_back({"scale", "FP16 scale, 2^", "", true, Provenance::Counted, ""});
         for (const Counted& c : all) {
             const Statistics& n = c.numbers;
             const auto percent = [&](int64_t part) {
@@ -251,9 +254,10 @@ class Tensors : public Experiment {
                                          whole(n.exponentPercentile(0.5)),
                                          percent(n.zeros()),
                                          n.nan() + n.infinite()};
-            for (const auto& lost : n.losses()) {
-                row.emplace_back(percent(lost.flushed));
-                row.emplace_back(percent(lost.overflowed));
+            for (size_t f = 0; f < n.losses().size(); ++f) {
+                row.emplace_back(percent(n.losses()[f].flushed));
+                if (judgedFormats()[f]->id != "bf16")
+                    row.emplace_back(percent(n.losses()[f].overflowed));
             }
             row.push_back(whole(n.bestScale(*judgedFormats()[0])));
             std::map<std::string, std::string> there{{"tensor", c.name}};

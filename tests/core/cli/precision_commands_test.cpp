@@ -9,6 +9,7 @@
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>

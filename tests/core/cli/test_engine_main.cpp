@@ -6,6 +6,7 @@
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/devices/devices_lab.h"
 #include "core/labs/inspector/inspector_lab.h"
+#include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
 #include "tests/core/lab/every_figure.h"
 #include "tests/core/lab/kernel_figures.h"
@@ -183,6 +184,7 @@ int main(int argc, char** argv) {
     labs::allreduce::registerLab(registry);
     labs::profile::registerLab(registry);
     labs::tools::registerLab(registry);
+    labs::precision::registerLab(registry);
     labs::inspector::registerLab(registry);
     registry.add(std::make_unique<Kernel>());
     for (const char* what : {"ramp", "throw", "lost", "crash", "hang", "spin", "huge"})

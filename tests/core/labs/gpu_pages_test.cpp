@@ -155,7 +155,7 @@ class GpuPagesTest : public QObject {
         QVERIFY(rowText(content<Table>(run, "devices"), "cuda:0").contains("multiprocessors"));
         QVERIFY(rowText(content<Table>(run, "parts"), "CUDA driver").contains("libcuda.so.1"));
         QVERIFY(!rowText(content<Table>(run, "profiles"), "H100 ●").isEmpty());
-        QCOMPARE(content<Table>(run, "profiles").rows.size(), size_t{8});
+        QCOMPARE(content<Table>(run, "profiles").rows.size(), size_t{9});
         // 132 · 2 · 128 · 1.83e9: 61.8 TFLOP/s; the roof meets the slope where both are the same.
         const Curve* f32 = curve(content<Series>(run, "roofline"), "H100.f32");
         QVERIFY(f32 && std::fabs(f32->y[1] - 132 * 2 * 128 * 1.83e9) < 1e9);

@@ -3,6 +3,7 @@
 #include "core/precision/statistics.h"
 
 #include <QTest>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
