@@ -91,14 +91,16 @@ std::string defaultAbout(Page page, const Operator& op) {
     return {};
 }
 
-/// A choice of implementations; of several operators those of one are named after it where another has the same.
+/// A choice of implementations; of several operators that have one of the same name it is the first's.
 Parameter ladderParameter(const OperatorList& operators, const char* id, const char* title,
                           Implementation::Device device, const char* doc, bool withReference) {
     std::vector<Parameter::Option> options;
     std::vector<std::string> chosen;
     for (const auto& op : operators)
         for (const Implementation* i : op->onDevice(device)) {
-            if (i->library || (!withReference && i->id == "reference"))
+            const bool known =
+                std::any_of(options.begin(), options.end(), [&](const auto& o) { return o.id == i->id; });
+            if (i->library || known || (!withReference && i->id == "reference"))
                 continue;
             options.push_back({i->id, i->id, fmt::format("{}: {}", i->title, i->improves)});
             if (i->chosen)

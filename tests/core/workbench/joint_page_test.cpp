@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Several operators in one picture: attention and block-sparse attention on the same inputs.
+#include "core/lab/record.h"
+#include "core/labs/all_labs.h"
+#include "core/workbench/page.h"
+
+#include <QTest>
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+using namespace warplight;
+using namespace warplight::lab;
+
+namespace {
+
+workbench::OperatorList both() {
+    static const workbench::OperatorList operators = [] {
+        Registry registry;
+        workbench::Operators all;
+        labs::registerAll(registry, all);
+        workbench::OperatorList two;
+        for (const auto& op : all.list())
+            if (op->id == "attention" || op->id == "block-sparse-attention")
+                two.push_back(op);
+        return two;
+    }();
+    return operators;
+}
+
+RunRecord record(Experiment& experiment, const std::string& device, const std::map<std::string, Value>& given) {
+    const Settings settings(experiment.describe().parameters, given);
+    RunRecord result;
+    result.apply(RunStarted{1, experiment.describe().id, "", settings.values(), device, "", {}});
+    Run run(
+        1, device, [&](const Frame& frame) { result.apply(frame); }, std::make_shared<std::atomic<bool>>(false));
+    experiment.run(settings, run);
+    return result;
+}
+
+std::vector<double> points(const RunRecord& run, const char* figure, const std::string& curve) {
+    for (const Curve& c : std::get<Series>(run.figure(figure)->content).curves)
+        if (c.id == curve)
+            return c.x;
+    return {};
+}
+
+using Ids = std::vector<std::string>;
+using Lengths = std::vector<int64_t>;
+
+} // namespace
+
+class JointPageTest : public QObject {
+    Q_OBJECT
+  private slots:
+    void settingsAreThoseOfBothAndEachIsThereOnce() {
+        const Description d = workbench::makeRace(both())->describe();
+        std::set<std::string> ids;
+        for (const Parameter& p : d.parameters) {
+            QVERIFY2(ids.insert(p.id).second, p.id.c_str());
+            std::set<std::string> options;
+            for (const Parameter::Option& o : p.options)
+                QVERIFY2(options.insert(o.id).second, (p.id + ": " + o.id).c_str());
+        }
+        for (const char* id : {"seqLen", "headDim", "heads", "density", "pattern", "implementations", "kernels"})
+            QVERIFY2(ids.contains(id), id);
+        for (const char* key : {"flash", "block-sparse", "tensor.Q", "tensor.mask"})
+            QVERIFY2(d.colours.contains(key), key);
+    }
+
+    void bothRaceOnTheCpu() {
+        const auto race = workbench::makeRace(both());
+        const RunRecord run = record(
+            *race, "cpu",
+            {{"seqLen", Lengths{64, 128}}, {"implementations", Ids{"flash", "block-sparse"}}, {"pointSeconds", 0.02}});
+        for (const char* id : {"flash", "block-sparse"})
+            QCOMPARE(points(run, "time", id), (std::vector<double>{64, 128}));
+    }
+
+    void bothAreCountedOnTheVirtualGpu() {
+        const auto traffic = workbench::makeTraffic(both());
+        const RunRecord run =
+            record(*traffic, "vgpu", {{"seqLen", Lengths{128}}, {"kernels", Ids{"flash2", "block-sparse"}}});
+        for (const char* id : {"flash2", "block-sparse"})
+            QCOMPARE(points(run, "bytes", id), std::vector<double>{128});
+        QCOMPARE(*std::get<Metric>(run.figure("agreement")->content).value, 0.0);
+    }
+
+    void bothAreJudged() {
+        const auto accuracy = workbench::makeAccuracy(both());
+        const RunRecord run = record(
+            *accuracy, "cpu",
+            {{"queryLen", int64_t{64}}, {"keyLen", int64_t{64}}, {"implementations", Ids{"flash", "block-sparse"}}});
+        std::set<std::string> judged;
+        for (const auto& row : std::get<Table>(run.figure("errors")->content).rows)
+            judged.insert(std::get<std::string>(row[0]));
+        QVERIFY(judged.contains("flash") && judged.contains("block-sparse"));
+    }
+};
+
+QTEST_GUILESS_MAIN(JointPageTest)
+#include "joint_page_test.moc"
