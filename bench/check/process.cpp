@@ -3,7 +3,9 @@
 
 #include <QProcess>
 #include <algorithm>
+#include <csignal>
 #include <fmt/format.h>
+#include <sys/types.h>
 #include <utility>
 
 namespace warplight::check {
@@ -56,8 +58,10 @@ Outcome Programs::run(const QString& program, const QStringList& arguments, doub
     if (!process.waitForStarted())
         return outcome;
     const bool ended = process.waitForFinished(static_cast<int>(limit * 1000));
-    if (!ended) {
-        process.kill();
+    if (!ended) { // as Ctrl+C: a run keeps what it has seen
+        ::kill(static_cast<pid_t>(process.processId()), SIGINT);
+        if (!process.waitForFinished(5000))
+            process.kill();
         process.waitForFinished();
     }
     outcome.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
