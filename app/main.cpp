@@ -189,6 +189,11 @@ int main(int argc, char** argv) {
     if (wanted.isEmpty())
         window.followSystemTheme();
     window.resize(options.windowSize());
+    const auto measure = [&] {
+        if (parser.isSet(options.screenshot) && window.currentRun() && window.currentRun()->ended())
+            window.runNow(); // a picture shows this machine, not the example
+    };
+    QObject::connect(&window, &MainWindow::sessionOpened, &window, measure);
     const auto obey = [&] {
         try {
             begin(window, options);
@@ -198,15 +203,15 @@ int main(int argc, char** argv) {
         }
         if (!parser.positionalArguments().isEmpty())
             window.openFiles(parser.positionalArguments());
-        if (parser.isSet(options.screenshot) && window.currentRun() && window.currentRun()->ended())
-            window.runNow(); // a picture shows this machine, not the example
+        if (!window.isOpening())
+            measure();
     };
     // Once: an engine that takes the place of one that died must not jump to pages and open files again.
     QObject::connect(&window.engine(), &EngineClient::ready, &window, obey, Qt::SingleShotConnection);
     if (parser.isSet(options.screenshot))
         QObject::connect(&window, &MainWindow::runEnded, &window, [&] {
             const QString shown = parser.isSet(options.page) ? parser.value(options.page) : window.currentExperiment();
-            if (window.currentExperiment() == shown)
+            if (window.currentExperiment() == shown && !window.isOpening())
                 QTimer::singleShot(settleTime, &window, [&] {
                     const QString file = parser.value(options.screenshot);
                     const bool saved = window.grab().save(file);

@@ -26,6 +26,7 @@
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QSettings>
+#include <exception>
 
 #include <algorithm>
 #include <cmath>
@@ -74,6 +75,16 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
         settings->setDevice(device->currentData().toString().toStdString());
         emit settings->changed();
     });
+    connect(&reader, &SessionReader::done, this,
+            [this](const QString& file, const std::shared_ptr<lab::Session>& session, const QString& refusal) {
+                try {
+                    session ? showSession(file, *session) : say(refusal);
+                } catch (const std::exception& error) {
+                    say(error.what());
+                }
+                showState();
+                emit sessionOpened(file);
+            });
     connectPage();
     connectEngine();
     client.start();
@@ -231,6 +242,8 @@ void MainWindow::showState() {
         status->setText(tr("No engine: Run starts a new one."));
     } else if (running) {
         status->setText(tr("Waiting for the engine…"));
+    } else if (reader.isReading()) {
+        status->setText(tr("Opening a session…"));
     } else {
         const QString end = record && record->ended() && record->ended()->outcome == lab::RunEnded::Outcome::Finished
                                 ? tr("Finished in %1").arg(numberText(record->ended()->seconds, "s"))

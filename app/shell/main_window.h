@@ -4,6 +4,7 @@
 #include "app/engine/engine_client.h"
 #include "app/shell/frame_clock.h"
 #include "app/shell/run_store.h"
+#include "app/shell/session_reader.h"
 #include "app/shell/system_theme.h"
 
 #include <QMainWindow>
@@ -56,7 +57,8 @@ class MainWindow : public QMainWindow {
     void follow(const lab::Link& link);
     /// Session files are opened; tensor files go to the page that takes them.
     void openFiles(const QStringList& files);
-    void openSession(const QString& file);
+    void openSession(const QString& file); ///< begins to; see sessionOpened
+    bool isOpening() const { return reader.isReading(); }
     bool saveSession(const QString& file); ///< false: the window says why
     /// Begins to write a report of the runs as they are shown now. It goes on a figure or less a turn of the event
     /// loop, and ends with the window. False: it could not begin, and the window says why.
@@ -75,6 +77,7 @@ class MainWindow : public QMainWindow {
 
   signals:
     void runEnded();
+    void sessionOpened(const QString& file); ///< and shown, or the window says why not
 
   protected:
     void dragEnterEvent(QDragEnterEvent* event) override;
@@ -100,6 +103,7 @@ class MainWindow : public QMainWindow {
     void saveTrace(lab::RunId run, const QString& figure, const QString& file);
     const lab::Figure& figureOf(lab::RunId run, const QString& figure) const; ///< throws InputError if it has gone
     void takeSession(const QString& file);
+    void showSession(const QString& file, lab::Session& session);
     void exportNext();
     void showExport(); ///< how far it is
     void addRecent(const QString& file);
@@ -113,7 +117,8 @@ class MainWindow : public QMainWindow {
     std::map<QString, std::map<std::string, lab::Value>> keptSettings; ///< by experiment
     QString experiment;
     RunController* control;
-    QString letGo;      ///< which runs had to go, until the next run
+    QString letGo; ///< which runs had to go, until the next run
+    SessionReader reader;
     QStringList toOpen; ///< sessions to open as soon as the engine has told which pages there are
     QTimer exportTurn;
     std::unique_ptr<ReportWriter> report; ///< that is being written; null: none

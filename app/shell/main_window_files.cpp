@@ -72,50 +72,49 @@ void MainWindow::openSession(const QString& file) {
 }
 
 void MainWindow::takeSession(const QString& file) {
-    try {
-        lab::Session session = lab::openSession(file.toStdString());
-        QString last;
-        std::set<QString> unknown;
-        std::map<QString, std::map<std::string, lab::Value>> opened;
-        for (lab::RunRecord& record : session.runs) {
-            const QString page = qt(record.start().experiment);
-            if (described(page))
-                last = page;
-            else
-                unknown.insert(page);
-            if (!record.ended()) // the file breaks off in it: it can be looked at and saved like one that failed
-                record.apply(lab::RunEnded{record.start().run, lab::RunEnded::Outcome::Failed,
-                                           tr("Its session file ends in the middle of it.").toStdString(), 0});
-            opened[page] = record.start().settings;
-            runs.take(std::move(record), RunStore::Origin::File);
-        }
-        QStringList remarks;
-        if (!session.damage.empty())
-            remarks << qt(session.damage);
-        if (!unknown.empty())
-            remarks << tr("%1: this Warplight has no page %2; its runs are not shown, and kept when you save.")
-                           .arg(file, QStringList(unknown.begin(), unknown.end()).join(", "));
-        if (!remarks.isEmpty())
-            say(remarks.join('\n'));
-        setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
-        addRecent(file);
-        control->forgetRefusal();
-        if (last == experiment)
-            showPage();
-        else
-            showExperiment(last);
-        for (auto& [page, values] : opened)
-            keptSettings[page] = std::move(values);
-        if (!last.isEmpty()) { // where and how it ran; without running again
-            const QSignalBlocker quiet(device), silent(settings);
-            chooseDevice(qt(currentRun()->start().device));
-            settings->setDevice(currentRun()->start().device);
-            restoreSettings();
-        }
-    } catch (const std::exception& error) {
-        say(error.what());
-    }
+    reader.read(file);
     showState();
+}
+
+void MainWindow::showSession(const QString& file, lab::Session& session) {
+    QString last;
+    std::set<QString> unknown;
+    std::map<QString, std::map<std::string, lab::Value>> opened;
+    for (lab::RunRecord& record : session.runs) {
+        const QString page = qt(record.start().experiment);
+        if (described(page))
+            last = page;
+        else
+            unknown.insert(page);
+        if (!record.ended()) // the file breaks off in it: it can be looked at and saved like one that failed
+            record.apply(lab::RunEnded{record.start().run, lab::RunEnded::Outcome::Failed,
+                                       tr("Its session file ends in the middle of it.").toStdString(), 0});
+        opened[page] = record.start().settings;
+        runs.take(std::move(record), RunStore::Origin::File);
+    }
+    QStringList remarks;
+    if (!session.damage.empty())
+        remarks << qt(session.damage);
+    if (!unknown.empty())
+        remarks << tr("%1: this Warplight has no page %2; its runs are not shown, and kept when you save.")
+                       .arg(file, QStringList(unknown.begin(), unknown.end()).join(", "));
+    if (!remarks.isEmpty())
+        say(remarks.join('\n'));
+    setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
+    addRecent(file);
+    control->forgetRefusal();
+    if (last == experiment)
+        showPage();
+    else
+        showExperiment(last);
+    for (auto& [page, values] : opened)
+        keptSettings[page] = std::move(values);
+    if (!last.isEmpty()) { // where and how it ran; without running again
+        const QSignalBlocker quiet(device), silent(settings);
+        chooseDevice(qt(currentRun()->start().device));
+        settings->setDevice(currentRun()->start().device);
+        restoreSettings();
+    }
 }
 
 bool MainWindow::saveSession(const QString& file) {

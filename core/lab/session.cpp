@@ -4,6 +4,8 @@
 #include "core/error.h"
 #include "core/formats/atomic_file.h"
 #include "core/lab/cbor.h"
+#include "core/lab/json.h"
+#include "core/tensor/pieces.h"
 #include "core/text/echo.h"
 #include "gpu/host/regular_file.h"
 
@@ -81,9 +83,10 @@ std::optional<std::vector<std::byte>> readRecord(std::istream& in, std::string& 
 }
 
 /// Reads frames until the closing mark; returns why it stopped early, empty when the file was whole.
-std::string readFrames(std::istream& in, std::vector<RunRecord>& runs) {
+std::string readFrames(std::istream& in, std::vector<RunRecord>& runs, const std::atomic<bool>* cancel) {
     std::string reason;
     for (uint64_t count = 0;; ++count) {
+        checkCancelled(cancel);
         const auto payload = readRecord(in, reason);
         if (!payload)
             return reason;
@@ -91,7 +94,7 @@ std::string readFrames(std::istream& in, std::vector<RunRecord>& runs) {
             const nlohmann::json message = fromCbor(*payload);
             if (message.is_object() && message.value("type", "") == "sessionEnded")
                 return message.value("frames", uint64_t{0}) == count ? "" : "frames are missing";
-            const Frame frame = decode(*payload);
+            const Frame frame = frameFromJson(message);
             if (std::holds_alternative<RunStarted>(frame))
                 runs.emplace_back();
             if (runs.empty())
@@ -118,18 +121,18 @@ void saveSession(const std::filesystem::path& file, const std::vector<const RunR
     out.commit();
 }
 
-Session openSession(const std::filesystem::path& file) {
+Session openSession(const std::filesystem::path& file, const std::atomic<bool>* cancel) {
     requireRegularFile(file.string(), "a session file (.warplight)");
     std::ifstream in(file, std::ios::binary);
     if (!in)
         throw InputError(fmt::format("{}: cannot be opened, expected a session file (.warplight)", file.string()));
-    Session session = readSession(in, file.string());
+    Session session = readSession(in, file.string(), cancel);
     if (session.runs.empty())
         throw InputError(session.damage);
     return session;
 }
 
-Session readSession(std::istream& stream, const std::string& nameForMessages) {
+Session readSession(std::istream& stream, const std::string& nameForMessages, const std::atomic<bool>* cancel) {
     std::string start(header.size(), '\0');
     stream.read(start.data(), static_cast<std::streamsize>(start.size()));
     int version = 0;
@@ -143,7 +146,7 @@ Session readSession(std::istream& stream, const std::string& nameForMessages) {
         throw InputError(fmt::format("{}: does not begin with '{}', expected a session file (.warplight)",
                                      nameForMessages, header.substr(0, header.size() - 1)));
     Session session;
-    const std::string reason = readFrames(stream, session.runs);
+    const std::string reason = readFrames(stream, session.runs, cancel);
     if (reason.empty() && session.runs.empty())
         throw InputError(fmt::format("{}: holds no runs, expected a session with at least one", nameForMessages));
     if (!reason.empty())

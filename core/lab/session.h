@@ -3,6 +3,7 @@
 
 #include "core/lab/record.h"
 
+#include <atomic>
 #include <filesystem>
 #include <istream>
 #include <string>
@@ -23,8 +24,9 @@ struct Session {
 void saveSession(const std::filesystem::path& file, const std::vector<const RunRecord*>& runs);
 
 /// Reads as far as the file is whole. Throws InputError only when there is nothing to show: no such file, not a
-/// session, one of a newer version, one without runs.
-Session openSession(const std::filesystem::path& file);
-Session readSession(std::istream& stream, const std::string& nameForMessages);
+/// session, one of a newer version, one without runs; Cancelled.
+Session openSession(const std::filesystem::path& file, const std::atomic<bool>* cancel = nullptr);
+Session readSession(std::istream& stream, const std::string& nameForMessages,
+                    const std::atomic<bool>* cancel = nullptr);
 
 } // namespace warplight::lab

@@ -38,6 +38,11 @@ class PageFixture : public QObject {
         window->form().setValue(id, value);
         emit window->form().changed();
     }
+    void openSession(const QString& file) {
+        QSignalSpy opened(window.get(), &MainWindow::sessionOpened);
+        window->openSession(file);
+        QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 1, 10000);
+    }
     void run() {
         QSignalSpy ends(window.get(), &MainWindow::runEnded);
         window->runNow();

@@ -235,7 +235,7 @@ class StandingWindowTest : public PageFixture {
         QVERIFY(window->saveSession(file));
         window.reset();
         open("test.ramp");
-        window->openSession(file);
+        openSession(file);
         quietly("points", lab::Value(int64_t{5}));
         run();
         QVERIFY(finished());
@@ -260,7 +260,7 @@ class StandingWindowTest : public PageFixture {
         QVERIFY(window->saveSession(file));
         quietly("points", lab::Value(int64_t{8}));
         QSignalSpy ends(window.get(), &MainWindow::runEnded);
-        window->openSession(file);
+        openSession(file);
         QCOMPARE(std::get<int64_t>(window->form().values().at("points")), int64_t{6});
         QTest::qWait(600);
         QCOMPARE(ends.count(), 0); // it is looked at, not run
@@ -273,16 +273,30 @@ class StandingWindowTest : public PageFixture {
         foreign.apply(lab::RunEnded{1, lab::RunEnded::Outcome::Finished, "", 1});
         const QString file = folder.filePath("tomorrow.warplight"), again = folder.filePath("again2.warplight");
         lab::saveSession(file.toStdString(), {&foreign});
-        window->openSession(file);
+        openSession(file);
         QVERIFY2(window->bannerText().contains("no page tomorrow.page"), qPrintable(window->bannerText()));
         QCOMPARE(window->currentExperiment(), QString("test.ramp"));
         QVERIFY(window->saveSession(again));
         QCOMPARE(lab::openSession(again.toStdString()).runs.back().start().experiment, std::string("tomorrow.page"));
     }
 
+    void theWindowGoesOnWhileASessionIsRead() {
+        open("test.ramp");
+        const QString file = everyFigure("large.warplight");
+        QSignalSpy opened(window.get(), &MainWindow::sessionOpened);
+        for (int i = 0; i < 3; ++i)
+            window->openSession(file);
+        QVERIFY(window->isOpening() && saysBelow("Opening a session"));
+        QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 3, 10000);
+        QVERIFY(!window->isOpening() && !saysBelow("Opening a session"));
+        window->openSession(file);
+        window.reset(); // closed meanwhile: nothing is left over
+        QCOMPARE(opened.count(), 3);
+    }
+
     void theWindowGoesOnWhileAReportIsWritten() {
         open("test.ramp");
-        window->openSession(everyFigure("every.warplight"));
+        openSession(everyFigure("every.warplight"));
         lab::Session session = lab::openSession(folder.filePath("every.warplight").toStdString());
         const size_t figures = session.runs.front().figures().size();
         writeReport(std::move(session.runs), folder.filePath("expected"));
@@ -299,7 +313,7 @@ class StandingWindowTest : public PageFixture {
         QVERIFY(!window->exportReport(folder.filePath("second.html")));
         QVERIFY2(window->bannerText().contains("exported is still being written"), qPrintable(window->bannerText()));
         for (int i = 0; i < 11; ++i) // so many that the one being written is let go when the next run ends
-            window->openSession(folder.filePath("every.warplight"));
+            openSession(folder.filePath("every.warplight"));
         run();
         QTRY_VERIFY_WITH_TIMEOUT(!window->isExporting(), 60000);
         QVERIFY(toldHowFar && turns > figures);
@@ -324,7 +338,7 @@ class StandingWindowTest : public PageFixture {
     void aWindowClosedWhileAReportIsWrittenLeavesNothingOfIt() {
         QFETCH(const QString, target);
         open("test.ramp");
-        window->openSession(everyFigure("every.warplight"));
+        openSession(everyFigure("every.warplight"));
         QVERIFY(window->exportReport(folder.filePath(target)));
         for (int turn = 0; turn < 4; ++turn)
             QApplication::processEvents();
@@ -341,11 +355,11 @@ class StandingWindowTest : public PageFixture {
         QVERIFY(newer.open(QIODevice::WriteOnly));
         newer.write("WARPLIGHT 2\nwhatever");
         newer.close();
-        window->openSession(newer.fileName());
+        openSession(newer.fileName());
         QVERIFY(window->bannerText().contains("newer.warplight: was written by a newer Warplight"));
         const QString empty = folder.filePath("empty.warplight");
         lab::saveSession(empty.toStdString(), {});
-        window->openSession(empty);
+        openSession(empty);
         QVERIFY(window->bannerText().contains("holds no runs"));
         QVERIFY(window->page().view("series"));
     }

@@ -72,6 +72,12 @@ class WindowTest : public QObject {
         QTRY_VERIFY(rampPoints(*window) > 5);
     }
 
+    void openSession(const QString& file) {
+        QSignalSpy opened(window.get(), &MainWindow::sessionOpened);
+        window->openSession(file);
+        QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 1, 10000);
+    }
+
     void drop(const QString& file) {
         QMimeData mime;
         mime.setUrls({QUrl::fromLocalFile(file)});
@@ -197,7 +203,7 @@ class WindowTest : public QObject {
         const QString file = folder.filePath("ramp.warplight");
         QVERIFY(window->saveSession(file));
         window->togglePin();
-        window->openSession(file);
+        openSession(file);
         auto* series = qobject_cast<SeriesView*>(window->page().view("series"));
         QVERIFY(series);
         const auto& curve = std::get<lab::Series>(window->currentRun()->figure("series")->content).curves[0];
@@ -430,7 +436,7 @@ class WindowTest : public QObject {
         const auto figures = window->currentRun()->figures();
         QVERIFY(window->saveSession(file));
         init(); // another window
-        window->openSession(file);
+        openSession(file);
         QVERIFY(window->bannerText().isEmpty());
         QCOMPARE(window->currentExperiment(), QString("attention.tiles"));
         QVERIFY(window->currentRun()->figures() == figures);
@@ -439,9 +445,9 @@ class WindowTest : public QObject {
         QVERIFY(whole.open(QIODevice::ReadOnly) && cut.open(QIODevice::WriteOnly));
         cut.write(whole.readAll().chopped(700));
         cut.close();
-        window->openSession(cut.fileName());
+        openSession(cut.fileName());
         QVERIFY(window->bannerText().contains("cut.warplight"));
-        window->openSession(folder.filePath("absent.warplight"));
+        openSession(folder.filePath("absent.warplight"));
         QVERIFY(window->bannerText().contains("absent.warplight"));
     }
 
