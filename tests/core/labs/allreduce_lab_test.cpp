@@ -9,6 +9,7 @@
 #include "core/labs/allreduce/measured_point.h"
 #include "core/labs/allreduce/regimes.h"
 #include "core/labs/allreduce/replay.h"
+#include "tests/core/lab/run_page.h"
 
 #include <QFile>
 #include <QRegularExpression>
@@ -36,14 +37,7 @@ namespace {
 RunRecord record(const char* id, const std::map<std::string, Value>& given) {
     Registry registry;
     registerLab(registry);
-    Experiment& experiment = registry.find(id);
-    const Settings settings(experiment.describe().parameters, given);
-    RunRecord result;
-    result.apply(RunStarted{1, id, "", settings.values(), "cpu", "", {}});
-    Run run(
-        1, "cpu", [&](const Frame& frame) { result.apply(frame); }, std::make_shared<std::atomic<bool>>(false));
-    experiment.run(settings, run);
-    return result;
+    return test::runPage(registry.find(id), given);
 }
 
 template <class Content>

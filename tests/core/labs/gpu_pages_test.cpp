@@ -5,6 +5,7 @@
 #include "core/lab/record.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/devices/devices_lab.h"
+#include "tests/core/lab/run_page.h"
 
 #include <QTest>
 #include <atomic>
@@ -27,14 +28,7 @@ RunRecord record(const char* id, const std::map<std::string, Value>& given, cons
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
     labs::tools::registerLab(registry);
-    Experiment& experiment = registry.find(id);
-    const Settings settings(experiment.describe().parameters, given);
-    RunRecord result;
-    result.apply(RunStarted{1, id, "", settings.values(), device, "", {}});
-    Run run(
-        1, device, [&](const Frame& frame) { result.apply(frame); }, std::make_shared<std::atomic<bool>>(false));
-    experiment.run(settings, run);
-    return result;
+    return test::runPage(registry.find(id), given, device);
 }
 
 template <class Content>

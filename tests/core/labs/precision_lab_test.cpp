@@ -4,6 +4,7 @@
 #include "core/formats/tensor_file.h"
 #include "core/lab/record.h"
 #include "core/labs/precision/precision_lab.h"
+#include "tests/core/lab/run_page.h"
 
 #include <QTemporaryDir>
 #include <QTest>
@@ -26,14 +27,7 @@ namespace {
 RunRecord record(const char* id, const std::map<std::string, Value>& given) {
     Registry registry;
     labs::precision::registerLab(registry);
-    Experiment& experiment = registry.find(id);
-    const Settings settings(experiment.describe().parameters, given);
-    RunRecord result;
-    result.apply(RunStarted{1, id, "", settings.values(), "cpu", "", {}});
-    Run run(
-        1, "cpu", [&](const Frame& frame) { result.apply(frame); }, std::make_shared<std::atomic<bool>>(false));
-    experiment.run(settings, run);
-    return result;
+    return test::runPage(registry.find(id), given);
 }
 
 template <class Content>

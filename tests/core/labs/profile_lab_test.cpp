@@ -4,6 +4,7 @@
 #include "core/lab/record.h"
 #include "core/labs/profile/profile_figures.h"
 #include "core/labs/profile/profile_lab.h"
+#include "tests/core/lab/run_page.h"
 
 #include <QTest>
 #include <algorithm>
@@ -27,14 +28,7 @@ RunRecord record(std::map<std::string, Value> given, bool cancelled = false) {
     given.try_emplace("own", false); // takes seconds
     Registry registry;
     labs::profile::registerLab(registry);
-    Experiment& experiment = registry.find("profile.open");
-    const Settings settings(experiment.describe().parameters, given);
-    RunRecord result;
-    result.apply(RunStarted{1, "profile.open", "", settings.values(), "cpu", "", {}});
-    Run run(
-        1, "cpu", [&](const Frame& frame) { result.apply(frame); }, std::make_shared<std::atomic<bool>>(cancelled));
-    experiment.run(settings, run);
-    return result;
+    return test::runPage(registry.find("profile.open"), given, "cpu", cancelled);
 }
 
 RunRecord ofFile(const char* name) {

@@ -3,6 +3,7 @@
 #include "core/lab/record.h"
 #include "core/labs/all_labs.h"
 #include "core/workbench/page.h"
+#include "tests/core/lab/run_page.h"
 
 #include <QTest>
 #include <algorithm>
@@ -32,16 +33,6 @@ workbench::OperatorList both() {
         return two;
     }();
     return operators;
-}
-
-RunRecord record(Experiment& experiment, const std::string& device, const std::map<std::string, Value>& given) {
-    const Settings settings(experiment.describe().parameters, given);
-    RunRecord result;
-    result.apply(RunStarted{1, experiment.describe().id, "", settings.values(), device, "", {}});
-    Run run(
-        1, device, [&](const Frame& frame) { result.apply(frame); }, std::make_shared<std::atomic<bool>>(false));
-    experiment.run(settings, run);
-    return result;
 }
 
 std::vector<double> points(const RunRecord& run, const char* figure, const std::string& curve) {
@@ -76,8 +67,8 @@ class JointPageTest : public QObject {
 
     void bothRaceOnTheCpu() {
         const auto race = workbench::makeRace(both());
-        const RunRecord run = record(
-            *race, "cpu",
+        const RunRecord run = test::runPage(
+            *race,
             {{"seqLen", Lengths{64, 128}}, {"implementations", Ids{"flash", "block-sparse"}}, {"pointSeconds", 0.02}});
         for (const char* id : {"flash", "block-sparse"})
             QCOMPARE(points(run, "time", id), (std::vector<double>{64, 128}));
@@ -86,7 +77,7 @@ class JointPageTest : public QObject {
     void bothAreCountedOnTheVirtualGpu() {
         const auto traffic = workbench::makeTraffic(both());
         const RunRecord run =
-            record(*traffic, "vgpu", {{"seqLen", Lengths{128}}, {"kernels", Ids{"flash2", "block-sparse"}}});
+            test::runPage(*traffic, {{"seqLen", Lengths{128}}, {"kernels", Ids{"flash2", "block-sparse"}}}, "vgpu");
         for (const char* id : {"flash2", "block-sparse"})
             QCOMPARE(points(run, "bytes", id), std::vector<double>{128});
         QCOMPARE(*std::get<Metric>(run.figure("agreement")->content).value, 0.0);
@@ -94,8 +85,8 @@ class JointPageTest : public QObject {
 
     void bothAreJudged() {
         const auto accuracy = workbench::makeAccuracy(both());
-        const RunRecord run = record(
-            *accuracy, "cpu",
+        const RunRecord run = test::runPage(
+            *accuracy,
             {{"queryLen", int64_t{64}}, {"keyLen", int64_t{64}}, {"implementations", Ids{"flash", "block-sparse"}}});
         std::set<std::string> judged;
         for (const auto& row : std::get<Table>(run.figure("errors")->content).rows)

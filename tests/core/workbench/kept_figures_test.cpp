@@ -5,6 +5,7 @@
 #include "core/lab/record.h"
 #include "core/lab/session.h"
 #include "core/labs/attention/attention_lab.h"
+#include "tests/core/lab/run_page.h"
 
 #include <QDir>
 #include <QTest>
@@ -25,14 +26,7 @@ RunRecord runAgain(const RunStarted& start) {
     Registry registry;
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
-    Experiment& experiment = registry.find(start.experiment);
-    const Settings settings(experiment.describe().parameters, start.settings);
-    RunRecord result;
-    result.apply(RunStarted{1, start.experiment, "", settings.values(), start.device, "", {}, {}});
-    Run run(
-        1, start.device, [&](const Frame& frame) { result.apply(frame); }, std::make_shared<std::atomic<bool>>(false));
-    experiment.run(settings, run);
-    return result;
+    return test::runPage(registry.find(start.experiment), start.settings, start.device);
 }
 
 /// Times are modelled from compiled kernels: a compiler that takes one register less moves them a little.
