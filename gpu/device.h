@@ -228,8 +228,10 @@ class Device {
     virtual std::vector<std::string> held() const = 0;
     virtual void upload(uint64_t to, const void* from, int64_t bytes) = 0;
     virtual void download(void* to, uint64_t from, int64_t bytes) = 0;
-    /// Throws InputError naming `file` and the line.
-    virtual std::unique_ptr<Module> load(const std::string& ptx, const std::string& file) = 0;
+    /// Throws InputError naming `file` and the line, Cancelled. `cancel` is looked at while the text is read, and later
+    /// while its kernels are made ready: it must outlive the module.
+    virtual std::unique_ptr<Module> load(const std::string& ptx, const std::string& file,
+                                         const std::atomic<bool>* cancel = nullptr) = 0;
     /// How long the launches of `work` take together, one after the other without a gap for the host: only they count,
     /// and their own repetitions do not. Nothing where there is nothing to measure (virtual GPU).
     virtual std::optional<Measured> measure(const Repetitions&, const std::function<void()>& /*work*/,

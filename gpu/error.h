@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <atomic>
 #include <stdexcept>
 #include <string>
 
@@ -16,6 +17,11 @@ struct InputError : std::runtime_error {
 struct Cancelled : std::runtime_error {
     Cancelled() : std::runtime_error("cancelled") {}
 };
+
+inline void checkCancelled(const std::atomic<bool>* cancel) {
+    if (cancel && cancel->load(std::memory_order_relaxed))
+        throw Cancelled();
+}
 
 /// A GPU takes no further work from this process: a kernel ran out of bounds, or the GPU is gone. One sentence, the
 /// same at every later call. Only a new process gets the GPU back; at the process's edge it becomes exit code 1.

@@ -45,11 +45,6 @@ std::span<std::byte> scratch(size_t bytes) {
 /// Between two looks at whether the run is cancelled.
 constexpr int64_t pieceElements = 1 << 18;
 
-void checkCancel(const std::atomic<bool>* cancel) {
-    if (cancel && cancel->load(std::memory_order_relaxed))
-        throw Cancelled();
-}
-
 /// One rank on its way through a schedule.
 class RankRun {
   public:
@@ -144,7 +139,7 @@ class RankRun {
     template <class Use>
     void forEachPiece(Range range, const Use& use) const {
         for (int64_t begin = range.begin; begin < range.end; begin += pieceElements) {
-            checkCancel(cancel);
+            checkCancelled(cancel);
             use({begin, std::min(begin + pieceElements, range.end)});
         }
     }
@@ -176,7 +171,7 @@ void runRank(const CollectiveCall& call, Transport& transport, std::span<std::by
     if (log)
         log->start = secondsNow();
     for (int64_t index = 0; index < schedule.steps(); ++index) {
-        checkCancel(cancel);
+        checkCancelled(cancel);
         run.run(index);
         if (observe)
             observe(transport.rank(), index, vector);

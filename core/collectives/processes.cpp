@@ -290,8 +290,7 @@ class ProcessRanks::Session {
     }
 
     void look(const std::atomic<bool>* cancel) {
-        if (cancel && cancel->load(std::memory_order_relaxed))
-            throw Cancelled();
+        checkCancelled(cancel);
         job->readOutput();
         if (job->hasEnded())
             throw std::runtime_error(job->howItEnded());

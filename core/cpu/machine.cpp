@@ -25,11 +25,6 @@ using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-void checkCancel(const std::atomic<bool>* cancel) {
-    if (cancel && cancel->load(std::memory_order_relaxed))
-        throw Cancelled();
-}
-
 std::string cpuName() {
     std::ifstream info("/proc/cpuinfo");
     for (std::string line; std::getline(info, line);)
@@ -109,7 +104,7 @@ MachinePeaks measurePeaks(int threads, double seconds, const std::atomic<bool>* 
     MachinePeaks peaks;
     peaks.threads = workerCount(threads);
     for (int i = 0; i < 4; ++i) { // the best of four short ones: a busy machine only ever makes it slower
-        checkCancel(cancel);
+        checkCancelled(cancel);
         peaks.fmaFlops = std::max(peaks.fmaFlops, measureFmaPeak(peaks.threads, seconds / 8));
     }
     peaks.bandwidth = measureTriad(peaks.threads, seconds / 2, cancel);

@@ -6,6 +6,7 @@
 #include "gpu/virtual/ptx/syntax.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <cstddef>
 #include <fmt/format.h>
@@ -115,9 +116,10 @@ std::vector<KernelSignature> cudaSignatures(const std::string& source) {
     return all;
 }
 
-std::vector<KernelSignature> ptxSignatures(const std::string& text, const std::string& file) {
+std::vector<KernelSignature> ptxSignatures(const std::string& text, const std::string& file,
+                                           const std::atomic<bool>* cancel) {
     std::vector<KernelSignature> all;
-    for (const ptx::Function& f : ptx::parse(text, file).functions) {
+    for (const ptx::Function& f : ptx::parse(text, file, cancel).functions) {
         if (!f.kernel || !f.defined)
             continue;
         KernelSignature kernel{f.name, {}};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct KernelSignature {
 /// The kernels of CUDA C++ text: `__global__ void name(...)`, found without compiling. Templates have their plain name.
 std::vector<KernelSignature> cudaSignatures(const std::string& text);
 /// The kernels of a PTX text. Throws InputError naming `file` and the line.
-std::vector<KernelSignature> ptxSignatures(const std::string& text, const std::string& file);
+std::vector<KernelSignature> ptxSignatures(const std::string& text, const std::string& file,
+                                           const std::atomic<bool>* cancel = nullptr);
 
 /// A specification for KernelArgument that fits the type, to begin with: "random:f32[65536]" for a const float*.
 std::string argumentFor(const std::string& type);

@@ -17,8 +17,7 @@ struct Reading {
 
     /// Called with every piece of the file. Throws Cancelled.
     void tick(double fraction) const {
-        if (cancel && cancel->load(std::memory_order_relaxed))
-            throw Cancelled();
+        checkCancelled(cancel);
         if (progress)
             progress(fraction);
     }

@@ -15,11 +15,6 @@ namespace warplight {
 /// before each.
 inline constexpr size_t pieceBytes = 4 << 20;
 
-inline void checkCancelled(const std::atomic<bool>* cancel) {
-    if (cancel && cancel->load(std::memory_order_relaxed))
-        throw Cancelled();
-}
-
 /// Calls use(begin, end) for pieces of `count` elements of that size. Throws Cancelled.
 template <class Use>
 void inPieces(size_t count, size_t elementBytes, const std::atomic<bool>* cancel, const Use& use) {

@@ -32,7 +32,9 @@ CudaDevice::CudaDevice(int number, const CudaOptions& options)
 
 CudaDevice::~CudaDevice() { context.driver().contextSetCurrent(context.handle()); } // whatever was used last
 
-std::unique_ptr<gpu::Module> CudaDevice::load(const std::string& ptx, const std::string& file) {
+std::unique_ptr<gpu::Module> CudaDevice::load(const std::string& ptx, const std::string& file,
+                                              const std::atomic<bool>* cancel) {
+    checkCancelled(cancel); // the driver itself cannot be interrupted
     return std::make_unique<CudaModule>(context, timing, ptx, file);
 }
 

@@ -53,8 +53,7 @@ std::string contentsOfFile(const std::string& file, int64_t most, const std::str
     text.reserve(static_cast<size_t>(bytes));
     constexpr size_t piece = 1 << 20;
     while (in) {
-        if (cancel && cancel->load(std::memory_order_relaxed))
-            throw Cancelled();
+        checkCancelled(cancel);
         const size_t had = text.size();
         text.resize(had + piece);
         in.read(text.data() + had, piece);

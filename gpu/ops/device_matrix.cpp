@@ -27,8 +27,7 @@ template <class Use>
 void DeviceMatrix::inPieces(const std::atomic<bool>* cancel, const Use& use) const {
     const int64_t piece = std::max<int64_t>(1, pieceNumbers / std::max<int64_t>(padded, 1));
     for (int64_t first = 0; first < rows; first += piece) {
-        if (cancel && cancel->load(std::memory_order_relaxed))
-            throw Cancelled();
+        checkCancelled(cancel);
         use(first, std::min(rows, first + piece));
     }
 }

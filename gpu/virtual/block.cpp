@@ -267,8 +267,7 @@ bool Block::goOn(Worker& by, bool insist) {
         return ended;
     };
     for (;;) {
-        if (launch->cancel && launch->cancel->load(std::memory_order_relaxed))
-            throw Cancelled();
+        checkCancelled(launch->cancel);
         if (together.parked && !together.wait.reads.stillThere()) {
             together.parked = false;
             worker->futile = 0;

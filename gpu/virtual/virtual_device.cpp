@@ -8,6 +8,7 @@
 #include "gpu/virtual/time_model.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -216,8 +217,8 @@ class VirtualKernel final : public gpu::Kernel {
 
 class VirtualModule final : public gpu::Module {
   public:
-    VirtualModule(ptx::Module m, std::string name, GlobalMemory& g)
-        : module(std::move(m)), file(std::move(name)), memory(g) {
+    VirtualModule(ptx::Module m, std::string name, GlobalMemory& g, const std::atomic<bool>* c)
+        : module(std::move(m)), file(std::move(name)), memory(g), cancel(c) {
         for (const ptx::Variable& v : module.variables)
             if (v.space == ptx::Space::Global || v.space == ptx::Space::Constant)
                 addresses[v.name] = memory.allocate(v.bytes, v.name);
@@ -242,7 +243,8 @@ class VirtualModule final : public gpu::Module {
         auto& known = decoded[name];
         if (!known)
             known = std::make_unique<VirtualKernel>(
-                decodeKernel(module, file, name, [this](const std::string& symbol) { return address(symbol); }),
+                decodeKernel(
+                    module, file, name, [this](const std::string& symbol) { return address(symbol); }, cancel),
                 memory);
         return *known;
     }
@@ -272,6 +274,7 @@ class VirtualModule final : public gpu::Module {
     ptx::Module module;
     std::string file;
     GlobalMemory& memory;
+    const std::atomic<bool>* cancel;
     std::map<std::string, uint64_t> addresses;
     std::map<std::string, std::unique_ptr<VirtualKernel>> decoded;
 };
@@ -301,8 +304,9 @@ class VirtualDevice final : public gpu::Device {
             return;
         std::memcpy(to, memory.host(from), static_cast<size_t>(bytes));
     }
-    std::unique_ptr<gpu::Module> load(const std::string& text, const std::string& file) override {
-        return std::make_unique<VirtualModule>(ptx::parse(text, file), file, memory);
+    std::unique_ptr<gpu::Module> load(const std::string& text, const std::string& file,
+                                      const std::atomic<bool>* cancel) override {
+        return std::make_unique<VirtualModule>(ptx::parse(text, file, cancel), file, memory, cancel);
     }
 
   private:

@@ -52,8 +52,7 @@ void Tally::restart() {
 
 void Tally::look() {
     sinceLook = 0;
-    if (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed))
-        throw Cancelled();
+    checkCancelled(options.cancel);
 }
 
 void Tally::refusePartner(int rank, int64_t index, int32_t partner) {

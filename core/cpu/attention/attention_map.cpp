@@ -124,11 +124,6 @@ int64_t quantileKey(const std::vector<float>& blockSums, double share,
     return static_cast<int64_t>(blockSums.size()) * blockKeys - 1;
 }
 
-void checkCancel(const std::atomic<bool>* cancel) {
-    if (cancel && cancel->load(std::memory_order_relaxed))
-        throw Cancelled();
-}
-
 } // namespace
 
 void mapStatistics(const MapProblem& p, std::span<float> lse, std::span<float> entropyBits, int threads,
@@ -202,7 +197,7 @@ void mapSummary(const MapProblem& p, std::span<const float> lse, int64_t cell, i
         const int64_t end = std::min((pooled + 1) * cell, p.queryLen);
         std::vector<double> blockMass(static_cast<size_t>(summary.cols));
         for (int64_t row = pooled * cell; row < end; row += stripRows) {
-            checkCancel(cancel);
+            checkCancelled(cancel);
             const int64_t rows = std::min(stripRows, end - row);
             Strip strip(p, row, rows);
             std::vector<std::vector<float>> blockSums(static_cast<size_t>(rows));
@@ -277,7 +272,7 @@ void mapTile(const MapProblem& p, std::span<const float> lse, int64_t rowBegin, 
         std::fill_n(cells, cols, 0.0f);
         const int64_t first = rowBegin + outRow * cell, end = std::min(first + cell, p.queryLen);
         for (int64_t row = first; row < end; row += stripRows) {
-            checkCancel(cancel);
+            checkCancelled(cancel);
             const int64_t here = std::min(stripRows, end - row);
             Strip strip(p, row, here);
             alignas(64) std::array<float, blockKeys> probabilities, ofKey{};

@@ -125,8 +125,7 @@ class Flash2Backward {
         const int64_t rows = std::min(tileRows, p.queryLen - begin);
         if (visibleKeys(p, begin + rows - 1) <= key)
             return;
-        if (options.cancel && options.cancel->load(std::memory_order_relaxed))
-            throw Cancelled();
+        checkCancelled(options.cancel);
         const HeadView head = headView(p, h);
         const BackwardView view = backwardView(problem, h);
         const float* queries = padded(head.q + begin * d, s.queries, rows);

@@ -137,8 +137,7 @@ class SparseRun {
         const uint8_t* mask = blocksOf(problem.mask, p, h, queryBlock);
         KeyGroup group;
         const auto take = [&] {
-            if (options.cancel && options.cancel->load(std::memory_order_relaxed))
-                throw Cancelled();
+            checkCancelled(options.cancel);
             if (group.panelCount > 0)
                 sparse.groupOfKeys(group, end - begin, p.headDim, columns, lazyPowers, state);
             group.panelCount = group.spanCount = 0;

@@ -155,8 +155,7 @@ class FlashRun {
             const bool skipped = visibleKeys(p, rowBegin + rows - 1) <= keyBegin;
             if (skipped && !execution.observer)
                 break; // everything further right is hidden as well
-            if (execution.cancel && execution.cancel->load(std::memory_order_relaxed))
-                throw Cancelled();
+            checkCancelled(execution.cancel);
             const BlockArgs args = blockArgs(view, head, block, rowBegin, rows, worker, skipped);
             if (execution.observer)
                 observe(args, state, head, tile, block, skipped);

@@ -9,6 +9,7 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <fmt/format.h>
 #include <functional>
@@ -93,8 +94,9 @@ std::string textOf(const std::map<std::string, lab::Value>& given, const std::st
     return text && !text->empty() ? *text : otherwise;
 }
 
-std::vector<kernels::KernelSignature> signaturesOf(const Subject& subject, const std::string& text) {
-    return subject.isCuda() ? kernels::cudaSignatures(text) : kernels::ptxSignatures(text, subject.file);
+std::vector<kernels::KernelSignature> signaturesOf(const Subject& subject, const std::string& text,
+                                                   const std::atomic<bool>* cancel = nullptr) {
+    return subject.isCuda() ? kernels::cudaSignatures(text) : kernels::ptxSignatures(text, subject.file, cancel);
 }
 
 const kernels::KernelSignature& find(const std::vector<kernels::KernelSignature>& all, std::string_view name,
@@ -194,12 +196,12 @@ Inspection inspectSubject(const Subject& s, const lab::Settings& settings, lab::
     else if (!s.isCuda())
         file = kernels::readKernelFile(s.file, run.cancelToken());
     run.checkCancelled();
-    const auto kernels = s.text == text ? s.kernels : signaturesOf(s, text);
+    const auto kernels = s.text == text ? s.kernels : signaturesOf(s, text, run.cancelToken());
     const kernels::KernelSignature& signature =
         find(kernels, textOf(values, s.prefix + "entry", find(kernels, "", s.file).name), s.file);
     const auto device = vgpu::makeVirtualDevice();
     const std::string ptxName = s.isCuda() ? s.file.substr(0, s.file.size() - 3) + ".ptx" : s.file;
-    const auto module = device->load(file.ptx, ptxName);
+    const auto module = device->load(file.ptx, ptxName, run.cancelToken());
     gpu::Kernel& kernel = module->kernel(kernels::kernelNamed(module->kernels(), signature.name, s.file));
     std::vector<kernels::KernelArgument> arguments;
     std::vector<gpu::Argument> given;

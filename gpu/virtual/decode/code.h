@@ -3,6 +3,7 @@
 
 #include "gpu/virtual/program.h"
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct Code {
 
 /// Gives each virtual register a place in the frame; those that are never alive together share one. Replaces virtual
 /// rows by offsets. Returns the frame's size in bytes; `live` becomes the most 32-bit registers alive at one time.
-uint32_t allocateRegisters(Code& code, int& live);
+/// Throws Cancelled.
+uint32_t allocateRegisters(Code& code, int& live, const std::atomic<bool>* cancel = nullptr);
 
 } // namespace warplight::vgpu

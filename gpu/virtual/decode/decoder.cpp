@@ -7,6 +7,7 @@
 #include "gpu/virtual/ops/builtin.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -350,6 +351,7 @@ void FunctionDecoder::decode() {
         code.blockBegin.push_back(code.ops.size());
         code.blockNext.push_back(b.next);
         for (size_t i = b.begin; i < b.end; ++i) {
+            checkCancelled(s.cancel);
             now = &fn.body[i];
             s.program.instructions.push_back({now->text(), fn.name, now->line, now->source});
             if (i == b.begin && meetings.count(block)) {
@@ -374,7 +376,7 @@ void FunctionDecoder::decode() {
 
     Program::Function& f = s.program.functions[static_cast<size_t>(index)];
     int live = 0;
-    f.frameBytes = allocateRegisters(code, live);
+    f.frameBytes = allocateRegisters(code, live, s.cancel);
     f.localBytes = static_cast<uint32_t>(localBytes);
     f.entry = static_cast<uint32_t>(s.program.ops.size());
     if (!fn.kernel) {
@@ -418,7 +420,7 @@ void FunctionDecoder::decode() {
 }
 
 Program decodeKernel(const ptx::Module& module, const std::string& file, const std::string& kernel,
-                     const SymbolAddress& addressOf) {
+                     const SymbolAddress& addressOf, const std::atomic<bool>* cancel) {
     const ptx::Function* entry = module.function(kernel);
     if (!entry || !entry->kernel || !entry->defined) {
         std::string known;
@@ -433,7 +435,7 @@ Program decodeKernel(const ptx::Module& module, const std::string& file, const s
     program.kernel = kernel;
     program.files = module.files;
     program.maxThreads = entry->maxThreads ? entry->maxThreads : 1024;
-    FunctionDecoder::Shared shared{module, program, addressOf, {}, {}, {}, {}};
+    FunctionDecoder::Shared shared{module, program, addressOf, cancel, {}, {}, {}, {}};
 
     for (const ptx::Variable& v : entry->parameters) {
         const int64_t at = (program.parameterBytes + v.align - 1) / v.align * v.align;

@@ -6,6 +6,7 @@
 #include "gpu/virtual/handlers.h"
 #include "gpu/virtual/ops/control.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,9 +19,9 @@ namespace warplight::vgpu {
 using SymbolAddress = std::function<uint64_t(const std::string&)>;
 
 /// Decodes a kernel and what it calls. Throws InputError naming the instruction, its line and the kernel for whatever
-/// the virtual GPU does not know: nothing is skipped silently.
+/// the virtual GPU does not know: nothing is skipped silently. Throws Cancelled.
 Program decodeKernel(const ptx::Module& module, const std::string& file, const std::string& kernel,
-                     const SymbolAddress& addressOf);
+                     const SymbolAddress& addressOf, const std::atomic<bool>* cancel = nullptr);
 
 /// One function at a time. Instruction families are methods; each looks its operands up and emits operations.
 class FunctionDecoder {
@@ -29,6 +30,7 @@ class FunctionDecoder {
         const ptx::Module& module;
         Program& program;
         const SymbolAddress& addressOf;
+        const std::atomic<bool>* cancel;
         std::map<std::string, int64_t> sharedOffsets;
         std::map<std::string, int> functions; ///< index into Program::functions
         std::vector<std::string> pending;     ///< to be decoded

@@ -4,10 +4,12 @@
 //
 // Lanes on different sides of a branch may share a place: each lane follows its own way through the graph, and writes
 // touch active lanes only.
+#include "gpu/error.h"
 #include "gpu/virtual/decode/code.h"
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -47,7 +49,7 @@ struct Interval {
 
 } // namespace
 
-uint32_t allocateRegisters(Code& code, int& live) {
+uint32_t allocateRegisters(Code& code, int& live, const std::atomic<bool>* cancel) {
     const size_t registers = code.registers.size(), words = (registers + 63) / 64, blocks = code.blockBegin.size();
     using Set = std::vector<uint64_t>;
     std::vector<Set> used(blocks, Set(words)), killed(blocks, Set(words)), in(blocks, Set(words)),
@@ -70,7 +72,8 @@ uint32_t allocateRegisters(Code& code, int& live) {
         }
     for (bool changed = true; changed;) {
         changed = false;
-        for (size_t b = blocks; b-- > 0;)
+        for (size_t b = blocks; b-- > 0;) {
+            checkCancelled(cancel);
             for (size_t word = 0; word < words; ++word) {
                 uint64_t after = 0;
                 for (const int next : code.blockNext[b])
@@ -80,6 +83,7 @@ uint32_t allocateRegisters(Code& code, int& live) {
                 out[b][word] = after;
                 in[b][word] = before;
             }
+        }
     }
 
     std::vector<Interval> intervals(registers);
@@ -90,6 +94,7 @@ uint32_t allocateRegisters(Code& code, int& live) {
         intervals[r].end = std::max(intervals[r].end, at);
     };
     for (size_t b = 0; b < blocks; ++b) {
+        checkCancelled(cancel);
         if (code.blockBegin[b] == blockEnd(b))
             continue;
         for (size_t word = 0; word < words; ++word)
@@ -118,6 +123,7 @@ uint32_t allocateRegisters(Code& code, int& live) {
     live = 0;
     const auto weight = [](int rowBytes) { return rowBytes == 256 ? 2 : rowBytes == 4 ? 0 : 1; };
     for (const Interval& interval : order) {
+        checkCancelled(cancel);
         while (!active.empty() && active.begin()->first < interval.begin) {
             const auto [rowBytes, at] = active.begin()->second;
             free[rowBytes].push_back(at);

@@ -7,6 +7,7 @@
 #include "gpu/virtual/ptx/syntax.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
@@ -34,7 +35,7 @@ Space spaceByName(const std::string& name) {
 
 class Parser {
   public:
-    Parser(const std::string& text, const std::string& file) : in(text, file) {}
+    Parser(const std::string& text, const std::string& file, const std::atomic<bool>* c) : in(text, file), cancel(c) {}
 
     Module parse() {
         while (!in.atEnd())
@@ -51,6 +52,7 @@ class Parser {
     };
 
     void moduleItem() {
+        checkCancelled(cancel);
         const std::string word = in.word();
         if (word == ".version") {
             module.version = in.word();
@@ -357,6 +359,7 @@ class Parser {
     }
 
     void statement() {
+        checkCancelled(cancel);
         if (in.accept(';'))
             return;
         const std::string_view next = in.peekWord();
@@ -608,6 +611,7 @@ class Parser {
     }
 
     Scanner in;
+    const std::atomic<bool>* cancel;
     Module module;
     Function* fn = nullptr;
     std::vector<Scope> scopes;
@@ -617,6 +621,8 @@ class Parser {
 
 } // namespace
 
-Module parse(const std::string& text, const std::string& file) { return Parser(text, file).parse(); }
+Module parse(const std::string& text, const std::string& file, const std::atomic<bool>* cancel) {
+    return Parser(text, file, cancel).parse();
+}
 
 } // namespace warplight::ptx

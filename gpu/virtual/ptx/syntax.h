@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -108,7 +109,8 @@ struct Module {
     int functionNumber(const std::string& name) const; ///< index of `functions`; -1: none of that name
 };
 
-/// Reads PTX text, ISA 7.0 to 9.x. Throws InputError naming `file`, the line and what was expected.
-Module parse(const std::string& text, const std::string& file);
+/// Reads PTX text, ISA 7.0 to 9.x. Throws InputError naming `file`, the line and what was expected,
+/// Cancelled.
+Module parse(const std::string& text, const std::string& file, const std::atomic<bool>* cancel = nullptr);
 
 } // namespace warplight::ptx

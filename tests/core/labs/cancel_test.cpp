@@ -11,6 +11,8 @@
 #include "core/tensor/random.h"
 #include "core/tensor/release.h"
 #include "gpu/host/regular_file.h"
+#include "gpu/virtual/decode/decoder.h"
+#include "gpu/virtual/virtual_device.h"
 
 #include <QTemporaryDir>
 #include <QTest>
@@ -24,6 +26,8 @@
 using namespace warplight;
 
 namespace {
+
+constexpr const char* kernelText = ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k() {\nret;\n}\n";
 
 /// What is done with a flag that is set, and with one that is not.
 struct Work {
@@ -67,6 +71,13 @@ class CancelTest : public QObject {
              }},
             {"counting vectors",
              [](auto* cancel) { labs::allreduce::countingVectors(number::Format::F32, 2, 10, cancel); }},
+            {"PTX text", [](auto* cancel) { ptx::parse(kernelText, "k.ptx", cancel); }},
+            {"a kernel made ready",
+             [](auto* cancel) {
+                 vgpu::decodeKernel(
+                     ptx::parse(kernelText, "k.ptx"), "k.ptx", "k", [](const std::string&) { return 0; }, cancel);
+             }},
+            {"a module", [](auto* cancel) { vgpu::makeVirtualDevice()->load(kernelText, "k.ptx", cancel); }},
             {"a text", [this](auto* cancel) { contentsOfFile(numbers, 1 << 20, "a text", cancel); }},
         };
         for (const char* kind : {"gaussian", "dominantKey", "ascending", "allEqual"})
