@@ -5,7 +5,6 @@
 #include "app/shell/page_layout.h"
 #include "app/views/theme.h"
 
-#include <QLayout>
 #include <algorithm>
 #include <cstddef>
 #include <utility>
@@ -59,10 +58,11 @@ void FigureBoard::setViewHeight(int height) {
         arrange();
 }
 
+/// The page's layout gives the board what the window has left. A height of our own that follows from what is above it
+/// would change with the scroll bar that it calls, and never come to rest.
 void FigureBoard::placeAlone() {
-    const int height = std::max(viewHeight - y() - parentWidget()->layout()->contentsMargins().bottom(), leastEnlarged);
-    setMinimumHeight(height);
-    enlarged->setGeometry(0, 0, width(), std::max(height, this->height()));
+    setMinimumHeight(leastEnlarged);
+    enlarged->setGeometry(rect());
 }
 
 void FigureBoard::arrange() {

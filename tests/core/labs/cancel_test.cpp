@@ -11,7 +11,6 @@
 #include "core/tensor/random.h"
 #include "core/tensor/release.h"
 #include "gpu/host/regular_file.h"
-#include "gpu/virtual/decode/decoder.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <QTemporaryDir>
@@ -71,13 +70,15 @@ class CancelTest : public QObject {
              }},
             {"counting vectors",
              [](auto* cancel) { labs::allreduce::countingVectors(number::Format::F32, 2, 10, cancel); }},
-            {"PTX text", [](auto* cancel) { ptx::parse(kernelText, "k.ptx", cancel); }},
+            {"a module", [](auto* cancel) { vgpu::makeVirtualDevice()->load(kernelText, "k.ptx", cancel); }},
             {"a kernel made ready",
              [](auto* cancel) {
-                 vgpu::decodeKernel(
-                     ptx::parse(kernelText, "k.ptx"), "k.ptx", "k", [](const std::string&) { return 0; }, cancel);
+                 std::atomic<bool> later = false;
+                 const auto device = vgpu::makeVirtualDevice();
+                 const auto module = device->load(kernelText, "k.ptx", &later);
+                 later = cancel && cancel->load();
+                 module->kernel("k");
              }},
-            {"a module", [](auto* cancel) { vgpu::makeVirtualDevice()->load(kernelText, "k.ptx", cancel); }},
             {"a text", [this](auto* cancel) { contentsOfFile(numbers, 1 << 20, "a text", cancel); }},
         };
         for (const char* kind : {"gaussian", "dominantKey", "ascending", "allEqual"})
