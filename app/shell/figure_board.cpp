@@ -14,6 +14,8 @@ namespace {
 
 constexpr int usualView = 720; ///< pixels of a page that a window of 1280 x 800 shows: figures have their usual height
 constexpr double mostGrown = 1.6; ///< times that, in larger windows
+constexpr double nearlyWhole =
+    1.35; ///< times the height that suits it: so much more is given rather than a row cut off
 constexpr int leastEnlarged = 320;
 
 FigureNeed needOf(const FigureCard& card, double grown) {
@@ -34,7 +36,7 @@ FigureNeed needOf(const FigureCard& card, double grown) {
     };
     need.height = [&card, &view, pixels](int width) {
         const int full = view.fullHeight(width - FigureCard::frameWidth);
-        return (full > 0 ? std::min(full, pixels) : pixels) + card.frameHeight(width);
+        return (full > 0 && full <= pixels * nearlyWhole ? full : pixels) + card.frameHeight(width);
     };
     if (view.keepsShape())
         need.fullWidth = [&card, &view](int height) {

@@ -130,13 +130,12 @@ void bounded(const float* x, const float* y, int64_t stride, int64_t count, int6
                     s[n] = hn::MulAdd(a, hn::LoadU(d, y + k * stride + j + n * lanesOf), s[n]);
             }
             for (int64_t n = 0; n < together; ++n) {
-                const Vector size = hn::Abs(s[n]);
-                most[n] = hn::IfThenElse(hn::Le(size, most[n]), most[n], size); // a NaN takes its place and stays
+                most[n] = hn::Max(most[n], hn::Abs(s[n]));
             }
         }
         for (int64_t n = 0; n < together; ++n) {
             hn::StoreU(s[n], d, sum + j + n * lanesOf);
-            hn::StoreU(most[n], d, largest + j + n * lanesOf);
+            hn::StoreU(hn::IfThenElse(hn::IsNaN(s[n]), s[n], most[n]), d, largest + j + n * lanesOf); // NaN stays
         }
     }
 }

@@ -102,17 +102,28 @@ double HalfSteps::limit() const {
     return recipe.stored == Stored::F16 ? largestHalf : static_cast<double>(std::numeric_limits<float>::max());
 }
 
-double HalfSteps::sumOfScore() const {
-    // A sum in f32 meets the limit when it is stored, scaled; a sum in f16 before that.
-    return recipe.sums == Sums::Single ? static_cast<double>(scoreScale) : 1;
+double HalfSteps::sumOfScore() const { return recipe.sums == Sums::Single ? static_cast<double>(scoreScale) : 1; }
+
+std::vector<float> HalfSteps::sizes(int64_t query) const {
+    const int64_t seen = visible(query);
+    std::vector<float> sizes(static_cast<size_t>(roundUp(seen, block)));
+    std::array<int32_t, block> first;
+    for (int64_t key = 0; key < seen; key += block)
+        halfProducts().exact(Sums::Single, queries.data() + query * problem.headDim, keyBlock(key), block,
+                             problem.headDim, block, sizes.data() + key, first.data());
+    sizes.resize(static_cast<size_t>(seen));
+    for (float& size : sizes)
+        size = std::fabs(size * static_cast<float>(sumOfScore()));
+    return sizes;
 }
 
-double HalfSteps::exactScore(int64_t query, int64_t key) const {
+std::vector<double> HalfSteps::exactPartialSums(int64_t query, int64_t key) const {
     const float *q = queries.data() + query * problem.headDim, *k = keyBlock(key) + key % block;
+    std::vector<double> sums;
     double sum = 0;
     for (int64_t c = 0; c < problem.headDim; ++c)
-        sum += static_cast<double>(q[c]) * static_cast<double>(k[c * block]);
-    return sum * static_cast<double>(scoreScale);
+        sums.push_back(sum += static_cast<double>(q[c]) * static_cast<double>(k[c * block]));
+    return sums;
 }
 
 std::vector<float> HalfSteps::partialSums(int64_t query, int64_t key) const {
@@ -125,6 +136,18 @@ std::vector<float> HalfSteps::partialSums(int64_t query, int64_t key) const {
         sums.push_back(sum[static_cast<size_t>(key % block)]);
     }
     return sums;
+}
+
+HalfScore HalfSteps::score(int64_t query, int64_t key) const {
+    std::array<float, block> sum;
+    std::array<int32_t, block> first;
+    halfProducts().exact(recipe.sums, queries.data() + query * problem.headDim, keyBlock(key), block, problem.headDim,
+                         block, sum.data(), first.data());
+    const auto lane = static_cast<size_t>(key % block);
+    HalfScore score{storedScore(sum[lane]), exactPartialSums(query, key).back() * static_cast<double>(scoreScale), {}};
+    if (!std::isfinite(score.stored))
+        score.origin = {stepOf(query, key, first[lane]), key, first[lane]};
+    return score;
 }
 
 HalfStep HalfSteps::stepOf(int64_t query, int64_t key, int32_t first) const {

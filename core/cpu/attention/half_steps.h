@@ -20,6 +20,7 @@ struct HalfRecipe {
     number::Sums sums = number::Sums::Single; ///< of bf16 and E4M3 always single
     bool scaleFirst = false;                  ///< Q is scaled before the product instead of the sum behind it
     bool subtractMaximum = true;              ///< before the exponentials
+    bool operator==(const HalfRecipe&) const = default;
 };
 
 /// The steps of a score and of a row, in the order in which they are done.
@@ -31,6 +32,12 @@ struct HalfOrigin {
     HalfStep step = HalfStep::None;
     int64_t key = -1; ///< of a step of one score
     int64_t at = -1;  ///< the feature (of a score) or the key (of an output) at which the sum left the range
+};
+
+struct HalfScore {
+    float stored = 0; ///< S
+    double exact = 0; ///< in f64, of the inputs as stored
+    HalfOrigin origin;
 };
 
 /// Attention of one head step by step, with the numbers that gpu/kernels/attention_half.cu has: the scores to the bit,
@@ -50,15 +57,20 @@ class HalfSteps {
         float sum = 0, lse = 0;
     };
     Row row(int64_t query) const;
+    HalfScore score(int64_t query, int64_t key) const;
     int64_t visible(int64_t query) const;
 
+    /// |Σ q·k| of the keys that a query sees, in f32 and of the inputs as stored, times sumOfScore(): what meets
+    /// limit().
+    std::vector<float> sizes(int64_t query) const;
     /// The sum of one score after each product: [headDim], as the kernel holds it.
     std::vector<float> partialSums(int64_t query, int64_t key) const;
-    /// What is left of Q and K before the product, E4M3 with its scale undone: what `exact` scores are made of.
-    double exactScore(int64_t query, int64_t key) const; ///< scaled, in f64, of the inputs as stored
-    /// The largest number that the sum, and the stored score, can hold.
+    /// The same in f64, of the inputs as stored.
+    std::vector<double> exactPartialSums(int64_t query, int64_t key) const;
+    /// The largest finite number of what S is stored as.
     double limit() const;
-    /// |Σ q·k| is compared with limit(): times this it is the score.
+    /// What a sum is multiplied by before it meets limit(): a sum in f16 meets it unscaled, one in f32 when it is
+    /// stored.
     double sumOfScore() const;
 
     /// |S| of a rectangle, out[r, c] the largest of cell × cell scores from (rowBegin + r·cell, colBegin + c·cell) on;

@@ -10,10 +10,11 @@
 
 namespace warplight::labs::precision {
 
-/// Adds `precision.formats` and `precision.tensors`.
+/// Adds the pages of the Precision lab.
 void registerLab(lab::Registry& registry);
 
 std::unique_ptr<lab::Experiment> makeFormats();
+std::unique_ptr<lab::Experiment> makeOverflow();
 std::unique_ptr<lab::Experiment> makeTensors();
 
 /// Slots of the formats, "f16" and the others, and of the fields of their bits.

@@ -281,6 +281,7 @@ std::unique_ptr<Experiment> makeTensors() { return std::make_unique<Tensors>(); 
 
 void registerLab(Registry& registry) {
     registry.add(makeFormats());
+    registry.add(makeOverflow());
     registry.add(makeTensors());
 }
 
