@@ -254,7 +254,8 @@ class LayoutTest : public PageFixture {
         QTest::addColumn<QString>("page");
         for (const char* page : {"attention.tiles", "attention.map", "attention.traffic", "attention.accuracy",
                                  "allreduce.steps", "allreduce.links", "allreduce.overlap", "allreduce.numbers",
-                                 "inspect.kernel", "inspect.occupancy", "tools.devices", "test.ramp", "profile.open"})
+                                 "inspect.kernel", "inspect.occupancy", "tools.devices", "test.ramp",
+                                 "precision.formats", "precision.overflow", "precision.tensors", "profile.open"})
             QTest::addRow("%s", page) << page;
     }
     void figuresFillTheirRows() {
