@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Each order takes terms one by one and can say at any time what the sum is so far: every length comes from one pass.
 #include "core/precision/sums.h"
 
 #include "core/error.h"
 #include "core/precision/arithmetic.h"
+#include "core/precision/sum_orders.h"
 #include "gpu/number/float_format.h"
 
 #include <algorithm>
@@ -15,160 +15,10 @@
 namespace warplight::precision {
 namespace {
 
-constexpr NamedOrder orders[] = {
+constexpr NamedOrder named[] = {
     {SumOrder::Serial, "serial", "serial"},       {SumOrder::Chunked, "chunked", "chunked"},
-    {SumOrder::Pairwise, "pairwise", "pairwise"}, {SumOrder::WarpTree, "warp", "warp tree"},
-    {SumOrder::Kahan, "kahan", "Kahan"},          {SumOrder::TensorCore, "tensor", "tensor core"}};
-
-/// Terms and the steps that orders are made of, with numbers of A.
-template <class A, bool products>
-struct Terms {
-    using Number = typename A::Number;
-    static Number input(float x) { return A::rounded(static_cast<Number>(x)); }
-    static Number addTo(Number sum, Number a, Number b) {
-        if constexpr (products)
-            return A::multiplyAdd(a, b, sum);
-        else
-            return A::add(sum, a);
-    }
-    static Number leaf(Number a, Number b) {
-        if constexpr (products)
-            return A::multiply(a, b);
-        else
-            return a;
-    }
-};
-
-// Of each order: add(a, b) one more term; value(), the sum so far; operations() that made it.
-
-template <class A, bool products>
-struct Serial : Terms<A, products> {
-    using typename Terms<A, products>::Number;
-    explicit Serial(int64_t /*chunk*/) {}
-    void add(Number a, Number b) {
-        sum = this->addTo(sum, a, b);
-        ++count;
-    }
-    Number value() const { return sum; }
-    int64_t operations() const { return count; }
-
-  private:
-    Number sum = 0;
-    int64_t count = 0;
-};
-
-template <class A, bool products>
-struct Chunked : Terms<A, products> {
-    using typename Terms<A, products>::Number;
-    explicit Chunked(int64_t chunk) : size(chunk) {}
-    void add(Number a, Number b) {
-        part = this->addTo(part, a, b);
-        ++count;
-        if (++filled < size)
-            return;
-        sum = A::add(sum, part);
-        ++count;
-        part = 0;
-        filled = 0;
-    }
-    Number value() const { return filled > 0 ? A::add(sum, part) : sum; }
-    int64_t operations() const { return count + (filled > 0 ? 1 : 0); }
-
-  private:
-    int64_t size, filled = 0, count = 0;
-    Number part = 0, sum = 0;
-};
-
-template <class A, bool products>
-struct Pairwise : Terms<A, products> {
-    using typename Terms<A, products>::Number;
-    explicit Pairwise(int64_t /*chunk*/) {}
-    void add(Number a, Number b) {
-        Number sum = this->leaf(a, b);
-        size_t level = 0;
-        for (uint64_t full = terms; full & 1; full >>= 1)
-            sum = A::add(trees[level++], sum);
-        trees[level] = sum;
-        ++terms;
-    }
-    Number value() const {
-        uint64_t full = terms;
-        Number sum = 0;
-        for (; full != 0; full &= full - 1) {
-            const auto tree = static_cast<size_t>(std::countr_zero(full));
-            sum = full == terms ? trees[tree] : A::add(trees[tree], sum);
-        }
-        return sum;
-    }
-    int64_t operations() const {
-        const auto count = static_cast<int64_t>(terms);
-        return (products ? count : 0) + std::max<int64_t>(count - 1, 0);
-    }
-
-  private:
-    uint64_t terms = 0;
-    std::array<Number, 64> trees{}; ///< [i]: the sum of 2^i terms, where the bit of `terms` is set
-};
-
-template <class A, bool products>
-struct WarpTree : Terms<A, products> {
-    using typename Terms<A, products>::Number;
-    explicit WarpTree(int64_t /*chunk*/) {}
-    void add(Number a, Number b) {
-        size_t lane = static_cast<size_t>(count++) % 32;
-        levels[0][lane] = this->addTo(levels[0][lane], a, b);
-        for (size_t level = 0, half = 16; half > 0; ++level, half /= 2) { // only what this lane's sum goes into
-            lane %= half;
-            levels[level + 1][lane] = A::add(levels[level][lane], levels[level][lane + half]);
-        }
-    }
-    Number value() const { return levels[5][0]; }
-    int64_t operations() const { return count + 31; }
-
-  private:
-    std::array<std::array<Number, 32>, 6> levels{};
-    int64_t count = 0;
-};
-
-template <class A, bool products>
-struct Kahan : Terms<A, products> {
-    using typename Terms<A, products>::Number;
-    explicit Kahan(int64_t /*chunk*/) {}
-    void add(Number a, Number b) {
-        const Number term = this->addTo(-lost, a, b), more = A::add(sum, term);
-        lost = A::add(A::add(more, -sum), -term);
-        sum = more;
-        ++count;
-    }
-    Number value() const { return sum; }
-    int64_t operations() const { return 4 * count; }
-
-  private:
-    Number sum = 0, lost = 0;
-    int64_t count = 0;
-};
-
-template <class A, bool products>
-struct TensorCore {
-    using Number = float;
-    explicit TensorCore(int64_t /*chunk*/) {}
-    static float input(float x) { return std::bit_cast<float>(std::bit_cast<uint32_t>(x) & 0xffffe000u); }
-    void add(float a, float b) {
-        if constexpr (products)
-            sum = std::fma(a, b, sum);
-        else
-            sum += a; // a · 1
-        if (++count % 16 == 0)
-            sum = rounded();
-    }
-    float value() const { return rounded(); }
-    int64_t operations() const { return count; }
-
-  private:
-    float rounded() const { return static_cast<float>(A::rounded(static_cast<typename A::Number>(sum))); }
-    float sum = 0;
-    int64_t count = 0;
-};
+    {SumOrder::Pairwise, "pairwise", "pairwise"}, {SumOrder::WarpTree, "warp-tree", "warp tree"},
+    {SumOrder::Kahan, "kahan", "Kahan"},          {SumOrder::TensorCore, "tensor-core", "tensor core"}};
 
 constexpr size_t piece = 1 << 16; ///< terms between two looks at the wish to cancel
 
@@ -198,7 +48,7 @@ SumCourse courseOf(Order order, const number::FloatFormat& accumulator, std::spa
         if (const auto now = order.value(); now != sum && !std::isnan(sum)) { // once NaN, for ever NaN
             sum = now;
             lastChange = i + 1;
-            if (course.overflowsAt == 0 && !std::isfinite(now))
+            if (!course.overflowsAt && !std::isfinite(now))
                 course.overflowsAt = static_cast<int64_t>(lastChange);
         }
         if (next != lengths.end() && static_cast<int64_t>(i) + 1 == *next) {
@@ -208,7 +58,7 @@ SumCourse courseOf(Order order, const number::FloatFormat& accumulator, std::spa
     }
     course.sum = static_cast<double>(sum);
     course.operations = order.operations();
-    if (course.overflowsAt == 0 &&
+    if (!course.overflowsAt &&
         addUpTo(SumCourse::unitsThatTell * number::spacing(course.sum, accumulator), lastChange, a, b, cancel))
         course.stagnatesAfter = static_cast<int64_t>(lastChange);
     return course;
@@ -223,22 +73,22 @@ SumCourse courseIn(A /*arithmetic*/, const HowToSum& how, std::span<const float>
     case SumOrder::Serial:
         break;
     case SumOrder::Chunked:
-        return course(Chunked<A, products>(how.chunk));
+        return course(orders::Chunked<A, products>(how.chunk));
     case SumOrder::Pairwise:
-        return course(Pairwise<A, products>(how.chunk));
+        return course(orders::Pairwise<A, products>(how.chunk));
     case SumOrder::WarpTree:
-        return course(WarpTree<A, products>(how.chunk));
+        return course(orders::WarpTree<A, products>(how.chunk));
     case SumOrder::Kahan:
-        return course(Kahan<A, products>(how.chunk));
+        return course(orders::Kahan<A, products>(how.chunk));
     case SumOrder::TensorCore:
-        return course(TensorCore<A, products>(how.chunk));
+        return course(orders::TensorCore<A, products>(how.chunk));
     }
-    return course(Serial<A, products>(how.chunk));
+    return course(orders::Serial<A, products>(how.chunk));
 }
 
 } // namespace
 
-std::span<const NamedOrder> sumOrders() { return orders; }
+std::span<const NamedOrder> sumOrders() { return named; }
 
 bool hasTensorCoreInstruction(number::Format inputs, number::Format accumulator) {
     return accumulator == number::Format::F32 || (accumulator == number::Format::F16 && inputs == number::Format::F16);

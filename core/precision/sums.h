@@ -27,7 +27,7 @@ enum class SumOrder { Serial, Chunked, Pairwise, WarpTree, Kahan, TensorCore };
 
 struct NamedOrder {
     SumOrder order;
-    std::string_view id, title; ///< "warp", "warp tree"
+    std::string_view id, title; ///< "warp-tree", "warp tree"
 };
 std::span<const NamedOrder> sumOrders();
 
@@ -45,7 +45,7 @@ struct SumCourse {
     std::vector<double> sums;              ///< of as many terms as `lengths` says, as the accumulator holds them
     double sum = 0;                        ///< of all terms
     std::optional<int64_t> stagnatesAfter; ///< so many terms nothing changes the sum any more; unset: it moves on
-    int64_t overflowsAt = 0;               ///< terms of which the sum is no finite number for the first time; 0: never
+    std::optional<int64_t> overflowsAt;    ///< of so many the sum is no finite number for the first time; unset: never
     int64_t operations = 0;                ///< additions, products and multiply-adds that made `sum`
 
     /// A sum stands still if the terms behind its last change add up to so many units in its last place: by chance no

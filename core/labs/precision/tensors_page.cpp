@@ -282,6 +282,7 @@ std::unique_ptr<Experiment> makeTensors() { return std::make_unique<Tensors>(); 
 void registerLab(Registry& registry) {
     registry.add(makeFormats());
     registry.add(makeTensors());
+    registry.add(makeSums());
 }
 
 } // namespace warplight::labs::precision

@@ -6,6 +6,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
 
 #include <QFile>
@@ -35,6 +36,7 @@ Registry registryOfAll() {
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
     labs::allreduce::registerLab(registry);
+    labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
     return registry;
 }
@@ -114,6 +116,7 @@ class MemoryTest : public QObject {
         row("steps", "allreduce.steps", "cpu", {"ranks=8", "elements=2000000", "compare=tree"});
         row("simulated steps", "allreduce.steps", "cpu", {"transport=simulated", "ranks=8", "elements=2000000"});
         row("links", "allreduce.links", "cpu", {"ranks=32", "elements=500000"});
+        row("sums", "precision.sums", "cpu", {"length=16777216", "what=dot", "orders=serial", "accumulators=f32"});
         const QString table = folder.filePath("trace.csv");
         QFile out(table);
         QVERIFY(out.open(QIODevice::WriteOnly));

@@ -115,9 +115,9 @@ for fmt in FORMATS:
             "serial": [serial(t, 0, m) for m in lengths],
             "chunked": [chunked(t, m, CHUNK) for m in lengths],
             "pairwise": [pairwise(t, 0, m) for m in lengths],
-            "warp": [warp(t, m) for m in lengths],
+            "warp-tree": [warp(t, m) for m in lengths],
             "kahan": [kahan(t, m) for m in lengths],
-            "tensor": [tensor(x, b, m, fmt) for m in lengths],
+            "tensor-core": [tensor(x, b, m, fmt) for m in lengths],
         }
         if b is None:
             theirs = np.add.accumulate(x.astype(DTYPES[fmt]), dtype=DTYPES[fmt])
