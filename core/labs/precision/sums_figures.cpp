@@ -251,7 +251,7 @@ void putHeadlines(const SumsRun& sums, Run& run) {
     };
     if (const auto serial = ranOf(SumOrder::Serial); serial != sums.all.end()) {
         const auto& course = serial->course;
-        put("stops", course.stagnatesAfter ? std::optional(course.sum) : std::nullopt, "{:.6g}",
+        put("stops", course.stagnatesAfter ? std::optional(course.sum) : std::nullopt, "{:.8g}",
             course.stagnatesAfter ? fmt::format("{}, serial: stands still after {} of {} terms", narrowest.title,
                                                 *course.stagnatesAfter, sums.lengths[last])
             : course.overflowsAt

@@ -40,9 +40,10 @@ void fill(const std::string& kind, std::span<float> out, uint64_t seed, uint64_t
         return fillCancelling(out, seed, cancel);
     if (kind == "ascending" || kind == "descending") {
         const auto count = static_cast<double>(out.size());
-        for (size_t i = 0; i < out.size(); ++i)
-            out[i] = static_cast<float>(static_cast<double>(kind == "ascending" ? i + 1 : out.size() - i) / count);
-        return;
+        return inPieces(out.size(), sizeof(float), cancel, [&](size_t begin, size_t end) {
+            for (size_t i = begin; i < end; ++i)
+                out[i] = static_cast<float>(static_cast<double>(kind == "ascending" ? i + 1 : out.size() - i) / count);
+        });
     }
     // Opposite terms stay opposite in a dot product.
     std::fill(out.begin(), out.end(), kind == "tenth" ? 0.1f : kind == "thousandth" ? 0.001f : 1.0f);
@@ -118,8 +119,10 @@ SumInputs makeSumInputs(const lab::Settings& settings, const std::atomic<bool>* 
     }
     roundAll(inputs.a, format, settings.text("file"), cancel);
     roundAll(inputs.b, format, settings.text("file"), cancel);
-    if (products && kind == "file")
-        inputs.b = inputs.a;
+    if (products && kind == "file") {
+        growTo(inputs.b, inputs.a.size(), cancel);
+        copyInPieces(std::as_bytes(std::span(inputs.a)), std::as_writable_bytes(std::span(inputs.b)), cancel);
+    }
     return inputs;
 }
 

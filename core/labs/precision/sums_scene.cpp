@@ -40,7 +40,9 @@ class Scenes {
         : tree(tree), order(order), accumulator(accumulator) {
         for (const SumNode& node : tree.nodes)
             if (node.step == 0) {
-                exact.add(node.value);
+                finite = finite && std::isfinite(node.value); // the accumulator's format may not hold a term
+                if (finite)
+                    exact.add(node.value);
                 ++terms;
             }
         if (order == SumOrder::Kahan) { // its rows have names, and there are lines between its columns
@@ -163,7 +165,8 @@ class Scenes {
         const double sum = tree.nodes[tree.sum].value;
         const bool done = step >= tree.nodes[tree.sum].step && (order != SumOrder::Kahan || step == tree.steps);
         const auto counted = Provenance::Counted;
-        scene.facts.push_back({"exact sum", fmt::format("{:.9g}", exact.value()), Provenance::Reference});
+        if (finite)
+            scene.facts.push_back({"exact sum", fmt::format("{:.9g}", exact.value()), Provenance::Reference});
         if (!done)
             return;
         scene.facts.push_back({"sum", text(sum), counted});
@@ -180,6 +183,7 @@ class Scenes {
     const SumOrder order;
     const number::FloatFormat& accumulator;
     warplight::precision::ExactSum exact;
+    bool finite = true;
     size_t terms = 0;
     double left = 0.3, cellWidth = 1.8, rowPitch = 1;
 };

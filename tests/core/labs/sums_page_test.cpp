@@ -170,6 +170,19 @@ class SumsPageTest : public QObject {
         QCOMPARE(amount(cell(record(some), "serial", "FP16", "sum")), 2.0);
     }
 
+    void termsThatAnAccumulatorDoesNotHoldOverflow() {
+        const RunRecord run = record({{"input", std::string("file")},
+                                      {"file", file("wide.npy", {1, 1e6f, -1e6f})},
+                                      {"format", std::string("f32")}});
+        for (const char* order : {"serial", "chunked", "pairwise", "warp tree", "Kahan"}) {
+            QCOMPARE(count(cell(run, order, "FP16", "overflows")), int64_t(2));
+            QCOMPARE(amount(cell(run, order, "FP32", "sum")), 1.0);
+        }
+        for (const auto& step : content<Steps>(run, "picture").steps)
+            for (const auto& fact : step.facts)
+                QVERIFY(fact.title != "exact sum");
+    }
+
     void aFileThatCannotBeUsedIsOneSentence() {
         const float nan = std::numeric_limits<float>::quiet_NaN();
         const auto of = [](const std::string& path, const char* format = "f16") {
