@@ -56,9 +56,10 @@ std::vector<Parameter::Option> orderOptions() {
 
 /// One field, since the check boxes of a list have their options' colours: those of formats stand for nothing here.
 std::vector<Parameter::Option> accumulatorOptions() {
-    return {{"f16", "FP16", ""},           {"bf16", "BF16", ""},           {"f32", "FP32", ""},
-            {"f16,f32", "FP16, FP32", ""}, {"bf16,f32", "BF16, FP32", ""}, {"f16,bf16", "FP16, BF16", ""},
-            {"f16,bf16,f32", "all", ""}};
+    return {{"f16", "FP16", "11 bits."},          {"bf16", "BF16", "8 bits."},
+            {"f32", "FP32", "24 bits."},          {"f16,f32", "FP16, FP32", "Both."},
+            {"bf16,f32", "BF16, FP32", "Both."},  {"f16,bf16", "FP16, BF16", "Both."},
+            {"f16,bf16,f32", "all", "All three."}};
 }
 
 std::map<std::string, int64_t> colours() {
@@ -92,7 +93,7 @@ class Sums : public Experiment {
         d.devices = {"cpu"};
         d.colours = colours();
         d.dropFiles = "file";
-        Parameter length = Parameter::integer("length", "Longest length", 1 << 16, 1, 1 << 25,
+        Parameter length = Parameter::integer("length", "Longest length", 1 << 15, 1, 1 << 25,
                                               "All lengths up to it come from one run.");
         length.powersOfTwo = true;
         Parameter chunk = Parameter::integer("chunk", "Chunk", 256, 2, 1 << 20, "Terms of a chunk.");

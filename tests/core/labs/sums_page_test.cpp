@@ -93,16 +93,16 @@ class SumsPageTest : public QObject {
         const RunRecord run = record({});
         QCOMPARE(*content<Metric>(run, "stops").value, 2048.0);
         QVERIFY(*content<Metric>(run, "error.pairwise").value < 1e-3);
-        QVERIFY(amount(cell(run, "serial", "FP16", "error")) > 0.9);
+        QVERIFY(amount(cell(run, "serial", "FP16", "error")) > 0.8);
         QVERIFY(amount(cell(run, "serial", "FP32", "error")) < 1e-5);
         const Curve& serial = *curve(run, "running", "serial");
         const Curve& exact = *curve(run, "running", "exact");
         QCOMPARE(serial.y.back(), 2048.0);
-        QVERIFY(std::fabs(exact.y.back() - 32768) < 500); // 2^16 of mean 1/2
+        QVERIFY(std::fabs(exact.y.back() - 16384) < 300); // 2^15 of mean 1/2
     }
 
     void onesStopAt2048() {
-        const RunRecord run = record({{"input", std::string("ones")}, {"length", int64_t{1} << 15}});
+        const RunRecord run = record({{"input", std::string("ones")}});
         QCOMPARE(*content<Metric>(run, "stops").value, 2048.0);
         QCOMPARE(count(cell(run, "serial", "FP16", "stops")), int64_t(2048));
         QCOMPARE(amount(cell(run, "serial", "FP16", "error")), 0.9375); // 2048 of 32768
@@ -115,7 +115,7 @@ class SumsPageTest : public QObject {
     }
 
     void errorsOfZeroLieBelowAllOthers() {
-        const RunRecord run = record({{"input", std::string("ones")}, {"length", int64_t{1} << 15}});
+        const RunRecord run = record({{"input", std::string("ones")}});
         const Curve& zero = *curve(run, "error", "exact");
         for (const Curve& c : content<Series>(run, "error").curves)
             for (const double y : c.y)
