@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Attention in few bits: which numbers are lost, in which operation, and what each remedy buys.
+#include "core/cpu/parallel.h"
 #include "core/devices/gpus.h"
 #include "core/error.h"
 #include "core/labs/attention/map_inputs.h"
@@ -7,7 +8,6 @@
 #include "core/labs/precision/precision_lab.h"
 #include "core/tensor/random.h"
 #include "core/tensor/release.h"
-#include "gpu/host/memory_budget.h"
 #include "gpu/ops/attention_half.h"
 
 #include <algorithm>
@@ -139,11 +139,11 @@ class Overflow : public Experiment {
         if (s.text("input") == "files")
             return {};
         const int64_t n = s.integer("seqLen"), d = s.integer("headDim");
-        const int64_t tensors = saturatedProduct(4 * 3 * 4, saturatedProduct(n, d + 64)),
-                      map = saturatedProduct(8, saturatedProduct(n / 64 + 1, n / 64 + 1)),
-                      exact = saturatedProduct(8, saturatedProduct(std::min(n, allRows), d)), rows = 64 * 40 * n;
+        const int64_t tensors = 4 * n * (3 * d + 2 * (2 * d + (d + 63) / 64 * 64)),
+                      map = 8 * (n / 64 + 1) * (n / 64 + 1), exact = 8 * std::min(n, allRows) * d,
+                      rows = 48 * n * cpu::workerCount(0);
         const bool kernel = device != "cpu" && n * n <= kernelScores;
-        return {saturatedSum(saturatedSum(tensors, map), saturatedSum(exact, rows)) + (kernel ? 24 * n * n : 0), 0,
+        return {tensors + map + exact + rows + (kernel ? 24 * n * n : 0), 0,
                 fmt::format("Scores of {} rows with {} features", n, d), "seqLen or headDim"};
     }
 

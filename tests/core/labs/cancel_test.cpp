@@ -7,6 +7,7 @@
 #include "core/labs/allreduce/vectors.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/map_inputs.h"
+#include "core/precision/sums.h"
 #include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
 #include "core/tensor/release.h"
@@ -15,6 +16,7 @@
 
 #include <QTemporaryDir>
 #include <QTest>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -67,6 +69,11 @@ class CancelTest : public QObject {
                  labs::allreduce::exactSums(number::Format::F32,
                                             labs::allreduce::makeVectors("random", number::Format::F32, 2, 10, 1),
                                             cancel);
+             }},
+            {"a sum", [](auto* cancel) { precision::sumInOrder(std::vector<float>(10, 1.0f), {}, {}, {}, cancel); }},
+            {"an exact sum",
+             [](auto* cancel) {
+                 precision::sumExactly(std::vector<float>(10, 1.0f), {}, std::vector<int64_t>{10}, cancel);
              }},
             {"counting vectors",
              [](auto* cancel) { labs::allreduce::countingVectors(number::Format::F32, 2, 10, cancel); }},
