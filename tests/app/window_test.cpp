@@ -8,6 +8,7 @@
 #include "app/views/series_view.h"
 #include "app/views/source_pane.h"
 #include "app/views/source_view.h"
+#include "app/views/steps_view.h"
 #include "app/views/theme.h"
 #include "app/views/timeline_view.h"
 #include "core/lab/session.h"
@@ -418,6 +419,28 @@ class WindowTest : public QObject {
         };
         QTRY_VERIFY_WITH_TIMEOUT(rows() > 3, 8000); // q, k, v, o and more, all of them
         QCOMPARE(window->currentExperiment(), QString("precision.tensors"));
+    }
+
+    void aBitIsTurnedOverByAClick() {
+        window->showExperiment("precision.formats");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+        const auto value = [&] { return std::get<std::string>(window->currentRun()->start().settings.at("value")); };
+        QCOMPARE(QString::fromStdString(value()), QString("0.1"));
+        auto* scene = window->findChild<StepsView*>();
+        const auto children = scene->findChildren<QWidget*>(QString(), Qt::FindDirectChildrenOnly);
+        QWidget* canvas = *std::max_element(children.begin(), children.end(), [](const QWidget* a, const QWidget* b) {
+            return a->height() < b->height();
+        });
+        // The first bit from the left, in the first row: the sign of FP64.
+        for (int y = 0; y < canvas->height() && canvas->cursor().shape() != Qt::PointingHandCursor; y += 4)
+            for (int x = 0; x < canvas->width(); x += 4) {
+                QTest::mouseMove(canvas, QPoint(x, y));
+                if (canvas->cursor().shape() == Qt::PointingHandCursor) {
+                    QTest::mouseClick(canvas, Qt::LeftButton, {}, QPoint(x + 1, y + 1));
+                    break;
+                }
+            }
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window) && value() == "-0.1", 8000);
     }
 
     void droppedProfilesOpenInTheirPage() {
