@@ -39,7 +39,7 @@ class CudaDevice final : public gpu::Device {
     void upload(uint64_t to, const void* from, int64_t bytes) override { memory.upload(to, from, bytes); }
     void download(void* to, uint64_t from, int64_t bytes) override { memory.download(to, from, bytes); }
     std::unique_ptr<gpu::Module> load(const std::string& ptx, const std::string& file,
-                                      const std::atomic<bool>* cancel) override;
+                                      const std::atomic<bool>* cancel = nullptr) override;
     std::optional<gpu::Measured> measure(const gpu::Repetitions& repeat, const std::function<void()>& work,
                                          const std::atomic<bool>* cancel = nullptr) override;
     /// cuBLAS, opened when it is first asked for; null where there is none.
