@@ -94,7 +94,7 @@ CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
 }
 
 /// The best of the ladder: of those that take the format, else of those that take f32, which holds it; none that
-/// rounds what it is given.
+/// rounds what it is given or breaks on some inputs.
 const Implementation& best(const Operator& op, Implementation::Device device, const Problem& problem) {
     const auto isFit = [&](const Implementation& i, bool exactly) {
         Problem asked = problem;
@@ -102,7 +102,8 @@ const Implementation& best(const Operator& op, Implementation::Device device, co
         if (i.onGpuDevice() && (!format || (exactly && *format != problem.format)))
             return false;
         asked.format = format.value_or(Format::F32);
-        return i.chosen && !i.library && !i.wideUnits && !i.roundoff && (!i.whyNot || i.whyNot(asked).empty());
+        return i.chosen && !i.library && !i.wideUnits && !i.roundoff && i.breaksOn.empty() &&
+               (!i.whyNot || i.whyNot(asked).empty());
     };
     const auto all = op.onDevice(device);
     for (const bool exactly : {true, false})

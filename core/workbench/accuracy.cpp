@@ -87,8 +87,8 @@ class Judging {
         for (const Contestant& who : all)
             if (const auto broken = who.implementation->breaksOn.find(settings.text("input"));
                 broken != who.implementation->breaksOn.end())
-                run.log(fmt::format("{} breaks on these inputs: {}", who.implementation->id, broken->second),
-                        Log::Level::Info);
+                run.log(fmt::format("{} breaks on these inputs: {}.", who.implementation->id, broken->second),
+                        Log::Level::Warning);
         auto shared = std::make_shared<std::vector<Judged>>(std::move(judged));
         run.onSelect("errors", [shared](Run& r, int64_t row, int64_t) { openWorst(*shared, r, row); });
     }
@@ -171,7 +171,9 @@ class Judging {
         const std::string& firstType = settings.choices("dtypes").front();
         run.put({namesTensor ? fmt::format("histogram.{}.{}", dtype, tensor) : "histogram." + dtype,
                  fmt::format("Relative error, {}{}", dtype, tensorSuffix(tensor)), "outputs by size of error",
-                 "**Counted** over all outputs of this run; errors of exactly zero stand in the first bin.",
+                 "**Counted** over all outputs of this run; errors of exactly zero stand in the first bin, infinities "
+                 "and NaN "
+                 "in the last.",
                  dtype == firstType && !setup.sweeps(settings) ? Figure::Place::Main : Figure::Place::Support,
                  histogram});
     }

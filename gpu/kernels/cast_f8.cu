@@ -33,7 +33,7 @@ __device__ void castTransposed(const float* x, unsigned char* y, const unsigned*
     constexpr int tile = 32;
     __shared__ float tiles[tile][tile + 1];
     const int firstRow = blockIdx.y * tile, firstColumn = blockIdx.x * tile;
-    const float factor = powerOfTwo(scaleExponent<Format>(*amax));
+    const float factor = powerOfTwo(scaleOfBlock<Format>(amax));
 #pragma unroll
     for (int r = threadIdx.y; r < tile; r += 8)
         tiles[r][threadIdx.x] = factor * x[(long long)(firstRow + r) * columns + firstColumn + threadIdx.x];
@@ -53,10 +53,10 @@ extern "C" __global__ void cast_e5m2(const float* x, unsigned char* y, float* fo
     castNumbers<Bytes<E5M2>>(x, y, found, factor, count);
 }
 extern "C" __global__ void cast_scaled_e4m3(const float* x, unsigned char* y, const unsigned* amax, long long count) {
-    castNumbers<Bytes<E4M3>>(x, y, nullptr, powerOfTwo(scaleExponent<E4M3>(*amax)), count);
+    castNumbers<Bytes<E4M3>>(x, y, nullptr, powerOfTwo(scaleOfBlock<E4M3>(amax)), count);
 }
 extern "C" __global__ void cast_scaled_e5m2(const float* x, unsigned char* y, const unsigned* amax, long long count) {
-    castNumbers<Bytes<E5M2>>(x, y, nullptr, powerOfTwo(scaleExponent<E5M2>(*amax)), count);
+    castNumbers<Bytes<E5M2>>(x, y, nullptr, powerOfTwo(scaleOfBlock<E5M2>(amax)), count);
 }
 extern "C" __global__ void cast_transposed_e4m3(const float* x, unsigned char* y, const unsigned* amax, int rows, int columns) {
     castTransposed<E4M3>(x, y, amax, rows, columns);

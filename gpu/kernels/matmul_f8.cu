@@ -30,6 +30,9 @@ __device__ void multiplyBytes(const unsigned char* a, const unsigned char* b, fl
     constexpr int tile = mmaTile, depth = 64, chunks = depth / 16, tileBytes = tile * depth;
     using Rows = Swizzle<depth / 2>; // of a row's bytes as 16-bit numbers
     __shared__ __align__(128) unsigned char shared[2][2 * tileBytes];
+    __shared__ int exponents[2];
+    if (threadIdx.x < 2)
+        exponents[threadIdx.x] = scaleExponent<Format>(amax[threadIdx.x]); // seen behind the loop's barriers
     const WarpPlace at;
     const auto fetch = [&](int buffer, int begin) {
         const unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(shared[buffer]));
@@ -72,7 +75,7 @@ __device__ void multiplyBytes(const unsigned char* a, const unsigned char* b, fl
         __syncthreads();
     }
     // In two halves of one sign: neither leaves the range where the whole does not.
-    const int exponent = -(scaleExponent<Format>(amax[0]) + scaleExponent<Format>(amax[1]));
+    const int exponent = -(exponents[0] + exponents[1]);
     const float half = powerOfTwo(exponent / 2), other = powerOfTwo(exponent - exponent / 2);
     storeSums(at, c, n, [&](int i, int j, int row) { return make_float2(sum[i][j][2 * row] * half * other, sum[i][j][2 * row + 1] * half * other); });
 }

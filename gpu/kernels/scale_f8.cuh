@@ -32,5 +32,15 @@ __device__ __forceinline__ int scaleExponent(unsigned amax) {
     return min(Format::highest - (static_cast<int>(amax >> 23) - 127) - ((amax & 0x7fffff) > threeQuarters ? 1 : 0), 126);
 }
 
+/// The same for a whole block, of which one thread reads the word.
+template <class Format>
+__device__ __forceinline__ int scaleOfBlock(const unsigned* amax) {
+    __shared__ int exponent;
+    if (threadIdx.x == 0 && threadIdx.y == 0)
+        exponent = scaleExponent<Format>(*amax);
+    __syncthreads();
+    return exponent;
+}
+
 /// 2^exponent, of −126 to 127.
 __device__ __forceinline__ float powerOfTwo(int exponent) { return __uint_as_float(static_cast<unsigned>(exponent + 127) << 23); }

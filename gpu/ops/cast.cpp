@@ -48,6 +48,6 @@ Traffic amaxTraffic(int64_t count) {
     return {bytes, bytes};
 }
 
-double scaleTraffic(int64_t count) { return wordBytes * threads * static_cast<double>(ceilDiv(count, castOfBlock)); }
+double scaleTraffic(int64_t count) { return wordBytes * static_cast<double>(ceilDiv(count, castOfBlock)); }
 
 } // namespace warplight::gpu

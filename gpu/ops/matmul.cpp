@@ -61,7 +61,7 @@ TensorTraffic trafficOfCopies(const MatmulShape& s, const Info& info) {
     t["A8"] = {a * tiles(s.n, info.columns), a};
     t["B8"] = {b * tiles(s.m, info.rows), b};
     const double blocks = tiles(s.m, info.rows) * tiles(s.n, info.columns);
-    t["amax"] = {4 * 2 * real(info.block.x) * blocks, 0};
+    t["amax"] = {4 * 2 * blocks, 0}; // one thread for each scale
     for (const int64_t count : {s.m * s.k, s.k * s.n}) {
         const Traffic found = amaxTraffic(count);
         t["amax"].read += found.read + scaleTraffic(count);
