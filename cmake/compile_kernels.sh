@@ -3,6 +3,7 @@
 # machine code of six architectures (resources/cubin), which GPUs run at once and without a driver as new as the compiler.
 # resources/ptx/resources.txt says what registers and shared memory each kernel takes. Families are left as they are while
 # neither their source nor a header of ours that it includes has changed. Needs CUDA 12.8 or later; what it makes is kept, so that building needs no CUDA toolkit.
+# A source that says "Needs sm_89." in its comments is compiled for that one and later ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,11 +33,14 @@ for source in gpu/kernels/*.cu; do
     fi
     echo "$name"
     scratch=$(mktemp -d)
-    nvcc -std=c++17 -arch=sm_80 -lineinfo -ptx "$source" -o "$scratch/text.ptx"
+    oldest=$(sed -n 's|^//.*Needs sm_\([0-9]*\)\..*|\1|p' "$source" | head -n 1)
+    oldest=${oldest:-80}
+    nvcc -std=c++17 -arch="sm_$oldest" -lineinfo -ptx "$source" -o "$scratch/text.ptx"
     images=()
     # From the very same PTX, without its line numbers.
     sed -e '/^[[:space:]]*\.loc/d' -e '/^[[:space:]]*\.file/d' "$scratch/text.ptx" >"$scratch/bare.ptx"
     for architecture in $architectures; do
+        [ "$architecture" -ge "$oldest" ] || continue
         ptxas -arch="sm_$architecture" -v "$scratch/bare.ptx" -o "$scratch/$architecture.cubin" 2>>"$scratch/log"
         images+=("--image3=kind=elf,sm=$architecture,file=$scratch/$architecture.cubin")
     done

@@ -221,6 +221,8 @@ class Device {
   public:
     virtual ~Device() = default;
     virtual std::string name() const = 0;
+    /// Compute capability, 89: 8.9. Nothing: it runs what any GPU does (virtual GPU).
+    virtual std::optional<int> architecture() const { return std::nullopt; }
     /// Memory whose name appears in counters and findings. Throws InputError with the sizes when it does not fit.
     virtual uint64_t allocate(int64_t bytes, const std::string& name) = 0;
     virtual void release(uint64_t address) = 0;

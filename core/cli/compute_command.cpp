@@ -93,24 +93,29 @@ CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
     return command;
 }
 
-/// The best of the ladder that takes the format.
-const Implementation& best(const Operator& op, Implementation::Device device, Format format) {
-    const Implementation* found = nullptr;
-    for (const Implementation* i : op.onDevice(device)) {
-        const bool takes = device == Implementation::Device::Cpu ||
-                           std::find(i->formats.begin(), i->formats.end(), format) != i->formats.end();
-        if (i->chosen && !i->library && !i->wideUnits && takes)
-            found = i;
-    }
-    if (!found)
-        for (const Implementation* i : op.onDevice(device))
-            if (i->kernelFormat(format))
-                found = i;
-    if (!found)
-        throw InputError(fmt::format("{}: nothing computes it on {} in {}", op.id,
-                                     device == Implementation::Device::Cpu ? "the CPU" : "a GPU",
-                                     number::name(format)));
-    return *found;
+/// The best of the ladder: of those that take the format, else of those that take f32, which holds it; none that
+/// rounds what it is given or breaks on some inputs.
+const Implementation& best(const Operator& op, Implementation::Device device, const Problem& problem) {
+    const auto isFit = [&](const Implementation& i, bool exactly) {
+        Problem asked = problem;
+        const auto format = i.kernelFormat(problem.format);
+        if (i.onGpuDevice() && (!format || (exactly && *format != problem.format)))
+            return false;
+        asked.format = format.value_or(Format::F32);
+        return i.chosen && !i.library && !i.wideUnits && !i.roundoff && i.breaksOn.empty() &&
+               (!i.whyNot || i.whyNot(asked).empty());
+    };
+    const auto all = op.onDevice(device);
+    for (const bool exactly : {true, false})
+        for (auto i = all.rbegin(); i != all.rend(); ++i)
+            if (isFit(**i, exactly))
+                return **i;
+    for (auto i = all.rbegin(); i != all.rend(); ++i) // it will say why it cannot
+        if ((*i)->kernelFormat(problem.format))
+            return **i;
+    throw InputError(fmt::format("{}: nothing computes it on {} in {}", op.id,
+                                 device == Implementation::Device::Cpu ? "the CPU" : "a GPU",
+                                 number::name(problem.format)));
 }
 
 /// What the operator's options say, into the numbers of the problem.
@@ -149,10 +154,12 @@ void computeOn(const ComputeOptions& given, const Implementation& how, Problem p
     }
     problem.format = *format;
     if (const std::string why = how.whyNot ? how.whyNot(problem) : ""; !why.empty())
-        throw InputError(why);
+        throw InputError(fmt::format("{}: {}", how.id, why));
     gpu::LaunchOptions options;
     options.threads = given.threads;
     const auto device = devices::openGpu(given.device);
+    if (const std::string why = whyNotOn(how, device->architecture(), device->name()); !why.empty())
+        throw InputError(fmt::format("{}: {}", how.id, why));
     if (how.library && !device->matrixLibrary())
         throw InputError(fmt::format("{}: {} runs on an NVIDIA GPU beside which its library is found, not on {}", op.id,
                                      how.id, device->name()));
@@ -205,7 +212,7 @@ void compute(const ComputeOptions& given) {
     if (op.complete)
         op.complete(problem);
     if (!how)
-        how = &best(op, device, format);
+        how = &best(op, device, problem);
     const int64_t held = how->heldBytes && !how->onGpuDevice() ? how->heldBytes(problem, given.threads) : 0;
     requireMemory({saturatedSum(saturatedProduct(2, op.tensorBytes(problem)), held),
                    0,

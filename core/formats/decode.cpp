@@ -122,6 +122,10 @@ tensor::Tensor decodeElements(std::span<const std::byte> raw, number::Format dty
     case number::Format::Bool:
         convertAll<uint8_t>(conversion, [](uint8_t x) { return x ? 1.0f : 0.0f; });
         break;
+    case number::Format::E4M3:
+    case number::Format::E5M2:
+        convertAll<uint8_t>(conversion, [dtype](uint8_t x) { return number::byteToFloat(x, dtype); });
+        break;
     }
     if (isTurned)
         out = rowMajor(out, result.shape, cancel);

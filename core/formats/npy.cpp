@@ -199,8 +199,13 @@ std::string elementBytes(const tensor::Tensor& tensor, number::Format dtype) {
     case number::Format::BF16:
         store(number::floatToBf16);
         break;
+    case number::Format::E4M3:
+    case number::Format::E5M2:
+        store([dtype](float x) { return number::floatToByte(x, dtype); });
+        break;
     default:
-        throw InputError(fmt::format("type {} cannot be written, expected f16, bf16, f32 or f64", number::name(dtype)));
+        throw InputError(
+            fmt::format("type {} cannot be written, expected f16, bf16, f32, f64, e4m3 or e5m2", number::name(dtype)));
     }
     return bytes;
 }
@@ -212,7 +217,11 @@ std::string npyStart(const std::vector<int64_t>& shape, number::Format dtype) {
         {number::Format::I16, "<i2"}, {number::Format::U16, "<u2"},  {number::Format::I32, "<i4"},
         {number::Format::U32, "<u4"}, {number::Format::I64, "<i8"},  {number::Format::U64, "<u8"},
         {number::Format::Bool, "|b1"}};
-    std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", names.at(dtype),
+    const auto name = names.find(dtype);
+    if (name == names.end())
+        throw InputError(
+            fmt::format("{} has no name in a .npy, expected a .safetensors file for it", number::name(dtype)));
+    std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", name->second,
                                      fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
     header.append(63 - (10 + header.size()) % 64, ' ');
     header += '\n';

@@ -29,7 +29,7 @@ tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where
 
 /// Writes version 1, C order, little endian, data at a multiple of 64; `dtype` is F32, F16, F64 or BF16 (as `<V2`).
 void writeNpy(const std::filesystem::path& file, const tensor::Tensor& tensor, number::Format dtype);
-/// What stands before the numbers.
+/// What stands before the numbers. Throws InputError for e4m3 and e5m2, which .npy has no names for.
 std::string npyStart(const std::vector<int64_t>& shape, number::Format dtype);
 std::string npyBytes(const tensor::Tensor& tensor, number::Format dtype);
 
@@ -45,7 +45,7 @@ struct RawArray {
 RawArray readRawNpy(const std::string& file, const std::atomic<bool>* cancel = nullptr);
 void writeRawNpy(const std::string& file, const RawArray& array);
 
-/// Elements as they lie in a file, little endian. `dtype` as for writeNpy.
+/// Elements as they lie in a file, little endian. `dtype` as for writeNpy, or E4M3 or E5M2.
 std::string elementBytes(const tensor::Tensor& tensor, number::Format dtype);
 
 } // namespace warplight::formats

@@ -38,14 +38,19 @@ const std::map<std::string, StoredType, std::less<>> storedTypes{{"BOOL", {numbe
                                                                  {"I64", {number::Format::I64, 64}},
                                                                  {"U64", {number::Format::U64, 64}},
                                                                  {"C64", {{}, 64}},
-                                                                 {"F8_E5M2", {{}, 8}},
-                                                                 {"F8_E4M3", {{}, 8}},
+                                                                 {"F8_E5M2", {number::Format::E5M2, 8}},
+                                                                 {"F8_E4M3", {number::Format::E4M3, 8}},
                                                                  {"F8_E8M0", {{}, 8}},
                                                                  {"F8_E4M3FNUZ", {{}, 8}},
                                                                  {"F8_E5M2FNUZ", {{}, 8}},
                                                                  {"F4", {{}, 4}},
                                                                  {"F6_E2M3", {{}, 6}},
                                                                  {"F6_E3M2", {{}, 6}}};
+
+const std::string& nameOf(number::Format dtype) {
+    return std::find_if(storedTypes.begin(), storedTypes.end(), [&](const auto& t) { return t.second.dtype == dtype; })
+        ->first;
+}
 
 [[noreturn]] void refuse(const std::string& where, const std::string& what) {
     throw InputError(fmt::format("{}: {}", where, what));
@@ -146,7 +151,8 @@ const SafetensorsEntry& entryOf(const std::vector<SafetensorsEntry>& entries, co
                                    : fmt::format("no tensor '{}', expected one of: {}", name, names));
     }
     if (!found->dtype)
-        refuse(where, fmt::format("tensor '{}' is {}, expected F16, BF16, F32, F64, BOOL or an integer type",
+        refuse(where, fmt::format("tensor '{}' is {}, expected F16, BF16, F32, F64, F8_E4M3, F8_E5M2, BOOL or an "
+                                  "integer type",
                                   found->name, found->dtypeName));
     return *found;
 }
@@ -172,11 +178,8 @@ std::string safetensorsBytes(const std::vector<NamedTensor>& tensors) {
     for (const NamedTensor* item : ordered) {
         const size_t begin = data.size();
         data += elementBytes(item->tensor, item->dtype);
-        const char* stored = item->dtype == number::Format::F16    ? "F16"
-                             : item->dtype == number::Format::BF16 ? "BF16"
-                             : item->dtype == number::Format::F64  ? "F64"
-                                                                   : "F32";
-        header[item->name] = {{"dtype", stored}, {"shape", item->tensor.shape}, {"data_offsets", {begin, data.size()}}};
+        header[item->name] = {
+            {"dtype", nameOf(item->dtype)}, {"shape", item->tensor.shape}, {"data_offsets", {begin, data.size()}}};
     }
     std::string text = header.dump();
     text.append((8 - text.size() % 8) % 8, ' ');

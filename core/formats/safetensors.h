@@ -13,7 +13,8 @@
 
 namespace warplight::formats {
 
-/// One tensor of a .safetensors file. `dtype` is unset for types that are listed but not decoded (FP8 and smaller).
+/// One tensor of a .safetensors file. `dtype` is unset for types that are listed but not decoded (FNUZ, E8M0,
+/// what is smaller than 8 bits, complex numbers).
 struct SafetensorsEntry {
     std::string name, dtypeName;
     std::optional<number::Format> dtype;
@@ -34,7 +35,7 @@ const SafetensorsEntry& entryOf(const std::vector<SafetensorsEntry>& entries, co
 tensor::Tensor readSafetensors(std::span<const std::byte> file, const std::string& name, const std::string& where,
                                const std::atomic<bool>* cancel = nullptr);
 
-/// A tensor to be written, and the type it is stored as (F32, F16, BF16, F64).
+/// A tensor to be written, and the type it is stored as (F32, F16, BF16, F64, E4M3, E5M2).
 struct NamedTensor {
     std::string name;
     tensor::Tensor tensor;

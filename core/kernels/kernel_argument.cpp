@@ -62,14 +62,16 @@ void KernelArgument::readOutput(const std::string& rest, bool toFile) {
         refuse(toFile ? "out:TYPE[SHAPE]:FILE.npy, for example out:f32[1024,64]:o.npy"
                       : "a type and a shape, for example f32[1024,64]");
     const std::string type = rest.substr(0, open);
-    const number::Format known[] = {number::Format::F16, number::Format::BF16, number::Format::F32,
-                                    number::Format::F64, number::Format::I8,   number::Format::U8,
-                                    number::Format::I16, number::Format::U16,  number::Format::I32,
-                                    number::Format::U32, number::Format::I64,  number::Format::U64};
+    const number::Format known[] = {
+        number::Format::F16, number::Format::BF16, number::Format::F32,  number::Format::F64, number::Format::I8,
+        number::Format::U8,  number::Format::I16,  number::Format::U16,  number::Format::I32, number::Format::U32,
+        number::Format::I64, number::Format::U64,  number::Format::E4M3, number::Format::E5M2};
     const auto found =
         std::find_if(std::begin(known), std::end(known), [&](number::Format d) { return number::name(d) == type; });
     if (found == std::end(known))
         refuse("a type such as f32, f16, i32 or u8 before the shape");
+    if (toFile && (*found == number::Format::E4M3 || *found == number::Format::E5M2))
+        refuse(fmt::format("a type that .npy has a name for: f32, f16, u8, not {}", type));
     array.dtype = *found;
     for (size_t at = open + 1; at < close;) {
         const size_t end = std::min(rest.find(',', at), close);
@@ -97,8 +99,8 @@ void KernelArgument::makeUp(const std::string& kind) {
         return;
     std::vector<float> values;
     growTo(values, count, cancel);
-    const bool floating = array.dtype == number::Format::F16 || array.dtype == number::Format::BF16 ||
-                          array.dtype == number::Format::F32 || array.dtype == number::Format::F64;
+    const bool floating =
+        number::isSmallFloat(array.dtype) || array.dtype == number::Format::F32 || array.dtype == number::Format::F64;
     if (kind == "random")
         tensor::fillGaussian(values, 42, 0, 1, cancel);
     inPieces(count, sizeof(float), cancel, [&](size_t begin, size_t end) {
@@ -138,6 +140,9 @@ void KernelArgument::store(size_t index, float value) {
     case number::Format::I64:
     case number::Format::U64:
         return put(static_cast<int64_t>(value));
+    case number::Format::E4M3:
+    case number::Format::E5M2:
+        return put(warplight::number::floatToByte(value, array.dtype));
     }
 }
 

@@ -78,7 +78,7 @@ KernelClass classOf(std::string_view kernel) {
     if (const auto our = ourKernel(kernel)) {
         if (our->family.starts_with("attention"))
             return KernelClass::Attention;
-        if (our->family == "matmul")
+        if (our->family.starts_with("matmul"))
             return KernelClass::MatrixProduct;
         if (our->family == "softmax")
             return KernelClass::Softmax;

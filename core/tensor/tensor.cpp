@@ -11,7 +11,7 @@
 namespace warplight::tensor {
 
 void round(std::span<float> values, number::Format format, const std::atomic<bool>* cancel) {
-    if (format != number::Format::F16 && format != number::Format::BF16)
+    if (!number::isSmallFloat(format))
         return;
     inPieces(values.size(), sizeof(float), cancel, [&](size_t begin, size_t end) {
         for (float& x : values.subspan(begin, end - begin))

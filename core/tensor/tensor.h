@@ -11,8 +11,9 @@
 
 namespace warplight::tensor {
 
-/// A dense row-major array. Whatever it is stored as, its numbers are at hand as f32, which holds those of f16 and bf16
-/// exactly: kernels of the CPU compute in f32 and those of GPUs get the stored form when they are copied there.
+/// A dense row-major array. Whatever it is stored as, its numbers are at hand as f32, which holds those of f16, bf16,
+/// e4m3 and e5m2 exactly: kernels of the CPU compute in f32 and those of GPUs get the stored form when they are copied
+/// there.
 struct Tensor {
     std::vector<int64_t> shape;
     std::vector<float> values;                   ///< product(shape) elements, last axis fastest

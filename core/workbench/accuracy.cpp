@@ -84,6 +84,11 @@ class Judging {
         if (judged.empty())
             leftOut.refuse();
         leftOut.tell();
+        for (const Contestant& who : all)
+            if (const auto broken = who.implementation->breaksOn.find(settings.text("input"));
+                broken != who.implementation->breaksOn.end())
+                run.log(fmt::format("{} breaks on these inputs: {}.", who.implementation->id, broken->second),
+                        Log::Level::Warning);
         auto shared = std::make_shared<std::vector<Judged>>(std::move(judged));
         run.onSelect("errors", [shared](Run& r, int64_t row, int64_t) { openWorst(*shared, r, row); });
     }
@@ -117,7 +122,7 @@ class Judging {
                 if (!kernel)
                     continue; // tensor cores take 16 bits
                 problem.format = *kernel;
-                if (const std::string why = i.whyNot ? i.whyNot(problem) : ""; !why.empty()) {
+                if (const std::string why = whyNot(i, problem); !why.empty()) {
                     leftOut.add(i.id, why);
                     continue;
                 }
@@ -149,6 +154,13 @@ class Judging {
         }
     }
 
+    std::string whyNot(const Implementation& i, const Problem& problem) const {
+        if (device)
+            if (const std::string why = whyNotOn(i, device->architecture(), device->name()); !why.empty())
+                return why;
+        return i.whyNot ? i.whyNot(problem) : "";
+    }
+
     std::string tensorSuffix(const std::string& tensor) const { return namesTensor ? ", " + tensor : ""; }
 
     void addHistogram(Histogram& histogram, const std::string& id, const std::string& dtype, const std::string& tensor,
@@ -159,7 +171,9 @@ class Judging {
         const std::string& firstType = settings.choices("dtypes").front();
         run.put({namesTensor ? fmt::format("histogram.{}.{}", dtype, tensor) : "histogram." + dtype,
                  fmt::format("Relative error, {}{}", dtype, tensorSuffix(tensor)), "outputs by size of error",
-                 "**Counted** over all outputs of this run; errors of exactly zero stand in the first bin.",
+                 "**Counted** over all outputs of this run; errors of exactly zero stand in the first bin, infinities "
+                 "and NaN "
+                 "in the last.",
                  dtype == firstType && !setup.sweeps(settings) ? Figure::Place::Main : Figure::Place::Support,
                  histogram});
     }
@@ -218,8 +232,9 @@ class Judging {
         run.put({"errors", "Errors", "absolute, against double precision on unrounded inputs",
                  "max, mean and root mean square of |made − exact|, all **measured** in this run. The reference takes "
                  "the inputs as they were made; for f16 and bf16 an implementation gets them rounded to that type, "
-                 "accumulates in f32 and its outputs are rounded again: the row of the plain implementation with the "
-                 "same type is the yardstick. A click on a row opens its worst element.",
+                 "accumulates in f32, unless its title says otherwise, and its outputs are rounded again: the row of "
+                 "the plain implementation with the same type is the yardstick. A click on a row opens its worst "
+                 "element.",
                  Figure::Place::Support, table});
     }
 
@@ -318,7 +333,8 @@ class Accuracy : public Experiment {
         }
         d.parameters.push_back(
             Parameter::choices("dtypes", "Stored as", names, types,
-                               "Inputs and outputs are rounded to this type; everything accumulates in f32."));
+                               "Inputs and outputs are rounded to this type. Implementations accumulate in f32 unless "
+                               "their titles say otherwise."));
         d.parameters.push_back(Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the inputs."));
         return d;
     }

@@ -15,6 +15,8 @@ constexpr int firstDecade = -12, lastDecade = 0, binsPerDecade = 4;
 constexpr size_t bins = (lastDecade - firstDecade) * binsPerDecade;
 
 size_t binOf(double error, double size) {
+    if (!std::isfinite(error))
+        return bins - 1;
     const double decade = error == 0 || size == 0 ? firstDecade : std::log10(error / size);
     return static_cast<size_t>(std::clamp(static_cast<int>(std::floor((decade - firstDecade) * binsPerDecade)), 0,
                                           static_cast<int>(bins) - 1));

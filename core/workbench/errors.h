@@ -15,7 +15,7 @@ struct Errors {
     double largest = 0, mean = 0, rootMeanSquare = 0; ///< absolute; largest is NaN where one of the two is
     int64_t worstRow = 0;                             ///< along the last axis
     int64_t worst = 0;                                ///< index of the element
-    std::vector<double> histogram;                    ///< elements by log10 of error over the row's largest |exact|
+    std::vector<double> histogram; ///< elements by log10 of error over the row's largest |exact|; not finite: the last
 };
 
 /// Relative to the largest |exact| of the row: an output that cancels to nearly nothing is no error of its own.

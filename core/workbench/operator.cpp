@@ -5,6 +5,7 @@
 #include "core/tensor/pieces.h"
 #include "core/text/echo.h"
 #include "gpu/host/memory_budget.h"
+#include "gpu/ops/kernel_library.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -28,6 +29,10 @@ Implementation implementationOf(std::string_view id, std::string_view title, std
     i.device = device;
     i.colour = colour;
     return i;
+}
+
+std::string whyNotOn(const Implementation& i, std::optional<int> architecture, std::string_view gpu) {
+    return gpu::whyNotOn(architecture, i.architecture, gpu);
 }
 
 std::string refusalOf(const std::function<void()>& check) {

@@ -80,11 +80,19 @@ struct Implementation {
     enum class Device { Cpu, Gpu } device = Device::Cpu;
     std::vector<number::Format> formats{number::Format::F32}; ///< that its kernels take; the first is raced
     bool chosen = true;                                       ///< on the pages, at first
+    bool judged = false;                                      ///< on Accuracy at first, though it is not chosen
     bool library = false;   ///< by the GPU vendor's library: where there is none it is left out
+    int architecture = 0;   ///< compute capability that its kernels need on a GPU, 89: 8.9
     bool wideUnits = false; ///< its arithmetic units do more than an f32 fused multiply-add: no share of that peak
     int colour = 7;         ///< slot of the palette
     /// Why it cannot do a problem, as a clause ("it has tiles of its own"); empty: it can.
     std::function<std::string(const Problem&)> whyNot{};
+    /// How far its own rounding of inputs and sums may put it off, beyond what the tensors are stored as and f32
+    /// rounds, relative to the largest output that inputs without their signs give; none: no further.
+    std::function<double(const Problem&)> roundoff{};
+    /// Kinds of inputs that it gives infinities or NaN for where there are numbers, and why ("e^x is infinite
+    /// above 88.7").
+    std::map<std::string, std::string, std::less<>> breaksOn{};
     /// Bytes it holds at most beyond the tensors; on a GPU all device memory. INT64_MAX on overflow.
     std::function<int64_t(const Problem&, int threads)> heldBytes{};
     std::function<int64_t(const Problem&)> sharedBytes{}; ///< of a block, where that depends on the problem
@@ -103,6 +111,8 @@ struct Implementation {
 /// The beginning of a description: who it is and where it runs.
 Implementation implementationOf(std::string_view id, std::string_view title, std::string_view improves,
                                 Implementation::Device device, int colour);
+/// Why an implementation does not run on a GPU of a compute capability and a name, as a clause; empty: it does.
+std::string whyNotOn(const Implementation& i, std::optional<int> architecture, std::string_view gpu);
 /// For Implementation::whyNot: what a check of a shape throws as InputError; empty when it passes.
 std::string refusalOf(const std::function<void()>& check);
 

@@ -93,17 +93,18 @@ std::string defaultAbout(Page page, const Operator& op) {
 
 /// A choice of implementations; of several operators that have one of the same name it is the first's.
 Parameter ladderParameter(const OperatorList& operators, const char* id, const char* title,
-                          Implementation::Device device, const char* doc, bool withReference) {
+                          Implementation::Device device, const char* doc, Page page) {
     std::vector<Parameter::Option> options;
     std::vector<std::string> chosen;
     for (const auto& op : operators)
         for (const Implementation* i : op->onDevice(device)) {
             const bool known =
                 std::any_of(options.begin(), options.end(), [&](const auto& o) { return o.id == i->id; });
-            if (i->library || known || (!withReference && i->id == "reference"))
+            const bool judges = page == Page::Accuracy; // the reference is what others are judged by
+            if (i->library || known || (judges && i->id == "reference"))
                 continue;
             options.push_back({i->id, i->id, fmt::format("{}: {}", i->title, i->improves)});
-            if (i->chosen)
+            if (i->chosen || (judges && i->judged))
                 chosen.push_back(i->id);
         }
     return Parameter::choices(id, title, chosen, options, doc);
@@ -174,17 +175,17 @@ std::vector<Parameter> PageSetup::knobParameters() const {
 
 std::vector<Parameter> PageSetup::ladderParameters() const {
     std::vector<Parameter> all;
-    const bool judged = which == Page::Accuracy; // the reference is what others are judged by
     const lab::Description d = describe();
     if (lab::runsOn(d, "cpu"))
         all.push_back(devices::onDevice(
             ladderParameter(operators, "implementations", "Implementations", Implementation::Device::Cpu,
-                            judged ? "Which rungs are judged." : "Which rungs of the ladder race.", !judged),
+                            which == Page::Accuracy ? "Which rungs are judged." : "Which rungs of the ladder race.",
+                            which),
             "cpu"));
     if (!lab::runsOn(d, "vgpu"))
         return all;
     Parameter kernels =
-        ladderParameter(operators, "kernels", "Kernels", Implementation::Device::Gpu, "Which GPU kernels run.", true);
+        ladderParameter(operators, "kernels", "Kernels", Implementation::Device::Gpu, "Which GPU kernels run.", which);
     all.push_back(lab::runsOn(d, "cpu") ? devices::notOnDevice(std::move(kernels), "cpu") : std::move(kernels));
     if (which == Page::Race)
         for (const auto& op : operators)

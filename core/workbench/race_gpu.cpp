@@ -199,11 +199,18 @@ void raceOnGpu(const PageSetup& setup, const Settings& settings, Run& run) {
                         Log::Level::Warning);
             return who.implementation->library;
         });
+    LeftOut unable(run);
+    std::erase_if(racers, [&](const Contestant& who) {
+        const std::string why = real ? whyNotOn(*who.implementation, device->architecture(), device->name())
+                                     : whyNotOn(*who.implementation, profile.architecture, profile.name);
+        if (!why.empty())
+            unable.add(who.implementation->id, why);
+        return !why.empty();
+    });
     begin(run, profile, real ? device->name() : "", setup, settings, xs);
     gpu::KernelLibrary library(*device), modelLibrary(*modelDevice);
     std::map<std::string, Point> before;
     std::map<std::string, double> leftOut; ///< from which point on it is not modelled
-    LeftOut unable(run);
     std::vector<Point> points;
     size_t done = 0;
     for (const double x : xs) {
@@ -234,7 +241,8 @@ void raceOnGpu(const PageSetup& setup, const Settings& settings, Run& run) {
             const double expected =
                 known == before.end() ? 0 : known->second.modelled.hostSeconds * point.flops / known->second.flops;
             const FreeMemory memory = freeMemory();
-            if (i.library) { // its kernels are not ours to run
+            if (i.library || profile.architecture < i.architecture) {
+                // Its kernels are not ours to run, or not for the GPU that is modelled.
             } else if (const int64_t needed = virtualBytes(who, problem); needed > memory.bytes) {
                 run.log(fmt::format("{} at {} is left out: it would need {}, and {} are free {}", i.id, atText(knob, x),
                                     memoryText(needed), memoryText(memory.bytes), memory.where),

@@ -45,8 +45,9 @@ class Counting {
         std::vector<Contestant> all = setup.chosen(settings, "vgpu");
         LeftOut leftOut(run);
         std::erase_if(all, [&](const Contestant& who) { // what can do none of the points has no curve
-            std::string why;
-            const bool unable = std::all_of(xs.begin(), xs.end(), [&](double x) {
+            std::string why =
+                real ? whyNotOn(*who.implementation, real->device().architecture(), real->device().name()) : "";
+            const bool unable = !why.empty() || std::all_of(xs.begin(), xs.end(), [&](double x) {
                 const auto& whyNot = who.implementation->whyNot;
                 why = whyNot ? whyNot(problemOf(who, x)) : "";
                 return !why.empty();

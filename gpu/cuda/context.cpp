@@ -26,6 +26,7 @@ Context::Context(std::shared_ptr<const Driver> driver, int ordinal) : api(std::m
     check(api->deviceGetName(text, nameLength, number), "the GPU's name");
     title = fmt::format("{} (cuda:{})", text, ordinal);
     using A = DeviceAttribute;
+    capability = 10 * attribute(A::ComputeCapabilityMajor) + attribute(A::ComputeCapabilityMinor);
     most = {attribute(A::MaxThreadsPerBlock),
             attribute(A::MaxBlockDimX),
             attribute(A::MaxBlockDimY),

@@ -36,6 +36,7 @@ class Context {
     const std::string& name() const { return title; } ///< "NVIDIA H100 80GB HBM3"
     std::string pciBusId() const;
     const Limits& limits() const { return most; }
+    int architecture() const { return capability; } ///< compute capability, 89: 8.9
     int attribute(DeviceAttribute a);
 
     /// Makes the context the calling thread's. First in every call of a device. Throws DeviceLost.
@@ -55,6 +56,7 @@ class Context {
     StreamHandle queue = nullptr;
     std::string title, sentence;
     Limits most;
+    int capability = 0;
 };
 
 /// An event of the GPU: a moment in its stream.

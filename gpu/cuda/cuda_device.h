@@ -33,6 +33,7 @@ class CudaDevice final : public gpu::Device {
     ~CudaDevice() override;
 
     std::string name() const override { return context.name(); }
+    std::optional<int> architecture() const override { return context.architecture(); }
     uint64_t allocate(int64_t bytes, const std::string& name) override { return memory.allocate(bytes, name); }
     void release(uint64_t address) override { memory.release(address); }
     std::vector<std::string> held() const override { return memory.held(); }

@@ -2,6 +2,7 @@
 //
 //   softmax_3pass   reads the row three times: maximum, sum, result.
 //   softmax_online  reads it twice: maximum and sum come out of one pass (Milakov and Gimelshein, arXiv 1805.02867).
+//   softmax_nomax   reads it twice and takes no maximum off: what is above 88.7 overflows.
 //   softmax_attention_f32, _f16, _bf16
 //                   the same between attention's two products where a library computes these: f32 scores, which come
 //                   scaled, become probabilities in the number format of the second product. Keys that a row does not see
@@ -65,6 +66,17 @@ extern "C" __global__ void softmax_online(const float* x, float* y, int n) {
     const float inverse = 1 / reduce.sum(sum * fastExp2((most - baseOf(all)) * log2e));
     for (int i = threadIdx.x; i < n; i += blockDim.x)
         y[row + i] = fastExp2((x[row + i] - all) * log2e) * inverse;
+}
+
+extern "C" __global__ void softmax_nomax(const float* x, float* y, int n) {
+    __shared__ BlockReduce reduce;
+    const long long row = (long long)blockIdx.x * n;
+    float sum = 0;
+    for (int i = threadIdx.x; i < n; i += blockDim.x)
+        sum += fastExp2(x[row + i] * log2e);
+    const float inverse = 1 / reduce.sum(sum);
+    for (int i = threadIdx.x; i < n; i += blockDim.x)
+        y[row + i] = fastExp2(x[row + i] * log2e) * inverse;
 }
 
 // ---- attention: s, p [heads, queryLen, keyLen], lse [heads, queryLen]; a block for each (query, head)

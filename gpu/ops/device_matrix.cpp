@@ -34,6 +34,7 @@ void DeviceMatrix::inPieces(const std::atomic<bool>* cancel, const Use& use) con
 
 void DeviceMatrix::upload(const float* from, const std::atomic<bool>* cancel) {
     std::vector<uint16_t> bits;
+    std::vector<uint8_t> codes;
     std::vector<float> wide;
     inPieces(cancel, [&](int64_t first, int64_t last) {
         const auto numbers = static_cast<size_t>((last - first) * padded);
@@ -51,6 +52,8 @@ void DeviceMatrix::upload(const float* from, const std::atomic<bool>* cancel) {
         };
         if (format == number::Format::F32)
             fill(wide, [](float x) { return x; });
+        else if (number::bytes(format) == 1)
+            fill(codes, [this](float x) { return number::floatToByte(x, format); });
         else if (format == number::Format::BF16)
             fill(bits, number::floatToBf16);
         else
@@ -64,6 +67,7 @@ std::vector<float> DeviceMatrix::download(const std::atomic<bool>* cancel) const
     std::vector<float> values;
     values.reserve(static_cast<size_t>(rows * columns));
     std::vector<uint16_t> bits;
+    std::vector<uint8_t> codes;
     std::vector<float> wide;
     inPieces(cancel, [&](int64_t first, int64_t last) {
         const auto numbers = static_cast<size_t>((last - first) * padded);
@@ -77,6 +81,8 @@ std::vector<float> DeviceMatrix::download(const std::atomic<bool>* cancel) const
         };
         if (format == number::Format::F32)
             take(wide, [](float x) { return x; });
+        else if (number::bytes(format) == 1)
+            take(codes, [this](uint8_t code) { return number::byteToFloat(code, format); });
         else if (format == number::Format::BF16)
             take(bits, number::bf16ToFloat);
         else

@@ -14,7 +14,8 @@ namespace warplight::gpu {
 /// A matrix [rows, columns] in device memory, in a format of its own; on the host its numbers are f32.
 class DeviceMatrix {
   public:
-    /// `format`: f32, f16 or bf16. Each row is padded with zeros to whole multiples of `columnsMultiple` numbers.
+    /// `format`: f32, f16, bf16, e4m3 or e5m2. Each row is padded with zeros to whole multiples of `columnsMultiple`
+    /// numbers.
     DeviceMatrix(Device& device, const std::string& name, int64_t rows, int64_t columns, number::Format format,
                  int64_t columnsMultiple = 1);
 

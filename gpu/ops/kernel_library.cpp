@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <sstream>
 
@@ -36,6 +37,22 @@ std::vector<std::string_view> kernelFamilies() {
     for (const EmbeddedFile& f : embeddedPtx)
         names.push_back(f.name.substr(0, f.name.find('.')));
     return names;
+}
+
+int architectureOf(std::string_view family) {
+    constexpr std::string_view target = ".target sm_";
+    const std::string_view text = kernelText(family);
+    int architecture = 0;
+    for (size_t at = text.find(target) + target.size(); text[at] >= '0' && text[at] <= '9'; ++at)
+        architecture = architecture * 10 + (text[at] - '0');
+    return architecture;
+}
+
+std::string whyNotOn(std::optional<int> architecture, int needed, std::string_view gpu) {
+    if (!architecture || *architecture >= needed)
+        return {};
+    return fmt::format("it needs compute capability {}.{} or later, and {} has {}.{}", needed / 10, needed % 10, gpu,
+                       *architecture / 10, *architecture % 10);
 }
 
 std::map<std::string, std::string> kernelSources() {

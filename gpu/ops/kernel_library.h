@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,9 +14,18 @@ namespace warplight::gpu {
 
 /// The PTX of gpu/kernels, part of the program: "attention_flash" is resources/ptx/attention_flash.ptx.
 std::string_view kernelText(std::string_view family);
-/// The same compiled to machine code of sm_80, 86, 89, 90, 100 and 120: a fat binary, as drivers load it.
+/// The same compiled to machine code of sm_80, 86, 89, 90, 100 and 120, of those that it is for: a fat binary, as
+/// drivers load it.
 std::string_view kernelMachineCode(std::string_view family);
 std::vector<std::string_view> kernelFamilies();
+
+/// What all kernels but those of newer hardware are compiled for: compute capability 8.0.
+constexpr int oldestGpu = 80;
+/// The least compute capability that a family's kernels run on, 89: 8.9.
+int architectureOf(std::string_view family);
+/// Why kernels that need a compute capability do not run on a GPU of this one and this name, as a clause; empty: they
+/// do. A GPU of none runs all.
+std::string whyNotOn(std::optional<int> architecture, int needed, std::string_view gpu);
 
 /// The sources of gpu/kernels by the names that the PTX's line numbers give them: "gpu/kernels/softmax.cu".
 std::map<std::string, std::string> kernelSources();

@@ -24,7 +24,9 @@ TensorTraffic timesRead(const SoftmaxShape& shape, double times) {
 
 } // namespace
 
-std::string_view name(SoftmaxRung rung) { return rung == SoftmaxRung::ThreePass ? "three-pass" : "online"; }
+std::string_view name(SoftmaxRung rung) {
+    return rung == SoftmaxRung::ThreePass ? "three-pass" : rung == SoftmaxRung::Online ? "online" : "no-max";
+}
 
 void checkShape(const SoftmaxShape& s) {
     if (s.rows < 0 || s.columns < 0 || s.rows > INT32_MAX || s.columns > INT32_MAX)
@@ -37,8 +39,10 @@ void launchSoftmax(Launcher& launcher, SoftmaxRung rung, const SoftmaxShape& sha
     if (shape.rows == 0 || shape.columns == 0)
         return;
     const int64_t threads = std::min<int64_t>(mostThreads, 32 * ceilDiv(shape.columns, 32)); // a short row's are few
-    launcher.start("softmax", rung == SoftmaxRung::ThreePass ? "softmax_3pass" : "softmax_online",
-                   {static_cast<uint32_t>(shape.rows)}, {static_cast<uint32_t>(threads)}, 0,
+    const char* kernel = rung == SoftmaxRung::ThreePass ? "softmax_3pass"
+                         : rung == SoftmaxRung::Online  ? "softmax_online"
+                                                        : "softmax_nomax";
+    launcher.start("softmax", kernel, {static_cast<uint32_t>(shape.rows)}, {static_cast<uint32_t>(threads)}, 0,
                    {x, y, static_cast<int32_t>(shape.columns)});
 }
 

@@ -16,8 +16,9 @@ struct SoftmaxShape {
     int64_t rows = 0, columns = 0;
 };
 
-enum class SoftmaxRung { ThreePass, Online };
-std::string_view name(SoftmaxRung rung); ///< "three-pass", "online"
+/// NoMax takes no maximum off: rows beyond f32's range (x above 88.7, or Σ e^x above 3.4e38) become NaN and 0.
+enum class SoftmaxRung { ThreePass, Online, NoMax };
+std::string_view name(SoftmaxRung rung); ///< "three-pass", "online", "no-max"
 
 /// Throws InputError for what the kernels cannot launch: negative sizes, or more than 2³¹ - 1 rows or columns.
 void checkShape(const SoftmaxShape& shape);

@@ -27,6 +27,10 @@ struct GpuProfile {
     int maxThreads, maxBlocks;              ///< of a multiprocessor
     int architecture;                       ///< 80: sm_80
     std::string_view source;
+
+    /// Of tensor cores, with f16 sums instead of f32: GeForce cards halve the rate of the latter (GA102 and Ada white
+    /// papers: 142 and 330.3 TFLOP/s with f16 sums), others have both at full rate.
+    double halfSumsSpeedUp() const { return name.starts_with("GeForce") ? 2 : 1; }
 };
 
 std::span<const GpuProfile> gpuProfiles();

@@ -94,11 +94,15 @@ enum class Touch : uint8_t {
     Clock    ///< its result changes by itself
 };
 
+/// Matrix products by what the rate of tensor cores depends on: the type of A and B, and of the sums.
+enum class TensorRate : uint8_t { Half, HalfWithHalfSums, Tf32, Byte, Double };
+
 /// What is known of an operation besides how to run it.
 struct OpOrigin {
     uint32_t instruction = 0; ///< index into Program::instructions
     OpClass kind = OpClass::Other;
     uint32_t flops = 0; ///< floating-point operations a thread (a warp for Tensor)
+    TensorRate tensorRate = TensorRate::Half;
     Touch touch = Touch::Nothing;
     ptx::Space space = ptx::Space::None; ///< that it reads or updates, at Op::a + imm
     uint8_t addressBytes = 8;            ///< of a lane's address

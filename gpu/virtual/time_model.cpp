@@ -52,6 +52,24 @@ double latency(OpClass kind) {
     }
 }
 
+/// What a multiply-add on tensor cores costs, in those of f16 with f32 sums: the same on all GPUs of the profiles but
+/// for f16 sums (the white papers' peaks, as the profiles name them).
+double tensorCost(TensorRate rate, const GpuProfile& gpu) {
+    switch (rate) {
+    case TensorRate::HalfWithHalfSums:
+        return 1 / gpu.halfSumsSpeedUp();
+    case TensorRate::Tf32:
+        return 2;
+    case TensorRate::Byte:
+        return 0.5;
+    case TensorRate::Double:
+        return 16;
+    case TensorRate::Half:
+        break;
+    }
+    return 1;
+}
+
 /// What a multiprocessor has to do, by its parts.
 struct Work {
     double issued = 0, fp32 = 0, fp64 = 0, integer = 0, special = 0, tensor = 0, waiting = 0;
@@ -81,7 +99,8 @@ struct Work {
             fp64 += kind == OpClass::Fp64 ? warps : 0;
             integer += kind == OpClass::Integer || kind == OpClass::Compare || kind == OpClass::Convert ? warps : 0;
             special += kind == OpClass::Special ? warps : 0;
-            tensor += kind == OpClass::Tensor ? warps * program.origins[i].flops : 0;
+            if (kind == OpClass::Tensor)
+                tensor += warps * program.origins[i].flops * tensorCost(program.origins[i].tensorRate, gpu);
             const bool reads = program.origins[i].touch == Touch::Reads || kind == OpClass::AsyncCopy;
             loads += latency(kind) == memoryLatency && reads ? warps : 0;
         }

@@ -61,7 +61,7 @@ class KernelResourcesTest : public QObject {
         }
     }
 
-    void everyFamilyHasMachineCodeOfSixArchitectures() {
+    void everyFamilyHasMachineCodeOfTheArchitecturesItRunsOn() {
         for (const std::string_view family : gpu::kernelFamilies()) {
             const std::string_view code = gpu::kernelMachineCode(family);
             QVERIFY(code.starts_with(std::string_view("\x50\xed\x55\xba", 4))); // a fat binary's first word
@@ -76,8 +76,21 @@ class KernelResourcesTest : public QObject {
                 architectures.insert(static_cast<int>(architecture));
                 at += header + size;
             }
-            QCOMPARE(architectures, (std::set<int>{80, 86, 89, 90, 100, 120}));
+            std::set<int> expected{80, 86, 89, 90, 100, 120};
+            expected.erase(expected.begin(), expected.lower_bound(gpu::architectureOf(family)));
+            QCOMPARE(architectures, expected);
         }
+    }
+
+    void onlyWhatNeedsNewerGpusIsCompiledForThem() {
+        std::set<std::string> newer;
+        for (const std::string_view family : gpu::kernelFamilies())
+            if (gpu::architectureOf(family) != gpu::oldestGpu)
+                newer.insert(std::string(family) + ": " + std::to_string(gpu::architectureOf(family)));
+        QCOMPARE(newer, (std::set<std::string>{"cast_f8: 89", "matmul_f8: 89"}));
+        QCOMPARE(gpu::whyNotOn(80, 89, "an A100"), "it needs compute capability 8.9 or later, and an A100 has 8.0");
+        QCOMPARE(gpu::whyNotOn(120, 89, "it"), "");
+        QCOMPARE(gpu::whyNotOn({}, 89, "it"), "");
     }
 
     void everyKernelDecodes() {
@@ -86,6 +99,19 @@ class KernelResourcesTest : public QObject {
         for (const std::string_view family : gpu::kernelFamilies())
             for (const std::string& kernel : device->load(std::string(gpu::kernelText(family)), "test")->kernels())
                 library.kernel(std::string(family), kernel);
+    }
+
+    void matrixProductsDoNotSpill() {
+        int checked = 0;
+        for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
+            const QList<QByteArray> words = line.split(' ');
+            if (words.size() != 6 || !words[0].startsWith("matmul"))
+                continue;
+            QVERIFY2(words[5].toInt() == 0, line.constData());
+            QVERIFY2(words[3].toInt() <= 128, line.constData()); // four blocks of 128 threads a multiprocessor
+            ++checked;
+        }
+        QCOMPARE(checked, 6 * (3 + 4) + 4 * 2); // architectures × kernels, and those of 8 bits
     }
 
     void tensorCoreKernelDoesNotSpill() { // headDim 64 and 128, on every architecture

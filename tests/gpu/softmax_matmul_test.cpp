@@ -62,7 +62,7 @@ class SoftmaxMatmulTest : public QObject {
         QTest::addColumn<int>("rung");
         QTest::addColumn<int>("rows");
         QTest::addColumn<int>("columns");
-        for (const SoftmaxRung rung : {SoftmaxRung::ThreePass, SoftmaxRung::Online})
+        for (const SoftmaxRung rung : {SoftmaxRung::ThreePass, SoftmaxRung::Online, SoftmaxRung::NoMax})
             for (const auto& [rows, columns] :
                  {std::pair{1, 1}, {5, 7}, {3, 33}, {40, 64}, {2, 777}, {1, 5000}, {0, 4}, {4, 0}})
                 QTest::addRow("%s, %d x %d", std::string(gpu::name(rung)).c_str(), rows, columns)
@@ -100,6 +100,17 @@ class SoftmaxMatmulTest : public QObject {
             for (size_t i = 9; i < 12; ++i)
                 QCOMPARE(y[i], i == 10 ? 1.0f : 0.0f);
         }
+    }
+
+    void withoutTheMaximumRowsOverflow() {
+        constexpr float inf = std::numeric_limits<float>::infinity();
+        const std::vector<float> x{88.7f, 0, 1, 88.8f, 0, 1, 0, inf, 1, -110, -110, -110};
+        const std::vector<float> y = gpu::softmax(library, SoftmaxRung::NoMax, {4, 3}, x.data(), checked).y;
+        QVERIFY(std::fabs(y[0] - 1) < 1e-5f && y[1] < 1e-37f);
+        QVERIFY(std::isnan(y[3]) && y[4] == 0 && y[5] == 0);
+        QVERIFY(y[6] == 0 && std::isnan(y[7]) && y[8] == 0);
+        for (size_t i = 9; i < 12; ++i)
+            QVERIFY(std::isnan(y[i]));
     }
 
     void matmulEqualsDoublePrecision_data() {
@@ -160,7 +171,8 @@ class SoftmaxMatmulTest : public QObject {
         QVERIFY(why(MatmulRung::Naive, {1 << 20, 4, 5}, Format::F32).contains("too many"));
         QVERIFY(why(MatmulRung::Mma, {64, 64, 32}, Format::F16).isEmpty());
         QVERIFY(why(MatmulRung::Mma, {64, 65, 32}, Format::F16).contains("65"));
-        QVERIFY(why(MatmulRung::Mma, {64, 64, 32}, Format::BF16).contains("bf16"));
+        QVERIFY(why(MatmulRung::Mma, {64, 64, 32}, Format::BF16).isEmpty());
+        QVERIFY(why(MatmulRung::Mma, {64, 64, 32}, Format::F32).contains("takes f16 or bf16, not f32"));
         QVERIFY(why(MatmulRung::Cublas, {64, 64, 32}, Format::F32).contains("cuBLAS"));
         const std::vector<float> x(64);
         QVERIFY_EXCEPTION_THROWN(

@@ -7,6 +7,7 @@
 #include <QFile>
 #include <QTest>
 #include <cstdint>
+#include <fmt/format.h>
 #include <map>
 #include <memory>
 #include <utility>
@@ -68,6 +69,35 @@ class TimeModelTest : public QObject {
         QVERIFY(one == two);
         for (const uint64_t clock : one.first)
             QCOMPARE(clock, one.first[0]);
+    }
+
+    void tensorCoresTakeTheirTimeByTheFormat() { // shares of the f16 peak, as the GPUs' white papers give them
+        const auto seconds = [&](const char* shape, const char* sums, const char* inputs, const char* gpu) {
+            const bool half = std::string(sums) == "f16";
+            const std::string d = half ? "{%r0, %r1}" : "{%f0, %f1, %f2, %f3}";
+            std::string text = ".version 8.4\n.target sm_89\n.address_size 64\n.visible .entry k()\n{\n.reg .f32 "
+                               "%f<4>;\n.reg .b32 %r<8>;\n";
+            for (int i = 0; i < 4; ++i)
+                text += fmt::format("mov.b32 %f{0}, 0f00000000;\nmov.b32 %r{0}, 0;\nmov.b32 %r{1}, 0;\n", i, i + 4);
+            for (int i = 0; i < 64; ++i)
+                text += fmt::format("mma.sync.aligned.{}.row.col.{}.{}.{}.{} {}, {{%r2, %r3, %r4, %r5}}, {{%r6, %r7}}, "
+                                    "{};\n",
+                                    shape, sums, inputs, inputs, sums, d, d);
+            text += "ret;\n}\n";
+            LaunchConfig config;
+            config.grid = {256};
+            config.block = {1024};
+            config.gpu = gpu;
+            return device->load(text, "mma.ptx")->kernel("k").launch(config, {}).modelled->parts.at("tensor cores");
+        };
+        for (const auto& [gpu, speedUp] : {std::pair("A100", 1.0), std::pair("RTX4090", 2.0)}) {
+            const double f16 = seconds("m16n8k16", "f32", "f16", gpu);
+            const auto is = [&](double time, double share) { return std::fabs(time / f16 - share) < 1e-9; };
+            QVERIFY(f16 > 0 && is(seconds("m16n8k16", "f32", "bf16", gpu), 1));
+            QVERIFY(is(seconds("m16n8k16", "f16", "f16", gpu), 1 / speedUp));
+            QVERIFY(is(seconds("m16n8k8", "f32", "tf32", gpu), 1)); // half the products, at half the rate
+            QVERIFY(is(seconds("m16n8k32", "f32", "e4m3", gpu), 1));
+        }
     }
 
     /// The first lessons of every course: products of matrices, each step in its place, and about as far from the one

@@ -20,10 +20,25 @@ HWY_BEFORE_NAMESPACE();
 namespace warplight::cpu::HWY_NAMESPACE {
 constexpr float lowest = -std::numeric_limits<float>::infinity(), log2OfE = 1.44269504f;
 
-HWY_INLINE Vector exponential(Vector x, Vector max) {
-    const F d;
-    return exp2Vector(d, hn::Mul(hn::Sub(x, max), hn::Set(d, log2OfE)));
-}
+/// e^(x - max), of numbers up to max.
+struct BelowMaximum {
+    Vector max;
+    HWY_INLINE Vector operator()(Vector x) const {
+        const F d;
+        return exp2Vector(d, hn::Mul(hn::Sub(x, max), hn::Set(d, log2OfE)));
+    }
+};
+/// e^x, infinite from the logarithm of the largest number on.
+struct AsItStands {
+    HWY_INLINE Vector operator()(Vector x) const {
+        const F d;
+        const Vector exponent = hn::Mul(x, hn::Set(d, log2OfE)), most = hn::Set(d, 128.0f);
+        const auto isLarge = hn::Gt(exponent, hn::Set(d, 127.0f)); // beyond exp2Vector: half of it, twice
+        const Vector half = hn::Sub(hn::IfThenElse(hn::Gt(exponent, most), most, exponent), hn::Set(d, 1.0f));
+        const Vector y = exp2Vector(d, hn::IfThenElse(isLarge, half, exponent));
+        return hn::IfThenElse(isLarge, hn::Add(y, y), y);
+    }
+};
 
 /// The last elements of a row, with `fill` behind them.
 HWY_INLINE Vector loadEnd(const float* x, int64_t count, float fill) {
@@ -63,30 +78,34 @@ double sumOfLanes(Vector sums) {
 /// Sums of lanes go into double precision after so many elements: what f32 rounds away does not grow with the row.
 constexpr int64_t elementsPerSum = 2048;
 
-double sumOfSome(const float* x, int64_t count, float max) {
+template <class Exponential>
+double sumOfSome(const float* x, int64_t count, const Exponential& exponential) {
     const F d;
-    const Vector m = hn::Set(d, max);
     Vector even = hn::Zero(d), odd = hn::Zero(d);
     int64_t i = 0;
     for (; i + 2 * lanesOf <= count; i += 2 * lanesOf) {
-        even = hn::Add(even, exponential(hn::LoadU(d, x + i), m));
-        odd = hn::Add(odd, exponential(hn::LoadU(d, x + i + lanesOf), m));
+        even = hn::Add(even, exponential(hn::LoadU(d, x + i)));
+        odd = hn::Add(odd, exponential(hn::LoadU(d, x + i + lanesOf)));
     }
     if (i + lanesOf <= count) {
-        even = hn::Add(even, exponential(hn::LoadU(d, x + i), m));
+        even = hn::Add(even, exponential(hn::LoadU(d, x + i)));
         i += lanesOf;
     }
     if (i < count)
-        odd = hn::Add(odd, exponential(loadEnd(x + i, count - i, lowest), m)); // -inf weighs nothing
+        odd = hn::Add(odd, exponential(loadEnd(x + i, count - i, lowest))); // -inf weighs nothing
     return sumOfLanes(hn::Add(even, odd));
 }
 
-double sum(const float* x, int64_t count, float max) {
+template <class Exponential>
+double sumOf(const float* x, int64_t count, const Exponential& exponential) {
     double all = 0;
     for (int64_t i = 0; i < count; i += elementsPerSum)
-        all += sumOfSome(x + i, std::min(elementsPerSum, count - i), max);
+        all += sumOfSome(x + i, std::min(elementsPerSum, count - i), exponential);
     return all;
 }
+
+double sum(const float* x, int64_t count, float max) { return sumOf(x, count, BelowMaximum{hn::Set(F(), max)}); }
+double sumAsItStands(const float* x, int64_t count) { return sumOf(x, count, AsItStands()); }
 
 /// Sixteen vectors at a time: their maximum is compared with the running one once, and the sums are rescaled only when
 /// it rises.
@@ -116,10 +135,10 @@ void maximumAndSum(const float* x, int64_t count, float& max, double& all) {
         const float next = hn::GetLane(hn::MaxOfLanes(d, most));
         if (next > max)
             rise(next);
-        const Vector m = hn::Set(d, base());
+        const BelowMaximum exponential{hn::Set(d, base())};
         for (int64_t n = 0; n < strip; n += 2 * lanesOf) {
-            even = hn::Add(even, exponential(hn::LoadU(d, x + i + n), m));
-            odd = hn::Add(odd, exponential(hn::LoadU(d, x + i + n + lanesOf), m));
+            even = hn::Add(even, exponential(hn::LoadU(d, x + i + n)));
+            odd = hn::Add(odd, exponential(hn::LoadU(d, x + i + n + lanesOf)));
         }
         if (strips % stripsPerSum == 0)
             empty();
@@ -128,26 +147,34 @@ void maximumAndSum(const float* x, int64_t count, float& max, double& all) {
         const float next = maximum(x + i, count - i);
         if (next > max)
             rise(next);
-        all += sumOfSome(x + i, count - i, base());
+        all += sumOfSome(x + i, count - i, BelowMaximum{hn::Set(d, base())});
     }
     empty();
 }
 
-void scale(const float* x, float* y, int64_t count, float max, float factor) {
+template <class Exponential>
+void scaleBy(const float* x, float* y, int64_t count, float factor, const Exponential& exponential) {
     const F d;
-    const Vector m = hn::Set(d, max), f = hn::Set(d, factor);
+    const Vector f = hn::Set(d, factor);
     int64_t i = 0;
     for (; i + lanesOf <= count; i += lanesOf)
-        hn::StoreU(hn::Mul(exponential(hn::LoadU(d, x + i), m), f), d, y + i);
+        hn::StoreU(hn::Mul(exponential(hn::LoadU(d, x + i)), f), d, y + i);
     if (i < count) {
         HWY_ALIGN float end[lanesOf];
-        hn::Store(hn::Mul(exponential(loadEnd(x + i, count - i, 0), m), f), d, end);
+        hn::Store(hn::Mul(exponential(loadEnd(x + i, count - i, 0)), f), d, end);
         std::copy_n(end, count - i, y + i);
     }
 }
 
+void scale(const float* x, float* y, int64_t count, float max, float factor) {
+    scaleBy(x, y, count, factor, BelowMaximum{hn::Set(F(), max)});
+}
+void scaleAsItStands(const float* x, float* y, int64_t count, float factor) {
+    scaleBy(x, y, count, factor, AsItStands());
+}
+
 const SoftmaxKernels* softmaxTable() {
-    static const SoftmaxKernels ofTarget{maximum, sum, maximumAndSum, scale};
+    static const SoftmaxKernels ofTarget{maximum, sum, maximumAndSum, scale, sumAsItStands, scaleAsItStands};
     return &ofTarget;
 }
 

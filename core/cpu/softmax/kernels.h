@@ -15,6 +15,9 @@ struct SoftmaxKernels {
     void (*maximumAndSum)(const float* x, int64_t count, float& max, double& sum);
     /// y[i] = e^(x[i] - max) · factor.
     void (*scale)(const float* x, float* y, int64_t count, float max, float factor);
+    /// Both without a maximum: e^x, which is infinite above 88.72.
+    double (*sumAsItStands)(const float* x, int64_t count);
+    void (*scaleAsItStands)(const float* x, float* y, int64_t count, float factor);
 };
 
 /// The best for this machine, or what useTarget() chose.

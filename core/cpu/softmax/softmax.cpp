@@ -17,13 +17,15 @@
 namespace warplight::cpu {
 namespace {
 
-constexpr std::array<RungInfo<SoftmaxRung>, 3> infos{{
+constexpr std::array<RungInfo<SoftmaxRung>, 4> infos{{
     {SoftmaxRung::Reference, "reference", "double precision, plain loops",
      "nothing: this is the formula, with its maximum taken off, that every other rung is judged by"},
     {SoftmaxRung::ThreePass, "three-pass", "maximum, sum, result: the row is read three times",
      "a vector of exponentials at a time, in f32"},
     {SoftmaxRung::Online, "online", "maximum and sum in one pass, then the result: the row is read twice",
      "keeps a running maximum and rescales the sum when it rises: one pass over memory less"},
+    {SoftmaxRung::NoMax, "no-max", "e^x as it stands: overflows above 88.7",
+     "nothing is taken off, so there is no maximum to look for; what the other rungs are careful about"},
 }};
 
 constexpr double minusInfinity = -std::numeric_limits<double>::infinity();
@@ -36,7 +38,9 @@ struct Statistics {
 Statistics statisticsOf(SoftmaxRung rung, const float* x, int64_t count) {
     const SoftmaxKernels& kernel = softmaxKernels();
     Statistics s{};
-    if (rung == SoftmaxRung::Online) {
+    if (rung == SoftmaxRung::NoMax) { // as if the maximum were 0
+        s.sum = kernel.sumAsItStands(x, count);
+    } else if (rung == SoftmaxRung::Online) {
         kernel.maximumAndSum(x, count, s.max, s.sum);
     } else {
         s.max = kernel.maximum(x, count);
@@ -55,8 +59,12 @@ Statistics merged(const Statistics* parts, int64_t count) {
     return all;
 }
 
-void write(const float* x, float* y, int64_t count, const Statistics& s) {
-    softmaxKernels().scale(x, y, count, s.max, static_cast<float>(1 / s.sum));
+void write(SoftmaxRung rung, const float* x, float* y, int64_t count, const Statistics& s) {
+    const auto factor = static_cast<float>(1 / s.sum);
+    if (rung == SoftmaxRung::NoMax)
+        softmaxKernels().scaleAsItStands(x, y, count, factor);
+    else
+        softmaxKernels().scale(x, y, count, s.max, factor);
 }
 
 RunCost reference(const SoftmaxProblem& p, const RunOptions& options) {
@@ -83,7 +91,7 @@ RunCost inPieces(SoftmaxRung rung, const SoftmaxProblem& p, const RunOptions& op
         parallelItems((p.rows + rows - 1) / rows, workers, options.cancel, [&](int64_t item, int) {
             for (int64_t row = item * rows; row < std::min(p.rows, (item + 1) * rows); ++row) {
                 const float* x = p.x + row * p.columns;
-                write(x, p.y + row * p.columns, p.columns, statisticsOf(rung, x, p.columns));
+                write(rung, x, p.y + row * p.columns, p.columns, statisticsOf(rung, x, p.columns));
             }
         });
         return {0, workers};
@@ -102,7 +110,8 @@ RunCost inPieces(SoftmaxRung rung, const SoftmaxProblem& p, const RunOptions& op
     auto* rows = workspace.take<Statistics>(p.rows);
     for (int64_t row = 0; row < p.rows; ++row)
         rows[row] = merged(parts + row * pieces, pieces);
-    perPiece([&](int64_t row, int64_t at, int64_t count, int64_t) { write(p.x + at, p.y + at, count, rows[row]); });
+    perPiece(
+        [&](int64_t row, int64_t at, int64_t count, int64_t) { write(rung, p.x + at, p.y + at, count, rows[row]); });
     return {workspace.bytes(), workers};
 }
 

@@ -17,9 +17,9 @@ struct SoftmaxProblem {
 };
 
 /// The rungs of the ladder, slowest first.
-enum class SoftmaxRung { Reference, ThreePass, Online };
+enum class SoftmaxRung { Reference, ThreePass, Online, NoMax };
 
-/// "reference", "three-pass", "online", in ladder order. Valid for the whole life of the program.
+/// "reference", "three-pass", "online", "no-max", in ladder order. Valid for the whole life of the program.
 std::span<const RungInfo<SoftmaxRung>> softmaxRungs();
 
 /// Runs one rung. A row that holds a NaN or +inf, or nothing but -inf (0/0), is NaN as a whole; other -inf give 0. No
@@ -30,7 +30,8 @@ RunCost softmax(SoftmaxRung rung, const SoftmaxProblem& problem, const RunOption
 /// What RunCost::extraBytes of a run will be at most; INT64_MAX when the size overflows.
 int64_t extraBytesAtMost(SoftmaxRung rung, const SoftmaxProblem& problem, int threads = 0);
 
-/// Useful floating-point operations: 5 an element (maximum, difference, exponential, sum, product with 1 / sum).
+/// Useful floating-point operations: 5 an element (maximum, difference, exponential, sum, product with 1 / sum), also
+/// of no-max, which does without the first two.
 double usefulFlops(const SoftmaxProblem& problem);
 
 /// Columns that one thread takes at a time; statistics of longer rows are merged.

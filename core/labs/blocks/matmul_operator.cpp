@@ -32,7 +32,8 @@ enum Stream : uint64_t { aStream, bStream };
 
 int colourOf(std::string_view id) {
     static const std::map<std::string, int, std::less<>> slots{
-        {"reference", 4}, {"naive", 10}, {"tiled", 1}, {"blocked", 5}, {"packed", 3}, {"mma", 2}, {"cublas", 8}};
+        {"reference", 4}, {"naive", 10},  {"tiled", 1},    {"blocked", 5},  {"packed", 3},   {"half2", 9},
+        {"mma", 2},       {"mma-f16", 0}, {"mma-tf32", 3}, {"mma-e4m3", 4}, {"mma-e5m2", 6}, {"cublas", 8}};
     const auto found = slots.find(id);
     return found == slots.end() ? 7 : found->second;
 }
@@ -63,18 +64,43 @@ Implementation onCpu(const cpu::RungInfo<cpu::MatmulRung>& rung) {
     return i;
 }
 
-Implementation onGpu(gpu::MatmulRung rung, std::vector<number::Format> formats, const char* title,
-                     const char* improves) {
+/// How far a rung's own rounding puts it off at most, in sums of |products|: that of both factors, or that of a sum, k
+/// times or once for each 16 products of a tensor core. It grows a little with what has been rounded before.
+double roundoff(gpu::MatmulRung rung, double k) {
+    constexpr double eleven = 0x1p-11, four = 0x1p-4, three = 0x1p-3; // half a unit of so many bits
+    constexpr double lostBelow = 0x1p-12; // what is too small for e4m3, if no factor is 28 times the mean one
+    const auto ofFactors = [](double unit) { return 2 * unit + unit * unit; };
+    const auto ofSums = [](double roundings) { return std::expm1(roundings * std::log1p(eleven)); };
+    switch (rung) {
+    case gpu::MatmulRung::Half2:
+        return ofSums(k);
+    case gpu::MatmulRung::MmaF16:
+        return ofSums(std::ceil(k / 16));
+    case gpu::MatmulRung::MmaTf32:
+        return ofFactors(eleven);
+    case gpu::MatmulRung::MmaE4M3:
+        return ofFactors(four) + lostBelow;
+    case gpu::MatmulRung::MmaE5M2:
+        return ofFactors(three);
+    default:
+        return 0;
+    }
+}
+
+Implementation onGpu(gpu::MatmulRung rung, const char* title, const char* improves, bool chosen = true) {
     Implementation i = workbench::implementationOf(gpu::name(rung), title, improves, Implementation::Device::Gpu,
                                                    colourOf(gpu::name(rung)));
-    i.formats = std::move(formats);
+    i.formats = gpu::formatsOf(rung);
     i.library = rung == gpu::MatmulRung::Cublas;
-    if (rung == gpu::MatmulRung::Mma)
-        i.whyNot = [](const Problem& p) -> std::string {
-            return p["m"] % 64 || p["n"] % 64 || p["k"] % 32 ? "mma takes whole tiles: m and n multiples of 64, k of 32"
-                                                             : "";
-        };
-    i.heldBytes = [](const Problem& p, int) { return gpu::deviceBytes(shapeOf(p), p.format); };
+    i.chosen = chosen;
+    i.judged = true;
+    i.architecture = gpu::architectureOf(rung);
+    i.whyNot = [rung](const Problem& p) { return gpu::whyNot(rung, shapeOf(p)); };
+    if (roundoff(rung, 1) > 0)
+        i.roundoff = [rung](const Problem& p) { return roundoff(rung, p.real("k")); };
+    if (rung == gpu::MatmulRung::Half2 || rung == gpu::MatmulRung::MmaF16)
+        i.breaksOn["wide"] = "sums beyond 65504 are infinite in f16";
+    i.heldBytes = [rung](const Problem& p, int) { return gpu::deviceBytes(rung, shapeOf(p), p.format); };
     i.bytes = [rung](const Problem& p) { return gpu::algorithmicTraffic(rung, shapeOf(p), p.format); };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
@@ -147,13 +173,18 @@ Operator matmulOperator() {
     op.page = "Matmul";
     op.formula = "C = A · B";
     op.flopsText = "2·m·n·k";
-    op.questions = {{Page::Race, "What do tiles, registers and tensor cores make of the same product?"}};
+    op.questions = {{Page::Race, "What do tiles, tensor cores and fewer bits make of the same product?"}};
     op.knobs = knobs;
     op.complete = complete;
     // C is f32 whatever A and B are.
     TensorSpec c{"C", TensorSpec::Role::Output, {"m", "n"}, 3, "", "Where the product goes"};
     c.fixed = Format::F32;
-    op.tensors = {{"A", TensorSpec::Role::Input, {"m", "k"}, 0}, {"B", TensorSpec::Role::Input, {"k", "n"}, 5}, c};
+    op.tensors = {{"A", TensorSpec::Role::Input, {"m", "k"}, 0},
+                  {"B", TensorSpec::Role::Input, {"k", "n"}, 5},
+                  c,
+                  {"A8", TensorSpec::Role::Between, {}, 1, "8-bit copies"},
+                  {"B8", TensorSpec::Role::Between, {}, 1, "8-bit copies"},
+                  {"amax", TensorSpec::Role::Between, {}, 6, "largest |x|"}};
     op.inputKinds = {{"gaussian", "Gaussian", "independent normal numbers"},
                      {"positive", "Positive", "nothing cancels: sums grow with k"},
                      {"wide", "Wide range", "numbers over many powers of two"}};
@@ -166,14 +197,29 @@ Operator matmulOperator() {
     op.lower = "size, m, n or k";
     for (const auto& rung : cpu::matmulRungs())
         op.ladder.push_back(onCpu(rung));
-    op.ladder.push_back(onGpu(gpu::MatmulRung::Naive, {Format::F32}, "One thread an element",
-                              "Every operand from memory, as the formula says."));
-    op.ladder.push_back(onGpu(gpu::MatmulRung::Tiled, {Format::F32}, "Tiles of 32 × 32 in shared memory",
+    using gpu::MatmulRung;
+    op.ladder.push_back(
+        onGpu(MatmulRung::Naive, "One thread an element", "Every operand from memory, as the formula says."));
+    op.ladder.push_back(onGpu(MatmulRung::Tiled, "Tiles of 32 × 32 in shared memory",
                               "An element that a block has loaded serves 32 results."));
-    op.ladder.push_back(onGpu(gpu::MatmulRung::Mma, {Format::F16}, "Tensor cores, f16 with f32 sums",
+    op.ladder.push_back(onGpu(MatmulRung::Half2, "CUDA cores, f16 with f16 sums",
+                              "Two columns an instruction, half the bytes; each step of a sum rounds to 11 bits.",
+                              false));
+    op.ladder.push_back(onGpu(MatmulRung::Mma, "Tensor cores, f16 or bf16 with f32 sums",
                               "Tiles of 64 × 64 by mma.sync, fetched two ahead by cp.async without bank conflicts."));
-    op.ladder.push_back(onGpu(gpu::MatmulRung::Cublas, {Format::F32, Format::F16, Format::BF16}, "By cuBLAS",
-                              "NVIDIA's own library: what there is to reach."));
+    op.ladder.push_back(onGpu(MatmulRung::MmaF16, "Tensor cores, f16 with f16 sums",
+                              "Half the registers for sums, and twice the rate on GeForce cards; a sum rounds to 11 "
+                              "bits after each 16 products.",
+                              false));
+    op.ladder.push_back(onGpu(MatmulRung::MmaTf32, "Tensor cores, f32 rounded to tf32, f32 sums",
+                              "Tensor cores for f32: they take 11 bits of each factor, at half the rate of f16."));
+    op.ladder.push_back(onGpu(MatmulRung::MmaE4M3, "Tensor cores, 8 bits (E4M3) with f32 sums",
+                              "A and B are scaled by a power of two each and cast to 4 bits of precision first; twice "
+                              "the rate of f16.",
+                              false));
+    op.ladder.push_back(onGpu(MatmulRung::MmaE5M2, "Tensor cores, 8 bits (E5M2) with f32 sums",
+                              "The same with 3 bits of precision and the range of f16.", false));
+    op.ladder.push_back(onGpu(MatmulRung::Cublas, "By cuBLAS", "NVIDIA's own library: what there is to reach."));
     op.baseline = "naive";
     op.trafficRatios = {{"naiveOverTiled", "naive", "tiled"}, {"tiledOverMma", "tiled", "mma"}};
     return op;

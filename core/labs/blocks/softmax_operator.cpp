@@ -27,12 +27,23 @@ using workbench::Problem;
 using workbench::Tensors;
 using workbench::TensorSpec;
 
-int colourOf(std::string_view id) { return id == "three-pass" ? 1 : id == "online" ? 5 : 4; }
+int colourOf(std::string_view id) { return id == "three-pass" ? 1 : id == "online" ? 5 : id == "no-max" ? 9 : 4; }
+
+/// Of the rung that takes no maximum off: not at first but where its numbers are judged.
+void makeUnsafe(Implementation& i) {
+    i.chosen = false;
+    i.judged = true;
+    for (const char* kind : {"large", "ascending"})
+        i.breaksOn[kind] = "e^x is infinite above 88.7";
+}
 
 Implementation onCpu(const cpu::RungInfo<cpu::SoftmaxRung>& rung) {
     Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,
                                                    colourOf(rung.name));
-    const double reads = rung.id == cpu::SoftmaxRung::Online ? 2 : 3;
+    if (rung.id == cpu::SoftmaxRung::NoMax)
+        makeUnsafe(i);
+    const bool readsTwice = rung.id == cpu::SoftmaxRung::Online || rung.id == cpu::SoftmaxRung::NoMax;
+    const double reads = readsTwice ? 2 : 3;
     i.bytes = [reads](const Problem& p) {
         const double size = 4.0 * static_cast<double>(p["rows"]) * static_cast<double>(p["columns"]);
         return gpu::TensorTraffic{{"x", {reads * size, 0}}, {"y", {0, size}}};
@@ -50,6 +61,8 @@ Implementation onCpu(const cpu::RungInfo<cpu::SoftmaxRung>& rung) {
 Implementation onGpu(gpu::SoftmaxRung rung, const char* title, const char* improves) {
     Implementation i = workbench::implementationOf(gpu::name(rung), title, improves, Implementation::Device::Gpu,
                                                    colourOf(gpu::name(rung)));
+    if (rung == gpu::SoftmaxRung::NoMax)
+        makeUnsafe(i);
     i.whyNot = [](const Problem& p) {
         return workbench::refusalOf([&] { gpu::checkShape(gpu::SoftmaxShape{p["rows"], p["columns"]}); });
     };
@@ -125,6 +138,8 @@ Operator softmaxOperator() {
                               "The safe softmax as it stands: a block a row, which it reads three times."));
     op.ladder.push_back(onGpu(gpu::SoftmaxRung::Online, "Maximum and sum in one pass",
                               "The sum is rescaled where the maximum moves: the row is read twice."));
+    op.ladder.push_back(onGpu(gpu::SoftmaxRung::NoMax, "e^x as it stands: overflows above 88.7",
+                              "No maximum to look for: the row is read twice, and nothing is rescaled."));
     op.baseline = "three-pass";
     op.trafficRatios = {{"threePassOverOnline", "three-pass", "online"}};
     return op;

@@ -14,11 +14,33 @@ namespace warplight::vgpu {
 
 using ptx::Space;
 
+namespace {
+
+/// By the names of the types of A and D.
+TensorRate tensorRate(const std::string& input, const std::string& sums) {
+    if (input == "f16" || input == "bf16")
+        return sums == "f16" ? TensorRate::HalfWithHalfSums : TensorRate::Half;
+    return input == "tf32" ? TensorRate::Tf32 : input == "f64" ? TensorRate::Double : TensorRate::Byte;
+}
+
+/// The same of a wmma.
+TensorRate tensorRate(const WarpMatrix& matrix) {
+    const auto name = [](const ptx::Type& type) {
+        return type.kind == 't' ? "tf32" : type.bits == 64 ? "f64" : type.bits == 16 ? "f16" : "byte";
+    };
+    return tensorRate(name(matrix.inputA), name(matrix.sumD));
+}
+
+} // namespace
+
 void FunctionDecoder::matrix() {
     std::string name;
+    std::vector<std::string> words; // shape, layouts of A and B, types of D, A, B and C
     for (const std::string& m : now->modifiers)
-        if (m != "sync" && m != "aligned" && m != "kind::f8f6f4" && m != "satfinite")
+        if (m != "sync" && m != "aligned" && m != "kind::f8f6f4" && m != "satfinite") {
             name += (name.empty() ? "" : ".") + m;
+            words.push_back(m);
+        }
     const MatrixOperation operation =
         hasModifier("satfinite") ? saturatingMatrixOperation(name) : matrixOperation(name);
     if (!operation.run)
@@ -37,6 +59,7 @@ void FunctionDecoder::matrix() {
     Op& op = emitList(operation.run, OpClass::Tensor, rows, static_cast<size_t>(operation.dRows));
     (void)op;
     code.origins.back().flops = operation.flops;
+    code.origins.back().tensorRate = tensorRate(words[4], words[3]); // of a product that is known there are seven
 }
 
 void FunctionDecoder::loadOrStoreMatrix(bool loads) {
@@ -130,6 +153,7 @@ void FunctionDecoder::warpMatrix() {
             fragment(operand(i), matrix.registers[i], *of[i], i == 0);
         finish(&multiplyWarpMatrices, OpClass::Tensor, static_cast<size_t>(matrix.registers[0]));
         code.origins.back().flops = static_cast<uint32_t>(2 * matrix.m * matrix.n * matrix.k);
+        code.origins.back().tensorRate = tensorRate(matrix);
         return;
     }
     const bool loads = what == "load";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // f16, bf16 and their packed pairs (PTX ISA, 9.7.4). Computed in f32 and rounded once more: harmless for +, -, · since
-// f32 has more than twice the bits; the fused multiply-add goes through f64 with the lost bits kept sticky.
+// f32 has more than twice the bits; the fused multiply-add keeps the lost bits sticky, bf16's goes through f64.
 #include "gpu/virtual/ops/families.h"
 
 #include <bit>
@@ -32,8 +32,19 @@ struct SubH {
 struct MulH {
     static HWY_INLINE float apply(float a, float b) { return a * b; }
 };
-/// a·b + c rounded to f32 "to odd": what a later rounding to 16 bits makes of it is what one rounding would have.
-struct FmaH {
+/// a·b + c rounded to f32 "to odd": what a later rounding to 16 bits makes of it is what one rounding would have. Of
+/// f16 numbers, whose product f32 holds exactly.
+struct FmaOfHalves {
+    static HWY_INLINE float apply(float a, float b, float c) {
+        const float product = a * b, sum = product + c, back = sum - product;
+        const float lost = (product - (sum - back)) + (c - back); // exactly
+        const uint32_t bits = bitsOf(sum), odd = (lost > 0) == (sum > 0) ? bits | 1 : bits - 1;
+        const bool isInexact = lost != 0 && std::fabs(sum) < std::numeric_limits<float>::infinity();
+        return isInexact && (bits & 1) == 0 ? floatOf(odd) : sum;
+    }
+};
+/// The same of bf16 numbers, whose products leave f32's range.
+struct FmaOfBfloats {
     static HWY_INLINE float apply(float a, float b, float c) {
         const double product = static_cast<double>(a) * static_cast<double>(b), addend = c;
         const double sum = product + addend;
@@ -57,6 +68,8 @@ struct FmaH {
         return single;
     }
 };
+template <class H>
+using FmaH = std::conditional_t<std::is_same_v<H, F16>, FmaOfHalves, FmaOfBfloats>;
 struct MinH {
     static HWY_INLINE float apply(float a, float b) {
         const float ordered = a < b || (a == b && bitsOf(a) > bitsOf(b)) ? a : b;
@@ -142,12 +155,12 @@ void addFormat(HandlerTable& t) {
     addHalf<H, AddH, 2>(t, "add", kind, 1);
     addHalf<H, SubH, 2>(t, "sub", kind, 1);
     addHalf<H, MulH, 2>(t, "mul", kind, 1);
-    addHalf<H, FmaH, 3>(t, "fma", kind, 2);
+    addHalf<H, FmaH<H>, 3>(t, "fma", kind, 2);
     addBoth<H, SatH<AddH>, false>(t, "add.sat.", kind, 1, std::make_index_sequence<2>());
     addBoth<H, SatH<SubH>, false>(t, "sub.sat.", kind, 1, std::make_index_sequence<2>());
     addBoth<H, SatH<MulH>, false>(t, "mul.sat.", kind, 1, std::make_index_sequence<2>());
-    addBoth<H, SatH<FmaH>, false>(t, "fma.sat.", kind, 2, std::make_index_sequence<3>());
-    addBoth<H, ReluH<FmaH>, false>(t, "fma.relu.", kind, 2, std::make_index_sequence<3>());
+    addBoth<H, SatH<FmaH<H>>, false>(t, "fma.sat.", kind, 2, std::make_index_sequence<3>());
+    addBoth<H, ReluH<FmaH<H>>, false>(t, "fma.relu.", kind, 2, std::make_index_sequence<3>());
     addHalf<H, MinH, 2>(t, "min", kind, 0);
     addHalf<H, MaxH, 2>(t, "max", kind, 0);
     addBoth<H, PropagateH<MinH>, false>(t, "min.NaN.", kind, 0, std::make_index_sequence<2>());

@@ -9,7 +9,9 @@
 #include "gpu/number/small_float.h"
 #include "gpu/virtual/block.h"
 
+#include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
@@ -53,12 +55,18 @@ struct Tf32Element { // the low 13 bits are not there
     static HWY_INLINE float at(uint32_t word, int) { return floatOf(word & 0xffffe000u); }
 };
 template <class Format>
+std::array<float, 256> float8Numbers() {
+    std::array<float, 256> numbers{};
+    for (size_t code = 0; code < numbers.size(); ++code)
+        numbers[code] = number::fromFloat8<Format>(static_cast<uint8_t>(code));
+    return numbers;
+}
+template <class Format>
 struct Float8Element {
     static constexpr int perRegister = 4;
     using Number = float;
-    static HWY_INLINE float at(uint32_t word, int e) {
-        return number::fromFloat8<Format>(static_cast<uint8_t>(word >> (8 * e)));
-    }
+    static inline const std::array<float, 256> ofCode = float8Numbers<Format>();
+    static HWY_INLINE float at(uint32_t word, int e) { return ofCode[static_cast<uint8_t>(word >> (8 * e))]; }
 };
 template <class T>
 struct ByteElement {

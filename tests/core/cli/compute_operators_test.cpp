@@ -9,6 +9,7 @@
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QTest>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -84,6 +85,24 @@ class ComputeOperatorsTest : public QObject {
             call({"compute", "matmul", "--a", a, "--b", b, "-o", at("c.npz:product"), "--device", device});
         QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
         QCOMPARE(largestDifference(load(at("c.npz:product")), {{2, 2}, {58, 64, 139, 154}}), 0.0);
+    }
+
+    void matrixProductsOfShortNumbersAreNotRoundedFurther() { // what is chosen without being asked for
+        std::vector<float> a(64 * 4096, 1), b(4096 * 64, 1);
+        const QString as = save("ones_a.npy", {64, 4096}, a), bs = save("ones_b.npy", {4096, 64}, b),
+                      ragged = save("ragged.npy", {4096, 3}, std::vector<float>(4096 * 3, 1));
+        for (const char* dtype : {"f16", "bf16", "f32"})
+            for (const QString& right : {bs, ragged}) {
+                const Outcome outcome = call({"compute", "matmul", "--a", as, "--b", right, "-o", at("sums.npy"),
+                                              "--device", "vgpu", "--dtype", dtype});
+                QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+                const tensor::Tensor c = load(at("sums.npy"));
+                QVERIFY(std::all_of(c.values.begin(), c.values.end(), [](float x) { return x == 4096; }));
+            }
+        const Outcome asked = call({"compute", "matmul", "--a", as, "--b", ragged, "-o", at("sums.npy"), "--device",
+                                    "vgpu", "--dtype", "f16", "--implementation", "half2"});
+        QVERIFY2(asked.exitCode == 0, asked.err.constData());
+        QCOMPARE(load(at("sums.npy")).values[0], 2048.0f); // 2048 + 1 is 2048 in f16
     }
 
     void gradientsGiveTheOracle_data() { addDevices(); }

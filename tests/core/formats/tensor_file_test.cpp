@@ -8,6 +8,7 @@
 #include <QDir>
 #include <QTemporaryDir>
 #include <QTest>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -62,9 +63,9 @@ class TensorFileTest : public QObject {
         for (const QString& file : QDir(data).entryList({"*.npy"}))
             if (!file.startsWith("bad_") && file != "scalar.npy" && file != "empty.npy" && file != "special.npy")
                 QTest::newRow(qPrintable(file)) << file;
-        for (const char* spec :
-             {"stored.npz:x", "stored.npz:layer.0/k", "deflated.npz", "deflated.npz:x", "several.safetensors:x",
-              "several.safetensors:half", "several.safetensors:bf16", "one.safetensors"})
+        for (const char* spec : {"stored.npz:x", "stored.npz:layer.0/k", "deflated.npz", "deflated.npz:x",
+                                 "several.safetensors:x", "several.safetensors:half", "several.safetensors:bf16",
+                                 "one.safetensors", "fp8.safetensors:e4m3_one", "fp8.safetensors:e5m2_one"})
             QTest::newRow(spec) << spec;
     }
     void everyTypeAndOrderReadsTheSame() {
@@ -86,6 +87,42 @@ class TensorFileTest : public QObject {
                 std::signbit(special[3]));
     }
 
+    void eightBitsAreReadAndWritten_data() {
+        QTest::addColumn<QString>("name");
+        QTest::addColumn<int>("format");
+        QTest::newRow("e4m3") << "e4m3" << static_cast<int>(number::Format::E4M3);
+        QTest::newRow("e5m2") << "e5m2" << static_cast<int>(number::Format::E5M2);
+    }
+    void eightBitsAreReadAndWritten() {
+        QFETCH(QString, name);
+        QFETCH(int, format);
+        const auto dtype = static_cast<number::Format>(format);
+        const std::string file = path("fp8.safetensors") + ":", own = file + name.toStdString();
+        const auto same = [](const std::vector<float>& a, const std::vector<float>& b) {
+            return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](float x, float y) {
+                return std::isnan(x) ? std::isnan(y) : x == y && std::signbit(x) == std::signbit(y);
+            });
+        };
+        QVERIFY(tensorEntry(own).dtype == dtype);
+        const tensor::Tensor codes = loadTensor(own);
+        QCOMPARE(codes.values.size(), size_t{256});
+        QVERIFY(same(codes.values, loadTensor(own + "_numbers").values));
+        QTemporaryDir folder;
+        const std::string written = folder.filePath("y.safetensors").toStdString();
+        saveTensors({{written + ":y", {"y", loadTensor(file + "wide"), dtype}}, {written + ":z", {"z", codes, dtype}}});
+        QVERIFY(tensorEntry(written + ":y").dtype == dtype);
+        QVERIFY(same(loadTensor(written + ":y").values, loadTensor(own + "_wide").values));
+        QVERIFY(same(loadTensor(written + ":z").values, codes.values));
+        for (const char* npy : {"y.npy", "y.npz"})
+            try {
+                saveTensors({{folder.filePath(npy).toStdString(), {"y", codes, dtype}}});
+                QFAIL("was written");
+            } catch (const InputError& error) {
+                QVERIFY2(QString(error.what()).startsWith(name + " has no name in a .npy"), error.what());
+            }
+        QVERIFY(!QFile::exists(folder.filePath("y.npy")) && !QFile::exists(folder.filePath("y.npz")));
+    }
+
     void whatCannotBeReadIsRefusedInASentence_data() {
         QTest::addColumn<QString>("spec");
         QTest::addColumn<QString>("names");
@@ -96,7 +133,7 @@ class TensorFileTest : public QObject {
         QTest::newRow("complex") << "bad_complex.npy"
                                  << "c8";
         QTest::newRow("fp8") << "bad_fp8.safetensors"
-                             << "F8_E4M3";
+                             << "is F8_E8M0, expected F16, BF16, F32, F64, F8_E4M3, F8_E5M2, BOOL";
         QTest::newRow("wrong key") << "stored.npz:q"
                                    << "layer.0/k";
         QTest::newRow("wrong name") << "several.safetensors:q"

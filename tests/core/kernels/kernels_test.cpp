@@ -107,6 +107,12 @@ void later(void (*callback)(int, int), const half2*const* tables, int n) {}
         random.onDevice()->download(bytes);
         QVERIFY(*std::max_element(bytes, bytes + 1000) <= 99);
         QVERIFY(std::count(bytes, bytes + 1000, bytes[0]) < 200);
+        for (const auto& [type, one] : {std::pair("e4m3", 0x38), std::pair("e5m2", 0x3c)}) {
+            KernelArgument small(*device, "--arg", std::string("iota:") + type + "[3]", "small");
+            uint8_t codes[3];
+            small.onDevice()->download(codes);
+            QVERIFY(codes[0] == 0 && codes[1] == one);
+        }
         KernelArgument floats(*device, "--arg", "random:f32[10000]", "f");
         std::vector<float> gaussian(10000);
         floats.onDevice()->download(gaussian.data());
@@ -141,6 +147,7 @@ void later(void (*callback)(int, int), const half2*const* tables, int n) {}
                  {"random:float[4]", "a type such as f32"},
                  {"zeros:f32[4]x", "a type and a shape"},
                  {"out:f32[4]:", "out:TYPE[SHAPE]:FILE.npy"},
+                 {"out:e4m3[4]:y.npy", "a type that .npy has a name for"},
                  {"bogus:1", "before the colon"}})
             QTest::newRow(*spec ? spec : "empty") << spec << expected;
     }

@@ -32,7 +32,17 @@ np.savez_compressed("deflated.npz", x=x.astype("<f4"))
 save_file({"x": x.astype("<f4"), "half": x.astype("<f2"), "bf16": x.astype(ml_dtypes.bfloat16), "scalar": np.array(7, "<f4"),
            "empty": np.zeros((0, 3), "<f4")}, "several.safetensors", metadata={"format": "np"})
 save_file({"x": x.astype("<i8")}, "one.safetensors")
-save_file({"x": x.astype(ml_dtypes.float8_e4m3fn)}, "bad_fp8.safetensors")
+# Every code of the 8-bit formats and what it stands for; and numbers with what they become.
+codes = np.arange(256, dtype=np.uint8)
+wide = (np.random.default_rng(1).standard_normal(500) * np.exp2(np.linspace(-20, 18, 500))).astype("<f4")
+wide[:16] = [464, 463.9, 464.1, -448, 480, 61440, 61439, 57344, -65536, 2.0**-10, 2.0**-9 * 1.5, 2.0**-17, 2.0**-16 * 1.5, 0,
+             np.nan, -np.inf]
+fp8 = {"wide": wide}
+for name, dtype in {"e4m3": ml_dtypes.float8_e4m3fn, "e5m2": ml_dtypes.float8_e5m2}.items():
+    fp8 |= {name: codes.view(dtype), name + "_numbers": codes.view(dtype).astype("<f4"), name + "_wide": wide.astype(dtype),
+            name + "_one": x.astype(dtype)}
+save_file(fp8, "fp8.safetensors")
+save_file({"x": np.ones(6, ml_dtypes.float8_e8m0fnu)}, "bad_fp8.safetensors")
 # A sharded model, as the transformers library lays it out.
 save_file({"h.0.q": x.astype("<f4"), "h.0.k": x.astype(ml_dtypes.bfloat16)}, "sharded-00001-of-00002.safetensors")
 save_file({"h.1.q": (x + 10).astype("<f4")}, "sharded-00002-of-00002.safetensors")

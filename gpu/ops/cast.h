@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "gpu/number/format.h"
+#include "gpu/ops/launcher.h"
+#include "gpu/ops/traffic.h"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace warplight::gpu {
+
+/// Kernels that round f32 to smaller formats (gpu/kernels/cast.cu, cast_f8.cu); those of 8 bits need compute capability
+/// 8.9.
+
+/// The bits of the largest |x| that is finite of each array of f32 (address, count), 4 bytes each, in a buffer "amax"
+/// that the launcher keeps; returns its address.
+uint64_t launchAmax(Launcher& launcher, const std::vector<std::pair<uint64_t, int64_t>>& arrays);
+
+/// y = x · 2^e as e4m3 or e5m2, to nearest even, with the largest e that keeps the largest |x| (its bits at `amax`)
+/// within the format.
+void launchScaledCast(Launcher& launcher, number::Format to, uint64_t x, uint64_t y, uint64_t amax, int64_t count);
+/// The same of x [rows, columns] to y [columns, rows], both multiples of 32.
+void launchTransposedCast(Launcher& launcher, number::Format to, uint64_t x, uint64_t y, uint64_t amax, int64_t rows,
+                          int64_t columns);
+
+/// What launchAmax of so many numbers asks of the buffer amax.
+Traffic amaxTraffic(int64_t count);
+/// Bytes of it that either cast of so many numbers, a multiple of 1024, reads.
+double scaleTraffic(int64_t count);
+
+} // namespace warplight::gpu
