@@ -78,6 +78,11 @@ class WindowTest : public QObject {
         window->openSession(file);
         QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 1, 10000);
     }
+    void saveSession(const QString& file) {
+        QSignalSpy saved(window.get(), &MainWindow::sessionSaved);
+        QVERIFY(window->saveSession(file));
+        QTRY_COMPARE_WITH_TIMEOUT(saved.count(), 1, 10000);
+    }
 
     void drop(const QString& file) {
         QMimeData mime;
@@ -202,7 +207,7 @@ class WindowTest : public QObject {
         window->showExperiment("test.ramp");
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
         const QString file = folder.filePath("ramp.warplight");
-        QVERIFY(window->saveSession(file));
+        saveSession(file);
         window->togglePin();
         openSession(file);
         auto* series = qobject_cast<SeriesView*>(window->page().view("series"));
@@ -223,7 +228,7 @@ class WindowTest : public QObject {
             QTRY_VERIFY_WITH_TIMEOUT(ended.count() == 1, 5000);
         }
         const QString file = folder.filePath("many.warplight");
-        QVERIFY(window->saveSession(file));
+        saveSession(file);
         const auto saved = lab::openSession(file.toStdString()).runs;
         QCOMPARE(saved.size(), size_t{12}); // the newest, ten before it, and the pinned one
         QCOMPARE(saved.front().start().run, first);
@@ -457,7 +462,7 @@ class WindowTest : public QObject {
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
         const QString file = folder.filePath("a.warplight");
         const auto figures = window->currentRun()->figures();
-        QVERIFY(window->saveSession(file));
+        saveSession(file);
         init(); // another window
         openSession(file);
         QVERIFY(window->bannerText().isEmpty());
