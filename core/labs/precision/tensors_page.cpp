@@ -280,8 +280,16 @@ class Tensors : public Experiment {
 std::unique_ptr<Experiment> makeTensors() { return std::make_unique<Tensors>(); }
 
 void registerLab(Registry& registry) {
+    registerPages(registry);
+    registerLogs(registry);
+}
+
+void registerPages(Registry& registry) {
     registry.add(makeFormats());
     registry.add(makeTensors());
+    registry.add(makeScalerGame());
 }
+
+void registerLogs(Registry& registry) { registry.add(makeScalerLog()); }
 
 } // namespace warplight::labs::precision

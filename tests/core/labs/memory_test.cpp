@@ -6,6 +6,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
 
 #include <QFile>
@@ -36,6 +37,7 @@ Registry registryOfAll() {
     labs::attention::registerLab(registry, operators);
     labs::allreduce::registerLab(registry);
     labs::profile::registerLab(registry);
+    labs::precision::registerLab(registry);
     return registry;
 }
 
@@ -123,6 +125,17 @@ class MemoryTest : public QObject {
                       ",128,1,1,256,1,1,32,NVIDIA A100 (0),1,7,kernel\n");
         out.close();
         row("a table of launches", "profile.open", "cpu", {"own=false", "file=" + table});
+        const QString norms = folder.filePath("norms.txt"), log = folder.filePath("scaler.log");
+        QFile numbers(norms), lines(log);
+        QVERIFY(numbers.open(QIODevice::WriteOnly) && lines.open(QIODevice::WriteOnly));
+        for (int i = 0; i < 1'000'000; ++i)
+            numbers.write("2\n");
+        for (int i = 0; i < 600'000; ++i)
+            lines.write("step " + QByteArray::number(i) + ": overflow, skipping step, loss scale 4 -> 2\n");
+        numbers.close();
+        lines.close();
+        row("norms of gradients", "precision.scaler", "cpu", {"input=file", "file=" + norms});
+        row("a log of a scaler", "precision.scaler-log", "cpu", {"input=file", "file=" + log});
         row("scale", "allreduce.scale", "cpu",
             {"ranks=2048", "network=described",
              "algorithms=ring,recursive-doubling,halving-doubling,tree,double-tree,hierarchical"});
