@@ -25,6 +25,12 @@ constexpr size_t pieceSize = 1 << 20; ///< that is read at a time
 
 using Archive = std::unique_ptr<zip_t, decltype(&zip_discard)>;
 
+[[noreturn]] void refuseArchive(const std::string& where, zip_error_t& error) {
+    const std::string why = zip_error_strerror(&error);
+    zip_error_fini(&error);
+    throw InputError(fmt::format("{}: {}, expected a .npz archive", where, why));
+}
+
 Archive openArchive(const std::string& file) {
     requireRegularFile(file, "a .npz archive");
     int code = 0;
@@ -32,9 +38,19 @@ Archive openArchive(const std::string& file) {
     if (!archive) {
         zip_error_t error;
         zip_error_init_with_code(&error, code);
-        const std::string why = zip_error_strerror(&error);
-        zip_error_fini(&error);
-        throw InputError(fmt::format("{}: {}, expected a .npz archive", file, why));
+        refuseArchive(file, error);
+    }
+    return archive;
+}
+
+Archive openArchive(std::span<const std::byte> bytes, const std::string& where) {
+    zip_error_t error;
+    zip_error_init(&error);
+    zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
+    Archive archive(source ? zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error) : nullptr, zip_discard);
+    if (!archive) {
+        zip_source_free(source);
+        refuseArchive(where, error);
     }
     return archive;
 }
@@ -100,23 +116,32 @@ void readMore(zip_file_t* in, std::vector<std::byte>& bytes, size_t most, const 
     }
 }
 
-} // namespace
-
-std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name,
-                                     const std::atomic<bool>* cancel) {
-    const Archive archive = openArchive(file);
-    const std::string member = memberOf(archive.get(), file, name);
+std::vector<std::byte> readAll(zip_t* archive, const std::string& file, const std::string& name,
+                               const std::atomic<bool>* cancel) {
+    const std::string member = memberOf(archive, file, name);
     zip_stat_t status;
     zip_stat_init(&status);
-    if (zip_stat(archive.get(), member.c_str(), ZIP_FL_ENC_GUESS, &status) != 0)
+    if (zip_stat(archive, member.c_str(), ZIP_FL_ENC_GUESS, &status) != 0)
         refusePacking(file, member);
     requireMemory({static_cast<int64_t>(std::min<zip_uint64_t>(status.size, INT64_MAX)), 0, file + ":" + name, {}});
     std::vector<std::byte> bytes;
-    readMore(openMember(archive.get(), file, member).get(), bytes, SIZE_MAX, file, member, cancel);
+    readMore(openMember(archive, file, member).get(), bytes, SIZE_MAX, file, member, cancel);
     if (bytes.size() != status.size)
         throw InputError(fmt::format("{}: array '{}' has {} bytes, expected {}", file,
                                      member.substr(0, member.size() - ending.size()), bytes.size(), status.size));
     return bytes;
+}
+
+} // namespace
+
+std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name,
+                                     const std::atomic<bool>* cancel) {
+    return readAll(openArchive(file).get(), file, name, cancel);
+}
+
+std::vector<std::byte> readNpzMember(std::span<const std::byte> archive, const std::string& where,
+                                     const std::string& name) {
+    return readAll(openArchive(archive, where).get(), where, name, nullptr);
 }
 
 void streamNpzMember(const std::string& file, const std::string& name,

@@ -19,6 +19,10 @@ std::vector<std::string> npzNames(const std::string& file);
 std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name,
                                      const std::atomic<bool>* cancel = nullptr);
 
+/// The same of an archive in memory; `where` names it in sentences.
+std::vector<std::byte> readNpzMember(std::span<const std::byte> archive, const std::string& where,
+                                     const std::string& name);
+
 /// The same piece by piece (at most 1 MiB), without ever holding the whole. Throws as readNpzMember does.
 void streamNpzMember(const std::string& file, const std::string& name,
                      const std::function<void(std::span<const std::byte>)>& use,

@@ -16,11 +16,12 @@ void registerAll(lab::Registry& registry, workbench::Operators& operators) {
     attention::registerLab(registry, operators);
     workbench::registerPages(registry, operators.add(blocks::softmaxOperator()));
     workbench::registerPages(registry, operators.add(blocks::matmulOperator()));
-    precision::registerLab(registry);
+    precision::registerPages(registry);
     allreduce::registerLab(registry);
     inspector::registerLab(registry);
     profile::registerLab(registry);
     tools::registerLab(registry);
+    precision::registerLogs(registry);
 }
 
 } // namespace warplight::labs

@@ -6,6 +6,8 @@
 #include "gpu/ops/device_matrix.h"
 #include "gpu/ops/kernel_problem.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -99,6 +101,40 @@ int64_t deviceBytes(const HalfAttention& how, const AttentionShape& s) {
     return saturatedSum(
         saturatedProduct(2 * rowBytes, saturatedSum(rows, keyRows)),
         saturatedProduct(rows, saturatedSum(4, saturatedProduct(2 * number::bytes(how.format), wholeSteps(s.keyLen)))));
+}
+
+TensorTraffic algorithmicTraffic(const HalfAttention& how, const AttentionShape& s) {
+    constexpr double element = 2;
+    const bool onCores = how.sums == Sums::Half;
+    const auto n = static_cast<double>(s.queryLen), m = static_cast<double>(s.keyLen),
+               d = static_cast<double>(wholeSteps(s.headDim));
+    const auto visible = [&](int64_t row) {
+        return s.causal ? std::clamp<int64_t>(row + 1 + s.keyLen - s.queryLen, 0, s.keyLen) : s.keyLen;
+    };
+    // Of a warp's rows: steps of keys as far as its last row sees.
+    double seen = 0, keysOfWarps = 0, stepsOfRows = 0, rowsWithKeys = 0;
+    for (int64_t row = 0; row < s.queryLen; ++row) {
+        seen += static_cast<double>(visible(row));
+        rowsWithKeys += visible(row) > 0;
+        if (row % step)
+            continue;
+        const int64_t rows = std::min(step, s.queryLen - row), keys = visible(row + rows - 1);
+        keysOfWarps += static_cast<double>(keys);
+        stepsOfRows += static_cast<double>(rows * wholeSteps(keys));
+    }
+    const auto blocks = [](double length, double size) { return std::ceil(length / size); };
+    TensorTraffic t;
+    t["Q"] = {n * d * blocks(m, onCores ? 64 : 32), 0};
+    t["K"] = {m * d * blocks(n, onCores ? 32 : 16), 0};
+    t["S"] = {m * ((how.subtractMaximum ? 2 : 1) * n + rowsWithKeys), n * m};
+    t["P"] = {onCores ? seen * d / 2 : stepsOfRows * blocks(d, 32), n * static_cast<double>(wholeSteps(s.keyLen))};
+    t["V"] = {onCores ? seen * d : keysOfWarps * d, 0};
+    t["O"] = {0, n * d};
+    for (auto& [name, bytes] : t)
+        bytes = {bytes.read * element * static_cast<double>(s.heads()),
+                 bytes.written * element * static_cast<double>(s.heads())};
+    t["lse"] = {0, 4 * n * static_cast<double>(s.heads())};
+    return t;
 }
 
 } // namespace warplight::gpu

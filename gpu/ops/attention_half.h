@@ -3,6 +3,7 @@
 
 #include "gpu/number/sums.h"
 #include "gpu/ops/attention.h"
+#include "gpu/ops/traffic.h"
 
 #include <cstdint>
 #include <string_view>
@@ -30,5 +31,8 @@ HalfAttentionRun attentionInHalf(KernelLibrary& library, const HalfAttention& ho
 
 /// Device memory that it takes; INT64_MAX when the size overflows.
 int64_t deviceBytes(const HalfAttention& how, const AttentionShape& shape);
+
+/// What its loops ask memory for.
+TensorTraffic algorithmicTraffic(const HalfAttention& how, const AttentionShape& shape);
 
 } // namespace warplight::gpu

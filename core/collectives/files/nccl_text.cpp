@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/profiles/csv_reader.h"
 #include "core/profiles/text.h"
+#include "core/text/plain_line.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -14,6 +15,8 @@
 #include <fmt/format.h>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -93,7 +96,7 @@ class Reader {
 
     std::vector<NcclTests> read() {
         for (std::string text; lines.nextLine(text);)
-            line(plainNcclLine(text), lines.line());
+            line(plainLine(text), lines.line());
         if (!json.empty())
             giveUpJson();
         building.finish();
@@ -189,7 +192,7 @@ class Reader {
         for (const std::string& all : found.texts)
             for (size_t at = 0; at < all.size();) {
                 const size_t end = std::min(all.find('\n', at), all.size());
-                line(plainNcclLine(std::string_view(all).substr(at, end - at)), number);
+                line(plainLine(std::string_view(all).substr(at, end - at)), number);
                 at = end + 1;
                 any = true;
             }

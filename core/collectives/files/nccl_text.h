@@ -4,8 +4,6 @@
 #include "core/collectives/files/nccl_facts.h"
 #include "core/collectives/files/nccl_tests.h"
 
-#include <string>
-#include <string_view>
 #include <vector>
 
 namespace warplight::collectives {
@@ -17,9 +15,5 @@ std::vector<NcclTests> readNcclText(profiles::ByteSource& source, const profiles
 /// Runs in JSON that nccl-tests wrote (-J): one. Keeps what came before a cut. Throws InputError when it is no such
 /// JSON.
 NcclTests readNcclJson(profiles::ByteSource& source, const profiles::Reading& reading);
-
-/// A line without what only terminals see: colours and other control sequences, control characters (also the zeros of
-/// UTF-16), marks without width; no-break spaces become spaces.
-std::string plainNcclLine(std::string_view line);
 
 } // namespace warplight::collectives

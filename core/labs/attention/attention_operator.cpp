@@ -5,10 +5,12 @@
 #include "core/cpu/attention/attention_memory.h"
 #include "core/labs/attention/attention_theory.h"
 #include "core/labs/attention/inputs.h"
+#include "gpu/ops/attention_half.h"
 #include "gpu/ops/attention_traffic.h"
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -33,9 +35,10 @@ constexpr int64_t reservedShared = 1024;
 /// Slots of the palette: a rung and what it does on the other device have one colour.
 int colourOf(std::string_view id) {
     static const std::map<std::string, int, std::less<>> slots{
-        {"flash", 0},  {"standard", 1},   {"flash-bf16", 2},   {"flash-packed", 3}, {"reference", 4},
-        {"online", 5}, {"naive", 10},     {"tiled", 1},        {"fused-2pass", 5},  {"flash1", 3},
-        {"flash2", 0}, {"flash2-mma", 2}, {"flash-decode", 6}, {"cublas", 8}};
+        {"flash", 0},      {"standard", 1},   {"flash-bf16", 2},   {"flash-packed", 3}, {"reference", 4},
+        {"online", 5},     {"naive", 10},     {"tiled", 1},        {"fused-2pass", 5},  {"flash1", 3},
+        {"flash2", 0},     {"flash2-mma", 2}, {"flash-decode", 6}, {"cublas", 8},       {"half2", 9},
+        {"stored-f16", 4}, {"stored-mma", 7}};
     const auto found = slots.find(id);
     return found == slots.end() ? 7 : found->second;
 }
@@ -127,6 +130,64 @@ Implementation onGpu(const gpu::AttentionRungInfo& rung) {
     return i;
 }
 
+struct HalfRung {
+    const char *id, *title, *improves;
+    number::Sums sums;
+};
+constexpr HalfRung halfRungs[] = {
+    {"half2", "S and P in f16, sums in f16 on CUDA cores",
+     "Two products an instruction, each sum rounded to 11 bits: the first way to lose a score.", number::Sums::Half},
+    {"stored-f16", "S and P in f16, sums in f16 on tensor cores",
+     "Half the registers for sums, which are rounded once for each 16 products.", number::Sums::TensorHalf},
+    {"stored-mma", "S and P in 16 bits, sums in f32 on tensor cores",
+     "What frameworks did before products and softmax were fused: scores are rounded when they are stored.",
+     number::Sums::Single}};
+
+/// How far it may be off for inputs of about 1, whose scaled sums of |products| are about √d: a score errs by the
+/// roundings of its sum and of its store, which its exponential and their sum take over; then P · V is rounded as
+/// often.
+double roundoff(number::Sums sums, const Problem& p) {
+    const double unit = p.format == number::Format::BF16 ? 0x1p-8 : 0x1p-11, d = p.real("headDim"),
+                 m = p.real("keyLen");
+    const auto roundings = [&](double length) {
+        return sums == number::Sums::Single ? 0 : sums == number::Sums::Half ? length : std::ceil(length / 16);
+    };
+    constexpr double largestScore = 5, otherSteps = 4;
+    const double score = unit * (roundings(d) * std::sqrt(d) + largestScore);
+    return std::expm1(2 * score + unit * (2 * roundings(m) + otherSteps));
+}
+
+Implementation inHalf(const HalfRung& rung) {
+    using number::Format;
+    Implementation i =
+        workbench::implementationOf(rung.id, rung.title, rung.improves, Implementation::Device::Gpu, colourOf(rung.id));
+    i.formats = {Format::F16};
+    if (rung.sums == number::Sums::Single)
+        i.formats.push_back(Format::BF16);
+    i.chosen = false;
+    i.judged = true;
+    i.held = "S and P";
+    i.whyNot = [](const Problem& p) -> std::string {
+        if (std::string why = workbench::refusalOf([&] { gpu::checkShape(gpuShape(p)); }); !why.empty())
+            return why;
+        return p["tile"] ? "tiles of their own; only flash1 and flash2 come in several sizes" : "";
+    };
+    i.roundoff = [sums = rung.sums](const Problem& p) { return roundoff(sums, p); };
+    const auto how = [sums = rung.sums](const Problem& p) { return gpu::HalfAttention{p.format, sums, false, true}; };
+    i.heldBytes = [how](const Problem& p, int) { return gpu::deviceBytes(how(p), gpuShape(p)); };
+    i.bytes = [how](const Problem& p) { return gpu::algorithmicTraffic(how(p), gpuShape(p)); };
+    i.onGpu = [how](const Problem& p, Tensors& tensors, gpu::KernelLibrary& library,
+                    const gpu::LaunchOptions& options) -> gpu::Launched {
+        gpu::HalfAttentionRun run =
+            gpu::attentionInHalf(library, how(p), gpuShape(p), tensors.at("Q").values.data(),
+                                 tensors.at("K").values.data(), tensors.at("V").values.data(), false, options);
+        tensors.at("O").values = std::move(run.o);
+        tensors.at("lse").values = std::move(run.lse);
+        return gpu::Launched(std::move(run));
+    };
+    return i;
+}
+
 workbench::Knob tileKnob() {
     workbench::Knob knob;
     knob.id = "tile";
@@ -198,6 +259,8 @@ Operator attentionOperator() {
         op.ladder.push_back(onCpu(rung));
     for (const gpu::AttentionRungInfo& rung : gpu::attentionRungs())
         op.ladder.push_back(onGpu(rung));
+    for (const HalfRung& rung : halfRungs)
+        op.ladder.push_back(inHalf(rung));
     op.ladder.push_back(onGpu(gpu::info(gpu::AttentionRung::Cublas)));
     op.baseline = "standard";
     op.frugal = "flash";

@@ -3,11 +3,19 @@
 
 namespace warplight::labs::precision {
 
-void registerLab(lab::Registry& registry) {
+void registerPages(lab::Registry& registry) {
     registry.add(makeFormats());
     registry.add(makeOverflow());
     registry.add(makeTensors());
     registry.add(makeSums());
+    registry.add(makeScalerGame());
+}
+
+void registerLogs(lab::Registry& registry) { registry.add(makeScalerLog()); }
+
+void registerLab(lab::Registry& registry) {
+    registerPages(registry);
+    registerLogs(registry);
 }
 
 } // namespace warplight::labs::precision

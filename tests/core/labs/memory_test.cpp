@@ -38,6 +38,7 @@ Registry registryOfAll() {
     labs::allreduce::registerLab(registry);
     labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
+    labs::precision::registerLab(registry);
     return registry;
 }
 
@@ -127,6 +128,17 @@ class MemoryTest : public QObject {
                       ",128,1,1,256,1,1,32,NVIDIA A100 (0),1,7,kernel\n");
         out.close();
         row("a table of launches", "profile.open", "cpu", {"own=false", "file=" + table});
+        const QString norms = folder.filePath("norms.txt"), log = folder.filePath("scaler.log");
+        QFile numbers(norms), lines(log);
+        QVERIFY(numbers.open(QIODevice::WriteOnly) && lines.open(QIODevice::WriteOnly));
+        for (int i = 0; i < 1'000'000; ++i)
+            numbers.write("2\n");
+        for (int i = 0; i < 600'000; ++i)
+            lines.write("step " + QByteArray::number(i) + ": overflow, skipping step, loss scale 4 -> 2\n");
+        numbers.close();
+        lines.close();
+        row("norms of gradients", "precision.scaler", "cpu", {"input=file", "file=" + norms});
+        row("a log of a scaler", "precision.scaler-log", "cpu", {"input=file", "file=" + log});
         row("scale", "allreduce.scale", "cpu",
             {"ranks=2048", "network=described",
              "algorithms=ring,recursive-doubling,halving-doubling,tree,double-tree,hierarchical"});

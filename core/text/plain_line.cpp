@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/collectives/files/nccl_text.h"
+#include "core/text/plain_line.h"
 
-#include <string>
-#include <string_view>
-
-namespace warplight::collectives {
+namespace warplight {
 namespace {
 
 constexpr char escape = '\x1b';
@@ -28,7 +25,7 @@ size_t behindSequence(std::string_view line, size_t at) {
 
 } // namespace
 
-std::string plainNcclLine(std::string_view line) {
+std::string plainLine(std::string_view line) {
     std::string plain;
     plain.reserve(line.size());
     for (size_t at = 0; at < line.size();) {
@@ -51,4 +48,4 @@ std::string plainNcclLine(std::string_view line) {
     return plain;
 }
 
-} // namespace warplight::collectives
+} // namespace warplight
