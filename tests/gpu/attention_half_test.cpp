@@ -9,12 +9,14 @@
 #include "gpu/number/format.h"
 #include "gpu/ops/attention_half.h"
 #include "gpu/virtual/virtual_device.h"
+#include "tests/core/cpu/nonfinite.h"
 
 #include <QTest>
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <string>
@@ -139,6 +141,44 @@ class AttentionHalfTest : public QObject {
             const float lse = run.lse[static_cast<size_t>(i)];
             QVERIFY2(same(lse, row.lse) || std::fabs(lse - row.lse) <= 40 * unit * (1 + std::fabs(row.lse)),
                      qPrintable(QString("lse %1: kernel %2, steps %3").arg(i).arg(lse).arg(row.lse)));
+        }
+    }
+
+    void nothingIsHidden_data() {
+        QTest::addColumn<int>("recipe");
+        QTest::addColumn<int>("situation");
+        for (size_t r = 0; r < std::size(recipes); ++r)
+            for (size_t s = 0; s < std::size(test::situations); ++s)
+                QTest::addRow("%s, %s", recipes[r].name, test::situations[s].name)
+                    << static_cast<int>(r) << static_cast<int>(s);
+    }
+    /// O and log-sum-exp are NaN exactly where IEEE arithmetic on what a row sees says so.
+    void nothingIsHidden() {
+        QFETCH(const int, recipe);
+        QFETCH(const int, situation);
+        const HalfRecipe& how = recipes[recipe].recipe;
+        const Format format = how.stored == f16 ? Format::F16 : Format::BF16;
+        for (const cpu::AttentionProblem& shape :
+             std::initializer_list<cpu::AttentionProblem>{{1, 1, 1, 16, 40, 64, 0, false},
+                                                          {1, 1, 1, 70, 100, 33, 0, true},
+                                                          {1, 1, 1, 60, 31, 20, 0, true},
+                                                          {1, 4, 2, 23, 65, 8, 0, true}}) {
+            test::OwnedProblem p(shape);
+            test::situations[situation].poison(p);
+            for (std::vector<float>* x : {&p.q, &p.k, &p.v})
+                for (float& value : *x)
+                    value = number::rounded(value, format);
+            const test::Truth truth(p);
+            const auto& s = p.shape;
+            const gpu::HalfAttentionRun run = gpu::attentionInHalf(
+                library, {format, how.sums, how.scaleFirst, how.subtractMaximum},
+                {s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, s.scale, s.causal}, p.q.data(),
+                p.k.data(), p.v.data());
+            const auto anyFinite = [](size_t) { return 1.0; };
+            std::string wrong = test::differences("lse", run.lse.data(), truth.lse, anyFinite);
+            QVERIFY2(wrong.empty(), wrong.c_str());
+            wrong = test::differences("O", run.o.data(), truth.o, anyFinite);
+            QVERIFY2(wrong.empty(), wrong.c_str());
         }
     }
 

@@ -109,8 +109,9 @@ Figure scaleFigure(const Game& game) {
             skipped.x.push_back(static_cast<double>(i + 1));
             skipped.y.push_back(yours.played.scales[i]);
         }
-    figure.curves.push_back(
-        named(thinned(std::move(skipped)), "skipped", "skipped steps", "scaler.skipped", Curve::Style::Points));
+    if (!skipped.x.empty())
+        figure.curves.push_back(
+            named(thinned(std::move(skipped)), "skipped", "skipped steps", "scaler.skipped", Curve::Style::Points));
     return {"scale",
             "Scale",
             counted(static_cast<int64_t>(game.series.steps()), "step"),
@@ -138,8 +139,9 @@ Figure productFigure(const Game& game) {
     limit.x = {1, static_cast<double>(game.series.steps())};
     limit.y = {65504, 65504};
     figure.curves.push_back(named(thinned(std::move(fits)), "product", "yours", "scaler.yours"));
-    figure.curves.push_back(
-        named(thinned(std::move(over)), "over", "overflows", "scaler.skipped", Curve::Style::Points));
+    if (!over.x.empty())
+        figure.curves.push_back(
+            named(thinned(std::move(over)), "over", "overflows", "scaler.skipped", Curve::Style::Points));
     figure.curves.push_back(named(std::move(limit), "limit", "65504, the largest FP16", "scaler.limit",
                                   Curve::Style::Line, Provenance::Reference));
     return {

@@ -105,7 +105,7 @@ std::vector<Figure> logHeadlines(const ScalerLog& log) {
         share = 100 * static_cast<double>(all.skips) / static_cast<double>(*log.steps);
     figures.push_back(headline("share", "Share skipped", share, "%", "{:.3g}",
                                log.steps ? fmt::format("of {} skipped", counted(*log.steps, "step"))
-                                         : "share skipped: the log tells no steps",
+                                         : "share skipped: of how many is not told",
                                "Skipped steps over the steps that the log is about, from the numbers of its first and "
                                "last.",
                                Provenance::Counted));

@@ -3,12 +3,15 @@
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/labs/precision/precision_lab.h"
+#include "core/labs/precision/storage_figure.h"
 #include "core/precision/statistics.h"
 #include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fmt/format.h>
@@ -32,9 +35,14 @@ using warplight::precision::Statistics;
 
 constexpr double bytesPerSecond = 3e8; ///< that are read and counted, about
 
+constexpr size_t judgedNumbers = 1 << 17; ///< of the tensor that is drawn, stored in each way
+
 struct Counted {
     std::string name;
     Statistics numbers;
+    std::string spec{}; ///< that loads it again; empty: `sample` holds it
+    int64_t rowLength = 1;
+    std::vector<float> sample{};
     double worst() const { ///< the share that f16 would lose
         return numbers.values() == 0
                    ? 0
@@ -62,6 +70,8 @@ std::vector<Counted> example(int scale, uint64_t seed, Run& run) {
                 static_cast<float>(std::exp2(kind.centre + kind.width * static_cast<double>(sizes[i]))), signs[i]);
         Counted c{kind.name, Statistics(scale)};
         c.numbers.add(sizes);
+        c.rowLength = 256;
+        c.sample = std::move(sizes);
         all.push_back(std::move(c));
     }
     return all;
@@ -75,9 +85,31 @@ std::vector<Counted> ofFile(const std::string& file, int scale, Run& run) {
         Counted c{entry.name.empty() ? std::filesystem::path(file).filename().string() : entry.name, Statistics(scale)};
         formats::streamTensor(
             spec, [&](std::span<const float> values) { c.numbers.add(values); }, run.cancelToken());
+        c.spec = spec;
+        c.rowLength = entry.shape.empty() ? 1 : std::max<int64_t>(entry.shape.back(), 1);
         all.push_back(std::move(c));
     }
     return all;
+}
+
+/// The first numbers of a tensor, whole rows of them where these are not too long.
+std::vector<float> beginningOf(const Counted& c, const std::atomic<bool>* cancel) {
+    struct Enough {};
+    std::vector<float> numbers = c.sample;
+    try {
+        if (!c.spec.empty())
+            formats::streamTensor(
+                c.spec,
+                [&](std::span<const float> values) {
+                    const size_t more = std::min(values.size(), judgedNumbers - numbers.size());
+                    numbers.insert(numbers.end(), values.begin(), values.begin() + static_cast<std::ptrdiff_t>(more));
+                    if (numbers.size() == judgedNumbers)
+                        throw Enough(); // the file may be long
+                },
+                cancel);
+    } catch (const Enough&) {
+    }
+    return numbers;
 }
 
 class Tensors : public Experiment {
@@ -153,6 +185,10 @@ class Tensors : public Experiment {
         headlines(all, run);
         exponents(*chosen, scale, run);
         table(all, settings, run);
+        std::vector<float> beginning = beginningOf(*chosen, run.cancelToken());
+        for (float& x : beginning)
+            x = std::ldexp(x, scale);
+        putStorageCosts(run, chosen->name, beginning, chosen->rowLength, chosen->numbers.values());
     }
 
   private:

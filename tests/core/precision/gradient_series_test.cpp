@@ -15,7 +15,9 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace warplight;
@@ -223,6 +225,27 @@ class GradientSeriesTest : public QObject {
                               {file("w.npz") + ":exponents", {"exponents", {{1, 2}, {1, 1}}, number::Format::F32}}});
         QVERIFY(sentenceOf(file("w.npz")).find("expected [2, 1 to 512]") != std::string::npos);
         QVERIFY(!sentenceOf(file("none.csv")).empty());
+    }
+
+    void anArchiveInMemoryIsReadAsAFileIs() {
+        const std::string name = std::string(WARPLIGHT_TEST_DATA) + "/../resources/examples/gradients.npz";
+        QFile in(QString::fromStdString(name));
+        QVERIFY(in.open(QIODevice::ReadOnly));
+        const QByteArray whole = in.readAll();
+        const GradientSeries series = gradientSeriesOf(std::as_bytes(std::span(whole.data(), whole.size())), "here");
+        QCOMPARE(series.largest, readGradientSeries(name).largest);
+        QCOMPARE(series.steps(), size_t(3000));
+        QCOMPARE(series.loss.size(), size_t(3000));
+        QVERIFY(series.loss.back() < series.loss.front() / 2);      // it has learned something
+        for (size_t step = 0; step < series.steps(); step += 100) { // the largest is in the last bin that is not empty
+            const auto sizes = series.sizes(step);
+            const auto last = std::find_if(sizes.rbegin(), sizes.rend(), [](float share) { return share > 0; });
+            QCOMPARE(series.lowest + static_cast<int>(sizes.rend() - last) - 1, std::ilogb(series.largest[step]));
+        }
+        for (const size_t bytes : {size_t(0), size_t(100), static_cast<size_t>(whole.size()) / 2}) {
+            const auto cut = [&] { gradientSeriesOf(std::as_bytes(std::span(whole.data(), bytes)), "here"); };
+            QVERIFY_EXCEPTION_THROWN(cut(), InputError);
+        }
     }
 
     void readingAndPlayingStopWhenCancelled() {
