@@ -5,7 +5,6 @@
 #include "app/shell/page_layout.h"
 #include "app/views/theme.h"
 
-#include <QLayout>
 #include <algorithm>
 #include <cstddef>
 #include <utility>
@@ -15,6 +14,8 @@ namespace {
 
 constexpr int usualView = 720; ///< pixels of a page that a window of 1280 x 800 shows: figures have their usual height
 constexpr double mostGrown = 1.6; ///< times that, in larger windows
+constexpr double nearlyWhole =
+    1.35; ///< times the height that suits it: so much more is given rather than a row cut off
 constexpr int leastEnlarged = 320;
 
 FigureNeed needOf(const FigureCard& card, double grown) {
@@ -35,7 +36,7 @@ FigureNeed needOf(const FigureCard& card, double grown) {
     };
     need.height = [&card, &view, pixels](int width) {
         const int full = view.fullHeight(width - FigureCard::frameWidth);
-        return (full > 0 ? std::min(full, pixels) : pixels) + card.frameHeight(width);
+        return (full > 0 && full <= pixels * nearlyWhole ? full : pixels) + card.frameHeight(width);
     };
     if (view.keepsShape())
         need.fullWidth = [&card, &view](int height) {
@@ -59,10 +60,11 @@ void FigureBoard::setViewHeight(int height) {
         arrange();
 }
 
+/// The page's layout gives the board what the window has left. A height of our own that follows from what is above it
+/// would change with the scroll bar that it calls, and never come to rest.
 void FigureBoard::placeAlone() {
-    const int height = std::max(viewHeight - y() - parentWidget()->layout()->contentsMargins().bottom(), leastEnlarged);
-    setMinimumHeight(height);
-    enlarged->setGeometry(0, 0, width(), std::max(height, this->height()));
+    setMinimumHeight(leastEnlarged);
+    enlarged->setGeometry(rect());
 }
 
 void FigureBoard::arrange() {

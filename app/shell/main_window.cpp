@@ -85,6 +85,7 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
                 showState();
                 emit sessionOpened(file);
             });
+    connect(&saver, &SessionSaver::done, this, &MainWindow::endSaving);
     connectPage();
     connectEngine();
     client.start();
@@ -244,6 +245,8 @@ void MainWindow::showState() {
         status->setText(tr("Waiting for the engine…"));
     } else if (reader.isReading()) {
         status->setText(tr("Opening a session…"));
+    } else if (saver.isSaving()) {
+        status->setText(tr("Saving %1…").arg(saver.file()));
     } else {
         const QString end = record && record->ended() && record->ended()->outcome == lab::RunEnded::Outcome::Finished
                                 ? tr("Finished in %1").arg(numberText(record->ended()->seconds, "s"))

@@ -5,6 +5,7 @@
 #include "app/shell/frame_clock.h"
 #include "app/shell/run_store.h"
 #include "app/shell/session_reader.h"
+#include "app/shell/session_saver.h"
 #include "app/shell/system_theme.h"
 
 #include <QMainWindow>
@@ -59,7 +60,10 @@ class MainWindow : public QMainWindow {
     void openFiles(const QStringList& files);
     void openSession(const QString& file); ///< begins to; see sessionOpened
     bool isOpening() const { return reader.isReading(); }
-    bool saveSession(const QString& file); ///< false: the window says why
+    /// Begins to write all runs that have ended; see sessionSaved. It goes on beside the window, and ends with it.
+    /// False: it could not begin, and the window says why.
+    bool saveSession(const QString& file);
+    bool isSaving() const { return saver.isSaving(); }
     /// Begins to write a report of the runs as they are shown now. It goes on a figure or less a turn of the event
     /// loop, and ends with the window. False: it could not begin, and the window says why.
     bool exportReport(const QString& target);
@@ -78,6 +82,7 @@ class MainWindow : public QMainWindow {
   signals:
     void runEnded();
     void sessionOpened(const QString& file); ///< and shown, or the window says why not
+    void sessionSaved(const QString& file);  ///< whole, or the window says why not
 
   protected:
     void dragEnterEvent(QDragEnterEvent* event) override;
@@ -106,6 +111,7 @@ class MainWindow : public QMainWindow {
     void showSession(const QString& file, lab::Session& session);
     void exportNext();
     void showExport(); ///< how far it is
+    void endSaving(const QString& file, const QString& refusal);
     void addRecent(const QString& file);
     void fillOpenMenu();
     void say(const QString& sentence);
@@ -119,6 +125,8 @@ class MainWindow : public QMainWindow {
     RunController* control;
     QString letGo; ///< which runs had to go, until the next run
     SessionReader reader;
+    SessionSaver saver;
+    SessionSaver::Runs beingSaved;
     QStringList toOpen; ///< sessions to open as soon as the engine has told which pages there are
     QTimer exportTurn;
     std::unique_ptr<ReportWriter> report; ///< that is being written; null: none

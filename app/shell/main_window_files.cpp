@@ -118,16 +118,32 @@ void MainWindow::showSession(const QString& file, lab::Session& session) {
 }
 
 bool MainWindow::saveSession(const QString& file) {
+    if (saver.isSaving()) {
+        say(tr("%1 was not begun: %2 is still being written.").arg(file, saver.file()));
+        return false;
+    }
     try {
-        lab::saveSession(file.toStdString(), runs.own());
-        runs.markSaved();
-        setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
-        addRecent(file);
+        beingSaved = runs.own();
+        saver.save(file, beingSaved);
+        showState();
         return true;
     } catch (const std::exception& error) {
         say(error.what());
         return false;
     }
+}
+
+void MainWindow::endSaving(const QString& file, const QString& refusal) {
+    if (refusal.isEmpty()) {
+        runs.markSaved(beingSaved);
+        setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
+        addRecent(file);
+    } else {
+        say(refusal);
+    }
+    beingSaved.clear();
+    showState();
+    emit sessionSaved(file);
 }
 
 void MainWindow::addRecent(const QString& file) {

@@ -15,6 +15,7 @@ using Members = std::vector<size_t>;
 constexpr double leastFilled = 0.62; ///< of a card: what has less in it does not share a row with what is higher
 constexpr int narrowestSide = 300;   ///< of the column beside a main figure
 constexpr double mostBeside = 0.36;  ///< of the page: the details of a figure that makes use of any width
+constexpr double mostHigher = 1.25;  ///< a main figure becomes, so that the column beside it is not half empty
 constexpr int alone = 90;            ///< what a figure alone in its row costs, in pixels of height
 constexpr size_t mostInRow = 4;
 constexpr int any = std::numeric_limits<int>::max();
@@ -159,7 +160,8 @@ class Placing {
         int used = 0;
         while (!others.empty() && leastOf(others.front()) <= beside) {
             const int more = heightAt(others.front(), beside) + (used > 0 ? figureGap : 0);
-            if (used > 0 && used + more > row.height)
+            const bool hole = used < leastFilled * row.height;
+            if (used > 0 && used + more > row.height * (hole ? mostHigher : 1.0))
                 break;
             used += more;
             row.side.push_back(others.front());

@@ -4,6 +4,7 @@
 #include "app/views/theme.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -31,12 +32,12 @@ bool RunStore::apply(const lab::Frame& frame) {
     const lab::RunId id = lab::runOf(frame);
     if (const auto* started = std::get_if<lab::RunStarted>(&frame)) {
         Theme::keepColours(started->colours);
-        runs.try_emplace(id, Held{{}, nextAge++, Origin::Engine, false});
+        runs.try_emplace(id, Held{std::make_shared<lab::RunRecord>(), nextAge++, Origin::Engine, false});
     }
     const auto held = runs.find(id);
     if (held == runs.end())
         return false;
-    lab::RunRecord& record = held->second.record;
+    lab::RunRecord& record = *held->second.record;
     record.apply(frame);
     About& about = pages[QString::fromStdString(record.start().experiment)];
     const bool nothingToCome = record.ended() && record.ended()->outcome == lab::RunEnded::Outcome::Finished;
@@ -50,13 +51,13 @@ lab::RunId RunStore::take(lab::RunRecord record, Origin origin) {
     Theme::keepColours(record.start().colours);
     About& about = pages[QString::fromStdString(record.start().experiment)];
     about.newest = about.shown = id;
-    runs[id] = {std::move(record), nextAge++, origin, origin != Origin::Engine};
+    runs[id] = {std::make_shared<lab::RunRecord>(std::move(record)), nextAge++, origin, origin != Origin::Engine};
     return id;
 }
 
 const lab::RunRecord* RunStore::find(lab::RunId run) const {
     const auto held = runs.find(run);
-    return held == runs.end() ? nullptr : &held->second.record;
+    return held == runs.end() ? nullptr : held->second.record.get();
 }
 
 std::optional<lab::RunId> RunStore::aboutOf(const Page& page, std::optional<lab::RunId> About::*which) const {
@@ -85,7 +86,7 @@ std::vector<RunStore::LetGo> RunStore::dropOld(const Page& page) {
     const About& about = pages[page];
     std::vector<std::pair<lab::RunId, const Held*>> old;
     for (const auto& [id, held] : runs)
-        if (QString::fromStdString(held.record.start().experiment) == page && held.record.ended() &&
+        if (QString::fromStdString(held.record->start().experiment) == page && held.record->ended() &&
             about.newest != id && about.shown != id && about.pinned != id)
             old.emplace_back(id, &held);
     std::sort(old.begin(), old.end(), [](const auto& a, const auto& b) {
@@ -95,7 +96,7 @@ std::vector<RunStore::LetGo> RunStore::dropOld(const Page& page) {
     std::vector<LetGo> gone;
     for (const auto& [id, held] : old) {
         if (held->origin != Origin::Example)
-            gone.push_back({id, QString::fromStdString(held->record.start().startTime), held->saved});
+            gone.push_back({id, QString::fromStdString(held->record->start().startTime), held->saved});
         runs.erase(id);
     }
     return gone;
@@ -109,11 +110,11 @@ std::vector<const RunStore::Held*> RunStore::byAge() const {
     return all;
 }
 
-std::vector<const lab::RunRecord*> RunStore::own() const {
-    std::vector<const lab::RunRecord*> result;
+std::vector<std::shared_ptr<const lab::RunRecord>> RunStore::own() const {
+    std::vector<std::shared_ptr<const lab::RunRecord>> result;
     for (const Held* held : byAge())
-        if (held->record.ended() && held->origin != Origin::Example)
-            result.push_back(&held->record);
+        if (held->record->ended() && held->origin != Origin::Example)
+            result.push_back(held->record);
     return result;
 }
 
@@ -126,9 +127,9 @@ std::vector<const lab::RunRecord*> RunStore::ownShown() const {
     return result;
 }
 
-void RunStore::markSaved() {
+void RunStore::markSaved(const std::vector<std::shared_ptr<const lab::RunRecord>>& saved) {
     for (auto& [id, held] : runs)
-        held.saved |= held.record.ended().has_value();
+        held.saved |= std::find(saved.begin(), saved.end(), held.record) != saved.end();
 }
 
 } // namespace warplight::app

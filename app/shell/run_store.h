@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -51,14 +52,16 @@ class RunStore {
     /// shown, the pinned one.
     std::vector<LetGo> dropOld(const Page& page);
 
-    std::vector<const lab::RunRecord*> own() const;      ///< ended, no example; as they came
+    /// Ended, no example; as they came. They stay as long as somebody has them, also when the page lets them go.
+    std::vector<std::shared_ptr<const lab::RunRecord>> own() const;
     std::vector<const lab::RunRecord*> ownShown() const; ///< of each page the one shown
-    void markSaved();                                    ///< all of own() are in a file now
+    /// These are in a file now.
+    void markSaved(const std::vector<std::shared_ptr<const lab::RunRecord>>& saved);
     bool hasOwn() const { return !own().empty(); }
 
   private:
     struct Held {
-        lab::RunRecord record;
+        std::shared_ptr<lab::RunRecord> record;
         uint64_t age;
         Origin origin;
         bool saved;

@@ -243,6 +243,15 @@ void paintScene(QPainter& painter, const QRectF& area, const Steps& steps, const
     scenePainter.paint(scene);
 }
 
+const lab::Link* sceneLink(const QRectF& area, const Steps& steps, const Steps::Step& scene, const QPointF& point) {
+    const QPointF units = unitsOf(area, steps);
+    const QPointF at((point.x() - area.left()) / units.x(), (point.y() - area.top()) / units.y());
+    for (auto cell = scene.cells.rbegin(); cell != scene.cells.rend(); ++cell) // the last one lies on top
+        if (cell->link >= 0 && QRectF(cell->x, cell->y, cell->width, cell->height).contains(at))
+            return &scene.links[static_cast<size_t>(cell->link)];
+    return nullptr;
+}
+
 QString sceneTip(const QRectF& area, const Steps& steps, const Steps::Step& scene, const QPointF& point) {
     const QPointF units = unitsOf(area, steps);
     const double x = (point.x() - area.left()) / units.x(), y = (point.y() - area.top()) / units.y();

@@ -17,6 +17,10 @@ void paintScene(QPainter& painter, const QRectF& area, const lab::Steps& steps, 
 /// What the value at a point of that area is, in words: "S = Q₂ K₁ᵀ, 16, 8: −0.42"; empty: there is none.
 QString sceneTip(const QRectF& area, const lab::Steps& steps, const lab::Steps::Step& scene, const QPointF& point);
 
+/// Where a click at a point of that area goes; null: nowhere.
+const lab::Link* sceneLink(const QRectF& area, const lab::Steps& steps, const lab::Steps::Step& scene,
+                           const QPointF& point);
+
 /// Scenes' values and bars, apart from where they stand (scene_data.cpp).
 struct SceneType {
     double scale = 1; ///< of all type and lines

@@ -10,6 +10,7 @@
 #include <QHelpEvent>
 #include <QKeyEvent>
 #include <QLabel>
+#include <QMouseEvent>
 #include <QSignalBlocker>
 #include <QSlider>
 #include <QToolButton>
@@ -31,9 +32,16 @@ constexpr int motionTime = 280;    // ms
 class Canvas : public QWidget {
   public:
     Canvas(QWidget* parent, std::function<void(QPainter&, const QRectF&)> paint,
-           std::function<QString(const QRectF&, const QPointF&)> tip)
-        : QWidget(parent), paint(std::move(paint)), tip(std::move(tip)) {
+           std::function<QString(const QRectF&, const QPointF&)> tip,
+           std::function<const lab::Link*(const QRectF&, const QPointF&)> link,
+           std::function<void(const lab::Link&)> follow)
+        : QWidget(parent),
+          paint(std::move(paint)),
+          tip(std::move(tip)),
+          link(std::move(link)),
+          follow(std::move(follow)) {
         setMinimumSize(220, 160);
+        setMouseTracking(true);
     }
 
   protected:
@@ -51,9 +59,27 @@ class Canvas : public QWidget {
         return true;
     }
 
+    void mouseMoveEvent(QMouseEvent* event) override {
+        setCursor(link(rect(), event->position()) ? Qt::PointingHandCursor : Qt::ArrowCursor);
+        event->ignore();
+    }
+    void mousePressEvent(QMouseEvent* event) override {
+        pressed = event->button() == Qt::LeftButton ? link(rect(), event->position()) : nullptr;
+        if (!pressed)
+            event->ignore();
+    }
+    void mouseReleaseEvent(QMouseEvent* event) override {
+        const lab::Link* released = link(rect(), event->position());
+        if (released && released == std::exchange(pressed, nullptr))
+            follow(lab::Link(*released)); // the scene may go away meanwhile
+    }
+
   private:
     std::function<void(QPainter&, const QRectF&)> paint;
     std::function<QString(const QRectF&, const QPointF&)> tip;
+    std::function<const lab::Link*(const QRectF&, const QPointF&)> link;
+    std::function<void(const lab::Link&)> follow;
+    const lab::Link* pressed = nullptr; ///< only compared
 };
 
 /// Few facts stand in a line below the scene, many beside it.
@@ -86,7 +112,12 @@ StepsView::StepsView(QWidget* parent)
           [this](const QRectF& area, const QPointF& point) {
               return steps.steps.empty() ? QString()
                                          : sceneTip(area, steps, steps.steps[static_cast<size_t>(current)], point);
-          })),
+          },
+          [this](const QRectF& area, const QPointF& point) {
+              return steps.steps.empty() ? nullptr
+                                         : sceneLink(area, steps, steps.steps[static_cast<size_t>(current)], point);
+          },
+          [this](const lab::Link& link) { emit linkActivated(link); })),
       middle(new QBoxLayout(QBoxLayout::TopToBottom)),
       captionLabel(new QLabel(this)),
       facts(new QLabel(this)),

@@ -136,6 +136,7 @@ struct Steps {
         std::string id{};
         std::string origin{}; ///< id of the cell that it has just come out of: it is seen coming from there
         double strength = 1;  ///< of the key's colour: 0 = as the ground, 1 = full
+        int64_t link = -1;    ///< index into the step's links: a click goes there; negative: none
         bool operator==(const Cell&) const = default;
     };
     struct Label {
@@ -216,6 +217,7 @@ struct Steps {
         std::vector<Region> regions{};
         std::vector<Matrix> matrices{};
         std::vector<Bars> bars{};
+        std::vector<Link> links{};
         bool operator==(const Step&) const = default;
     };
     double width = 10, height = 10; ///< of the canvas

@@ -121,6 +121,8 @@ void checkBars(const Steps::Bars& bars) {
 }
 
 void checkScene(const Steps::Step& step) {
+    for (const Steps::Cell& cell : step.cells)
+        require(cell.link < static_cast<int64_t>(step.links.size()), "cells: link must be an index into links");
     for (const Steps::Region& region : step.regions)
         checkPlace(region, "region");
     for (const Steps::Matrix& matrix : step.matrices)

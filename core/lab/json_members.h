@@ -186,6 +186,7 @@ void members(auto& v, std::type_identity<Steps::Cell>) {
     v.may("id", &Steps::Cell::id);
     v.may("origin", &Steps::Cell::origin);
     v.may("strength", &Steps::Cell::strength);
+    v.may("link", &Steps::Cell::link);
 }
 
 void members(auto& v, std::type_identity<Steps::Label>) {
@@ -279,6 +280,7 @@ void members(auto& v, std::type_identity<Steps::Step>) {
     v.may("regions", &Steps::Step::regions);
     v.may("matrices", &Steps::Step::matrices);
     v.may("bars", &Steps::Step::bars);
+    v.may("links", &Steps::Step::links);
 }
 
 void members(auto& v, std::type_identity<Steps>) {

@@ -108,17 +108,28 @@ std::string readFrames(std::istream& in, std::vector<RunRecord>& runs, const std
 
 } // namespace
 
+SessionWriter::SessionWriter(const std::filesystem::path& file) : out(std::make_unique<formats::AtomicFile>(file)) {
+    out->stream() << header;
+}
+
+SessionWriter::~SessionWriter() = default;
+
+void SessionWriter::add(const Frame& frame) {
+    writeRecord(out->stream(), encode(frame));
+    ++count;
+}
+
+void SessionWriter::finish() {
+    writeRecord(out->stream(), toCbor({{"type", "sessionEnded"}, {"frames", count}}));
+    out->commit();
+}
+
 void saveSession(const std::filesystem::path& file, const std::vector<const RunRecord*>& runs) {
-    formats::AtomicFile out(file);
-    out.stream() << header;
-    uint64_t count = 0;
+    SessionWriter writer(file);
     for (const RunRecord* run : runs)
-        for (const Frame& frame : run->frames()) {
-            writeRecord(out.stream(), encode(frame));
-            ++count;
-        }
-    writeRecord(out.stream(), toCbor({{"type", "sessionEnded"}, {"frames", count}}));
-    out.commit();
+        for (const Frame& frame : run->frames())
+            writer.add(frame);
+    writer.finish();
 }
 
 Session openSession(const std::filesystem::path& file, const std::atomic<bool>* cancel) {

@@ -4,10 +4,16 @@
 #include "core/lab/record.h"
 
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <istream>
+#include <memory>
 #include <string>
 #include <vector>
+
+namespace warplight::formats {
+class AtomicFile;
+}
 
 namespace warplight::lab {
 
@@ -20,7 +26,20 @@ struct Session {
     std::string damage;
 };
 
-/// Writes all runs; to a temporary name first, then renamed. Throws std::runtime_error naming the file.
+/// Writes a session frame by frame; the file appears whole when it is finished, or not at all.
+class SessionWriter {
+  public:
+    explicit SessionWriter(const std::filesystem::path& file); ///< throws InputError where nothing can be written
+    ~SessionWriter();
+    void add(const Frame& frame);
+    void finish(); ///< throws std::runtime_error naming the file when the disk is full
+
+  private:
+    std::unique_ptr<formats::AtomicFile> out;
+    uint64_t count = 0;
+};
+
+/// Writes all runs with a SessionWriter, and throws as it does.
 void saveSession(const std::filesystem::path& file, const std::vector<const RunRecord*>& runs);
 
 /// Reads as far as the file is whole. Throws InputError only when there is nothing to show: no such file, not a

@@ -46,6 +46,13 @@ FigureNeed detail(int height) {
     return need;
 }
 
+/// Counts how often something is resized, and after too many times lets it be.
+struct Restless : QObject {
+    static constexpr int most = 200;
+    int resizes = 0;
+    bool eventFilter(QObject*, QEvent* event) override { return event->type() == QEvent::Resize && ++resizes >= most; }
+};
+
 /// Each card ends at the right edge, or another one begins beside it; none lies upon another.
 QString holesIn(const std::vector<QRect>& cards, int width) {
     const auto text = [](const QRect& r) {
@@ -247,7 +254,8 @@ class LayoutTest : public PageFixture {
         QTest::addColumn<QString>("page");
         for (const char* page : {"attention.tiles", "attention.map", "attention.traffic", "attention.accuracy",
                                  "allreduce.steps", "allreduce.links", "allreduce.overlap", "allreduce.numbers",
-                                 "inspect.kernel", "inspect.occupancy", "tools.devices", "test.ramp", "profile.open"})
+                                 "inspect.kernel", "inspect.occupancy", "tools.devices", "test.ramp",
+                                 "precision.formats", "precision.overflow", "precision.tensors", "profile.open"})
             QTest::addRow("%s", page) << page;
     }
     void figuresFillTheirRows() {
@@ -295,6 +303,33 @@ class LayoutTest : public PageFixture {
                 }
             }
         }
+    }
+
+    /// A page whose height follows from its width and the other way round may call and lose a scroll bar for ever.
+    void figuresComeToRestInAnyWindow_data() {
+        QTest::addColumn<QString>("page");
+        QTest::addColumn<bool>("enlarged");
+        for (const char* page : {"attention.tiles", "allreduce.overlap", "precision.tensors"})
+            for (const bool enlarged : {false, true})
+                QTest::addRow("%s, %s", page, enlarged ? "one" : "all") << page << enlarged;
+    }
+    void figuresComeToRestInAnyWindow() {
+        QFETCH(QString, page);
+        QFETCH(bool, enlarged);
+        open(page);
+        FigureCard* card = cards().front();
+        QWidget* board = card->parentWidget();
+        if (enlarged)
+            emit card->enlargeWanted();
+        Restless restless;
+        board->installEventFilter(&restless);
+        for (const int height : {900, 480})
+            for (const int width : {1100, 974, 729, 500, 1}) {
+                restless.resizes = 0;
+                window->resize(width, height);
+                QApplication::processEvents();
+                QVERIFY2(restless.resizes < Restless::most, qPrintable(QString("%1 x %2").arg(width).arg(height)));
+            }
     }
 };
 

@@ -43,6 +43,11 @@ class PageFixture : public QObject {
         window->openSession(file);
         QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 1, 10000);
     }
+    void saveSession(const QString& file) {
+        QSignalSpy saved(window.get(), &MainWindow::sessionSaved);
+        QVERIFY(window->saveSession(file));
+        QTRY_COMPARE_WITH_TIMEOUT(saved.count(), 1, 10000);
+    }
     void run() {
         QSignalSpy ends(window.get(), &MainWindow::runEnded);
         window->runNow();

@@ -232,7 +232,7 @@ class StandingWindowTest : public PageFixture {
         for (int i = 0; i < 11; ++i)
             run();
         const QString file = folder.filePath("many.warplight");
-        QVERIFY(window->saveSession(file));
+        saveSession(file);
         window.reset();
         open("test.ramp");
         openSession(file);
@@ -243,7 +243,7 @@ class StandingWindowTest : public PageFixture {
         quietly("points", lab::Value(int64_t{4}));
         run();
         const QString again = folder.filePath("again.warplight");
-        QVERIFY(window->saveSession(again));
+        saveSession(again);
         std::vector<int64_t> points;
         for (const lab::RunRecord& each : lab::openSession(again.toStdString()).runs)
             points.push_back(std::get<int64_t>(each.start().settings.at("points")));
@@ -257,7 +257,7 @@ class StandingWindowTest : public PageFixture {
         quietly("points", lab::Value(int64_t{6}));
         run();
         const QString file = folder.filePath("six.warplight");
-        QVERIFY(window->saveSession(file));
+        saveSession(file);
         quietly("points", lab::Value(int64_t{8}));
         QSignalSpy ends(window.get(), &MainWindow::runEnded);
         openSession(file);
@@ -276,7 +276,7 @@ class StandingWindowTest : public PageFixture {
         openSession(file);
         QVERIFY2(window->bannerText().contains("no page tomorrow.page"), qPrintable(window->bannerText()));
         QCOMPARE(window->currentExperiment(), QString("test.ramp"));
-        QVERIFY(window->saveSession(again));
+        saveSession(again);
         QCOMPARE(lab::openSession(again.toStdString()).runs.back().start().experiment, std::string("tomorrow.page"));
     }
 
@@ -292,6 +292,26 @@ class StandingWindowTest : public PageFixture {
         window->openSession(file);
         window.reset(); // closed meanwhile: nothing is left over
         QCOMPARE(opened.count(), 3);
+    }
+
+    void theWindowGoesOnWhileASessionIsSaved() {
+        open("test.ramp");
+        openSession(everyFigure("many.warplight"));
+        const QString file = folder.filePath("beside.warplight");
+        QSignalSpy saved(window.get(), &MainWindow::sessionSaved);
+        QVERIFY(window->saveSession(file));
+        QVERIFY(window->isSaving() && saysBelow("Saving"));
+        QVERIFY(!QFileInfo::exists(file)); // whole or not at all
+        QVERIFY(!window->saveSession(folder.filePath("second.warplight")));
+        QVERIFY2(window->bannerText().contains("is still being written"), qPrintable(window->bannerText()));
+        QTRY_COMPARE_WITH_TIMEOUT(saved.count(), 1, 10000);
+        QVERIFY(!window->isSaving() && !saysBelow("Saving"));
+        const auto runs = [](const QString& name) { return lab::openSession(name.toStdString()).runs.size(); };
+        QCOMPARE(runs(file), runs(folder.filePath("many.warplight")) + 1);
+        const QString last = folder.filePath("last.warplight");
+        QVERIFY(window->saveSession(last));
+        window.reset(); // closed meanwhile: it is written all the same
+        QCOMPARE(runs(last), runs(file));
     }
 
     void theWindowGoesOnWhileAReportIsWritten() {

@@ -8,6 +8,7 @@
 #include "app/views/series_view.h"
 #include "app/views/source_pane.h"
 #include "app/views/source_view.h"
+#include "app/views/steps_view.h"
 #include "app/views/theme.h"
 #include "app/views/timeline_view.h"
 #include "core/lab/session.h"
@@ -76,6 +77,11 @@ class WindowTest : public QObject {
         QSignalSpy opened(window.get(), &MainWindow::sessionOpened);
         window->openSession(file);
         QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 1, 10000);
+    }
+    void saveSession(const QString& file) {
+        QSignalSpy saved(window.get(), &MainWindow::sessionSaved);
+        QVERIFY(window->saveSession(file));
+        QTRY_COMPARE_WITH_TIMEOUT(saved.count(), 1, 10000);
     }
 
     void drop(const QString& file) {
@@ -201,7 +207,7 @@ class WindowTest : public QObject {
         window->showExperiment("test.ramp");
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
         const QString file = folder.filePath("ramp.warplight");
-        QVERIFY(window->saveSession(file));
+        saveSession(file);
         window->togglePin();
         openSession(file);
         auto* series = qobject_cast<SeriesView*>(window->page().view("series"));
@@ -222,7 +228,7 @@ class WindowTest : public QObject {
             QTRY_VERIFY_WITH_TIMEOUT(ended.count() == 1, 5000);
         }
         const QString file = folder.filePath("many.warplight");
-        QVERIFY(window->saveSession(file));
+        saveSession(file);
         const auto saved = lab::openSession(file.toStdString()).runs;
         QCOMPARE(saved.size(), size_t{12}); // the newest, ten before it, and the pinned one
         QCOMPARE(saved.front().start().run, first);
@@ -420,6 +426,28 @@ class WindowTest : public QObject {
         QCOMPARE(window->currentExperiment(), QString("precision.tensors"));
     }
 
+    void aBitIsTurnedOverByAClick() {
+        window->showExperiment("precision.formats");
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 8000);
+        const auto value = [&] { return std::get<std::string>(window->currentRun()->start().settings.at("value")); };
+        QCOMPARE(QString::fromStdString(value()), QString("0.1"));
+        auto* scene = window->findChild<StepsView*>();
+        const auto children = scene->findChildren<QWidget*>(QString(), Qt::FindDirectChildrenOnly);
+        QWidget* canvas = *std::max_element(children.begin(), children.end(), [](const QWidget* a, const QWidget* b) {
+            return a->height() < b->height();
+        });
+        // The first bit from the left, in the first row: the sign of FP64.
+        for (int y = 0; y < canvas->height() && canvas->cursor().shape() != Qt::PointingHandCursor; y += 4)
+            for (int x = 0; x < canvas->width(); x += 4) {
+                QTest::mouseMove(canvas, QPoint(x, y));
+                if (canvas->cursor().shape() == Qt::PointingHandCursor) {
+                    QTest::mouseClick(canvas, Qt::LeftButton, {}, QPoint(x + 1, y + 1));
+                    break;
+                }
+            }
+        QTRY_VERIFY_WITH_TIMEOUT(finished(*window) && value() == "-0.1", 8000);
+    }
+
     void droppedProfilesOpenInTheirPage() {
         drop(QString(WARPLIGHT_TEST_DATA) + "/data/profiles/kineto.json.gz");
         QTRY_COMPARE(window->currentExperiment(), QString("profile.open"));
@@ -434,7 +462,7 @@ class WindowTest : public QObject {
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
         const QString file = folder.filePath("a.warplight");
         const auto figures = window->currentRun()->figures();
-        QVERIFY(window->saveSession(file));
+        saveSession(file);
         init(); // another window
         openSession(file);
         QVERIFY(window->bannerText().isEmpty());

@@ -144,26 +144,6 @@ std::vector<std::string> readLabels(const std::string& file, const std::atomic<b
     return labels;
 }
 
-/// One head of the user's Q and K.
-MapInputs loadHead(const Settings& settings, const std::atomic<bool>* cancel) {
-    const std::string q = settings.text("qFile"), k = settings.text("kFile");
-    if (q.empty() || k.empty())
-        throw InputError("qFile and kFile are empty, expected files with Q and K, for example qkv.npz:q");
-    tensor::Tensor keys = formats::loadTensor(k, cancel);
-    AttentionTensors tensors =
-        arrangeAttention(formats::loadTensor(q, cancel), keys, keys, layoutByName(settings.text("layout")), q, k, k);
-    const cpu::AttentionProblem p = tensors.problem();
-    const int64_t head = settings.integer("head"), heads = p.batch * p.queryHeads;
-    if (head >= heads)
-        throw InputError(fmt::format("head is {}, expected 0 to {} (batch times heads of {})", head, heads - 1, q));
-    const int64_t keyHead = head / p.queryHeads * p.keyHeads + head % p.queryHeads / (p.queryHeads / p.keyHeads);
-    const auto part = [](const std::vector<float>& x, int64_t index, int64_t size) {
-        return std::vector<float>(x.begin() + index * size, x.begin() + (index + 1) * size);
-    };
-    return {p.queryLen, p.keyLen, p.headDim, part(tensors.q.values, head, p.queryLen * p.headDim),
-            part(tensors.k.values, keyHead, p.keyLen * p.headDim)};
-}
-
 double meanOf(std::span<const float> x) {
     return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(std::max<size_t>(1, x.size()));
 }
@@ -336,7 +316,8 @@ class Map : public Experiment {
         const int64_t keyLen = settings.integer("keyLen") ? settings.integer("keyLen") : settings.integer("seqLen");
         head->inputs =
             settings.text("input") == "files"
-                ? loadHead(settings, run.cancelToken())
+                ? loadMapInputs({settings.text("qFile"), settings.text("kFile"), ""}, settings.text("layout"),
+                                settings.integer("head"), run.cancelToken())
                 : makeMapInputs(settings.text("input"), settings.integer("seqLen"), keyLen, settings.integer("headDim"),
                                 static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
         const MapInputs& x = head->inputs;

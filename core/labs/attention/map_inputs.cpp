@@ -2,7 +2,9 @@
 #include "core/labs/attention/map_inputs.h"
 
 #include "core/error.h"
+#include "core/formats/tensor_file.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/attention/tensors.h"
 #include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
 #include "core/tensor/release.h"
@@ -157,6 +159,31 @@ MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLe
     } else
         throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     return inputs;
+}
+
+MapInputs loadMapInputs(const MapFiles& files, const std::string& layout, int64_t head,
+                        const std::atomic<bool>* cancel) {
+    if (files.q.empty() || files.k.empty())
+        throw InputError("qFile and kFile are empty, expected files with Q and K, for example qkv.npz:q");
+    tensor::Tensor keys = formats::loadTensor(files.k, cancel);
+    tensor::Tensor values = files.v.empty() ? keys : formats::loadTensor(files.v, cancel);
+    AttentionTensors tensors =
+        arrangeAttention(formats::loadTensor(files.q, cancel), std::move(keys), std::move(values), layoutByName(layout),
+                         files.q, files.k, files.v.empty() ? files.k : files.v);
+    const cpu::AttentionProblem p = tensors.problem();
+    const int64_t heads = p.batch * p.queryHeads;
+    if (head >= heads)
+        throw InputError(
+            fmt::format("head is {}, expected 0 to {} (batch times heads of {})", head, heads - 1, files.q));
+    const int64_t keyHead = head / p.queryHeads * p.keyHeads + head % p.queryHeads / (p.queryHeads / p.keyHeads);
+    const auto part = [](const std::vector<float>& x, int64_t index, int64_t size) {
+        return std::vector<float>(x.begin() + index * size, x.begin() + (index + 1) * size);
+    };
+    MapInputs one{p.queryLen, p.keyLen, p.headDim, part(tensors.q.values, head, p.queryLen * p.headDim),
+                  part(tensors.k.values, keyHead, p.keyLen * p.headDim)};
+    if (!files.v.empty())
+        one.v = part(tensors.v.values, keyHead, p.keyLen * p.headDim);
+    return one;
 }
 
 } // namespace warplight::labs::attention

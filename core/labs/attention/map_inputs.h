@@ -14,6 +14,7 @@ namespace warplight::labs::attention {
 struct MapInputs {
     int64_t queryLen = 0, keyLen = 0, headDim = 0;
     std::vector<float> q, k; ///< [length, headDim]
+    std::vector<float> v{};  ///< [keyLen, headDim], where a page asks for it
 };
 
 /// "mixed", "local", "strided", "induction", "sink", the kinds of inputKinds(), and "files".
@@ -26,6 +27,14 @@ std::vector<lab::Parameter::Option> mapInputKinds();
 /// number.
 /// Throws InputError for what does not go together, Cancelled.
 MapInputs makeMapInputs(const std::string& kind, int64_t queryLen, int64_t keyLen, int64_t headDim, uint64_t seed,
+                        const std::atomic<bool>* cancel = nullptr);
+
+struct MapFiles {
+    std::string q, k, v; ///< as formats::loadTensor takes them; no `v`: none is loaded
+};
+/// One head (batch times heads, counted from 0) of the user's tensors; `layout` as layoutByName has it. Throws
+/// InputError for files, shapes and heads that do not go together, Cancelled.
+MapInputs loadMapInputs(const MapFiles& files, const std::string& layout, int64_t head,
                         const std::atomic<bool>* cancel = nullptr);
 
 } // namespace warplight::labs::attention

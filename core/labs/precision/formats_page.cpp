@@ -82,7 +82,7 @@ class Formats : public Experiment {
         for (const Stored& s : all)
             if (const std::string id(s.format->id); id == "f16" || id == "bf16" || id == "e4m3" || id == "e5m2")
                 headline(s, run);
-        bits(all, value, run);
+        bits(all, value, settings, run);
         precisions(all, value, run);
         table(all, run);
     }
@@ -100,8 +100,20 @@ class Formats : public Experiment {
                  std::move(m)});
     }
 
+    /// The same page with the number that a format's code becomes when one of its bits is turned over.
+    static Link flipped(const Stored& s, int place, const Settings& settings) {
+        Link link{"Turn the bit over", "precision.formats", {}};
+        const double value = number::decode(s.code ^ uint64_t{1} << place, *s.format);
+        link.settings = {{"value", std::isnan(value) ? "nan" : fmt::format("{}", value)},
+                         {"shift", "0"},
+                         {"rounding", settings.text("rounding")},
+                         {"saturate", settings.flag("saturate") ? "true" : "false"},
+                         {"dice", fmt::format("{}", settings.real("dice"))}};
+        return link;
+    }
+
     /// A row of cells a format, the binary point of the fraction one below the other.
-    static void bits(const std::vector<Stored>& all, double value, Run& run) {
+    static void bits(const std::vector<Stored>& all, double value, const Settings& settings, Run& run) {
         constexpr double left = 7, exponents = 11, fractionAt = left + 1 + exponents + 1, shown = 23;
         Steps scene;
         scene.width = fractionAt + shown + 13;
@@ -113,21 +125,23 @@ class Formats : public Experiment {
             const FloatFormat& f = *s.format;
             step.labels.push_back(
                 {left - 0.5, y + 0.5, std::string(f.title), Steps::Label::Align::Right, false, false, {}});
-            const auto cell = [&](double x, uint64_t bit, const char* key) {
+            const auto cell = [&](double x, int place, const char* key) { // place: of the bit, 0 the lowest
+                const uint64_t bit = s.code >> place & 1;
                 Steps::Cell c;
+                c.link = static_cast<int64_t>(step.links.size());
+                step.links.push_back(flipped(s, place, settings));
                 c.x = x, c.y = y, c.width = 0.92, c.height = 1;
                 c.text = bit ? "1" : "0";
                 c.colourKey = key;
                 c.strength = bit ? 0.9 : 0.25;
                 step.cells.push_back(std::move(c));
             };
-            cell(left, s.sign(), "sign");
+            cell(left, f.exponentBits + f.fractionBits, "sign");
             for (int i = 0; i < f.exponentBits; ++i)
-                cell(left + 1 + exponents - f.exponentBits + i, s.exponent() >> (f.exponentBits - 1 - i) & 1,
-                     "exponent");
+                cell(left + 1 + exponents - f.exponentBits + i, f.fractionBits + f.exponentBits - 1 - i, "exponent");
             const int drawn = std::min(f.fractionBits, static_cast<int>(shown));
             for (int i = 0; i < drawn; ++i)
-                cell(fractionAt - 1 + i, s.fraction() >> (f.fractionBits - 1 - i) & 1, "fraction");
+                cell(fractionAt - 1 + i, f.fractionBits - 1 - i, "fraction");
             step.labels.push_back({fractionAt - 0.5 + drawn,
                                    y + 0.5,
                                    fmt::format("{}{}", drawn < f.fractionBits ? "… " : "", valueText(s)),
@@ -137,7 +151,10 @@ class Formats : public Experiment {
                                    {}});
             y += 1.5;
         }
-        run.put({"bits", "Bits", text(value), "The bits as they are stored, highest first. **Counted.**",
+        run.put({"bits", "Bits", text(value),
+                 "The bits as they are stored, highest first. A click on one turns it over: the number becomes what "
+                 "the format has "
+                 "then. **Counted.**",
                  Figure::Place::Main, std::move(scene)});
     }
 

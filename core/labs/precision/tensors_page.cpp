@@ -279,9 +279,4 @@ class Tensors : public Experiment {
 
 std::unique_ptr<Experiment> makeTensors() { return std::make_unique<Tensors>(); }
 
-void registerLab(Registry& registry) {
-    registry.add(makeFormats());
-    registry.add(makeTensors());
-}
-
 } // namespace warplight::labs::precision

@@ -57,6 +57,7 @@ class StepsTest : public QObject {
         row("row", "bars \"bytes\": row must", [](auto& s) { s.bars[0].bars[1].row = 2; });
         row("no rows", "bars \"bytes\": rows must", [](auto& s) { s.bars[0].rows = 0; });
         row("bar", "bars \"bytes\": from, to", [](auto& s) { s.bars[0].bars[0].to = NAN; });
+        row("link", "cells: link", [](auto& s) { s.cells[1].link = 1; });
         row("mark", "bars \"bytes\": from, to", [](auto& s) { s.bars[0].bars[0].mark = INFINITY; });
         row("scale", "bars \"bytes\": minimum", [](auto& s) { s.bars[0].maximum = s.bars[0].minimum; });
         row("bar names", "bars \"bytes\": rowNames", [](auto& s) { s.bars[0].rowNames.pop_back(); });

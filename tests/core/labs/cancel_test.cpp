@@ -7,15 +7,16 @@
 #include "core/labs/allreduce/vectors.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/map_inputs.h"
+#include "core/precision/sums.h"
 #include "core/tensor/pieces.h"
 #include "core/tensor/random.h"
 #include "core/tensor/release.h"
 #include "gpu/host/regular_file.h"
-#include "gpu/virtual/decode/decoder.h"
 #include "gpu/virtual/virtual_device.h"
 
 #include <QTemporaryDir>
 #include <QTest>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -69,15 +70,22 @@ class CancelTest : public QObject {
                                             labs::allreduce::makeVectors("random", number::Format::F32, 2, 10, 1),
                                             cancel);
              }},
+            {"a sum", [](auto* cancel) { precision::sumInOrder(std::vector<float>(10, 1.0f), {}, {}, {}, cancel); }},
+            {"an exact sum",
+             [](auto* cancel) {
+                 precision::sumExactly(std::vector<float>(10, 1.0f), {}, std::vector<int64_t>{10}, cancel);
+             }},
             {"counting vectors",
              [](auto* cancel) { labs::allreduce::countingVectors(number::Format::F32, 2, 10, cancel); }},
-            {"PTX text", [](auto* cancel) { ptx::parse(kernelText, "k.ptx", cancel); }},
+            {"a module", [](auto* cancel) { vgpu::makeVirtualDevice()->load(kernelText, "k.ptx", cancel); }},
             {"a kernel made ready",
              [](auto* cancel) {
-                 vgpu::decodeKernel(
-                     ptx::parse(kernelText, "k.ptx"), "k.ptx", "k", [](const std::string&) { return 0; }, cancel);
+                 std::atomic<bool> later = false;
+                 const auto device = vgpu::makeVirtualDevice();
+                 const auto module = device->load(kernelText, "k.ptx", &later);
+                 later = cancel && cancel->load();
+                 module->kernel("k");
              }},
-            {"a module", [](auto* cancel) { vgpu::makeVirtualDevice()->load(kernelText, "k.ptx", cancel); }},
             {"a text", [this](auto* cancel) { contentsOfFile(numbers, 1 << 20, "a text", cancel); }},
         };
         for (const char* kind : {"gaussian", "dominantKey", "ascending", "allEqual"})

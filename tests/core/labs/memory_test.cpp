@@ -6,6 +6,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
 
 #include <QFile>
@@ -35,6 +36,7 @@ Registry registryOfAll() {
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
     labs::allreduce::registerLab(registry);
+    labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
     return registry;
 }
@@ -105,6 +107,7 @@ class MemoryTest : public QObject {
         row("map", "attention.map", "cpu",
             {"input=gaussian", "seqLen=400000", "keyLen=64", "headDim=64", "causal=false"});
         row("structured map", "attention.map", "cpu", {"input=sink", "seqLen=30000", "headDim=512"});
+        row("scores that overflow", "precision.overflow", "cpu", {"input=gaussian", "seqLen=10000", "headDim=256"});
         row("tiles", "attention.tiles", "cpu", {"seqLen=64", "queryTile=2", "keyTile=2"});
         row("allreduce by a ring", "allreduce.race", "cpu",
             {"ranks=4", "bytes=33554432", "algorithms=ring", "library=false", "pointSeconds=0.01"});
@@ -114,6 +117,7 @@ class MemoryTest : public QObject {
         row("steps", "allreduce.steps", "cpu", {"ranks=8", "elements=2000000", "compare=tree"});
         row("simulated steps", "allreduce.steps", "cpu", {"transport=simulated", "ranks=8", "elements=2000000"});
         row("links", "allreduce.links", "cpu", {"ranks=32", "elements=500000"});
+        row("sums", "precision.sums", "cpu", {"length=16777216", "what=dot", "orders=serial", "accumulators=f32"});
         const QString table = folder.filePath("trace.csv");
         QFile out(table);
         QVERIFY(out.open(QIODevice::WriteOnly));
