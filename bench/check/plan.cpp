@@ -18,12 +18,17 @@ const Sizes& raceSizes(bool small) {
         {"attention-backward", {{"seqLen=256,512,1024,2048,4096", "heads=16"}}},
         {"block-sparse-attention", {{"seqLen=512,1024,4096,16384", "heads=8"}}},
         {"softmax", {{"rows=4096", "columnsSwept=256,1024,4096,16384,65536"}}},
-        {"matmul", {{"sizes=256,512,1024,2048,4096"}}}};
+        {"matmul",
+         {{"sizes=256,512,1024,2048,4096", "kernels=naive,tiled,half2,mma,mma-f16,mma-tf32,mma-e4m3,mma-e5m2"}}},
+        {"cast", {{"counts=65536,1048576,16777216,67108864", "kernels=e5m2,e4m3,bf16,f16"}}},
+        {"adamw", {{"counts=65536,1048576,16777216,67108864"}}}};
     static const Sizes quick{{"attention", {{"seqLen=64,128", "heads=1", "headDim=32"}}},
                              {"attention-backward", {{"seqLen=64", "heads=1", "headDim=32"}}},
                              {"block-sparse-attention", {{"seqLen=128", "heads=1", "headDim=32"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64,256"}}},
-                             {"matmul", {{"sizes=64,128"}}}};
+                             {"matmul", {{"sizes=64,128"}}},
+                             {"cast", {{"counts=4096,16384"}}},
+                             {"adamw", {{"counts=4096,16384"}}}};
     return small ? quick : real;
 }
 

@@ -94,7 +94,7 @@ CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
 }
 
 /// The best of the ladder: of those that take the format, else of those that take f32, which holds it; none that
-/// rounds what it is given or breaks on some inputs.
+/// rounds what it is given or breaks on some inputs, unless all do.
 const Implementation& best(const Operator& op, Implementation::Device device, const Problem& problem) {
     const auto isFit = [&](const Implementation& i, bool exactly) {
         Problem asked = problem;
@@ -102,7 +102,7 @@ const Implementation& best(const Operator& op, Implementation::Device device, co
         if (i.onGpuDevice() && (!format || (exactly && *format != problem.format)))
             return false;
         asked.format = format.value_or(Format::F32);
-        return i.chosen && !i.library && !i.wideUnits && !i.roundoff && i.breaksOn.empty() &&
+        return i.id != "reference" && i.chosen && !i.library && !i.wideUnits && !i.roundoff && i.breaksOn.empty() &&
                (!i.whyNot || i.whyNot(asked).empty());
     };
     const auto all = op.onDevice(device);
@@ -233,7 +233,8 @@ void compute(const ComputeOptions& given) {
     for (size_t i = 0; i < outputs.size(); ++i) {
         tensor::Tensor made = std::move(tensors.at(written[i]->name));
         outputs[i].tensor.tensor = arranged.out ? arranged.out(written[i]->name, std::move(made)) : std::move(made);
-        outputs[i].tensor.dtype = Operator::formatOf(*written[i], problem);
+        const bool isOwn = how->makes && written[i]->role == Role::Output;
+        outputs[i].tensor.dtype = isOwn ? *how->makes : Operator::formatOf(*written[i], problem);
     }
     formats::saveTensors(outputs);
 }

@@ -7,6 +7,7 @@
 #include "core/labs/devices/devices_lab.h"
 #include "core/labs/inspector/inspector_lab.h"
 #include "core/labs/precision/precision_lab.h"
+#include "core/labs/precision/training_operators.h"
 #include "core/labs/profile/profile_lab.h"
 #include "core/workbench/page.h"
 
@@ -17,6 +18,8 @@ void registerAll(lab::Registry& registry, workbench::Operators& operators) {
     workbench::registerPages(registry, operators.add(blocks::softmaxOperator()));
     workbench::registerPages(registry, operators.add(blocks::matmulOperator()));
     precision::registerPages(registry);
+    workbench::registerPages(registry, operators.add(precision::castOperator()));
+    workbench::registerPages(registry, operators.add(precision::adamwOperator()));
     allreduce::registerLab(registry);
     inspector::registerLab(registry);
     profile::registerLab(registry);

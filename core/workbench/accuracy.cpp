@@ -136,7 +136,8 @@ class Judging {
                     if (t.role != TensorSpec::Role::Output)
                         continue;
                     tensor::Tensor made = stored.at(t.name);
-                    tensor::round(made, format, options.cancel);
+                    if (!t.fixed && !i.makes)
+                        tensor::round(made, format, options.cancel);
                     const Errors errors = compareRows(made, exact.at(t.name), options.cancel);
                     addRow(op, who, problem, x, dtype, t, errors, stored, made, exact);
                     if (swept)
@@ -232,9 +233,9 @@ class Judging {
         run.put({"errors", "Errors", "absolute, against double precision on unrounded inputs",
                  "max, mean and root mean square of |made − exact|, all **measured** in this run. The reference takes "
                  "the inputs as they were made; for f16 and bf16 an implementation gets them rounded to that type, "
-                 "accumulates in f32, unless its title says otherwise, and its outputs are rounded again: the row of "
-                 "the plain implementation with the same type is the yardstick. A click on a row opens its worst "
-                 "element.",
+                 "accumulates in f32, unless its title says otherwise, and its outputs are rounded again unless "
+                 "they are f32 always: the row of the plain implementation with the same type is the yardstick. A "
+                 "click on a row opens its worst element.",
                  Figure::Place::Support, table});
     }
 
@@ -325,10 +326,15 @@ class Accuracy : public Experiment {
                                                  "Friendly or hostile numbers."));
         for (Parameter& p : setup.ladderParameters())
             d.parameters.push_back(std::move(p));
+        // Of inputs that are f32 always there is nothing to compare, at first.
+        const bool storesInputs = std::any_of(op.tensors.begin(), op.tensors.end(), [](const TensorSpec& t) {
+            return t.role == TensorSpec::Role::Input && !t.fixed;
+        });
         std::vector<std::string> names;
         std::vector<Parameter::Option> types;
         for (const number::Format f : storable) {
-            names.push_back(number::name(f));
+            if (storesInputs || f == number::Format::F32)
+                names.push_back(number::name(f));
             types.push_back({number::name(f), number::name(f), ""});
         }
         d.parameters.push_back(

@@ -79,10 +79,11 @@ struct Implementation {
     std::string id, title, improves;
     enum class Device { Cpu, Gpu } device = Device::Cpu;
     std::vector<number::Format> formats{number::Format::F32}; ///< that its kernels take; the first is raced
-    bool chosen = true;                                       ///< on the pages, at first
-    bool judged = false;                                      ///< on Accuracy at first, though it is not chosen
-    bool library = false;   ///< by the GPU vendor's library: where there is none it is left out
-    int architecture = 0;   ///< compute capability that its kernels need on a GPU, 89: 8.9
+    std::optional<number::Format> makes{}; ///< what its outputs are rounded to, where it says so itself
+    bool chosen = true;                    ///< on the pages, at first
+    bool judged = false;                   ///< on Accuracy at first, though it is not chosen
+    bool library = false;                  ///< by the GPU vendor's library: where there is none it is left out
+    int architecture = 0;                  ///< compute capability that its kernels need on a GPU, 89: 8.9
     bool wideUnits = false; ///< its arithmetic units do more than an f32 fused multiply-add: no share of that peak
     int colour = 7;         ///< slot of the palette
     /// Why it cannot do a problem, as a clause ("it has tiles of its own"); empty: it can.

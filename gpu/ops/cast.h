@@ -11,8 +11,26 @@
 
 namespace warplight::gpu {
 
-/// Kernels that round f32 to smaller formats (gpu/kernels/cast.cu, cast_f8.cu); those of 8 bits need compute capability
-/// 8.9.
+/// Kernels that round f32 to smaller formats (gpu/kernels/cast.cu, cast_f8.cu), to nearest even. Numbers beyond the
+/// range become infinite in f16 and bf16, the largest number in e4m3 and e5m2; infinity stays one, in e4m3 NaN.
+
+/// The compute capability that casts to a format need beyond that of all kernels, 89: 8.9; 0: none.
+int architectureOfCast(number::Format to);
+
+struct CastRun : Launched {
+    std::vector<float> y;
+    bool found = false; ///< whether a number of y is not finite
+};
+/// y = factor · x, a product of f32, as f16, bf16, e4m3 or e5m2, copied to the device and back; buffers are called x, y
+/// and found. Throws InputError for a negative count and for a device whose compute capability is not enough, and as
+/// Launcher::start.
+CastRun cast(KernelLibrary& library, number::Format to, int64_t count, const float* x, float factor,
+             const LaunchOptions& options = {});
+/// What its loop asks memory for where all is finite: x once, y once. (Else each thread that finds a number that is not
+/// writes to found.)
+TensorTraffic castTraffic(number::Format to, int64_t count);
+/// Device memory of x, y and found; INT64_MAX when the size overflows.
+int64_t castBytes(number::Format to, int64_t count);
 
 /// The bits of the largest |x| that is finite of each array of f32 (address, count), 4 bytes each, in a buffer "amax"
 /// that the launcher keeps; returns its address.

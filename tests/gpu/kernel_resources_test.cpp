@@ -101,17 +101,18 @@ class KernelResourcesTest : public QObject {
                 library.kernel(std::string(family), kernel);
     }
 
-    void matrixProductsDoNotSpill() {
+    void productsCastsAndStepsDoNotSpill() {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
             const QList<QByteArray> words = line.split(' ');
-            if (words.size() != 6 || !words[0].startsWith("matmul"))
+            if (words.size() != 6 ||
+                !(words[0].startsWith("matmul") || words[0].startsWith("cast") || words[0] == "adamw"))
                 continue;
             QVERIFY2(words[5].toInt() == 0, line.constData());
             QVERIFY2(words[3].toInt() <= 128, line.constData()); // four blocks of 128 threads a multiprocessor
             ++checked;
         }
-        QCOMPARE(checked, 6 * (3 + 4) + 4 * 2); // architectures × kernels, and those of 8 bits
+        QCOMPARE(checked, 6 * (3 + 4 + 3 + 3) + 4 * (2 + 6)); // architectures × kernels, and those of 8 bits
     }
 
     void tensorCoreKernelDoesNotSpill() { // headDim 64 and 128, on every architecture

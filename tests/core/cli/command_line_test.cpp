@@ -125,7 +125,7 @@ class CommandLineTest : public QObject {
         QFETCH(QStringList, arguments);
         const Outcome outcome = runProgram(arguments);
         QCOMPARE(outcome.exitCode, 2);
-        QVERIFY2(outcome.err.size() < 900, outcome.err.constData());
+        QVERIFY2(outcome.err.size() < 1500, outcome.err.constData());
     }
 
     void whatIsNoUtf8IsNotRepeated() {

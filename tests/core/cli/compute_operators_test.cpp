@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -103,6 +104,28 @@ class ComputeOperatorsTest : public QObject {
                                     "vgpu", "--dtype", "f16", "--implementation", "half2"});
         QVERIFY2(asked.exitCode == 0, asked.err.constData());
         QCOMPARE(load(at("sums.npy")).values[0], 2048.0f); // 2048 + 1 is 2048 in f16
+    }
+
+    void castsAreStoredAsWhatTheyAre_data() { addDevices(); }
+    void castsAreStoredAsWhatTheyAre() {
+        QFETCH(QString, device);
+        const QString x = save("grads.npy", {2}, {2.2f * 1024, 1e6f * 1024});
+        const QString y = at("y.safetensors:grad"), found = at("found.npy");
+        for (const auto& [id, first, second] :
+             {std::tuple("e4m3", 2.25f, 448.0f), std::tuple("e5m2", 2.0f, 57344.0f)}) {
+            const Outcome outcome = call({"compute", "cast", "--x", x, "-o", y, "--found", found, "--power", "10",
+                                          "--implementation", id, "--device", device});
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+            QCOMPARE(number::name(formats::tensorEntry(y.toStdString()).dtype), std::string(id));
+            QVERIFY(load(y).values == (std::vector<float>{first, second}));
+            QCOMPARE(load(found).values[0], 0.0f);
+        }
+        const Outcome outcome = call({"compute", "cast", "--x", x, "-o", at("half.npy"), "--found", found, "--power",
+                                      "10", "--device", device}); // f16 unless another is named
+        QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        QVERIFY(formats::tensorEntry(at("half.npy").toStdString()).dtype == number::Format::F16);
+        QVERIFY(std::isinf(load(at("half.npy")).values[1]));
+        QCOMPARE(load(found).values[0], 1.0f);
     }
 
     void gradientsGiveTheOracle_data() { addDevices(); }
@@ -228,7 +251,8 @@ class ComputeOperatorsTest : public QObject {
                 found << page["id"].toString() + ": " + devices.join(' ');
             }
         QStringList expected;
-        for (const char* op : {"attention", "attention-backward", "block-sparse-attention", "softmax", "matmul"})
+        for (const char* op :
+             {"attention", "attention-backward", "block-sparse-attention", "softmax", "matmul", "cast", "adamw"})
             expected << QString("%1.race: cpu vgpu cuda").arg(op) << QString("%1.traffic: vgpu cuda").arg(op)
                      << QString("%1.accuracy: cpu vgpu cuda").arg(op);
         QCOMPARE(found, expected);

@@ -65,6 +65,12 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
                   {{"m", 128}, {"n", 64}, {"k", 128}}};
         if (full)
             shapes.push_back({{"m", 256}, {"n", 320}, {"k", 512}});
+    } else if (op == "cast" || op == "adamw") {
+        for (const double count : {3, 4097, 70001})
+            shapes.push_back({{"count", count}, {"power", 10}});
+        for (Numbers& shape : shapes)
+            if (op == "adamw")
+                shape.merge(Numbers{{"step", 3}, {"rate", 1e-3}, {"decay", 0.01}});
     }
     return shapes;
 }
