@@ -246,7 +246,8 @@ void MainWindow::showState() {
     } else if (reader.isReading()) {
         status->setText(tr("Opening a session…"));
     } else if (saver.isSaving()) {
-        status->setText(tr("Saving %1…").arg(saver.file()));
+        status->setText(closesWhenSaved ? tr("The window closes when %1 is written.").arg(saver.file())
+                                        : tr("Saving %1…").arg(saver.file()));
     } else {
         const QString end = record && record->ended() && record->ended()->outcome == lab::RunEnded::Outcome::Finished
                                 ? tr("Finished in %1").arg(numberText(record->ended()->seconds, "s"))

@@ -60,8 +60,8 @@ class MainWindow : public QMainWindow {
     void openFiles(const QStringList& files);
     void openSession(const QString& file); ///< begins to; see sessionOpened
     bool isOpening() const { return reader.isReading(); }
-    /// Begins to write all runs that have ended; see sessionSaved. It goes on beside the window, and ends with it.
-    /// False: it could not begin, and the window says why.
+    /// Begins to write all runs that have ended; see sessionSaved. It goes on beside the window, which closes only when
+    /// it is done. False: it could not begin, and the window says why.
     bool saveSession(const QString& file);
     bool isSaving() const { return saver.isSaving(); }
     /// Begins to write a report of the runs as they are shown now. It goes on a figure or less a turn of the event
@@ -88,6 +88,7 @@ class MainWindow : public QMainWindow {
     void dragEnterEvent(QDragEnterEvent* event) override;
     void dropEvent(QDropEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
+    void closeEvent(QCloseEvent* event) override; ///< a session that is being saved is written first
 
   private:
     void buildActions();
@@ -127,6 +128,7 @@ class MainWindow : public QMainWindow {
     SessionReader reader;
     SessionSaver saver;
     SessionSaver::Runs beingSaved;
+    bool closesWhenSaved = false;
     QStringList toOpen; ///< sessions to open as soon as the engine has told which pages there are
     QTimer exportTurn;
     std::unique_ptr<ReportWriter> report; ///< that is being written; null: none

@@ -9,6 +9,7 @@
 #include "core/lab/session.h"
 
 #include <QAction>
+#include <QCloseEvent>
 #include <QComboBox>
 #include <QDragEnterEvent>
 #include <QFileInfo>
@@ -144,6 +145,16 @@ void MainWindow::endSaving(const QString& file, const QString& refusal) {
     beingSaved.clear();
     showState();
     emit sessionSaved(file);
+    if (std::exchange(closesWhenSaved, false) && refusal.isEmpty())
+        close();
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+    if (!saver.isSaving())
+        return QMainWindow::closeEvent(event);
+    event->ignore();
+    closesWhenSaved = true;
+    showState();
 }
 
 void MainWindow::addRecent(const QString& file) {

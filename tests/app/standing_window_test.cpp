@@ -310,8 +310,15 @@ class StandingWindowTest : public PageFixture {
         QCOMPARE(runs(file), runs(folder.filePath("many.warplight")) + 1);
         const QString last = folder.filePath("last.warplight");
         QVERIFY(window->saveSession(last));
-        window.reset(); // closed meanwhile: it is written all the same
+        QVERIFY(!window->close()); // first it is written
+        QVERIFY(window->isVisible() && saysBelow("closes when"));
+        QTRY_VERIFY_WITH_TIMEOUT(!window->isVisible(), 10000);
         QCOMPARE(runs(last), runs(file));
+        window->show();
+        const QString gone = folder.filePath("gone.warplight");
+        QVERIFY(window->saveSession(gone));
+        window.reset(); // also when the program ends
+        QCOMPARE(runs(gone), runs(file));
     }
 
     void theWindowGoesOnWhileAReportIsWritten() {
