@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/model/heads.h"
 #include "core/model/layers.h"
+#include "core/model/spread.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -77,7 +78,7 @@ void Network::attend(const Block<const float>& w, const BlockActivations& a, con
     multiply({rows, features, 3 * features}, a.norm1, w.attention, all.wide, options);
     splitHeads(heads, all.wide, w.attentionBias, a.q, a.k, a.v, options);
     cpu::Execution execution;
-    execution.threads = options.threads;
+    execution.threads = worth(options, rows * all.length * features).threads;
     execution.cancel = options.cancel;
     cpu::attentionForward(cpu::Implementation::FlashPacked, attentionOf(heads, a.q, a.k, a.v, a.o, a.lse), execution);
     mergeHeads(heads, a.o, a.merged, options);
@@ -167,7 +168,8 @@ void Network::attendBackward(int64_t layer, ParameterBuffer& gradients, const cp
     spreadHeads(heads, all.branch, all.dOut, options);
     tell(seen, layer, AttentionOut, all.dOut);
     cpu::attentionBackward(cpu::BackwardRung::Flash2,
-                           {attentionOf(heads, a.q, a.k, a.v, a.o, a.lse), all.dOut, all.dq, all.dk, all.dv}, options);
+                           {attentionOf(heads, a.q, a.k, a.v, a.o, a.lse), all.dOut, all.dq, all.dk, all.dv},
+                           worth(options, 2 * rows * all.length * features));
     tell(seen, layer, Q, all.dq);
     tell(seen, layer, K, all.dk);
     tell(seen, layer, V, all.dv);

@@ -14,7 +14,7 @@ namespace warplight::model {
 using cpu::MatmulRung;
 
 void multiply(const Product& s, const float* x, const float* weight, float* y, const RunOptions& options) {
-    cpu::matmul(MatmulRung::Packed, {s.rows, s.out, s.in, false, x, weight, y}, options);
+    cpu::matmul(MatmulRung::Packed, {s.rows, s.out, s.in, false, x, weight, y}, worth(options, s.rows * s.in * s.out));
 }
 
 void multiplyBackward(const Product& s, const float* x, const float* weight, const float* dy, float* dWeight, float* dx,
@@ -24,7 +24,8 @@ void multiplyBackward(const Product& s, const float* x, const float* weight, con
         cpu::matmul(MatmulRung::Packed, {s.rows, s.in, s.out, true, dy, weight, dx}, options);
 }
 
-void multiplyFew(const Product& s, const float* x, const float* weight, float* y, const RunOptions& options) {
+void multiplyFew(const Product& s, const float* x, const float* weight, float* y, const RunOptions& given) {
+    const RunOptions options = worth(given, s.rows * s.in * s.out);
     const cpu::MatmulKernels& kernel = cpu::matmulKernels();
     inColumns(s.out, options, [&](int64_t begin, int64_t end) {
         for (int64_t row = 0; row < s.rows; ++row)

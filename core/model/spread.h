@@ -13,6 +13,12 @@
 
 namespace warplight::model {
 
+/// One thread for what is done before another would be awake.
+inline cpu::RunOptions worth(const cpu::RunOptions& options, int64_t multiplications) {
+    constexpr int64_t fewest = 1 << 20;
+    return {multiplications < fewest ? 1 : options.threads, options.cancel};
+}
+
 /// Calls work(item) for every item. Takes no memory.
 template <class Work>
 void spread(int64_t items, const cpu::RunOptions& options, const Work& work) {
@@ -30,7 +36,7 @@ void inPieces(int64_t count, int64_t piece, const cpu::RunOptions& options, cons
 /// Calls work(begin, end) for rows of that width, some ten thousand numbers at a time.
 template <class Work>
 void inRows(int64_t rows, int64_t width, const cpu::RunOptions& options, const Work& work) {
-    constexpr int64_t numbers = 1 << 15;
+    constexpr int64_t numbers = 1 << 16;
     inPieces(rows, std::max<int64_t>(1, numbers / width), options, work);
 }
 
