@@ -181,10 +181,18 @@ void train(const TrainOptions& o) {
     model::Trainer trainer(made, corpus, recipe, {o.threads, nullptr});
     if (o.resume)
         model::resume(trainer, state, folder);
+    std::error_code error;
+    if (fs::create_directories(folder, error); error)
+        throw InputError(
+            fmt::format("--out {}: {}, expected a folder that can be made", echoed(o.out), error.message()));
     std::cerr << fmt::format("{} parameters, {} bytes of text, from step {} to {}\n", made.layout.count(),
                              corpus.size(), trainer.steps, recipe.steps);
     Progress progress(o.format == "json", recipe);
-    bool kept = o.resume && trainer.done();
+    if (trainer.done()) {
+        std::cerr << "nothing is left to do: give more --steps\n";
+        return;
+    }
+    bool kept = false;
     while (!trainer.done()) {
         progress.add(trainer.step());
         kept = trainer.steps % o.every == 0;
