@@ -2,12 +2,16 @@
 #include "core/model/tokenizer.h"
 
 #include "core/error.h"
+#include "core/model/bpe_tokenizer.h"
+#include "gpu/host/regular_file.h"
 
 #include <fmt/format.h>
 #include <system_error>
 
 namespace warplight::model {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr int32_t byteValues = 256;
 
@@ -36,16 +40,32 @@ class ByteTokenizer : public Tokenizer {
 
 std::unique_ptr<Tokenizer> byteTokenizer() { return std::make_unique<ByteTokenizer>(); }
 
-std::unique_ptr<Tokenizer> tokenizerOf(const std::filesystem::path& folder, int64_t vocabulary) {
-    for (const char* file : {"vocab.json", "tokenizer.json"})
-        if (std::error_code error; std::filesystem::exists(folder / file, error))
-            throw InputError(fmt::format("{}: tokenizers of pairs are not read yet, expected a model of bytes",
-                                         (folder / file).string()));
-    if (vocabulary != byteValues)
-        throw InputError(fmt::format("{}: holds no tokenizer for a vocabulary of {}, expected vocab.json and "
-                                     "merges.txt, or a vocabulary of {}, one token a byte",
-                                     folder.string(), vocabulary, byteValues));
-    return byteTokenizer();
+std::unique_ptr<Tokenizer> tokenizerOf(const fs::path& folder, int64_t vocabulary) {
+    constexpr int64_t longest = 1 << 28;
+    const auto read = [](const fs::path& file) { return contentsOfFile(file.string(), longest, "a tokenizer's file"); };
+    const auto has = [&](const char* file) {
+        std::error_code error;
+        return fs::exists(folder / file, error);
+    };
+    const fs::path whole = folder / "tokenizer.json", words = folder / "vocab.json", merges = folder / "merges.txt";
+    std::unique_ptr<Tokenizer> made;
+    std::string where = whole.string();
+    if (has("tokenizer.json")) {
+        made = bpeTokenizer(bpeOfTokenizer(read(whole), where), where);
+    } else if (has("vocab.json")) {
+        where = words.string();
+        made = bpeTokenizer(bpeOfVocabulary(read(words), where, read(merges), merges.string()), where);
+    } else {
+        if (vocabulary != byteValues)
+            throw InputError(fmt::format("{}: holds no tokenizer for a vocabulary of {}, expected vocab.json and "
+                                         "merges.txt, or a vocabulary of {}, one token a byte",
+                                         folder.string(), vocabulary, byteValues));
+        return byteTokenizer();
+    }
+    if (made->vocabulary() > vocabulary)
+        throw InputError(fmt::format("{}: has {} tokens, expected at most {}, vocab_size of the model", where,
+                                     made->vocabulary(), vocabulary));
+    return made;
 }
 
 } // namespace warplight::model

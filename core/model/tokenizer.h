@@ -24,8 +24,8 @@ class Tokenizer {
 /// A token a byte.
 std::unique_ptr<Tokenizer> byteTokenizer();
 
-/// The tokenizer of a model's folder: bytes where the vocabulary has 256 tokens and no file says otherwise. Throws
-/// InputError naming the folder where there is none that fits.
+/// The tokenizer of a model's folder: tokenizer.json, or vocab.json and merges.txt, or bytes where the vocabulary has
+/// 256 tokens and there is no such file. Throws InputError naming the file or folder where none fits.
 std::unique_ptr<Tokenizer> tokenizerOf(const std::filesystem::path& folder, int64_t vocabulary);
 
 } // namespace warplight::model

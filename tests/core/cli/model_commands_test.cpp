@@ -116,6 +116,23 @@ class ModelCommandsTest : public QObject {
         QCOMPARE(static_cast<char>(largest - (text.values.end() - 2 * 256)), 'n');
     }
 
+    /// A folder as transformers leave it, with GPT-2's kind of tokenizer.
+    void foldersWithATokenizerAreRead() {
+        model::Model made({.vocabulary = 640, .context = 64, .features = 12, .layers = 1, .heads = 2, .hidden = 20});
+        model::initialise(made.config, made.layout, made.weights, 1);
+        model::saveModel(at("pairs").toStdString(), made);
+        for (const char* file : {"vocab.json", "merges.txt"})
+            QVERIFY(QFile::copy(QStringLiteral(WARPLIGHT_TEST_DATA "/oracles/gpt/bpe/") + file, at("pairs/") + file));
+        const Outcome outcome =
+            call({"generate", "--model", at("pairs"), "--prompt", "the mill ran", "--tokens", "9", "--format", "json"});
+        QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        const QJsonObject j = QJsonDocument::fromJson(outcome.out).object();
+        QVERIFY(j["prompt_tokens"].toArray().size() < 10); // fewer than bytes
+        QCOMPARE(j["tokens"].toArray().size(), 9);
+        QVERIFY(QFile::remove(at("pairs/merges.txt")));
+        QVERIFY(call({"generate", "--model", at("pairs"), "--prompt", "a"}).err.contains("merges.txt"));
+    }
+
     /// Whenever it is killed, the folder holds a model that loads, and what goes on from there ends with the same bits.
     void aKilledRunGoesOnAsIfItHadNotBeen() {
         const QStringList run{"--steps", "60", "--seed", "8", "--checkpoint-every", "1"};
