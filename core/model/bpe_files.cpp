@@ -4,11 +4,17 @@
 #include "core/model/bpe_tokenizer.h"
 #include "core/text/echo.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 namespace warplight::model {
 namespace {

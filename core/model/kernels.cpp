@@ -82,6 +82,27 @@ float dot(const float* a, const float* b, int64_t count) {
         count, [](Vector x, Vector z) { return hn::Mul(x, z); }, a, b);
 }
 
+/// Four rows of the matrix at a time: what adds up is loaded and stored once for all of them.
+void rowTimesColumns(const float* x, int64_t depth, const float* rows, int64_t stride, float* y, int64_t count) {
+    const F d;
+    std::fill_n(y, count, 0.0f);
+    for (int64_t k = 0; k < depth; k += 4) {
+        const float* from[4];
+        Vector factor[4];
+        for (int64_t n = 0; n < 4; ++n) {
+            from[n] = rows + std::min(k + n, depth - 1) * stride;
+            factor[n] = hn::Set(d, k + n < depth ? x[k + n] : 0.0f);
+        }
+        map(
+            y, count,
+            [&](Vector so, Vector a, Vector b, Vector c, Vector e) {
+                const Vector two = hn::MulAdd(factor[1], b, hn::MulAdd(factor[0], a, so));
+                return hn::MulAdd(factor[3], e, hn::MulAdd(factor[2], c, two));
+            },
+            static_cast<const float*>(y), from[0], from[1], from[2], from[3]);
+    }
+}
+
 void moments(const float* x, int64_t count, float epsilon, float& mean, float& scale) {
     const F d;
     mean = sum(
@@ -191,7 +212,8 @@ void adamW(const AdamWStep& step, const float* gradients, int64_t count, float* 
 
 const ModelKernels* modelTable() {
     static const ModelKernels ofTarget{
-        add, addThree, dot, moments, normalise, normaliseBackward, normaliseColumns, gelu, geluBackward, adamW};
+        add,  addThree,     dot,  rowTimesColumns, moments, normalise, normaliseBackward, normaliseColumns,
+        gelu, geluBackward, adamW};
     return &ofTarget;
 }
 

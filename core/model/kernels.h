@@ -24,6 +24,9 @@ struct ModelKernels {
     void (*addThree)(const float* a, const float* b, const float* c, float* y, int64_t count);
     /// Σ a[i] · b[i].
     float (*dot)(const float* a, const float* b, int64_t count);
+    /// y[i] = Σ_k x[k] · rows[k · stride + i]: a row times `count` columns of a matrix of `depth` rows. The sum of a
+    /// column does not depend on which columns are taken together.
+    void (*rowTimesColumns)(const float* x, int64_t depth, const float* rows, int64_t stride, float* y, int64_t count);
     /// Mean, and 1 / sqrt(variance + epsilon).
     void (*moments)(const float* x, int64_t count, float epsilon, float& mean, float& scale);
     /// y = (x - mean) · scale · weight + bias.

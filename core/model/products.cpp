@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The layers that are matrix products, and what is added to their rows.
-#include "core/cpu/matmul/kernels.h"
 #include "core/cpu/matmul/matmul.h"
 #include "core/model/kernels.h"
 #include "core/model/layers.h"
@@ -26,11 +25,12 @@ void multiplyBackward(const Product& s, const float* x, const float* weight, con
 
 void multiplyFew(const Product& s, const float* x, const float* weight, float* y, const RunOptions& given) {
     const RunOptions options = worth(given, s.rows * s.in * s.out);
-    const cpu::MatmulKernels& kernel = cpu::matmulKernels();
-    inColumns(s.out, options, [&](int64_t begin, int64_t end) {
+    const ModelKernels& kernel = modelKernels();
+    // As wide as possible: a narrow strip of columns is read a piece of a page at a time.
+    const int64_t width = cpu::roundUp(cpu::ceilDiv(s.out, cpu::workerCount(options.threads)), 16);
+    inPieces(s.out, width, options, [&](int64_t begin, int64_t end) {
         for (int64_t row = 0; row < s.rows; ++row)
-            std::fill(y + row * s.out + begin, y + row * s.out + end, 0.0f);
-        kernel.addTile(x, s.in, s.rows, weight + begin, s.out, s.in, y + begin, s.out, end - begin);
+            kernel.rowTimesColumns(x + row * s.in, s.in, weight + begin, s.out, y + row * s.out + begin, end - begin);
     });
 }
 
