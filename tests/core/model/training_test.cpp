@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -99,6 +100,32 @@ class TrainingTest : public QObject {
         }
         for (size_t i = 0; i < count; ++i)
             QVERIFY(std::fabs(static_cast<double>(model.weights.all()[i]) - w[i]) < 2e-6);
+    }
+
+    void sequencesAreOfTheTextAndDifferByStepAndRow() {
+        std::vector<int32_t> counting;
+        for (int32_t i = 0; i < 5000; ++i)
+            counting.push_back(i);
+        const Corpus corpus(counting, "counting");
+        std::vector<int32_t> tokens(4 * 20), targets(tokens.size());
+        std::set<int32_t> begins;
+        for (const uint64_t seed : {uint64_t{1}, uint64_t{1} << 40})
+            for (const int64_t step : {int64_t{0}, int64_t{1}, int64_t{1} << 33}) {
+                corpus.sequences(seed, step, 20, tokens, targets);
+                for (size_t row = 0; row < 4; ++row) {
+                    begins.insert(tokens[row * 20]);
+                    for (size_t i = 0; i < 20; ++i) {
+                        QCOMPARE(tokens[row * 20 + i], tokens[row * 20] + static_cast<int32_t>(i));
+                        QCOMPARE(targets[row * 20 + i], tokens[row * 20 + i] + 1);
+                    }
+                }
+            }
+        QVERIFY(begins.size() >= 22); // of 24, which may meet by chance
+        const Corpus shortest({0, 1, 2}, "shortest");
+        std::vector<int32_t> two(2), after(2);
+        shortest.sequences(1, 0, 2, two, after);
+        QVERIFY((after == std::vector<int32_t>{1, 2}));
+        QVERIFY_EXCEPTION_THROWN(shortest.sequences(1, 0, 3, tokens, targets), InputError);
     }
 
     void ratesRiseAndFallAsACosine() {
