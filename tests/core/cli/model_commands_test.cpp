@@ -129,6 +129,12 @@ class ModelCommandsTest : public QObject {
         const QJsonObject j = QJsonDocument::fromJson(outcome.out).object();
         QVERIFY(j["prompt_tokens"].toArray().size() < 10); // fewer than bytes
         QCOMPARE(j["tokens"].toArray().size(), 9);
+        // What is printed as it comes, of a model that knows no UTF-8, is what json has in one piece.
+        const Outcome text = call({"generate", "--model", at("pairs"), "--prompt", "m\u00fchle", "--tokens", "300"}),
+                      whole = call({"generate", "--model", at("pairs"), "--prompt", "m\u00fchle", "--tokens", "300",
+                                    "--format", "json"});
+        QVERIFY(QString::fromUtf8(text.out) ==
+                "m\u00fchle" + QJsonDocument::fromJson(whole.out).object()["text"].toString() + "\n");
         QVERIFY(QFile::remove(at("pairs/merges.txt")));
         QVERIFY(call({"generate", "--model", at("pairs"), "--prompt", "a"}).err.contains("merges.txt"));
     }

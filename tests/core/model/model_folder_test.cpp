@@ -2,7 +2,9 @@
 // Models as folders: what transformers write is read, what is damaged is one sentence that names it.
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
+#include "core/model/generate.h"
 #include "core/model/model_folder.h"
+#include "core/model/network.h"
 #include "core/model/tokenizer.h"
 #include "core/model/training_state.h"
 
@@ -100,6 +102,29 @@ class ModelFolderTest : public QObject {
         QVERIFY(loaded->config == sizes);
         QVERIFY(all(*loaded) == all(model));
         QCOMPARE(formats::safetensorsMetadata(folder + "/model.safetensors").at("format"), std::string("pt"));
+    }
+
+    /// Tokens, logits and greedy continuation as transformers have them (tests/oracles/gpt/make_folder.py).
+    void aFolderThatTransformersWroteIsTheirModel() {
+        const std::string folder = WARPLIGHT_TEST_DATA "/oracles/gpt/folder";
+        const auto expected = [&](const char* key) {
+            return formats::loadTensor(folder + "/expected.npz:" + key).values;
+        };
+        const auto model = loadModel(folder);
+        const auto tokens =
+            tokenizerOf(folder, model->config.vocabulary)
+                ->encode("The river's mill, gr\u00f6\u00dfer als \u6f22\u5b57 in 1984, isn't it?\n  ok");
+        const auto theirs = expected("tokens");
+        QVERIFY(std::equal(tokens.begin(), tokens.end(), theirs.begin(), theirs.end()));
+        Network network(*model, 1, static_cast<int64_t>(tokens.size()), false);
+        const auto logits = network.forward(tokens);
+        const auto right = expected("logits");
+        QCOMPARE(logits.size(), right.size());
+        for (size_t i = 0; i < right.size(); ++i)
+            QVERIFY(std::fabs(logits[i] - right[i]) < 1e-5f);
+        const auto greedy = generate(*model, tokens, 20, {.greedy = true});
+        const auto continued = expected("greedy");
+        QVERIFY(std::equal(greedy.begin(), greedy.end(), continued.begin(), continued.end()));
     }
 
     /// Prefixes, masks as buffers, the embedding once more, f16, in shards.
