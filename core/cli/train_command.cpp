@@ -189,6 +189,7 @@ void train(const TrainOptions& o) {
                              corpus.size(), trainer.steps, recipe.steps);
     Progress progress(o.format == "json", recipe);
     if (trainer.done()) {
+        model::saveModel(folder, made); // the run may have been killed before it
         std::cerr << "nothing is left to do: give more --steps\n";
         return;
     }

@@ -166,6 +166,10 @@ class ModelCommandsTest : public QObject {
         QVERIFY2(rest.exitCode == 0, rest.err.constData());
         QVERIFY(contents(at("killed/training.safetensors")) == contents(at("whole/training.safetensors")));
         QVERIFY(contents(at("killed/model.safetensors")) == contents(at("whole/model.safetensors")));
+        // Killed after the last checkpoint and before the model beside it.
+        QVERIFY(QFile::remove(at("killed/model.safetensors")));
+        QCOMPARE(call(training(at("killed"), QStringList{"--resume"} + run)).exitCode, 0);
+        QVERIFY(contents(at("killed/model.safetensors")) == contents(at("whole/model.safetensors")));
         const QStringList left = QDir(at("killed")).entryList(QDir::Files | QDir::Hidden);
         QVERIFY2(left.size() <= 4, qPrintable(left.join(' ')));
     }
