@@ -5,6 +5,7 @@
 #include "core/cli/inspect_command.h"
 #include "core/cli/kernel_command.h"
 #include "core/cli/machine.h"
+#include "core/cli/model_commands.h"
 #include "core/cli/number_command.h"
 #include "core/cli/round_command.h"
 #include "core/cli/run_command.h"
@@ -155,6 +156,12 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
     CLI::App* inspectCommand = addInspectCommand(app, inspectOptions);
     NumberOptions numberOptions;
     CLI::App* numberCommand = addNumberCommand(app, numberOptions);
+    TrainOptions trainOptions;
+    CLI::App* trainCommand = addTrainCommand(app, trainOptions);
+    GenerateOptions generateOptions;
+    CLI::App* generateCommand = addGenerateCommand(app, generateOptions);
+    LogitsOptions logitsOptions;
+    CLI::App* logitsCommand = addLogitsCommand(app, logitsOptions);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) { // --help, --version
@@ -187,6 +194,12 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
             inspectTensors(inspectOptions);
         else if (*numberCommand)
             printNumber(numberOptions);
+        else if (*trainCommand)
+            train(trainOptions);
+        else if (*generateCommand)
+            generateText(generateOptions);
+        else if (*logitsCommand)
+            writeLogits(logitsOptions);
         return whenPrinted(code);
     } catch (const InputError& error) {
         say(sentenceOf(error));

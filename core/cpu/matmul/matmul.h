@@ -8,7 +8,8 @@
 
 namespace warplight::cpu {
 
-/// C = A · B in f32, row-major and contiguous: a [m, k], b [k, n] (transposedB: [n, k]), c [m, n].
+/// C = A · B in f32, row-major and contiguous: a [m, k] (transposedA: [k, m]), b [k, n] (transposedB: [n, k]),
+/// c [m, n].
 struct MatmulProblem {
     int64_t m = 0;
     int64_t n = 0;
@@ -17,6 +18,7 @@ struct MatmulProblem {
     const float* a = nullptr;
     const float* b = nullptr;
     float* c = nullptr;
+    bool transposedA = false;
 };
 
 /// The rungs of the ladder, slowest first.

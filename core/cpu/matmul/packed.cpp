@@ -59,6 +59,11 @@ class PackedMatmul {
     /// Rows of A one after the other for each step of the depth; missing ones are never read.
     void packStrip(int64_t row, int64_t rows, int64_t k, int64_t depth) const {
         float* to = strip(row, depth);
+        if (p.transposedA) {
+            for (int64_t x = 0; x < depth; ++x)
+                std::copy_n(p.a + (k + x) * p.m + row, rows, to + x * matmulStripRows);
+            return;
+        }
         for (int64_t r = 0; r < rows; ++r)
             for (int64_t x = 0; x < depth; ++x)
                 to[x * matmulStripRows + r] = p.a[(row + r) * p.k + k + x];

@@ -17,13 +17,14 @@ template <class Number>
 RunCost byElement(const MatmulProblem& p, const RunOptions& options) {
     const int workers = workerCount(options.threads);
     const int64_t piece = std::clamp<int64_t>((int64_t{1} << 19) / p.k, 1, p.n), pieces = (p.n + piece - 1) / piece;
-    const int64_t row = p.transposedB ? 1 : p.n, column = p.transposedB ? p.k : 1; // steps in B
+    const int64_t row = p.transposedB ? 1 : p.n, column = p.transposedB ? p.k : 1;  // steps in B
+    const int64_t down = p.transposedA ? 1 : p.k, across = p.transposedA ? p.m : 1; // and in A
     parallelItems(p.m * pieces, workers, options.cancel, [&](int64_t item, int) {
         const int64_t i = item / pieces, begin = item % pieces * piece;
         for (int64_t j = begin; j < std::min(p.n, begin + piece); ++j) {
             Number sum = 0;
             for (int64_t x = 0; x < p.k; ++x)
-                sum += static_cast<Number>(p.a[i * p.k + x]) * static_cast<Number>(p.b[x * row + j * column]);
+                sum += static_cast<Number>(p.a[i * down + x * across]) * static_cast<Number>(p.b[x * row + j * column]);
             p.c[i * p.n + j] = static_cast<float>(sum);
         }
     });
@@ -50,6 +51,7 @@ RunCost blockedMatmul(const MatmulProblem& p, const RunOptions& options) {
     const int workers = workerCount(options.threads);
     Workspace workspace;
     float* transposed = p.transposedB ? workspace.take<float>(workers * tileDepth * tileColumns) : nullptr;
+    float* transposedRows = p.transposedA ? workspace.take<float>(workers * tileRows * tileDepth) : nullptr;
     const int64_t across = tiles(p.n, tileColumns);
     parallelItems(tiles(p.m, tileRows) * across, workers, options.cancel, [&](int64_t item, int worker) {
         const int64_t row = item / across * tileRows, column = item % across * tileColumns,
@@ -67,14 +69,25 @@ RunCost blockedMatmul(const MatmulProblem& p, const RunOptions& options) {
                         tile[x * tileColumns + j] = p.b[(column + j) * p.k + k + x];
                 b = tile;
             }
-            kernel.addTile(p.a + row * p.k + k, p.k, rows, b, transposed ? tileColumns : p.n, depth, c, p.n, columns);
+            const float* a = p.a + row * p.k + k;
+            if (transposedRows) {
+                float* tile = transposedRows + worker * tileRows * tileDepth;
+                for (int64_t x = 0; x < depth; ++x)
+                    for (int64_t r = 0; r < rows; ++r)
+                        tile[r * tileDepth + x] = p.a[(k + x) * p.m + row + r];
+                a = tile;
+            }
+            kernel.addTile(a, transposedRows ? tileDepth : p.k, rows, b, transposed ? tileColumns : p.n, depth, c, p.n,
+                           columns);
         }
     });
     return {workspace.bytes(), workers};
 }
 
 int64_t blockedBytesAtMost(const MatmulProblem& p, int threads) {
-    return p.transposedB ? buffers({floats(workerCount(threads), tileDepth * tileColumns)}) : 0;
+    const int64_t workers = workerCount(threads);
+    return (p.transposedB ? buffers({floats(workers, tileDepth * tileColumns)}) : 0) +
+           (p.transposedA ? buffers({floats(workers, tileRows * tileDepth)}) : 0);
 }
 
 } // namespace warplight::cpu

@@ -119,6 +119,22 @@ class MatmulTest : public QObject {
         }
     }
 
+    void transposedLeftGivesTheSameBits() {
+        for (const Size& s : sizes) {
+            const std::vector<float> a = gaussian(s.m * s.k, 1), b = gaussian(s.k * s.n, 2);
+            std::vector<float> columns(a.size());
+            for (int64_t i = 0; i < s.m; ++i)
+                for (int64_t k = 0; k < s.k; ++k)
+                    columns[static_cast<size_t>(k * s.m + i)] = a[static_cast<size_t>(i * s.k + k)];
+            Guarded c(s.m * s.n);
+            cpu::MatmulProblem p{s.m, s.n, s.k, false, columns.data(), b.data(), c.data()};
+            p.transposedA = true;
+            QVERIFY(cpu::matmul(fetched(), p).extraBytes <= cpu::extraBytesAtMost(fetched(), p));
+            QVERIFY(c.intact());
+            QVERIFY(c == run(s, false, a, b));
+        }
+    }
+
     void nanStaysInItsRowAndColumn() {
         const Size s{20, 75, 40};
         for (const bool transposed : {false, true}) {

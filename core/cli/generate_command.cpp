@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/cli/model_commands.h"
+#include "core/error.h"
+#include "core/model/decoder.h"
+#include "core/model/generate.h"
+#include "core/model/model_folder.h"
+#include "core/model/tokenizer.h"
+#include "core/text/echo.h"
+#include "gpu/host/memory_budget.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <fmt/format.h>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace warplight::cli {
+namespace {
+
+/// Prints bytes as they come, whole characters at a time.
+class Characters {
+  public:
+    void add(std::string_view bytes) {
+        waiting += bytes;
+        print(endOfWhole());
+    }
+    void end() { print(waiting.size()); }
+
+  private:
+    /// Before a character of UTF-8 that has begun and may still end.
+    size_t endOfWhole() const {
+        for (size_t back = 1; back <= std::min<size_t>(3, waiting.size()); ++back) {
+            const auto byte = static_cast<uint8_t>(waiting[waiting.size() - back]);
+            const size_t wants = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+            if (wants > 1)
+                return waiting.size() - (wants > back ? back : 0);
+            if (byte < 0x80)
+                break;
+        }
+        return waiting.size();
+    }
+    void print(size_t count) {
+        std::cout << asUtf8(std::string_view(waiting).substr(0, count)) << std::flush;
+        waiting.erase(0, count);
+    }
+    std::string waiting;
+};
+
+} // namespace
+
+CLI::App* addGenerateCommand(CLI::App& app, GenerateOptions& o) {
+    CLI::App* command = app.add_subcommand("generate", "What a GPT-2 writes behind a prompt");
+    command->add_option("--model", o.model, "Folder with config.json and model.safetensors")->required();
+    command->add_option("--prompt", o.prompt, "Text that it goes on with")->required();
+    command->add_option("--tokens", o.tokens, "How many it writes")->check(CLI::Range(int64_t{1}, int64_t{10'000'000}));
+    command->add_flag("--greedy", o.greedy, "Always the likeliest token");
+    command->add_option("--temperature", o.temperature, "Below 1 the likely becomes likelier");
+    command->add_option("--top-k", o.most, "Only the likeliest so many tokens (default: all)");
+    command->add_option("--seed", o.seed, "Of the choices");
+    command->add_option("--threads", o.threads, "0 = all");
+    command->add_option("--format", o.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+    return command;
+}
+
+void generateText(const GenerateOptions& o) {
+    const model::Sampling sampling{o.greedy, o.temperature, o.most, o.seed};
+    const model::Sampler checked(sampling); // before a model is read
+    const auto loaded = model::loadModel(o.model);
+    const auto tokenizer = model::tokenizerOf(o.model, loaded->config.vocabulary);
+    const std::vector<int32_t> prompt = tokenizer->encode(o.prompt);
+    if (prompt.empty())
+        throw InputError("--prompt: is empty, expected at least one character");
+    requireMemory({model::decoderBytes(loaded->config), 0, "Keys and values of all tokens", {}});
+    const bool asJson = o.format == "json";
+    Characters characters;
+    if (!asJson)
+        characters.add(o.prompt);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto written = model::generate(*loaded, prompt, o.tokens, sampling, {o.threads, nullptr}, [&](int32_t token) {
+        if (!asJson)
+            characters.add(tokenizer->decode(std::span(&token, 1)));
+    });
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    if (asJson) {
+        std::cout << nlohmann::json{{"prompt", asUtf8(o.prompt)},
+                                    {"prompt_tokens", prompt},
+                                    {"text", asUtf8(tokenizer->decode(written))},
+                                    {"tokens", written},
+                                    {"seconds", seconds}}
+                         .dump(2)
+                  << '\n';
+        return;
+    }
+    characters.end();
+    std::cout << std::endl;
+    std::cerr << fmt::format("{:.0f} tokens/s\n", static_cast<double>(written.size()) / seconds);
+}
+
+} // namespace warplight::cli

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/model/recipe.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace warplight::cli {
+
+/// What is not given is unset: a run that is resumed has it from its checkpoint.
+struct TrainOptions {
+    std::string text, out, preset = "tiny", precision = "f32", format = "text";
+    std::optional<std::string> schedule;
+    std::optional<int64_t> steps, batch, length, warmup;
+    std::optional<uint64_t> seed;
+    std::optional<double> rate, weightDecay, clip;
+    int64_t every = 100; ///< steps from checkpoint to checkpoint
+    int threads = 0;
+    bool resume = false, presetGiven = false;
+};
+
+struct GenerateOptions {
+    std::string model, prompt, format = "text";
+    bool greedy = false;
+    int64_t tokens = 200, most = 0;
+    uint64_t seed = 1;
+    double temperature = 1;
+    int threads = 0;
+};
+
+struct LogitsOptions {
+    std::string model, text, tokens, out;
+    int threads = 0;
+};
+
+/// Registers `train`, `generate` and `logits`; each fills its options when it is given.
+CLI::App* addTrainCommand(CLI::App& app, TrainOptions& options);
+CLI::App* addGenerateCommand(CLI::App& app, GenerateOptions& options);
+CLI::App* addLogitsCommand(CLI::App& app, LogitsOptions& options);
+
+/// Trains a model on a text: a line of figures a step (json) or what was reached (text) on standard output, progress on
+/// standard error. Throws InputError before the first step for whatever is wrong.
+void train(const TrainOptions& options);
+/// Prints the prompt and what the model makes of it, as valid UTF-8.
+void generateText(const GenerateOptions& options);
+/// Writes the logits [tokens, vocabulary] of a text or of tokens [length] or [batch, length].
+void writeLogits(const LogitsOptions& options);
+
+} // namespace warplight::cli
