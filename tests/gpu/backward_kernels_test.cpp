@@ -2,9 +2,9 @@
 // The backward kernels against double precision, and softmax, matrix product, bandwidth and peak kernels against what
 // they should give; the time model's limits on the last two.
 #include "gpu/number/half.h"
-#include "gpu/ops/kernel_library.h"
 #include "gpu/ops/attention_backward.h"
 #include "gpu/ops/attention_backward_traffic.h"
+#include "gpu/ops/kernel_library.h"
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/core/cpu/gradients.h"
@@ -196,7 +196,8 @@ class BackwardKernelsTest : public QObject {
                 b16.push_back(number::floatToF16(x));
             const gpu::Buffer da = half ? upload(a16, "A") : upload(a, "A"),
                               db = half ? upload(b16, "B") : upload(b, "B"), dc(*device, m * n * 4, "C");
-            const auto stats = run(gpu::familyOf(kernel).c_str(), kernel, grid, block, {da.address(), db.address(), dc.address(), m, n, k});
+            const auto stats = run(gpu::familyOf(kernel).c_str(), kernel, grid, block,
+                                   {da.address(), db.address(), dc.address(), m, n, k});
             if (half)
                 QCOMPARE(stats.sharedWavefronts, stats.sharedIdealWavefronts); // no bank conflicts
             std::vector<float> c(static_cast<size_t>(m * n));
