@@ -72,10 +72,12 @@ int64_t trainingBytes(const Config& c, const Recipe& given, int threads) {
     int64_t held = std::max(cpu::extraBytesAtMost(cpu::Implementation::FlashPacked, attention, threads),
                             cpu::extraBytesAtMost(cpu::BackwardRung::Flash2, attention, threads));
     for (const int64_t width : {std::max(3 * c.features, c.hidden), c.vocabulary})
-        for (const cpu::MatmulProblem& p :
+        for (cpu::MatmulProblem p :
              {cpu::MatmulProblem{rows, width, c.features}, cpu::MatmulProblem{rows, c.features, width},
-              cpu::MatmulProblem{width, c.features, rows}, cpu::MatmulProblem{c.features, width, rows}})
+              cpu::MatmulProblem{width, c.features, rows}, cpu::MatmulProblem{c.features, width, rows}}) {
+            p.transposedA = true; // as some are: the most that packing takes
             held = std::max(held, cpu::extraBytesAtMost(cpu::MatmulRung::Packed, p, threads));
+        }
     return saturatedSum(saturatedSum(parameters, activationBytes(c, recipe.batch, recipe.length, true)),
                         saturatedSum(held, saturatedProduct(rows, 12)));
 }

@@ -34,24 +34,24 @@ void addTile(const float* a, int64_t aStride, int64_t rows, const float* b, int6
 }
 
 template <bool AddToC>
-HWY_INLINE void multiplyPanel(const float* a, int64_t rows, const float* b, int64_t depth, float* c, int64_t cStride,
-                              int64_t columns) {
+HWY_INLINE void multiplyPanel(const float* a, Steps steps, int64_t rows, const float* b, int64_t depth, float* c,
+                              int64_t cStride, int64_t columns) {
     if (columns == panelColumns)
-        return multiplyRows<panelVectors, AddToC>(rows, a, {1, matmulStripRows}, b, panelColumns, depth, c, cStride);
+        return multiplyRows<panelVectors, AddToC>(rows, a, steps, b, panelColumns, depth, c, cStride);
     HWY_ALIGN float whole[matmulStripRows * panelColumns] = {}; // C ends within the panel
     for (int64_t r = 0; AddToC && r < rows; ++r)
         std::copy_n(c + r * cStride, columns, whole + r * panelColumns);
-    multiplyRows<panelVectors, AddToC>(rows, a, {1, matmulStripRows}, b, panelColumns, depth, whole, panelColumns);
+    multiplyRows<panelVectors, AddToC>(rows, a, steps, b, panelColumns, depth, whole, panelColumns);
     for (int64_t r = 0; r < rows; ++r)
         std::copy_n(whole + r * panelColumns, columns, c + r * cStride);
 }
 
-void multiplyPacked(const float* a, int64_t rows, const float* b, int64_t depth, float* c, int64_t cStride,
-                    int64_t columns, bool addToC) {
+void multiplyPacked(const float* a, int64_t rowStep, int64_t columnStep, int64_t rows, const float* b, int64_t depth,
+                    float* c, int64_t cStride, int64_t columns, bool addToC) {
     if (addToC)
-        multiplyPanel<true>(a, rows, b, depth, c, cStride, columns);
+        multiplyPanel<true>(a, {rowStep, columnStep}, rows, b, depth, c, cStride, columns);
     else
-        multiplyPanel<false>(a, rows, b, depth, c, cStride, columns);
+        multiplyPanel<false>(a, {rowStep, columnStep}, rows, b, depth, c, cStride, columns);
 }
 
 const MatmulKernels* matmulTable() {

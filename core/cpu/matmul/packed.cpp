@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The matrix product by the scheme of Goto and van de Geijn (2008): panels of B are packed once for all rows, blocks of
-// A once for all panels, and six rows times a panel of columns add up in registers.
+// A once for all panels where there are many, and six rows times a panel of columns add up in registers.
 #include "core/cpu/matmul/kernels.h"
 #include "core/cpu/matmul/rungs.h"
 #include "core/cpu/memory.h"
@@ -19,19 +19,23 @@ constexpr int64_t blockRows = 96;      // 96 KiB of A: with the panel in the sec
 constexpr int64_t blockColumns = 2048; // 2 MiB of B, packed by all threads together
 constexpr int64_t itemColumns = 256;   // of an item: a few hundred microseconds, and threads even out
 constexpr int64_t mostPanelColumns = 64;
+constexpr int64_t fewColumns = 1024;
+
+/// Packing A is a pass of single numbers: it pays where many panels read them, or where they would not lie together.
+bool packsA(const MatmulProblem& p) { return p.transposedA || p.n > fewColumns; }
 
 class PackedMatmul {
   public:
     PackedMatmul(const MatmulProblem& problem, const RunOptions& o)
         : p(problem), options(o), workers(workerCount(o.threads)), depthAtMost(std::min(blockDepth, p.k)) {
         packedB = workspace.take<float>(depthAtMost * roundUp(std::min(blockColumns, p.n), panel));
-        packedA = workspace.take<float>(depthAtMost * roundUp(p.m, matmulStripRows));
+        packedA = packed ? workspace.take<float>(depthAtMost * roundUp(p.m, matmulStripRows)) : nullptr;
     }
 
     RunCost run() {
         for (int64_t k = 0; k < p.k; k += blockDepth) {
             const int64_t depth = std::min(blockDepth, p.k - k), rowBlocks = ceilDiv(p.m, blockRows);
-            parallelItems(rowBlocks, workers, options.cancel, [&](int64_t item, int) {
+            parallelItems(packed ? rowBlocks : 0, workers, options.cancel, [&](int64_t item, int) {
                 const int64_t end = std::min(p.m, (item + 1) * blockRows);
                 for (int64_t row = item * blockRows; row < end; row += matmulStripRows)
                     packStrip(row, std::min(matmulStripRows, p.m - row), k, depth);
@@ -45,8 +49,8 @@ class PackedMatmul {
                 const int64_t across = ceilDiv(columns, itemColumns);
                 parallelItems(rowBlocks * across, workers, options.cancel, [&](int64_t item, int) {
                     const int64_t first = item % across * itemColumns;
-                    multiply(item / across * blockRows, column, first, std::min(columns, first + itemColumns), depth,
-                             k > 0);
+                    multiply(item / across * blockRows, column, first, std::min(columns, first + itemColumns), k,
+                             depth);
                 });
             }
         }
@@ -83,12 +87,14 @@ class PackedMatmul {
     }
 
     /// A block of rows times columns first … end of the packed ones; `itemColumns` is a multiple of any panel.
-    void multiply(int64_t row, int64_t column, int64_t first, int64_t end, int64_t depth, bool addToC) const {
+    void multiply(int64_t row, int64_t column, int64_t first, int64_t end, int64_t k, int64_t depth) const {
+        const int64_t rowStep = packed ? 1 : p.k, columnStep = packed ? matmulStripRows : 1;
         const int64_t rowEnd = std::min(p.m, row + blockRows);
         for (int64_t j = first; j < end; j += panel)
             for (int64_t r = row; r < rowEnd; r += matmulStripRows)
-                kernel.multiplyPacked(strip(r, depth), std::min(matmulStripRows, p.m - r), packedB + j * depth, depth,
-                                      p.c + r * p.n + column + j, p.n, std::min(panel, end - j), addToC);
+                kernel.multiplyPacked(packed ? strip(r, depth) : p.a + r * p.k + k, rowStep, columnStep,
+                                      std::min(matmulStripRows, p.m - r), packedB + j * depth, depth,
+                                      p.c + r * p.n + column + j, p.n, std::min(panel, end - j), k > 0);
     }
 
     static_assert(itemColumns % mostPanelColumns == 0 && blockRows % matmulStripRows == 0);
@@ -99,6 +105,7 @@ class PackedMatmul {
     const int64_t panel = kernel.panelColumns;
     const int workers;
     const int64_t depthAtMost;
+    const bool packed = packsA(p);
     Workspace workspace;
     float *packedA = nullptr, *packedB = nullptr;
 };
@@ -112,7 +119,7 @@ RunCost packedMatmul(const MatmulProblem& problem, const RunOptions& options) {
 int64_t packedBytesAtMost(const MatmulProblem& p, int) {
     const int64_t depth = std::min(blockDepth, p.k);
     return buffers({floats(depth, roundUp(std::min(blockColumns, p.n), mostPanelColumns)),
-                    floats(depth, roundUp(p.m, matmulStripRows))});
+                    packsA(p) ? floats(depth, roundUp(p.m, matmulStripRows)) : 0});
 }
 
 } // namespace warplight::cpu
