@@ -75,8 +75,6 @@ int64_t treeBytes(pid_t process) {
 
 } // namespace
 
-int64_t residentBytes() { return residentBytesOf("self"); }
-
 Watchdog::Watchdog(Journal& journal) : journal(journal), thread([this] { watch(); }) {}
 
 Watchdog::~Watchdog() {

@@ -36,7 +36,4 @@ class Watchdog {
     std::thread thread;
 };
 
-/// What this process holds in memory, bytes.
-int64_t residentBytes();
-
 } // namespace warplight::app
