@@ -5,6 +5,7 @@
 #include "core/text/echo.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
