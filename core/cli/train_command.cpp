@@ -63,6 +63,12 @@ Recipe recipeOf(const TrainOptions& o, Recipe recipe, bool resumed) {
     std::string schedule = recipe.schedule == Schedule::Cosine ? "cosine" : "constant";
     take("--schedule", o.schedule, schedule, resumed);
     recipe.schedule = schedule == "cosine" ? Schedule::Cosine : Schedule::Constant;
+    std::string precision(model::traitsOf(recipe.precision).id);
+    take("--precision", o.precision, precision, resumed);
+    recipe.precision = model::precisionByName(precision);
+    take("--loss-scale", o.lossScale, recipe.lossScale, resumed);
+    take("--growth-interval", o.growthInterval, recipe.growthInterval, resumed);
+    take("--gradient-shift", o.gradientShift, recipe.gradientShift, resumed);
     model::check(recipe, "train");
     return recipe;
 }
@@ -92,6 +98,12 @@ class Progress {
                                         {"loss", r.loss},
                                         {"learning_rate", r.rate},
                                         {"gradient_norm", r.gradientNorm},
+                                        {"loss_scale", r.lossScale},
+                                        {"skipped", r.skipped},
+                                        {"updates_lost", r.updates.lostShare()},
+                                        {"gradients_zeroed", r.rounded.share(r.rounded.zeroed)},
+                                        {"gradients_zero", r.rounded.share(r.rounded.zeros)},
+                                        {"gradients_infinite", r.rounded.share(r.rounded.infinite)},
                                         {"seconds", r.seconds}}
                              .dump()
                       << '\n'
@@ -103,8 +115,9 @@ class Progress {
         if (now - told < std::chrono::seconds(1) && r.step + 1 < recipe.steps)
             return;
         told = now;
-        std::cerr << fmt::format("step {} of {}: loss {:.4f}, gradient norm {:.3g}, {:.0f} tokens/s\n", r.step + 1,
-                                 recipe.steps, r.loss, r.gradientNorm, tokensPerSecond());
+        std::cerr << fmt::format("step {} of {}: loss {:.4f}, gradient norm {:.3g}, {:.0f} tokens/s{}\n", r.step + 1,
+                                 recipe.steps, r.loss, r.gradientNorm, tokensPerSecond(),
+                                 r.lossScale == 1 ? "" : fmt::format(", loss scale {:g}", r.lossScale));
     }
 
     double tokensPerSecond() const {
@@ -146,7 +159,19 @@ CLI::App* addTrainCommand(CLI::App& app, TrainOptions& o) {
         ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}));
     command->add_flag("--resume", o.resume,
                       "Go on where the last checkpoint in --out stands, bit by bit as if never stopped");
-    command->add_option("--precision", o.precision, "f32: what there is so far")->check(CLI::IsMember({"f32"}));
+    command
+        ->add_option(
+            "--precision", o.precision,
+            fmt::format("What is rounded to which format: {} (default f32)", fmt::join(model::precisionNames(), ", ")))
+        ->check(CLI::IsMember(model::precisionNames()));
+    command->add_option("--loss-scale", o.lossScale,
+                        "What the loss is multiplied by, at first (default 1; f16-static 1024, f16-dynamic 65536)");
+    command->add_option("--growth-interval", o.growthInterval,
+                        "Clean steps after which the scale of f16-dynamic doubles (default 2000)");
+    command->add_option(
+        "--gradient-shift", o.gradientShift,
+        "Divides the loss by 2 to the power of this for the backward pass alone, to stand for the small "
+        "gradients of deep networks (default 0)");
     command->add_option("--threads", o.threads, "0 = all; the result has the same bits for any number");
     command->add_option("--format", o.format, "text, or json: a line a step")->check(CLI::IsMember({"text", "json"}));
     return command;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/model/adamw.h"
 
+#include "core/cpu/cast/kernels.h"
 #include "core/model/kernels.h"
+#include "core/model/rounder.h"
 #include "core/model/spread.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 
@@ -13,6 +16,17 @@ namespace {
 
 constexpr int64_t pieceLength = 1 << 14; // few enough that their squares add up well in f32
 constexpr int64_t cacheLine = 16;        // what the layout aligns parameters to, in floats
+
+/// Of one piece; `before` is what its weights were.
+Updates updatesOf(bool decays, const float* before, const float* weights, const float* first, int64_t count) {
+    int32_t wanted = 0, lost = 0;
+    for (int64_t i = 0; i < count; ++i) {
+        const int32_t moves = static_cast<int32_t>(first[i] != 0) | static_cast<int32_t>(decays & (before[i] != 0));
+        wanted += moves;
+        lost += moves & static_cast<int32_t>(before[i] == weights[i]);
+    }
+    return {wanted, lost};
+}
 
 } // namespace
 
@@ -38,10 +52,10 @@ double AdamW::gradientNorm(const ParameterBuffer& gradients, const cpu::RunOptio
     return std::sqrt(sum);
 }
 
-void AdamW::step(const Recipe& recipe, int64_t number, double norm, const ParameterBuffer& gradients,
-                 ParameterBuffer& weights, const cpu::RunOptions& options) {
+Updates AdamW::step(const Recipe& recipe, int64_t number, double norm, const ParameterBuffer& gradients,
+                    ParameterBuffer& weights, const cpu::RunOptions& options, const WeightStore& store) {
     const ModelKernels& kernel = modelKernels();
-    const double rate = rateAt(recipe, number), t = static_cast<double>(number + 1);
+    const double rate = rateAt(recipe, number), t = static_cast<double>(number + 1 - skipped);
     AdamWStep step;
     step.gradientScale = recipe.clip > 0 && norm > recipe.clip ? static_cast<float>(recipe.clip / norm) : 1.0f;
     step.beta1 = static_cast<float>(recipe.beta1);
@@ -51,11 +65,22 @@ void AdamW::step(const Recipe& recipe, int64_t number, double norm, const Parame
     step.epsilon = static_cast<float>(recipe.epsilon);
     AdamWStep decaying = step;
     decaying.keep = static_cast<float>(1 - rate * recipe.weightDecay);
+    std::atomic<int64_t> wanted{0}, lost{0};
     spread(static_cast<int64_t>(pieces.size()), options, [&](int64_t item) {
         const Piece& p = pieces[static_cast<size_t>(item)];
-        kernel.adamW(p.decays ? decaying : step, gradients.all().data() + p.begin, p.count,
-                     weights.all().data() + p.begin, first.all().data() + p.begin, second.all().data() + p.begin);
+        float before[pieceLength], *w = weights.all().data() + p.begin, *m = first.all().data() + p.begin;
+        std::copy_n(w, p.count, before);
+        kernel.adamW(p.decays ? decaying : step, gradients.all().data() + p.begin, p.count, w, m,
+                     second.all().data() + p.begin);
+        if (store.stochastic)
+            roundStochastically(store.seed, number, p.begin, w, p.count);
+        else if (store.format)
+            cpu::castKernels().cast(w, w, p.count, 1, cpu::smallFloat(*store.format));
+        const Updates updates = updatesOf(p.decays, before, w, m, p.count);
+        wanted += updates.wanted;
+        lost += updates.lost;
     });
+    return {wanted, lost};
 }
 
 } // namespace warplight::model

@@ -4,11 +4,26 @@
 #include "core/cpu/run.h"
 #include "core/model/parameters.h"
 #include "core/model/recipe.h"
+#include "gpu/number/format.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace warplight::model {
+
+/// What updated weights are stored as: f32, or rounded to nearest or stochastically.
+struct WeightStore {
+    std::optional<number::Format> format{};
+    bool stochastic = false; ///< to bf16
+    uint64_t seed = 0;
+};
+
+/// Weights that a step should have changed, and those of them that are stored as they were.
+struct Updates {
+    int64_t wanted = 0, lost = 0;
+    double lostShare() const { return wanted ? static_cast<double>(lost) / static_cast<double>(wanted) : 0; }
+};
 
 /// AdamW (Loshchilov and Hutter 2019, algorithm 2, with the rate as a factor of the decay) behind clipping by the norm
 /// of all gradients together (Pascanu, Mikolov and Bengio 2013, algorithm 1). Sums are cut where the layout cuts them:
@@ -20,11 +35,13 @@ class AdamW {
     /// sqrt(Σ g²) over all parameters.
     double gradientNorm(const ParameterBuffer& gradients, const cpu::RunOptions& options);
 
-    /// The step of that number (the first is 0), given the norm of its gradients.
-    void step(const Recipe& recipe, int64_t number, double norm, const ParameterBuffer& gradients,
-              ParameterBuffer& weights, const cpu::RunOptions& options);
+    /// The step of that number (the first is 0), given the norm of its gradients. Weights are computed in f32 and then
+    /// stored.
+    Updates step(const Recipe& recipe, int64_t number, double norm, const ParameterBuffer& gradients,
+                 ParameterBuffer& weights, const cpu::RunOptions& options, const WeightStore& store = {});
 
     ParameterBuffer first, second; ///< running means of the gradients and of their squares
+    int64_t skipped = 0;           ///< steps so far that made no update: the means do not know of them
 
   private:
     struct Piece {

@@ -4,6 +4,7 @@
 #include "core/cpu/run.h"
 #include "core/model/activations.h"
 #include "core/model/model.h"
+#include "core/model/rounder.h"
 
 #include <cstdint>
 #include <functional>
@@ -21,8 +22,9 @@ using GradientSeen = std::function<void(const NamedView&)>;
 class Network {
   public:
     /// The model is not copied: its weights may change between passes. Throws InputError for a length above the
-    /// model's context; std::bad_alloc.
-    Network(const Model& model, int64_t batch, int64_t length, bool learns);
+    /// model's context; std::bad_alloc. A rounder, if any, is used, not copied: it rounds whatever its recipe does, and
+    /// says what the gradient of the loss is multiplied by.
+    Network(const Model& model, int64_t batch, int64_t length, bool learns, Rounder* rounder = nullptr);
 
     /// Logits [batch, length, vocabulary] of tokens [batch, length], each from 0 to vocabulary - 1. Throws Cancelled.
     std::span<const float> forward(std::span<const int32_t> tokens, const cpu::RunOptions& options = {});
@@ -31,7 +33,7 @@ class Network {
     double loss(std::span<const int32_t> targets, const cpu::RunOptions& options = {});
 
     /// The same, and the gradient of it with respect to every parameter, which replaces what `gradients` held. Logits
-    /// become their own gradient.
+    /// become their own gradient. Gradients of weights are neither rounded nor divided by the rounder's factor.
     double backward(std::span<const int32_t> targets, ParameterBuffer& gradients, const cpu::RunOptions& options = {},
                     const GradientSeen& seen = {});
 
@@ -46,11 +48,19 @@ class Network {
     void thinkBackward(int64_t layer, ParameterBuffer& gradients, const cpu::RunOptions& options,
                        const GradientSeen& seen);
     const float* blockInput(int64_t layer) const;
-    void tell(const GradientSeen& seen, int64_t layer, int64_t activation, const float* values) const;
+    /// A layer's output, or what goes into a product, has been made.
+    void stored(float* values, int64_t count, const cpu::RunOptions& options) const;
+    void operand(float* values, int64_t count, const cpu::RunOptions& options) const;
+    /// The gradient of an activation has been made: rounds it and tells it.
+    void made(int64_t layer, int64_t activation, float* values, const cpu::RunOptions& options,
+              const GradientSeen& seen);
+    const float* gradientOperand(const float* x, float* room, int64_t count, const cpu::RunOptions& options);
 
     const Model& model;
     const Config& config;
     Activations all;
+    Rounder none{Precision::F32};
+    Rounder& rounder;
     std::vector<int32_t> tokens; ///< of the last forward pass
 };
 

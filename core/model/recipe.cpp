@@ -32,6 +32,14 @@ void forEachNumber(AnyRecipe& r, const Of& of) {
     of("clip", r.clip);
 }
 
+/// What recipes did not have when the first runs were kept.
+template <class AnyRecipe, class Of>
+void forEachLaterNumber(AnyRecipe& r, const Of& of) {
+    of("loss_scale", r.lossScale);
+    of("growth_interval", r.growthInterval);
+    of("gradient_shift", r.gradientShift);
+}
+
 } // namespace
 
 double rateAt(const Recipe& r, int64_t step) {
@@ -62,11 +70,20 @@ void check(const Recipe& r, const std::string& where) {
     require("weight_decay", r.weightDecay, r.weightDecay >= 0 && r.rate * r.weightDecay <= 1,
             "a number from 0 to 1 / rate");
     require("clip", r.clip, std::isfinite(r.clip) && r.clip >= 0, "a number of at least 0");
+    require("loss_scale", r.lossScale, r.lossScale == 0 || (r.lossScale >= 0x1p-60 && r.lossScale <= 0x1p60),
+            "0 or a number from 2^-60 to 2^60");
+    require("growth_interval", r.growthInterval, r.growthInterval >= 1 && r.growthInterval <= most,
+            "a whole number from 1 to 1000000000");
+    require("gradient_shift", r.gradientShift, r.gradientShift >= 0 && r.gradientShift <= 60,
+            "a whole number from 0 to 60");
 }
 
 std::string recipeText(const Recipe& recipe) {
     json j{{"schedule", recipe.schedule == Schedule::Cosine ? "cosine" : "constant"}};
-    forEachNumber(recipe, [&](const char* name, const auto& value) { j[name] = value; });
+    const auto write = [&](const char* name, const auto& value) { j[name] = value; };
+    forEachNumber(recipe, write);
+    forEachLaterNumber(recipe, write);
+    j["precision"] = traitsOf(recipe.precision).id;
     return j.dump();
 }
 
@@ -79,13 +96,24 @@ Recipe recipeFrom(const std::string& text, const std::string& where) {
         refuse("schedule", "cosine or constant");
     Recipe recipe;
     recipe.schedule = j["schedule"] == "cosine" ? Schedule::Cosine : Schedule::Constant;
-    forEachNumber(recipe, [&](const char* name, auto& value) {
+    const auto read = [&](const char* name, auto& value) {
         using Number = std::remove_reference_t<decltype(value)>;
         const bool whole = std::is_integral_v<Number>;
         if (!j.contains(name) || !(whole ? j[name].is_number_integer() : j[name].is_number()))
             refuse(name, whole ? "a whole number" : "a number");
         value = j[name].template get<Number>();
+    };
+    forEachNumber(recipe, read);
+    forEachLaterNumber(recipe, [&](const char* name, auto& value) {
+        if (j.contains(name))
+            read(name, value);
     });
+    if (j.contains("precision")) {
+        const auto names = precisionNames();
+        if (!j["precision"].is_string() || std::find(names.begin(), names.end(), j["precision"]) == names.end())
+            refuse("precision", "the name of one");
+        recipe.precision = precisionByName(j["precision"].get<std::string>());
+    }
     check(recipe, where);
     return recipe;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/model/precision_recipe.h"
+
 #include <cstdint>
 #include <string>
 
@@ -21,6 +23,12 @@ struct Recipe {
     double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8; ///< AdamW's
     double weightDecay = 0.1;                         ///< of matrices and embeddings
     double clip = 1;                                  ///< largest norm of all gradients together; 0: no bound
+    Precision precision = Precision::F32;
+    double lossScale = 0;          ///< what the loss is multiplied by, at first; 0: what the precision begins with
+    int64_t growthInterval = 2000; ///< clean steps after which a dynamic scale doubles
+    /// The loss is divided by two to the power of this before the backward pass, and gradients of weights are
+    /// multiplied by it behind it, in f32: a small model stands for deep ones, whose gradients are smaller.
+    int64_t gradientShift = 0;
 
     bool operator==(const Recipe&) const = default;
 };

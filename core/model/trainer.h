@@ -6,9 +6,12 @@
 #include "core/model/corpus.h"
 #include "core/model/network.h"
 #include "core/model/recipe.h"
+#include "core/model/rounder.h"
+#include "core/precision/loss_scaler.h"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -23,6 +26,10 @@ struct StepReport {
     double gradientNorm = 0;              ///< before clipping
     double seconds = 0;                   ///< measured
     std::span<const NamedView> gradients; ///< of every parameter, before clipping; until the next step
+    double lossScale = 1;                 ///< what the loss was multiplied by
+    bool skipped = false;                 ///< gradients overflowed: no weight has changed
+    Updates updates{};                    ///< of weights, and those that were stored as they had been
+    GradientCounts rounded{};             ///< what rounding did to gradients
 };
 
 /// Trains a model. Of one model, text and recipe it makes the same bits on every run and with any number of threads.
@@ -34,7 +41,7 @@ class Trainer {
     Trainer(Model& model, const Corpus& corpus, const Recipe& recipe, const cpu::RunOptions& options = {});
 
     /// The next step. Throws Cancelled, and std::runtime_error, before any weight has changed, when loss or gradients
-    /// are no numbers any more.
+    /// are no numbers any more. A dynamic loss scale lets gradients be none: then the step is skipped.
     StepReport step();
     bool done() const { return steps >= recipe.steps; }
 
@@ -46,10 +53,17 @@ class Trainer {
     const Corpus& corpus;
     const Recipe recipe;
     AdamW optimizer;
+    precision::LossScaler scaler;
     int64_t steps = 0; ///< that have been done; a resumed run begins where it was
 
   private:
+    /// Back to what the loss's gradient is without factors. The norm, or infinity.
+    double unscale(double factor);
+
+    const PrecisionTraits& traits;
     cpu::RunOptions options;
+    Rounder rounder;
+    std::unique_ptr<Model> seenModel; ///< what layers see, where it is not the weights that are kept
     Network network;
     ParameterBuffer gradients;
     std::vector<NamedView> gradientViews;

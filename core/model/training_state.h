@@ -7,20 +7,23 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace warplight::model {
 
 /// All that a run needs to go on as if it had never stopped, in one file beside the model: weights, what AdamW keeps of
-/// the gradients, how many steps are done, the recipe and what text it was. Random numbers follow from seed and step.
-/// One file, since of several the program could be killed between two.
+/// the gradients, how many steps are done, the loss scaler, the recipe and what text it was. Random numbers follow from
+/// seed and step. One file, since of several the program could be killed between two.
 inline constexpr const char* trainingFile = "training.safetensors";
 
 struct TrainingState {
     Config config;
     Recipe recipe;
-    int64_t steps = 0;      ///< done
-    int64_t textTokens = 0; ///< of the text it was trained on
+    int64_t steps = 0;                              ///< done
+    int64_t skipped = 0;                            ///< of them, without an update
+    std::optional<precision::ScalerState> scaler{}; ///< unset in files of before there were any
+    int64_t textTokens = 0;                         ///< of the text it was trained on
     uint64_t textFingerprint = 0;
 };
 

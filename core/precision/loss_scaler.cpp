@@ -45,6 +45,12 @@ LossScaler::LossScaler(const ScalerRules& r)
     checkRules(r);
 }
 
+void LossScaler::restore(const ScalerState& state) {
+    current = state.scale;
+    clean = state.clean;
+    forgiving = state.forgiving;
+}
+
 void LossScaler::update(bool overflowed) {
     if (overflowed) {
         clean = 0;

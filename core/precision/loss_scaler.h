@@ -38,6 +38,15 @@ struct NamedRules {
 /// pytorch, apex, deepspeed, megatron, mindspore.
 const std::vector<NamedRules>& knownRules();
 
+/// What a scaler remembers: all that a run needs to go on with it.
+struct ScalerState {
+    float scale = 1;
+    int64_t clean = 0;     ///< steps
+    int64_t forgiving = 1; ///< of the hysteresis, what is left
+
+    bool operator==(const ScalerState&) const = default;
+};
+
 /// The state between steps. The scale is an f32, as PyTorch's is: `growth` and `backoff` multiply it in f64 and the
 /// product is rounded, and where that would be infinite it stays (torch._amp_update_scale_).
 class LossScaler {
@@ -47,6 +56,9 @@ class LossScaler {
     int64_t cleanSteps() const { return clean; } ///< in a row since the scale last changed or a step was skipped
     /// Ends a step: `overflowed` when its scaled gradients were not finite, and it was skipped.
     void update(bool overflowed);
+    ScalerState state() const { return {current, clean, forgiving}; }
+    /// Goes on from a state that a scaler of the same rules had.
+    void restore(const ScalerState& state);
 
   private:
     ScalerRules rules;

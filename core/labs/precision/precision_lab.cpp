@@ -9,6 +9,7 @@ void registerPages(lab::Registry& registry) {
     registry.add(makeTensors());
     registry.add(makeSums());
     registry.add(makeScalerGame());
+    registry.add(makeTraining());
 }
 
 void registerLogs(lab::Registry& registry) { registry.add(makeScalerLog()); }

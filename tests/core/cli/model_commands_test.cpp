@@ -190,11 +190,13 @@ class ModelCommandsTest : public QObject {
         row(train + QStringList{"model", "--resume", "--steps", "7"}, "has done 120 already");
         row(train + QStringList{"model", "--resume", "--preset", "small"}, "--preset small");
         row(train + QStringList{"model", "--resume", "--schedule", "constant"}, "begun with cosine");
+        row(train + QStringList{"model", "--resume", "--precision", "bf16"},
+            "--precision bf16: the run was begun with f32");
         row(train + QStringList{"new", "--lr", "-1"}, "rate is -1");
         row(train + QStringList{"new", "--steps", "0"}, "steps is 0");
         row(train + QStringList{"new", "--batch", "9999999"}, "batch is 9999999");
         row(train + QStringList{"new", "--length", "129"}, "129 tokens");
-        row(train + QStringList{"new", "--precision", "f16"}, "f32");
+        row(train + QStringList{"new", "--precision", "f17"}, "f16-dynamic");
         row(train + QStringList{"text"}, "text");
         row({"train", "--text", "nothing", "--out", "new"}, "nothing: No such file");
         row({"train", "--text", ".", "--out", "new"}, "is a folder");

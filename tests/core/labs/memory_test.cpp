@@ -137,6 +137,8 @@ class MemoryTest : public QObject {
             lines.write("step " + QByteArray::number(i) + ": overflow, skipping step, loss scale 4 -> 2\n");
         numbers.close();
         lines.close();
+        row("training", "precision.training", "cpu",
+            {"steps=10", "features=256", "layers=4", "context=128", "batch=8", "recipes=f32,f16-dynamic,fp8"});
         row("norms of gradients", "precision.scaler", "cpu", {"input=file", "file=" + norms});
         row("a log of a scaler", "precision.scaler-log", "cpu", {"input=file", "file=" + log});
         row("scale", "allreduce.scale", "cpu",

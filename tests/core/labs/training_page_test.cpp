@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The pages Training and Gradients, run as the engine runs them.
+#include "core/error.h"
+#include "core/lab/record.h"
+#include "core/labs/precision/precision_lab.h"
+#include "core/labs/precision/training_runs.h"
+#include "tests/core/lab/run_page.h"
+
+#include <QFile>
+#include <QTemporaryDir>
+#include <QTest>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <ratio>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+using namespace warplight;
+using namespace warplight::lab;
+
+namespace {
+
+using Given = std::map<std::string, Value>;
+
+/// A rhyme, in which much is learned within few steps, and a small model.
+Given small(const std::string& text) {
+    return {{"input", std::string("file")}, {"file", text},           {"steps", int64_t{80}},
+            {"features", int64_t{32}},      {"context", int64_t{32}}, {"layers", int64_t{1}}};
+}
+
+RunRecord record(const char* id, const Given& given, bool cancelled = false) {
+    Registry registry;
+    labs::precision::registerLab(registry);
+    return test::runPage(registry.find(id), given, "cpu", cancelled);
+}
+
+std::string sentence(const char* id, const Given& given) {
+    try {
+        record(id, given);
+    } catch (const InputError& error) {
+        return error.what();
+    }
+    return "";
+}
+
+template <class Content>
+const Content& content(const RunRecord& run, const char* id) {
+    return std::get<Content>(run.figure(id)->content);
+}
+
+const Curve& curve(const RunRecord& run, const char* figure, const std::string& id) {
+    for (const Curve& c : content<Series>(run, figure).curves)
+        if (c.id == id)
+            return c;
+    throw std::runtime_error("no curve " + id);
+}
+
+/// How long a run goes on after it has been cancelled at the first frame that has points, in milliseconds.
+double stopsIn(const char* id, const Given& given) {
+    Registry registry;
+    labs::precision::registerLab(registry);
+    Experiment& page = registry.find(id);
+    const auto cancel = std::make_shared<std::atomic<bool>>(false);
+    std::atomic<std::chrono::steady_clock::time_point> wished{};
+    int frames = 0;
+    Run run(
+        1, "cpu",
+        [&](const Frame&) {
+            if (++frames == 20) {
+                wished = std::chrono::steady_clock::now();
+                *cancel = true;
+            }
+        },
+        cancel);
+    try {
+        page.run(Settings(page.describe().parameters, given), run);
+    } catch (const Cancelled&) {
+        const auto begin = wished.load();
+        return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    }
+    return INFINITY;
+}
+
+} // namespace
+
+class TrainingPageTest : public QObject {
+    Q_OBJECT
+    QTemporaryDir folder;
+    std::string rhyme;
+
+    std::string written(const char* name, const QByteArray& text) const {
+        QFile out(folder.filePath(name));
+        out.open(QIODevice::WriteOnly);
+        out.write(text);
+        return folder.filePath(name).toStdString();
+    }
+
+  private slots:
+    void initTestCase() {
+        QByteArray text;
+        for (int i = 0; i < 60; ++i)
+            text += "one two three four five six seven eight nine ten\n";
+        rhyme = written("rhyme.txt", text);
+    }
+
+    void recipesGrowBesideEachOther() {
+        Given given = small(rhyme);
+        given["shift"] = int64_t{21}; // FP16 has none of it
+        given["recipes"] = std::vector<std::string>{"f32", "f16", "f16-no-master", "f16-dynamic", "bf16-stochastic"};
+        const RunRecord run = record("precision.training", given);
+        const double learned = curve(run, "loss", "f32").y.back();
+        for (const char* recipe : {"f32", "f16-dynamic", "bf16-stochastic"}) {
+            QCOMPARE(curve(run, "loss", recipe).x.size(), size_t{80});
+            QVERIFY2(curve(run, "loss", recipe).y.back() < learned + 0.3, recipe);
+        }
+        for (const char* recipe : {"f16", "f16-no-master"})
+            QVERIFY2(curve(run, "loss", recipe).y.back() > learned + 1.5, recipe);
+        QVERIFY(std::fabs(curve(run, "loss", "f32").y.front() - std::log(256.0)) < 0.2);
+        // Counted once more from the curves: skipped steps are those that have no count of updates.
+        const auto& table = content<Table>(run, "recipes");
+        QCOMPARE(std::get<std::string>(table.rows[3][0]), std::string("FP16, dynamic scale"));
+        const auto skipped = static_cast<size_t>(std::get<int64_t>(table.rows[3][2]));
+        QVERIFY(skipped >= 2);
+        QCOMPARE(curve(run, "scale", "skipped").x.size(), skipped);
+        QCOMPARE(curve(run, "lost", "f16-dynamic").x.size(), 80 - skipped);
+        const auto& scale = curve(run, "scale", "f16-dynamic").y;
+        QCOMPARE(scale.front(), 0x1p40);
+        QCOMPARE(scale[1], 0x1p39);
+        QVERIFY(std::get<double>(table.rows[2][3]) > 50); // FP16 alone loses updates
+        QVERIFY(std::get<double>(table.rows[0][3]) < 1);
+        QVERIFY(curve(run, "zeros", "f16").y.back() > 90);
+        QCOMPARE(std::get<double>(table.rows[4][5]), 12.0);
+    }
+
+    /// A static scale at which gradients overflow ends its own training and no other.
+    void whatLeavesItsRangeEnds() {
+        Given given = small(rhyme);
+        given["recipes"] = std::vector<std::string>{"f32", "f16-static"};
+        given["shift"] = int64_t{0};
+        given["static"] = int64_t{40};
+        const RunRecord run = record("precision.training", given);
+        QCOMPARE(curve(run, "loss", "f32").x.size(), size_t{80});
+        const auto& row = content<Table>(run, "recipes").rows[1];
+        QVERIFY(std::holds_alternative<std::monostate>(row[1]));
+        QCOMPARE(std::get<std::string>(row.back()), std::string("left its range at step 1"));
+    }
+
+    void itStopsSoon() {
+        for (const char* page : {"precision.training"})
+            QVERIFY(stopsIn(page, {}) < 200);
+        QVERIFY_EXCEPTION_THROWN(record("precision.training", small(rhyme), true), Cancelled);
+    }
+
+    void whatIsWrongIsOneSentence_data() {
+        QTest::addColumn<QString>("set");
+        QTest::addColumn<QString>("says");
+        const auto row = [](const char* set, const char* says) { QTest::newRow(set) << QString(set) << QString(says); };
+        row("file=", "file is empty");
+        row("file=/nowhere/a.txt", "/nowhere/a.txt");
+        row("file=short", "holds 3 tokens, expected at least 33");
+        row("features=40", "features is 40, expected a multiple of 16");
+    }
+
+    void whatIsWrongIsOneSentence() {
+        QFETCH(QString, set);
+        QFETCH(QString, says);
+        Given given = small(rhyme);
+        const std::string id = set.section('=', 0, 0).toStdString(), value = set.section('=', 1).toStdString();
+        if (id == "features")
+            given[id] = int64_t{40};
+        else
+            given[id] = value == "short" ? written("short.txt", "abc") : value;
+        for (const char* page : {"precision.training"}) {
+            const std::string text = sentence(page, given);
+            QVERIFY2(text.find(says.toStdString()) != std::string::npos, text.c_str());
+            QVERIFY(text.find('\n') == std::string::npos);
+        }
+    }
+
+    void anyBytesAreAText() {
+        QByteArray bytes;
+        for (int i = 0; i < 4000; ++i)
+            bytes += static_cast<char>(i * i * 31);
+        Given given = small(written("bytes", bytes));
+        given["steps"] = int64_t{10};
+        QCOMPARE(curve(record("precision.training", given), "loss", "f32").x.size(), size_t{10});
+    }
+};
+
+QTEST_GUILESS_MAIN(TrainingPageTest)
+#include "training_page_test.moc"
