@@ -51,6 +51,15 @@ struct Census {
     double percent(int64_t of) const { return 100 * static_cast<double>(of) / static_cast<double>(numbers); }
 };
 
+/// "1 q" of "h.1.attn.q": axes have room for little.
+std::string shortName(const std::string& name) {
+    if (!name.starts_with("h."))
+        return name;
+    const size_t dot = name.find('.', 2);
+    const std::string what = name.substr(dot + 1);
+    return name.substr(2, dot - 2) + " " + (what == "attn.out" ? "attn" : what.substr(what.find('.') + 1));
+}
+
 Figure heatmapOf(const Census& census, int64_t step) {
     Heatmap map;
     map.rows = static_cast<int64_t>(census.names.size());
@@ -61,11 +70,13 @@ Figure heatmapOf(const Census& census, int64_t step) {
     map.y.title = "gradient of";
     map.valueTitle = "share of the layer";
     map.valueUnit = "%";
+    map.valueMinimum = 0;
+    map.valueMaximum = 30;
     for (size_t i = 0; i < census.names.size(); ++i) {
         int64_t all = 0;
         for (const int64_t count : census.counts[i])
             all += count;
-        map.y.labels.push_back(census.names[i]);
+        map.y.labels.push_back(shortName(census.names[i]));
         for (const int64_t count : census.counts[i])
             map.cells.push_back(count == 0 ? std::numeric_limits<float>::quiet_NaN()
                                            : 100 * static_cast<float>(count) / static_cast<float>(all));
