@@ -10,6 +10,7 @@ void registerPages(lab::Registry& registry) {
     registry.add(makeSums());
     registry.add(makeScalerGame());
     registry.add(makeTraining());
+    registry.add(makeGradients());
 }
 
 void registerLogs(lab::Registry& registry) { registry.add(makeScalerLog()); }

@@ -24,6 +24,7 @@ std::unique_ptr<lab::Experiment> makeSums();
 std::unique_ptr<lab::Experiment> makeScalerGame();
 std::unique_ptr<lab::Experiment> makeScalerLog();
 std::unique_ptr<lab::Experiment> makeTraining();
+std::unique_ptr<lab::Experiment> makeGradients();
 
 /// Slots of the formats, "f16" and the others, and of the fields of their bits.
 std::map<std::string, int64_t> formatColours();

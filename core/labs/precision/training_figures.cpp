@@ -121,11 +121,17 @@ TrainingFigures::TrainingFigures(Run& r) : run(r) {
                    Figure::Place::Support, {"zeros", "%", Scale::Linear, 0.0, 100.0, {}, false}));
 }
 
+Curve& TrainingFigures::waitingCurve(const std::string& figure, const std::string& id) {
+    const auto found = std::find_if(waiting.begin(), waiting.end(),
+                                    [&](const auto& w) { return w.first == figure && w.second.id == id; });
+    return found != waiting.end() ? found->second : waiting.emplace_back(figure, Curve{}).second;
+}
+
 void TrainingFigures::point(const char* figure, const TrainingRun& training, double y, Provenance provenance) {
     if (!std::isfinite(y))
         return;
     const std::string id(training.traits.id);
-    Curve& curve = waiting[{figure, id}];
+    Curve& curve = waitingCurve(figure, id);
     curve.id = id;
     curve.label = training.traits.title;
     curve.colourKey = id;
@@ -141,7 +147,7 @@ void TrainingFigures::add(const TrainingRun& training) {
     if (training.traits.lossScale != 1)
         point("scale", training, r.lossScale, Provenance::Counted);
     if (r.skipped) {
-        Curve& curve = waiting[{"scale", "skipped"}];
+        Curve& curve = waitingCurve("scale", "skipped");
         curve.id = "skipped";
         curve.label = "skipped steps";
         curve.colourKey = "scaler.skipped";
@@ -160,8 +166,8 @@ void TrainingFigures::show(const std::vector<TrainingRun>& trainings, bool now) 
     constexpr auto pause = std::chrono::milliseconds(80);
     if (!now && std::chrono::steady_clock::now() - shown < pause)
         return;
-    for (const auto& [place, curve] : waiting)
-        run.appendPoint(place.first, curve);
+    for (const auto& [figure, curve] : waiting)
+        run.appendPoint(figure, curve);
     waiting.clear();
     run.put(table(trainings));
     shown = std::chrono::steady_clock::now();

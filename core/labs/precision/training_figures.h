@@ -27,9 +27,10 @@ class TrainingFigures {
 
   private:
     void point(const char* figure, const TrainingRun& training, double y, lab::Provenance provenance);
+    lab::Curve& waitingCurve(const std::string& figure, const std::string& id);
 
     lab::Run& run;
-    std::map<std::pair<std::string, std::string>, lab::Curve> waiting; ///< by figure and curve
+    std::vector<std::pair<std::string, lab::Curve>> waiting; ///< with their figures, in the order of recipes
     std::chrono::steady_clock::time_point shown{};
 };
 

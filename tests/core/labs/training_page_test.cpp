@@ -153,8 +153,30 @@ class TrainingPageTest : public QObject {
         QCOMPARE(std::get<std::string>(row.back()), std::string("left its range at step 1"));
     }
 
+    /// A scale moves what is counted by as many columns, and nothing else.
+    void aScaleMovesExponents() {
+        Given given = small(rhyme);
+        given["steps"] = int64_t{10};
+        const RunRecord plain = record("precision.gradients", given);
+        given["scale"] = int64_t{12};
+        const RunRecord scaled = record("precision.gradients", given);
+        const auto &a = content<Heatmap>(plain, "exponents"), &b = content<Heatmap>(scaled, "exponents");
+        QCOMPARE(a.rows, int64_t{13}); // of one layer: ten outputs, and the embedding, the last norm, the logits
+        QCOMPARE(a.y.labels.front(), std::string("logits"));
+        for (int64_t row = 0; row < a.rows; ++row)
+            for (int64_t col = 1; col + 13 < a.cols; ++col) { // but for the columns of what lies beyond
+                const float x = a.cells[static_cast<size_t>(row * a.cols + col)],
+                            y = b.cells[static_cast<size_t>(row * b.cols + col + 12)];
+                QVERIFY(x == y || (std::isnan(x) && std::isnan(y)));
+            }
+        QVERIFY(curve(plain, "shares", "flushed").y.back() > curve(scaled, "shares", "flushed").y.back() + 20);
+        QCOMPARE(curve(scaled, "shares", "infinite").y.back(), 0.0);
+        given["scale"] = int64_t{60};
+        QVERIFY(curve(record("precision.gradients", given), "shares", "infinite").y.back() > 50);
+    }
+
     void itStopsSoon() {
-        for (const char* page : {"precision.training"})
+        for (const char* page : {"precision.training", "precision.gradients"})
             QVERIFY(stopsIn(page, {}) < 200);
         QVERIFY_EXCEPTION_THROWN(record("precision.training", small(rhyme), true), Cancelled);
     }
@@ -178,7 +200,7 @@ class TrainingPageTest : public QObject {
             given[id] = int64_t{40};
         else
             given[id] = value == "short" ? written("short.txt", "abc") : value;
-        for (const char* page : {"precision.training"}) {
+        for (const char* page : {"precision.training", "precision.gradients"}) {
             const std::string text = sentence(page, given);
             QVERIFY2(text.find(says.toStdString()) != std::string::npos, text.c_str());
             QVERIFY(text.find('\n') == std::string::npos);
