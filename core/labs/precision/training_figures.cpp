@@ -46,8 +46,8 @@ Figure table(const std::vector<TrainingRun>& trainings) {
     t.columns = {{"recipe", "Recipe", "", false, {}, {}},
                  column("loss", "Last loss", "nats", Provenance::Measured, "{:.3f}"),
                  column("skipped", "Skipped", "steps", Provenance::Counted, ""),
-                 column("lost", "Updates lost", "%", Provenance::Counted, "{:.1f}"),
-                 column("zeros", "Gradients that are 0", "%", Provenance::Counted, "{:.1f}"),
+                 column("lost", "Updates lost, %", "", Provenance::Counted, "{:.1f}"),
+                 column("zeros", "Gradients that are 0, %", "", Provenance::Counted, "{:.1f}"),
                  column("bytes", "Memory", "B/parameter", Provenance::Counted, "{:.1f}"),
                  column("time", "Time a step", "ms", Provenance::Measured, "{:.1f}"),
                  {"end", "How it went", "", false, {}, {}}};
