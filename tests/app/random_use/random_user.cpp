@@ -10,10 +10,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/allocator_interface.h>
-#else
 #include <malloc.h>
+
+#ifdef __SANITIZE_ADDRESS__
+extern "C" size_t __sanitizer_get_current_allocated_bytes(); // compilers come without its header here and there
 #endif
 
 namespace warplight::app {
