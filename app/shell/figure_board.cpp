@@ -55,8 +55,8 @@ void FigureBoard::setCards(const std::vector<FigureCard*>& shown, FigureCard* al
     arrange();
 }
 
-void FigureBoard::setViewHeight(int height) {
-    if (std::exchange(viewHeight, height) != height)
+void FigureBoard::setView(const QSize& size) {
+    if (std::exchange(view, size) != size)
         arrange();
 }
 
@@ -70,12 +70,12 @@ void FigureBoard::placeAlone() {
 void FigureBoard::arrange() {
     if (enlarged)
         return placeAlone();
-    const double grown = std::clamp(viewHeight / (usualView * uiScale()), 1.0, mostGrown);
+    const double grown = std::clamp(view.height() / (usualView * uiScale()), 1.0, mostGrown);
     std::vector<FigureNeed> needs;
     needs.reserve(cards.size());
     for (const FigureCard* card : cards)
         needs.push_back(needOf(*card, grown));
-    const int needed = placeFigures(needs, width(), 0).height;
+    const int needed = placeFigures(needs, view.width() > 0 ? view.width() : width(), 0).height;
     setMinimumHeight(needed);
     const PlacedFigures placed = placeFigures(needs, width(), std::max(needed, height()));
     for (size_t i = 0; i < cards.size(); ++i)

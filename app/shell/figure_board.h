@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <QSize>
 #include <QWidget>
 
 #include <vector>
@@ -16,8 +17,9 @@ class FigureBoard : public QWidget {
 
     /// Shows these, or of them just the one that is enlarged (null: all). They are this widget's children.
     void setCards(const std::vector<FigureCard*>& cards, FigureCard* enlarged);
-    /// How much of the page the window shows at a time: figures grow with it.
-    void setViewHeight(int height);
+    /// How much of the page the window shows at a time: figures grow with its height, and what they need is that of its
+    /// width. The same with and without a scroll bar: a need that changed with the bar would call and lose it for ever.
+    void setView(const QSize& size);
     void arrange(); ///< anew, after one of them has become another
 
   protected:
@@ -28,7 +30,7 @@ class FigureBoard : public QWidget {
 
     std::vector<FigureCard*> cards;
     FigureCard* enlarged = nullptr;
-    int viewHeight = 0;
+    QSize view;
 };
 
 } // namespace warplight::app

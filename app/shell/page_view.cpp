@@ -306,7 +306,8 @@ void PageView::fitToView() {
     margins.setRight(sideMargin + (bar > 0 ? 0 : usual));
     layout()->setContentsMargins(margins);
     const int below = presenting ? hint->sizeHint().height() + figureGap : 0;
-    board->setViewHeight((view ? view->height() : height()) - below);
+    const int shown = scroll ? scroll->width() - usual : width();
+    board->setView({shown - margins.left() - sideMargin, (view ? view->height() : height()) - below});
 }
 
 bool PageView::event(QEvent* event) {
