@@ -253,6 +253,7 @@ class Overflow : public Experiment {
                      Figure::Place::Detail, table});
         };
         Deaths deaths(scene);
+        const std::vector<Parameter> parameters = Overflow().describe().parameters;
         for (const NamedRecipe& remedy : remediesOf(scene.recipe)) {
             Verdict v = asItIs;
             if (!table.rows.empty()) {
@@ -260,7 +261,7 @@ class Overflow : public Experiment {
                 v = judge(steps, scene.head, rows, exact, run.cancelToken());
             }
             std::map<std::string, std::string> there = settingsOf(remedy.recipe);
-            for (const Parameter& parameter : Overflow().describe().parameters)
+            for (const Parameter& parameter : parameters)
                 there.emplace(parameter.id, valueText(parameter, settings.values().at(parameter.id)));
             table.rowLinks[static_cast<int64_t>(table.rows.size())] = {"Look at it", "precision.overflow",
                                                                        std::move(there)};

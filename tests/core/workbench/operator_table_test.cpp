@@ -184,6 +184,18 @@ void addRows(Implementation::Device device) {
             }
 }
 
+/// Every implementation of ours, on either device.
+void addOwnRows() {
+    QTest::addColumn<QString>("op");
+    QTest::addColumn<QString>("implementation");
+    QTest::addColumn<bool>("gpu");
+    for (const auto& op : operators().list())
+        for (const Implementation& i : op->ladder)
+            if (!i.library && runsHere(i))
+                QTest::addRow("%s, %s%s", op->id.c_str(), i.id.c_str(), i.onGpuDevice() ? " on a GPU" : "")
+                    << QString::fromStdString(op->id) << QString::fromStdString(i.id) << i.onGpuDevice();
+}
+
 /// The largest outputs of inputs without their signs, where nothing cancels: the sums of sizes that rounding acts on.
 std::map<std::string, double> largestWithoutSigns(const Case& c) {
     Tensors sizes = c.stored;
@@ -366,16 +378,7 @@ class OperatorTableTest : public QObject {
         QVERIFY2(ran > 0, "it takes none of the shapes");
     }
 
-    void numbersStayNumbersOnEveryInput_data() {
-        QTest::addColumn<QString>("op");
-        QTest::addColumn<QString>("implementation");
-        QTest::addColumn<bool>("gpu");
-        for (const auto& op : operators().list())
-            for (const Implementation& i : op->ladder)
-                if (!i.library && runsHere(i))
-                    QTest::addRow("%s, %s%s", op->id.c_str(), i.id.c_str(), i.onGpuDevice() ? " on a GPU" : "")
-                        << QString::fromStdString(op->id) << QString::fromStdString(i.id) << i.onGpuDevice();
-    }
+    void numbersStayNumbersOnEveryInput_data() { addOwnRows(); }
     void numbersStayNumbersOnEveryInput() { // but where the description says that they do not
         QFETCH(QString, op);
         QFETCH(QString, implementation);
@@ -406,16 +409,7 @@ class OperatorTableTest : public QObject {
         }
     }
 
-    void whatIsCancelledStops_data() {
-        QTest::addColumn<QString>("op");
-        QTest::addColumn<QString>("implementation");
-        QTest::addColumn<bool>("gpu");
-        for (const auto& op : operators().list())
-            for (const Implementation& i : op->ladder)
-                if (!i.library && runsHere(i))
-                    QTest::addRow("%s, %s%s", op->id.c_str(), i.id.c_str(), i.onGpuDevice() ? " on a GPU" : "")
-                        << QString::fromStdString(op->id) << QString::fromStdString(i.id) << i.onGpuDevice();
-    }
+    void whatIsCancelledStops_data() { addOwnRows(); }
     void whatIsCancelledStops() {
         QFETCH(QString, op);
         QFETCH(QString, implementation);
