@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <variant>
 
 namespace warplight::test {
 
@@ -22,6 +23,12 @@ inline lab::RunRecord runPage(lab::Experiment& experiment, const std::map<std::s
         std::make_shared<std::atomic<bool>>(cancelled));
     experiment.run(settings, run);
     return record;
+}
+
+/// What a figure of a run shows.
+template <class Content>
+const Content& content(const lab::RunRecord& run, const char* id) {
+    return std::get<Content>(run.figure(id)->content);
 }
 
 } // namespace warplight::test

@@ -18,6 +18,7 @@
 
 using namespace warplight;
 using namespace warplight::lab;
+using test::content;
 
 namespace {
 
@@ -25,11 +26,6 @@ using Given = std::map<std::string, Value>;
 
 RunRecord record(const Given& given, const std::string& device = "cpu") {
     return test::runPage(*labs::precision::makeOverflow(), given, device);
-}
-
-template <class Content>
-const Content& content(const RunRecord& run, const char* id) {
-    return std::get<Content>(run.figure(id)->content);
 }
 
 std::string text(const Table::Cell& cell) { return std::get<std::string>(cell); }

@@ -21,6 +21,7 @@
 
 using namespace warplight;
 using namespace warplight::lab;
+using test::content;
 
 namespace {
 
@@ -28,11 +29,6 @@ RunRecord record(const char* id, const std::map<std::string, Value>& given) {
     Registry registry;
     labs::precision::registerLab(registry);
     return test::runPage(registry.find(id), given);
-}
-
-template <class Content>
-const Content& content(const RunRecord& run, const char* id) {
-    return std::get<Content>(run.figure(id)->content);
 }
 
 /// The cell of a row that begins with `name`.

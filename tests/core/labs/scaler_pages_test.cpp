@@ -23,6 +23,7 @@
 
 using namespace warplight;
 using namespace warplight::lab;
+using test::content;
 
 namespace {
 
@@ -32,11 +33,6 @@ RunRecord record(const char* id, const Given& given = {}, bool cancelled = false
     Registry registry;
     labs::precision::registerLab(registry);
     return test::runPage(registry.find(id), given, "cpu", cancelled);
-}
-
-template <class Content>
-const Content& content(const RunRecord& run, const char* id) {
-    return std::get<Content>(run.figure(id)->content);
 }
 
 const Curve& curve(const RunRecord& run, const char* figure, const std::string& id) {

@@ -20,6 +20,7 @@
 
 using namespace warplight;
 using namespace warplight::lab;
+using test::content;
 
 namespace {
 
@@ -29,11 +30,6 @@ RunRecord record(const Given& given) {
     Registry registry;
     labs::precision::registerLab(registry);
     return test::runPage(registry.find("precision.sums"), given);
-}
-
-template <class Content>
-const Content& content(const RunRecord& run, const char* id) {
-    return std::get<Content>(run.figure(id)->content);
 }
 
 /// A cell of the table's row of an order and an accumulator.

@@ -25,6 +25,7 @@
 
 using namespace warplight;
 using namespace warplight::lab;
+using test::content;
 
 namespace {
 
@@ -49,11 +50,6 @@ std::string sentence(const char* id, const Given& given) {
         return error.what();
     }
     return "";
-}
-
-template <class Content>
-const Content& content(const RunRecord& run, const char* id) {
-    return std::get<Content>(run.figure(id)->content);
 }
 
 const Curve& curve(const RunRecord& run, const char* figure, const std::string& id) {
