@@ -100,7 +100,7 @@ EngineClient::EngineClient(QStringList commandLine, QObject* parent) : QObject(p
                 emit probed(message.at("run").get<lab::RunId>(),
                             QString::fromStdString(message.at("figure").get<std::string>()),
                             message.at("row").get<qint64>(), message.at("col").get<qint64>(), lines);
-            } else if (type == "failed" && message.contains("run") &&
+            } else if (type == "failed" && message.contains("run") && !message.contains("figure") &&
                        d->going.contains(message["run"].get<lab::RunId>())) {
                 const lab::RunId run = message["run"].get<lab::RunId>();
                 d->going.erase(run);
@@ -180,6 +180,10 @@ lab::RunId EngineClient::run(const QString& experiment, const std::map<std::stri
     d->state = State::Running;
     emit stateChanged(d->state);
     return run;
+}
+
+void EngineClient::adjust(lab::RunId run, const std::map<std::string, lab::Value>& settings) {
+    d->send({{"type", "adjust"}, {"id", d->nextTicket++}, {"run", run}, {"settings", settingsJson(settings)}});
 }
 
 void EngineClient::cancel(lab::RunId run) { d->send({{"type", "cancel"}, {"run", run}}); }

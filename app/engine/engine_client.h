@@ -48,6 +48,8 @@ class EngineClient : public QObject {
     /// Starts a run; frames of it arrive through frames(). Returns its id at once.
     lab::RunId run(const QString& experiment, const std::map<std::string, lab::Value>& settings, const QString& device);
     bool isGoing(lab::RunId run) const; ///< asked for and not ended
+    /// A run that is going on follows these values of live settings.
+    void adjust(lab::RunId run, const std::map<std::string, lab::Value>& settings);
     void cancel(lab::RunId run);
     /// Asks whether settings are right and how long they would take; answered by checked() with the same ticket.
     quint64 check(const QString& experiment, const std::map<std::string, lab::Value>& settings);

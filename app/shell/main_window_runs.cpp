@@ -70,6 +70,15 @@ RunController* MainWindow::makeController() {
         letGo.clear();
         runs.ask(experiment, client.run(experiment, settings->values(), device->currentData().toString()));
     };
+    desk.adjust = [this] {
+        const auto run = runs.newest(experiment);
+        const lab::RunRecord* record = run && client.isGoing(*run) ? runs.find(*run) : nullptr;
+        const auto moved =
+            record ? settings->liveBeside(record->start().settings) : std::map<std::string, lab::Value>();
+        if (!moved.empty())
+            client.adjust(*run, moved);
+        return !moved.empty();
+    };
     desk.engineIsLost = [this] { return client.state() == EngineClient::State::Lost; };
     desk.engineIsSilent = [this] { return client.silence() > 0; };
     desk.runIsGoing = [this] {

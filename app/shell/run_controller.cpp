@@ -38,6 +38,8 @@ void RunController::settingsChanged() {
         form = form == Form::Changed ? Form::Checked : form;
         return;
     }
+    if (form == Form::Checked && desk.adjust())
+        return;
     form = Form::Changed;
     debounce.start();
 }

@@ -27,6 +27,8 @@ class RunController : public QObject {
         std::function<void(const std::map<QString, QString>&)> showErrors;
         std::function<quint64()> check; ///< of the form as it is; answered() brings the ticket back
         std::function<void()> run;      ///< the form as it is
+        /// Where the run that is going on can follow the form as it is: has it follow. Returns whether it can.
+        std::function<bool()> adjust;
         std::function<bool()> engineIsLost, engineIsSilent, runIsGoing;
         std::function<void()> startEngine, replaceEngine, cancel;
     };

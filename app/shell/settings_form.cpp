@@ -401,6 +401,20 @@ QStringList SettingsForm::titlesOfOthers(const std::map<std::string, lab::Value>
     return titles;
 }
 
+std::map<std::string, lab::Value> SettingsForm::liveBeside(const std::map<std::string, lab::Value>& there) const {
+    std::map<std::string, lab::Value> live;
+    for (const auto& [id, value] : values()) {
+        const auto field = std::find_if(fields.begin(), fields.end(),
+                                        [&, &name = id](const Field& f) { return f.parameter.id == name; });
+        const auto other = there.find(id);
+        if (field->parameter.live)
+            live[id] = value;
+        else if (other == there.end() || other->second != value)
+            return {};
+    }
+    return live;
+}
+
 bool SettingsForm::hasErrors() const {
     return std::any_of(fields.begin(), fields.end(), [](const Field& field) { return !field.error->isHidden(); });
 }

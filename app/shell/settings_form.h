@@ -36,6 +36,8 @@ class SettingsForm : public QWidget {
     std::map<std::string, lab::Value> values() const;
     /// Titles of the settings whose values here are others than those; a text of several lines ("Code") first.
     QStringList titlesOfOthers(const std::map<std::string, lab::Value>& than) const;
+    /// The live settings, if no other has another value than there; empty: there are none, or some other has.
+    std::map<std::string, lab::Value> liveBeside(const std::map<std::string, lab::Value>& there) const;
     void setDevice(const std::string& id); ///< what matters only on another device goes away
     /// A value that is none for this field (another type, out of range) leaves it as it is.
     void setValue(const std::string& id, const lab::Value& value);

@@ -64,6 +64,14 @@ bool drawable(double value, lab::Scale scale) {
     return std::isfinite(value) && (scale == lab::Scale::Linear || value > 0);
 }
 
+QColor faded(const QColor& colour) {
+    const QColor& ground = Theme::current().panel;
+    return QColor((colour.red() + ground.red()) / 2, (colour.green() + ground.green()) / 2,
+                  (colour.blue() + ground.blue()) / 2);
+}
+
+constexpr size_t mostDashed = 500; ///< points: dashes of longer curves take seconds to draw, and are not seen
+
 QPen penOf(const lab::Curve& curve, bool pinned) {
     QPen pen(Theme::current().series(QString::fromStdString(curve.colourKey)),
              curve.provenance == lab::Provenance::Reference ? 1.0 : 1.8);
@@ -72,6 +80,11 @@ QPen penOf(const lab::Curve& curve, bool pinned) {
     if (pinned) {
         pen.setStyle(Qt::DotLine);
         pen.setWidthF(1.4);
+    }
+    if (curve.x.size() > mostDashed) {
+        pen.setStyle(Qt::SolidLine);
+        if (pinned)
+            pen.setColor(faded(pen.color()));
     }
     return pen;
 }

@@ -11,6 +11,7 @@
 #include "core/cli/run_command.h"
 #include "core/cli/serve.h"
 #include "core/collectives/mpi_job.h"
+#include "core/cpu/target.h"
 #include "core/error.h"
 #include "core/lab/json.h"
 #include "core/text/echo.h"
@@ -18,6 +19,7 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <fmt/format.h>
@@ -171,6 +173,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
         return 2;
     }
     try {
+        if (const char* target = std::getenv("WARPLIGHT_TARGET"))
+            cpu::useTarget(target); // "AVX2": as on a machine without more
         if (*serveCommand || *runCommand)
             collectives::removeLeftFolders();
         if (*serveCommand)

@@ -2,6 +2,7 @@
 #include "core/cli/model_commands.h"
 #include "core/error.h"
 #include "core/model/decoder.h"
+#include "core/model/example_model.h"
 #include "core/model/generate.h"
 #include "core/model/model_folder.h"
 #include "core/model/tokenizer.h"
@@ -57,7 +58,9 @@ class Characters {
 
 CLI::App* addGenerateCommand(CLI::App& app, GenerateOptions& o) {
     CLI::App* command = app.add_subcommand("generate", "What a GPT-2 writes behind a prompt");
-    command->add_option("--model", o.model, "Folder with config.json and model.safetensors")->required();
+    command->add_option("--model", o.model,
+                        "Folder with config.json and model.safetensors (default: the small model that comes with the "
+                        "program, which has read its documents)");
     command->add_option("--prompt", o.prompt, "Text that it goes on with")->required();
     command->add_option("--tokens", o.tokens, "How many it writes")->check(CLI::Range(int64_t{1}, int64_t{10'000'000}));
     command->add_flag("--greedy", o.greedy, "Always the likeliest token");
@@ -72,8 +75,9 @@ CLI::App* addGenerateCommand(CLI::App& app, GenerateOptions& o) {
 void generateText(const GenerateOptions& o) {
     const model::Sampling sampling{o.greedy, o.temperature, o.most, o.seed};
     const model::Sampler checked(sampling); // before a model is read
-    const auto loaded = model::loadModel(o.model);
-    const auto tokenizer = model::tokenizerOf(o.model, loaded->config.vocabulary);
+    const auto loaded = o.model.empty() ? model::exampleModel() : model::loadModel(o.model);
+    const auto tokenizer =
+        o.model.empty() ? model::byteTokenizer() : model::tokenizerOf(o.model, loaded->config.vocabulary);
     const std::vector<int32_t> prompt = tokenizer->encode(o.prompt);
     if (prompt.empty())
         throw InputError("--prompt: is empty, expected at least one character");

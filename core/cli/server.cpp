@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <exception>
 #include <fmt/format.h>
+#include <iterator>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace warplight::cli {
@@ -102,7 +104,7 @@ bool Server::handle(const json& message) {
             sendHello(message);
         else if (type == "ping")
             sendPong(message);
-        else if (type == "check" || type == "run")
+        else if (type == "check" || type == "run" || type == "adjust")
             take(message);
         else if (type == "cancel") {
             if (const Kept run = find(number(message, "run")); run && run->going)
@@ -143,9 +145,10 @@ void Server::guard(const json& request, const std::function<void()>& work) {
 
 void Server::sendFailed(const json& request, const std::string& sentence) {
     json answer{{"type", "failed"}, {"message", sentence}};
+    const bool aboutRun = request.value("type", "") != "adjust"; // which goes on as before
     for (const char* name : {"id", "run", "figure"}) {
         const auto found = request.find(name);
-        if (found != request.end() &&
+        if (found != request.end() && (aboutRun || std::string_view(name) == "id") &&
             (found->is_number() || (found->is_string() && found->get_ref<const std::string&>().size() <= longestEcho)))
             answer[name] = *found;
     }
@@ -193,6 +196,16 @@ void Server::sendPong(const json& request) {
 
 /// Notes down what is to be checked; from here on the run can be cancelled and forgotten.
 void Server::take(const json& request) {
+    if (request["type"] == "adjust") {
+        number(request, "id");
+        const Kept run = find(number(request, "run"));
+        if (!run || !run->going)
+            return;
+        const std::lock_guard lock(mutex);
+        asked.push_back({request, run});
+        changed.notify_all();
+        return;
+    }
     text(request, "experiment");
     if (request["type"] == "check") {
         number(request, "id");
@@ -221,6 +234,8 @@ void Server::begin(const json& request, const Kept& kept) {
         throw InputError(fmt::format("device '{}': {} does not run on it, expected one of {}", echoed(device),
                                      description.id, fmt::join(description.devices, ", ")));
     const lab::Settings settings(description.parameters, settingsOf(request, description, nullptr));
+    std::copy_if(description.parameters.begin(), description.parameters.end(), std::back_inserter(kept->live),
+                 [](const lab::Parameter& parameter) { return parameter.live; });
     const std::lock_guard lock(mutex);
     if (current)
         *current->cancel = true;
@@ -244,6 +259,19 @@ void Server::begin(const json& request, const Kept& kept) {
     });
     current = kept;
     changed.notify_all();
+}
+
+void Server::adjust(const json& request, KeptRun& kept) const {
+    lab::Description onlyLive;
+    onlyLive.parameters = kept.live;
+    std::map<std::string, std::string> errors;
+    const auto values = settingsOf(request, onlyLive, &errors);
+    for (const auto& [name, sentence] : errors) {
+        const bool known =
+            std::any_of(kept.live.begin(), kept.live.end(), [&, &id = name](const auto& p) { return p.id == id; });
+        throw InputError(known ? sentence : fmt::format("setting '{}' does not move while a run goes on", name));
+    }
+    kept.run->adjust(values);
 }
 
 void Server::ask(const json& request) {
@@ -312,6 +340,8 @@ void Server::checkLoop() {
         guard(next.message, [&] {
             if (!next.run)
                 return sendChecked(next.message);
+            if (next.message["type"] == "adjust")
+                return adjust(next.message, *next.run);
             try {
                 begin(next.message, next.run);
             } catch (...) {

@@ -15,6 +15,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace warplight::cli {
 
@@ -37,11 +38,12 @@ class Server {
         std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false);
         std::shared_ptr<lab::Run> run;
         std::atomic<bool> going{true};
+        std::vector<lab::Parameter> live; ///< of its experiment, once it has begun; the checker's
     };
-    /// A `check` or a `run` whose settings are not checked yet.
+    /// A `check`, a `run` or an `adjust` whose settings are not checked yet.
     struct Asked {
         nlohmann::json message;
-        std::shared_ptr<KeptRun> run; ///< of a `run`
+        std::shared_ptr<KeptRun> run; ///< of a `run` or an `adjust`
     };
     using Kept = std::shared_ptr<KeptRun>;
     struct Question {
@@ -55,6 +57,7 @@ class Server {
     void sendPong(const nlohmann::json& request);
     void take(const nlohmann::json& request);
     void begin(const nlohmann::json& request, const Kept& run);
+    void adjust(const nlohmann::json& request, KeptRun& run) const;
     void drop(lab::RunId id);
     void ask(const nlohmann::json& request);
     void dropTiles(const nlohmann::json& request);

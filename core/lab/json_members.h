@@ -478,6 +478,7 @@ void members(auto& v, std::type_identity<Parameter>) {
     v.may("powersOfTwo", &Parameter::powersOfTwo);
     v.may("multiline", &Parameter::multiline);
     v.may("advanced", &Parameter::advanced);
+    v.may("live", &Parameter::live);
     v.may("options", &Parameter::options);
     v.may("fileFilter", &Parameter::fileFilter);
     v.may("shownWhen", &Parameter::shownWhen);

@@ -437,4 +437,11 @@ const std::vector<std::string>& Settings::choices(const std::string& id) const {
 }
 const std::vector<int64_t>& Settings::sweep(const std::string& id) const { return held<std::vector<int64_t>>(all, id); }
 
+Settings Settings::with(const std::map<std::string, Value>& others) const {
+    Settings result = *this;
+    for (const auto& [id, value] : others)
+        result.all[id] = value;
+    return result;
+}
+
 } // namespace warplight::lab

@@ -45,6 +45,7 @@ struct Parameter {
     bool powersOfTwo = false;         ///< the slider moves in powers of two instead
     bool multiline = false;           ///< Text: the form edits it in a window of its own
     bool advanced = false;            ///< folded away at first
+    bool live = false;                ///< a run that is going on follows it (Run::current)
     std::vector<Option> options;      ///< Choice and Choices
     std::string fileFilter;           ///< File: "Tensors (*.npy *.npz *.safetensors)"
     std::vector<Condition> shownWhen; ///< it matters when any of them holds; empty: always
@@ -94,6 +95,8 @@ class Settings {
     const std::vector<std::string>& choices(const std::string& id) const;
     const std::vector<int64_t>& sweep(const std::string& id) const;
     const std::map<std::string, Value>& values() const { return all; }
+    /// With others in the place of some; they have been checked.
+    Settings with(const std::map<std::string, Value>& others) const;
 
     bool operator==(const Settings&) const = default;
 

@@ -70,6 +70,17 @@ void Run::progress(double fraction, std::string text, double secondsLeft) {
 
 void Run::log(std::string text, Log::Level level) { send(Log{runId, level, std::move(text)}); }
 
+Settings Run::current(const Settings& begun) const {
+    const std::lock_guard lock(adjusting);
+    return begun.with(adjusted);
+}
+
+void Run::adjust(const std::map<std::string, Value>& values) {
+    const std::lock_guard lock(adjusting);
+    for (const auto& [id, value] : values)
+        adjusted[id] = value;
+}
+
 void Run::serveTiles(std::string figure, std::shared_ptr<TileSource> source) {
     const std::lock_guard lock(mutex);
     tileSources[std::move(figure)] = std::move(source);

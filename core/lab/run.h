@@ -60,6 +60,9 @@ class Run {
     void progress(double fraction, std::string text, double secondsLeft = -1);
     void log(std::string text, Log::Level level = Log::Level::Info);
 
+    /// The settings that it was begun with, but for live ones that have been moved since.
+    Settings current(const Settings& begun) const;
+
     /// Keep answering for a lazy or selectable figure after run() has returned.
     void serveTiles(std::string figure, std::shared_ptr<TileSource> source);
     void onSelect(std::string figure, SelectionHandler handler);
@@ -67,6 +70,8 @@ class Run {
     /// Engine side: what was registered; null when the figure has none.
     std::shared_ptr<TileSource> tileSource(std::string_view figure) const;
     SelectionHandler selectionHandler(std::string_view figure) const;
+    /// Engine side: live settings have other values now; they have been checked.
+    void adjust(const std::map<std::string, Value>& values);
     /// Engine side: a new cancel flag for what is asked after run() has returned.
     void renewCancel(std::shared_ptr<std::atomic<bool>> cancel) { cancelFlag = std::move(cancel); }
 
@@ -87,6 +92,8 @@ class Run {
     std::shared_ptr<std::atomic<bool>> cancelFlag;
     mutable std::atomic<std::chrono::steady_clock::rep> sign{0};
     mutable std::mutex mutex;
+    mutable std::mutex adjusting;
+    std::map<std::string, Value> adjusted;
     std::map<std::string, std::shared_ptr<TileSource>, std::less<>> tileSources;
     std::map<std::string, SelectionHandler, std::less<>> selectionHandlers;
 };

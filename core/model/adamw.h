@@ -22,6 +22,11 @@ struct WeightStore {
 /// Weights that a step should have changed, and those of them that are stored as they were.
 struct Updates {
     int64_t wanted = 0, lost = 0;
+    Updates& operator+=(const Updates& more) {
+        wanted += more.wanted;
+        lost += more.lost;
+        return *this;
+    }
     double lostShare() const { return wanted ? static_cast<double>(lost) / static_cast<double>(wanted) : 0; }
 };
 

@@ -49,20 +49,26 @@ const float* Network::blockInput(int64_t layer) const {
     return layer == 0 ? all.embedding : all.blocks[static_cast<size_t>(layer - 1)].out;
 }
 
-std::span<const float> Network::forward(std::span<const int32_t> given, const cpu::RunOptions& options) {
+void Network::forwardBlocks(std::span<const int32_t> given, int64_t blocks, const cpu::RunOptions& options) {
     requireTokens(given, all.rows(), config.vocabulary, "tokens");
     std::copy(given.begin(), given.end(), tokens.begin());
     const auto ends = endsOf(model.layout, model.weights);
     embed({all.batch, all.length, config.features, tokens}, ends.tokens, ends.positions, all.embedding, options);
     stored(all.embedding, all.rows() * config.features, options);
     const float* stream = all.embedding;
-    for (int64_t layer = 0; layer < config.layers; ++layer) {
+    for (int64_t layer = 0; layer < blocks; ++layer) {
         const auto w = blockOf(model.layout, model.weights, layer);
         const BlockActivations& a = all.blocks[static_cast<size_t>(layer)];
         attend(w, a, stream, options);
         think(w, a, options);
         stream = a.out;
     }
+}
+
+std::span<const float> Network::forward(std::span<const int32_t> given, const cpu::RunOptions& options) {
+    forwardBlocks(given, config.layers, options);
+    const auto ends = endsOf(model.layout, model.weights);
+    const float* stream = blockInput(config.layers);
     const float epsilon = static_cast<float>(config.epsilon);
     normalise({all.rows(), config.features, epsilon, ends.norm, ends.normBias, all.means, all.scales}, stream, all.norm,
               options);

@@ -29,6 +29,9 @@ class Network {
     /// Logits [batch, length, vocabulary] of tokens [batch, length], each from 0 to vocabulary - 1. Throws Cancelled.
     std::span<const float> forward(std::span<const int32_t> tokens, const cpu::RunOptions& options = {});
 
+    /// The same as far as behind so many blocks; without logits.
+    void forwardBlocks(std::span<const int32_t> tokens, int64_t blocks, const cpu::RunOptions& options = {});
+
     /// Mean cross entropy of the last forward pass, in nats; targets [batch, length].
     double loss(std::span<const int32_t> targets, const cpu::RunOptions& options = {});
 

@@ -17,6 +17,13 @@ struct GradientCounts {
     int64_t zeros = 0;    ///< are 0 behind it, also because those that they were made of are
     int64_t infinite = 0; ///< became infinite by rounding
 
+    GradientCounts& operator+=(const GradientCounts& more) {
+        numbers += more.numbers;
+        zeroed += more.zeroed;
+        zeros += more.zeros;
+        infinite += more.infinite;
+        return *this;
+    }
     double share(int64_t of) const { return numbers ? static_cast<double>(of) / static_cast<double>(numbers) : 0; }
 };
 

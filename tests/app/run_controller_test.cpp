@@ -17,7 +17,7 @@ class RunControllerTest : public QObject {
     std::unique_ptr<RunController> runs;
     quint64 lastTicket = 0;
     int checks = 0, sent = 0, started = 0, replaced = 0, cancelled = 0, restored = 0;
-    bool wrong = false, lost = false, silent = false, going = false, adapts = false;
+    bool wrong = false, lost = false, silent = false, going = false, adapts = false, follows = false;
     std::map<QString, QString> errors;
 
     static EngineClient::Checked right(double seconds) { return {{}, seconds, {}}; }
@@ -33,7 +33,7 @@ class RunControllerTest : public QObject {
     void init() {
         lastTicket = 0;
         checks = sent = started = replaced = cancelled = restored = 0;
-        wrong = lost = silent = going = adapts = false;
+        wrong = lost = silent = going = adapts = follows = false;
         errors.clear();
         RunController::Desk desk;
         desk.hasPage = [] { return true; };
@@ -46,6 +46,7 @@ class RunControllerTest : public QObject {
             return ++lastTicket;
         };
         desk.run = [this] { ++sent; };
+        desk.adjust = [this] { return follows; };
         desk.engineIsLost = [this] { return lost; };
         desk.engineIsSilent = [this] { return silent; };
         desk.runIsGoing = [this] { return going; };
@@ -74,6 +75,19 @@ class RunControllerTest : public QObject {
         QCOMPARE(sent, 1);
         QCOMPARE(waits.count(), 1);
         QCOMPARE(waits[0][0].toDouble(), 5.0);
+    }
+
+    /// Nothing is asked and nothing begins anew; but what has been changed before is not forgotten.
+    void aRunThatFollowsIsNotRunAgain() {
+        follows = true;
+        runs->settingsChanged();
+        QTest::qWait(300);
+        QCOMPARE(checks, 0);
+        follows = false;
+        runs->settingsChanged();
+        follows = true;
+        runs->settingsChanged();
+        QTRY_COMPARE(checks, 1);
     }
 
     void wrongSettingsDoNotRun() {

@@ -7,6 +7,7 @@
 #include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/map_inputs.h"
+#include "core/labs/attention/model_head.h"
 #include "core/labs/attention/tensors.h"
 #include "core/tensor/release.h"
 #include "gpu/host/memory_budget.h"
@@ -37,6 +38,8 @@ constexpr int64_t summaryCell = 64; // levels from 6 on come from the streaming 
 constexpr int summaryLevel = 6;
 constexpr int64_t marginalPoints = 1024; // longer marginals are averaged over neighbours
 constexpr int64_t topKeys = 10;
+constexpr const char* exampleText =
+    "A tile of keys is read once. A tile of values is read once. A tile of keys is read once more.";
 constexpr int64_t mostLabelBytes = 64 << 20; // a million tokens are some 10 MB
 
 /// Everything that outlives run() to answer for the map.
@@ -239,9 +242,12 @@ class Map : public Experiment {
         d.devices = {"cpu"};
         d.colours = workbench::coloursOf(attentionOperator());
         d.dropFiles = "qFile";
+        auto kinds = mapInputKinds();
+        kinds.insert(kinds.end() - 1, {"model", "A GPT that reads a text", "Q and K of one of its heads"});
         const std::string tensors = "Tensors (*.npy *.npz *.safetensors)";
         d.parameters = {
-            Parameter::choice("input", "Input", "mixed", mapInputKinds(), "Made-up structure, or your own Q and K."),
+            Parameter::choice("input", "Input", "mixed", std::move(kinds),
+                              "Made-up structure, a model's head, or your own Q and K."),
             Parameter::integer("seqLen", "Sequence length", 2048, 1, 1 << 20,
                                "Queries of the made-up inputs, and keys if not told otherwise."),
             Parameter::integer("keyLen", "Key length", 0, 0, 1 << 20,
@@ -254,6 +260,11 @@ class Map : public Experiment {
                               "Scale of the colours."),
             Parameter::integer("sinkKeys", "Sink keys", 4, 1, 64, "The first keys whose share is told."),
             Parameter::integer("row", "Selected row", -1, -1, 1 << 20, "-1 is the last query."),
+            Parameter::file("model", "Model", "Models (config.json *.safetensors)",
+                            "config.json of a GPT-2's folder, as `warplight-cli train` and Hugging Face write them; "
+                            "empty: the small one that comes with the program, trained on its documents byte by byte."),
+            Parameter::text("text", "Text", exampleText, "What the model reads: its tokens stand on the axes."),
+            Parameter::integer("layer", "Layer", 1, 0, 1 << 10, "Block of the model, counted from 0."),
             Parameter::file("qFile", "Q", tensors,
                             "FILE.npy, FILE.npz:key or FILE.safetensors:name; used when the input is your files."),
             Parameter::file("kFile", "K", tensors, "As Q; may have fewer heads and another length."),
@@ -261,15 +272,24 @@ class Map : public Experiment {
                 "layout", "Layout", "BHND",
                 {{"BHND", "batch, heads, sequence, features", ""}, {"BNHD", "batch, sequence, heads, features", ""}},
                 "Of four-dimensional files."),
-            Parameter::integer("head", "Head", 0, 0, 1 << 20, "Of your files: batch times heads, counted from 0."),
+            Parameter::integer("head", "Head", 0, 0, 1 << 20,
+                               "Of the model's layer, or of your files (batch times heads), counted from 0."),
             Parameter::file("labels", "Token labels", "Text (*.txt)", "A text file with a token a line."),
             Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the made-up inputs."),
         };
-        for (Parameter& parameter : d.parameters)
-            if (const auto& id = parameter.id; id == "qFile" || id == "kFile" || id == "layout" || id == "head")
+        for (Parameter& parameter : d.parameters) {
+            const std::string& id = parameter.id;
+            if (id == "qFile" || id == "kFile" || id == "layout")
                 parameter.shownWhen = {when("input", {"files"})};
+            else if (id == "model" || id == "text" || id == "layer")
+                parameter.shownWhen = {when("input", {"model"})};
+            else if (id == "head")
+                parameter.shownWhen = {when("input", {"files", "model"})};
+            else if (id == "labels")
+                parameter.shownWhen = {unless("input", {"model"})};
             else if (id == "seqLen" || id == "keyLen" || id == "headDim" || id == "seed")
-                parameter.shownWhen = {unless("input", {"files"})};
+                parameter.shownWhen = {unless("input", {"files", "model"})};
+        }
         return d;
     }
 
@@ -278,6 +298,8 @@ class Map : public Experiment {
         double rows = static_cast<double>(settings.integer("seqLen")),
                cols = settings.integer("keyLen") ? static_cast<double>(settings.integer("keyLen")) : rows,
                dim = static_cast<double>(settings.integer("headDim"));
+        if (settings.text("input") == "model")
+            return secondsToRead(headOf(settings));
         if (settings.text("input") == "files")
             try {
                 const auto lengthOf = [&](const char* id) {
@@ -297,7 +319,7 @@ class Map : public Experiment {
     /// Q and K, as made and packed; the pooled map; columns that are summed up in bands. Files say what they need
     /// themselves.
     MemoryNeed neededMemory(const Settings& settings, const std::string& /*device*/) const override {
-        if (settings.text("input") == "files")
+        if (const std::string& input = settings.text("input"); input == "files" || input == "model")
             return {};
         cpu::AttentionProblem shape;
         shape.queryLen = settings.integer("seqLen");
@@ -312,14 +334,7 @@ class Map : public Experiment {
     void run(const Settings& settings, Run& run) override {
         auto head = std::make_shared<Head>();
         const ReleasesBeside release(head);
-        head->labels = readLabels(settings.text("labels"), run.cancelToken());
-        const int64_t keyLen = settings.integer("keyLen") ? settings.integer("keyLen") : settings.integer("seqLen");
-        head->inputs =
-            settings.text("input") == "files"
-                ? loadMapInputs({settings.text("qFile"), settings.text("kFile"), ""}, settings.text("layout"),
-                                settings.integer("head"), run.cancelToken())
-                : makeMapInputs(settings.text("input"), settings.integer("seqLen"), keyLen, settings.integer("headDim"),
-                                static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
+        takeInputs(*head, settings, run);
         const MapInputs& x = head->inputs;
         head->problem = {
             x.queryLen, x.keyLen,  x.headDim, 1.0f / std::sqrt(static_cast<float>(x.headDim)), settings.flag("causal"),
@@ -343,6 +358,31 @@ class Map : public Experiment {
     }
 
   private:
+    static ModelHead headOf(const Settings& settings) {
+        return {settings.text("model"), settings.text("text"), settings.integer("layer"), settings.integer("head")};
+    }
+
+    static void takeInputs(Head& head, const Settings& settings, Run& run) {
+        const std::string& input = settings.text("input");
+        if (input == "model") {
+            ModelInputs read = readByModel(headOf(settings), run.cancelToken());
+            head.inputs = std::move(read.inputs);
+            head.labels = std::move(read.tokens);
+            if (read.leftOut > 0)
+                run.log(fmt::format("The model sees {} tokens: the last {} of the text are left out.",
+                                    head.inputs.queryLen, read.leftOut),
+                        Log::Level::Warning);
+            return;
+        }
+        head.labels = readLabels(settings.text("labels"), run.cancelToken());
+        const int64_t keyLen = settings.integer("keyLen") ? settings.integer("keyLen") : settings.integer("seqLen");
+        head.inputs = input == "files"
+                          ? loadMapInputs({settings.text("qFile"), settings.text("kFile"), ""}, settings.text("layout"),
+                                          settings.integer("head"), run.cancelToken())
+                          : makeMapInputs(input, settings.integer("seqLen"), keyLen, settings.integer("headDim"),
+                                          static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
+    }
+
     static void putMap(Run& run, const Head& head, const Settings& settings) {
         Heatmap map;
         map.rows = head.problem.queryLen;

@@ -2,93 +2,32 @@
 // Exponents of the gradients of a training while it goes on, layer by layer, against what FP16 holds.
 #include "core/error.h"
 #include "core/labs/precision/curves.h"
+#include "core/labs/precision/gradient_census.h"
+#include "core/labs/precision/growing_curves.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_figures.h"
 #include "core/labs/precision/training_runs.h"
-#include "core/precision/loss_scaler.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <fmt/format.h>
-#include <limits>
 #include <memory>
 #include <stdexcept>
-#include <string>
 #include <utility>
-#include <vector>
 
 namespace warplight::labs::precision {
 namespace {
 
 using namespace lab;
 
-constexpr int lowest = -56, exponents = 76; ///< of the heat map: what is beyond stands in its first and last column
+constexpr auto pause = std::chrono::milliseconds(100); ///< between two pictures
 
-/// What one step had, scaled: exponents by layer, and what FP16 makes of them.
-struct Census {
-    std::vector<std::string> names; ///< of layers' outputs, in the order of the backward pass
-    std::vector<std::vector<int64_t>> counts;
-    int64_t numbers = 0, flushed = 0, subnormal = 0, infinite = 0;
-
-    void add(const model::NamedView& view, double scale) {
-        std::vector<int64_t> row(exponents);
-        for (const float g : view.values) {
-            const double size = std::fabs(static_cast<double>(g)) * scale;
-            ++numbers;
-            if (size == 0)
-                continue;
-            ++row[static_cast<size_t>(std::clamp(std::ilogb(size) - lowest, 0, exponents - 1))];
-            flushed += size <= 0x1p-25;
-            subnormal += size > 0x1p-25 && size < 0x1p-14;
-            infinite += size >= warplight::precision::f16Overflow;
-        }
-        names.emplace_back(view.name);
-        counts.push_back(std::move(row));
-    }
-    double percent(int64_t of) const { return 100 * static_cast<double>(of) / static_cast<double>(numbers); }
-};
-
-/// "1 q" of "h.1.attn.q": axes have room for little.
-std::string shortName(const std::string& name) {
-    if (!name.starts_with("h."))
-        return name;
-    const size_t dot = name.find('.', 2);
-    const std::string what = name.substr(dot + 1);
-    return name.substr(2, dot - 2) + " " + (what == "attn.out" ? "attn" : what.substr(what.find('.') + 1));
-}
-
-Figure heatmapOf(const Census& census, int64_t step) {
-    Heatmap map;
-    map.rows = static_cast<int64_t>(census.names.size());
-    map.cols = exponents;
-    map.x.title = "exponent: |g| · scale is 2 to the";
-    for (int e = 0; e < exponents; ++e)
-        map.x.labels.push_back(std::to_string(lowest + e));
-    map.y.title = "gradient of";
-    map.valueTitle = "share of the layer";
-    map.valueUnit = "%";
-    map.valueMinimum = 0;
-    map.valueMaximum = 30;
-    for (size_t i = 0; i < census.names.size(); ++i) {
-        int64_t all = 0;
-        for (const int64_t count : census.counts[i])
-            all += count;
-        map.y.labels.push_back(shortName(census.names[i]));
-        for (const int64_t count : census.counts[i])
-            map.cells.push_back(count == 0 ? std::numeric_limits<float>::quiet_NaN()
-                                           : 100 * static_cast<float>(count) / static_cast<float>(all));
-    }
-    return {"exponents",
-            "Exponents by layer",
-            fmt::format("step {}, in the order of the backward pass", step),
-            "Exponents of the gradients of every layer's output in this step, **counted**, as the loss scale moves "
-            "them. FP16 keeps all 11 bits from −14 to 15, fewer down to −24, and nothing below −25; from 16 on it is "
-            "infinite. The first and the last column hold what lies beyond as well.",
-            Figure::Place::Main,
-            std::move(map)};
+Figure lines(const char* id, const char* title, const char* subtitle, const char* explain, Axis y) {
+    Series content;
+    content.x.title = "step";
+    content.y = std::move(y);
+    return {id, title, subtitle, explain, Figure::Place::Support, std::move(content)};
 }
 
 class Gradients : public Experiment {
@@ -103,13 +42,15 @@ class Gradients : public Experiment {
         d.about =
             "A small GPT trains in FP32; the gradient of each layer's output is multiplied by the loss scale and "
             "compared with the range of FP16 as the backward pass makes it. Nothing is rounded, so the run is the "
-            "same for every scale.";
+            "same for every scale, and the scale can be moved while it goes on.";
         d.devices = {"cpu"};
         d.colours = recipeColours();
         Parameter scale = Parameter::integer("scale", "Loss scale: 2 to the", 0, -20, 60,
-                                             "Moves all gradients: too far, and the largest are infinite.");
+                                             "Moves all gradients: too far, and the largest are infinite. A run "
+                                             "that is going on follows it.");
         scale.sliderStep = 1;
-        d.parameters = trainingParameters(100, 15);
+        scale.live = true;
+        d.parameters = trainingParameters(400, 15);
         d.parameters.insert(d.parameters.begin(), scale);
         return d;
     }
@@ -126,48 +67,74 @@ class Gradients : public Experiment {
         const model::Corpus corpus = corpusOf(settings, run.cancelToken());
         const model::Recipe recipe = recipeOf(settings, model::Precision::F32);
         TrainingRun training(configOf(settings), corpus, recipe, run.cancelToken());
-        const double scale = std::ldexp(1.0, static_cast<int>(settings.integer("scale")));
-        Census census;
+        int power = powerOf(settings);
+        GradientCensus census(power);
         training.trainer->watchGradients([&](const model::NamedView& view) {
             run.checkCancelled();
-            census.add(view, scale);
+            census.add(view);
         });
-        Series shares;
-        shares.x.title = "step";
-        shares.y = {"of all gradients", "%", Scale::Linear, 0.0, {}, {}, false};
-        Figure figure{"shares",
-                      "What FP16 loses",
-                      "% of the gradients of layers' outputs",
-                      "**Flushed**: at or below 2^−25 once scaled, which FP16 rounds to 0. **Subnormal**: below 2^−14, "
-                      "with fewer digits. **Infinite**: at least 65520. **Counted** in every step.",
-                      Figure::Place::Support,
-                      std::move(shares)};
+        putFigures(run);
+        GrowingCurves curves(recipe.steps);
         std::chrono::steady_clock::time_point shown{};
         for (int64_t step = 1; step <= recipe.steps; ++step) {
-            census = {};
+            if (const int now = powerOf(run.current(settings)); now != power) {
+                power = now;
+                run.log(fmt::format("Loss scale 2^{} from step {} on.", power, step));
+            }
+            census = GradientCensus(power);
             training.step();
             if (!training.ended.empty())
                 throw std::runtime_error(training.ended);
-            const bool first = step == 1;
+            addPoints(curves, census, training.last.loss, power);
+            curves.endStep(step);
             const auto now = std::chrono::steady_clock::now();
-            const auto add = [&](const char* id, const char* label, const char* colour, int64_t count) {
-                Curve more;
-                more.x = {static_cast<double>(step)};
-                more.y = {census.percent(count)};
-                run.appendPoint("shares", named(std::move(more), id, label, colour));
-            };
-            if (first || step == recipe.steps || now - shown > std::chrono::milliseconds(100)) {
-                run.put(heatmapOf(census, step));
-                shown = now;
-            }
-            if (first)
-                run.put(std::move(figure));
-            add("flushed", "flushed to 0", "f16-no-master", census.flushed);
-            add("subnormal", "subnormal", "f16-static", census.subnormal);
-            add("infinite", "infinite", "scaler.skipped", census.infinite);
+            if (now - shown < pause && step != recipe.steps)
+                continue;
+            shown = now;
+            curves.show(run);
+            run.put(census.heatmap(step));
+            run.put(census.histogram(step));
+            run.put(census.table(step));
             run.progress(static_cast<double>(step) / static_cast<double>(recipe.steps),
                          fmt::format("step {} of {}", step, recipe.steps));
         }
+    }
+
+  private:
+    static int powerOf(const Settings& settings) { return static_cast<int>(settings.integer("scale")); }
+
+    /// In the order in which they stand.
+    static void putFigures(Run& run) {
+        run.put(GradientCensus(0).heatmap(0));
+        run.put(GradientCensus(0).histogram(0));
+        run.put(lines("shares", "What FP16 loses", "% of the gradients of layers' outputs",
+                      "**Flushed**: at or below 2^−25 once scaled, which FP16 rounds to 0. **Subnormal**: below 2^−14, "
+                      "with fewer digits. **Infinite**: at least 65520. **Counted** in every step.",
+                      {"of all gradients", "%", Scale::Linear, 0.0, {}, {}, false}));
+        run.put(
+            lines("scale", "Loss scale", "as it was moved",
+                  "What gradients are multiplied by before they are counted. The slider moves it while the training "
+                  "goes on.",
+                  {"scale", "", Scale::Log2, {}, {}, {}, false}));
+        run.put(lines("loss", "Loss", "nats a byte, before each step",
+                      "Mean cross entropy of the sequences of each step, **measured**. ln 256 = 5.55 is knowing "
+                      "nothing.",
+                      {"loss", "nats", Scale::Linear, {}, {}, {}, false}));
+        run.put(GradientCensus(0).table(0));
+    }
+
+    static void addPoints(GrowingCurves& curves, const GradientCensus& census, double loss, int power) {
+        using enum GrowingCurves::Keep;
+        const GradientCensus::Losses all = census.all();
+        const auto share = [&](const char* id, const char* label, const char* colour, int64_t count) {
+            curves.add("shares", named({}, id, label, colour), all.percent(count));
+        };
+        share("flushed", "flushed to 0", "f16-no-master", all.flushed);
+        share("subnormal", "subnormal", "f16-static", all.subnormal);
+        share("infinite", "infinite", "scaler.skipped", all.infinite);
+        curves.add("scale", named({}, "scale", "loss scale", "scaler.yours", Curve::Style::Line, Provenance::Reference),
+                   std::ldexp(1.0, power), Last);
+        curves.add("loss", named({}, "loss", "loss", "f32", Curve::Style::Line, Provenance::Measured), loss);
     }
 };
 

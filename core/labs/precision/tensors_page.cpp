@@ -2,6 +2,7 @@
 // The exponents of a file's tensors under the ranges of the formats, and what each format would lose of them.
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
+#include "core/labs/precision/exponent_shares.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/storage_figure.h"
 #include "core/precision/statistics.h"
@@ -211,57 +212,14 @@ class Tensors : public Experiment {
         }
     }
 
-    /// Shares of the numbers by exponent, and above them from where to where each format reaches.
     static void exponents(const Counted& c, int scale, Run& run) {
-        Series series;
-        series.x = {scale == 0 ? "exponent: ⌊log₂ |x|⌋" : fmt::format("exponent of x · 2^{}", scale),
-                    "",
-                    Scale::Linear,
-                    {},
-                    {},
-                    {},
-                    false};
-        series.y = {"share of the numbers", "%", Scale::Linear, {}, {}, {}, false};
-        Curve bars;
-        bars.id = "exponents", bars.label = c.name, bars.colourKey = "value";
-        bars.provenance = Provenance::Counted;
-        bars.style = Curve::Style::Bars;
-        double most = 0;
-        int first = Statistics::highest, last = Statistics::lowest;
-        for (int e = Statistics::lowest; e <= Statistics::highest; ++e)
-            if (const int64_t count = c.numbers.exponents()[static_cast<size_t>(e - Statistics::lowest)]; count > 0)
-                first = std::min(first, e), last = std::max(last, e);
-        for (int e = first; e <= last; ++e) {
-            const double share =
-                100 * static_cast<double>(c.numbers.exponents()[static_cast<size_t>(e - Statistics::lowest)]) /
-                static_cast<double>(std::max<int64_t>(c.numbers.values(), 1));
-            bars.x.push_back(e + scale);
-            bars.y.push_back(share);
-            most = std::max(most, share);
-        }
-        series.curves.push_back(std::move(bars));
-        double y = 1.08 * most; // above the bars
-        for (const FloatFormat* f : judgedFormats()) {
-            Curve range;
-            range.id = range.colourKey = std::string(f->id);
-            range.label = fmt::format("{}, from 2^{} to 2^{}", f->title, f->lowestExponent() - f->fractionBits,
-                                      std::ilogb(f->largest()));
-            range.provenance = Provenance::Reference;
-            range.style = Curve::Style::Line;
-            range.x = {static_cast<double>(std::max(f->lowestExponent() - f->fractionBits, -60)),
-                       static_cast<double>(std::min(std::ilogb(f->largest()), 40))};
-            range.y = {y, y};
-            y += 0.08 * most;
-            series.curves.push_back(std::move(range));
-        }
-        series.x.minimum = -60;
-        series.x.maximum = 40;
+        const Statistics& n = c.numbers;
         run.put(
             {"exponents", "Exponents", c.name,
              "How many numbers have which power of two (**counted**), and above them how far each format reaches, "
              "subnormal numbers included (**reference**; BF16 reaches beyond the picture). What lies left of a line is "
              "flushed to zero there, what lies right of it overflows.",
-             Figure::Place::Main, std::move(series)});
+             Figure::Place::Main, exponentShares({c.name, n.exponents(), Statistics::lowest, n.values()}, scale)});
     }
 
     static void table(const std::vector<Counted>& all, const Settings& settings, Run& run) {

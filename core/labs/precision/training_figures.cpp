@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/precision/training_figures.h"
 
+#include "core/labs/precision/curves.h"
 #include "core/labs/precision/precision_lab.h"
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <fmt/format.h>
 #include <limits>
+#include <numeric>
 
 namespace warplight::labs::precision {
 
@@ -26,14 +28,17 @@ Figure series(const char* id, const char* title, const char* subtitle, const cha
 }
 
 double medianSeconds(const TrainingRun& training) {
-    std::vector<double> seconds;
-    for (const model::StepReport& r : training.reports)
-        seconds.push_back(r.seconds);
+    std::vector<float> seconds = training.seconds;
     if (seconds.empty())
         return std::numeric_limits<double>::quiet_NaN();
     const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
     std::nth_element(seconds.begin(), middle, seconds.end());
-    return *middle;
+    return static_cast<double>(*middle);
+}
+
+double percentOf(int64_t part, int64_t all) {
+    return all > 0 ? 100 * static_cast<double>(part) / static_cast<double>(all)
+                   : std::numeric_limits<double>::quiet_NaN();
 }
 
 Table::Cell numberOrNone(double value) { return std::isfinite(value) ? Table::Cell(value) : Table::Cell(); }
@@ -52,16 +57,10 @@ Figure table(const std::vector<TrainingRun>& trainings) {
                  column("time", "Time a step", "ms", Provenance::Measured, "{:.1f}"),
                  {"end", "How it went", "", false, {}, {}}};
     for (const TrainingRun& training : trainings) {
-        double wanted = 0, lost = 0, numbers = 0, zeros = 0;
-        for (const model::StepReport& r : training.reports) {
-            wanted += static_cast<double>(r.updates.wanted);
-            lost += static_cast<double>(r.updates.lost);
-            numbers += static_cast<double>(r.rounded.numbers);
-            zeros += static_cast<double>(r.rounded.zeros);
-        }
         t.rows.push_back(
             {std::string(training.traits.title), numberOrNone(lastLoss(training)), training.trainer->optimizer.skipped,
-             numberOrNone(100 * lost / wanted), numberOrNone(100 * zeros / numbers),
+             numberOrNone(percentOf(training.updates.lost, training.updates.wanted)),
+             numberOrNone(percentOf(training.rounded.zeros, training.rounded.numbers)),
              model::parameterBytes(training.traits.precision, training.model->layout).all(),
              numberOrNone(1e3 * medianSeconds(training)),
              !training.ended.empty() ? fmt::format("left its range at step {}", training.trainer->steps + 1)
@@ -83,14 +82,12 @@ Figure table(const std::vector<TrainingRun>& trainings) {
 } // namespace
 
 double lastLoss(const TrainingRun& training) {
-    const auto& reports = training.reports;
-    const size_t count = std::max<size_t>(1, reports.size() / 10);
-    if (!training.ended.empty() || reports.empty())
+    const auto& losses = training.losses;
+    if (!training.ended.empty() || losses.empty())
         return std::numeric_limits<double>::quiet_NaN();
-    double sum = 0;
-    for (size_t i = reports.size() - count; i < reports.size(); ++i)
-        sum += reports[i].loss;
-    return sum / static_cast<double>(count);
+    const size_t count = std::max<size_t>(1, losses.size() / 10);
+    return std::accumulate(losses.end() - static_cast<std::ptrdiff_t>(count), losses.end(), 0.0) /
+           static_cast<double>(count);
 }
 
 std::map<std::string, int64_t> recipeColours() {
@@ -101,7 +98,7 @@ std::map<std::string, int64_t> recipeColours() {
     return colours;
 }
 
-TrainingFigures::TrainingFigures(Run& r) : run(r) {
+TrainingFigures::TrainingFigures(Run& r, int64_t steps) : run(r), curves(steps) {
     run.put(series("loss", "Loss", "nats a byte, before each step",
                    "Mean cross entropy of the sequences of each step, **measured**: every recipe begins with the same "
                    "weights and sees the same sequences. ln 256 = 5.55 is knowing nothing.",
@@ -121,54 +118,33 @@ TrainingFigures::TrainingFigures(Run& r) : run(r) {
                    Figure::Place::Support, {"zeros", "%", Scale::Linear, 0.0, 100.0, {}, false}));
 }
 
-Curve& TrainingFigures::waitingCurve(const std::string& figure, const std::string& id) {
-    const auto found = std::find_if(waiting.begin(), waiting.end(),
-                                    [&](const auto& w) { return w.first == figure && w.second.id == id; });
-    return found != waiting.end() ? found->second : waiting.emplace_back(figure, Curve{}).second;
-}
-
-void TrainingFigures::point(const char* figure, const TrainingRun& training, double y, Provenance provenance) {
-    if (!std::isfinite(y))
-        return;
-    const std::string id(training.traits.id);
-    Curve& curve = waitingCurve(figure, id);
-    curve.id = id;
-    curve.label = training.traits.title;
-    curve.colourKey = id;
-    curve.provenance = provenance;
-    curve.style = Curve::Style::Line;
-    curve.x.push_back(static_cast<double>(training.reports.size()));
-    curve.y.push_back(y);
-}
-
 void TrainingFigures::add(const TrainingRun& training) {
-    const model::StepReport& r = training.reports.back();
-    point("loss", training, r.loss, Provenance::Measured);
+    const model::StepReport& r = training.last;
+    const auto point = [&](const char* figure, double y, Provenance provenance, GrowingCurves::Keep keep) {
+        const std::string id(training.traits.id);
+        if (std::isfinite(y))
+            curves.add(figure, named({}, id, std::string(training.traits.title), id, Curve::Style::Line, provenance), y,
+                       keep);
+    };
+    using enum GrowingCurves::Keep;
+    point("loss", r.loss, Provenance::Measured, Mean);
     if (training.traits.lossScale != 1)
-        point("scale", training, r.lossScale, Provenance::Counted);
-    if (r.skipped) {
-        Curve& curve = waitingCurve("scale", "skipped");
-        curve.id = "skipped";
-        curve.label = "skipped steps";
-        curve.colourKey = "scaler.skipped";
-        curve.provenance = Provenance::Counted;
-        curve.style = Curve::Style::Points;
-        curve.x.push_back(static_cast<double>(training.reports.size()));
-        curve.y.push_back(r.lossScale);
-    } else {
-        point("lost", training, 100 * r.updates.lostShare(), Provenance::Counted);
-    }
+        point("scale", r.lossScale, Provenance::Counted, Last);
+    if (r.skipped)
+        curves.add("scale", named({}, "skipped", "skipped steps", "scaler.skipped", Curve::Style::Points), r.lossScale,
+                   Each);
+    else
+        point("lost", 100 * r.updates.lostShare(), Provenance::Counted, Mean);
     if (r.rounded.numbers > 0)
-        point("zeros", training, 100 * r.rounded.share(r.rounded.zeros), Provenance::Counted);
+        point("zeros", 100 * r.rounded.share(r.rounded.zeros), Provenance::Counted, Mean);
 }
 
-void TrainingFigures::show(const std::vector<TrainingRun>& trainings, bool now) {
+void TrainingFigures::show(const std::vector<TrainingRun>& trainings, int64_t step, bool now) {
     constexpr auto pause = std::chrono::milliseconds(80);
+    curves.endStep(step);
     if (!now && std::chrono::steady_clock::now() - shown < pause)
         return;
-    for (const auto& [figure, curve] : waiting)
-        run.appendPoint(figure, curve);
-    waiting.clear();
+    curves.show(run);
     run.put(table(trainings));
     shown = std::chrono::steady_clock::now();
 }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "core/lab/figure.h"
 #include "core/lab/run.h"
+#include "core/labs/precision/growing_curves.h"
 #include "core/labs/precision/training_runs.h"
 
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace warplight::labs::precision {
@@ -18,19 +17,17 @@ namespace warplight::labs::precision {
 class TrainingFigures {
   public:
     /// Puts the figures, still empty.
-    explicit TrainingFigures(lab::Run& run);
+    TrainingFigures(lab::Run& run, int64_t steps);
 
     /// The step that a run has just done.
     void add(const TrainingRun& training);
-    /// Shows what has been added, if the last time is long enough ago or it has to be now.
-    void show(const std::vector<TrainingRun>& trainings, bool now);
+    /// That step, counted from 1, is done. Shows what has been added, if the last time is long enough ago or it has to
+    /// be now.
+    void show(const std::vector<TrainingRun>& trainings, int64_t step, bool now);
 
   private:
-    void point(const char* figure, const TrainingRun& training, double y, lab::Provenance provenance);
-    lab::Curve& waitingCurve(const std::string& figure, const std::string& id);
-
     lab::Run& run;
-    std::vector<std::pair<std::string, lab::Curve>> waiting; ///< with their figures, in the order of recipes
+    GrowingCurves curves;
     std::chrono::steady_clock::time_point shown{};
 };
 

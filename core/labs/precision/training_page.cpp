@@ -46,7 +46,8 @@ class Training : public Experiment {
             "E4M3 forward, E5M2 backward, each tensor with a scale of its own.\n\n"
             "**Gradient size** divides the loss by a power of two for the backward pass: a network that trains in "
             "seconds has gradients that even FP16 holds, and those of deep ones are smaller. With 2^−0 the network is "
-            "as it is, and FP16 needs no scale.";
+            "as it is, and FP16 needs no scale.\n\nOf a run of more than 4,000 steps each point of a curve is the mean "
+            "of some.";
         d.devices = {"cpu"};
         d.colours = recipeColours();
         std::vector<Parameter::Option> options;
@@ -89,9 +90,9 @@ class Training : public Experiment {
         std::vector<TrainingRun> trainings;
         for (const model::Recipe& recipe : recipes)
             trainings.emplace_back(config, corpus, recipe, run.cancelToken());
-        TrainingFigures figures(run);
-        std::set<std::string_view> told;
         const int64_t steps = recipes.front().steps;
+        TrainingFigures figures(run, steps);
+        std::set<std::string_view> told;
         for (int64_t step = 0; step < steps; ++step) {
             cpu::parallelItems(static_cast<int64_t>(trainings.size()), cpu::workerCount(0), run.cancelToken(),
                                [&](int64_t i, int) { trainings[static_cast<size_t>(i)].step(); });
@@ -101,7 +102,7 @@ class Training : public Experiment {
                     figures.add(training);
                 else if (told.insert(training.traits.id).second)
                     run.log(fmt::format("{}: {}", training.traits.title, training.ended), Log::Level::Warning);
-            figures.show(trainings, step + 1 == steps);
+            figures.show(trainings, step + 1, step + 1 == steps);
             run.progress(static_cast<double>(step + 1) / static_cast<double>(steps),
                          fmt::format("step {} of {}", step + 1, steps));
         }

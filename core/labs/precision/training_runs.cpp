@@ -40,7 +40,11 @@ void TrainingRun::step() {
     if (!ended.empty())
         return;
     try {
-        reports.push_back(trainer->step());
+        last = trainer->step();
+        losses.push_back(static_cast<float>(last.loss));
+        seconds.push_back(static_cast<float>(last.seconds));
+        updates += last.updates;
+        rounded += last.rounded;
     } catch (const Cancelled&) {
         throw;
     } catch (const InputError&) {

@@ -24,8 +24,11 @@ struct TrainingRun {
     const model::PrecisionTraits& traits;
     std::unique_ptr<model::Model> model;
     std::unique_ptr<model::Trainer> trainer;
-    std::vector<model::StepReport> reports; ///< of the steps so far; what they point to is gone
-    std::string ended;                      ///< why no step can follow: its numbers left the range of its formats
+    model::StepReport last;             ///< of the last step
+    std::vector<float> losses, seconds; ///< of all steps so far
+    model::Updates updates{};           ///< of all steps together
+    model::GradientCounts rounded{};    ///< likewise
+    std::string ended;                  ///< why no step can follow: its numbers left the range of its formats
 
     /// The next step, if any can follow. Throws Cancelled.
     void step();

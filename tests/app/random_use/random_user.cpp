@@ -36,6 +36,17 @@ int64_t bytesInUse() {
 #endif
 }
 
+/// What pictures of the plots and windows that there are take: a window may be as large as eight screens.
+int64_t pictureBytes() {
+    constexpr int64_t pixel = 4, ofPlot = 3, ofWindow = 2; // bytes; layers that are painted by themselves; buffers
+    int64_t bytes = 0;
+    for (const QWidget* widget : QApplication::allWidgets()) {
+        const int64_t layers = widget->inherits("QCustomPlot") ? ofPlot : widget->isWindow() ? ofWindow : 0;
+        bytes += layers * pixel * widget->width() * widget->height();
+    }
+    return bytes;
+}
+
 } // namespace
 
 RandomUser::RandomUser(Journal& journal, const Sandbox& sandbox)
@@ -95,10 +106,11 @@ void RandomUser::begin() {
 }
 
 void RandomUser::lookAtMemory() {
-    const int64_t bytes = bytesInUse();
+    const int64_t pictures = pictureBytes(), bytes = bytesInUse() - pictures;
     const qsizetype widgets = QApplication::allWidgets().size();
-    std::printf("event %llu: %lld MiB in use, %lld widgets\n", static_cast<unsigned long long>(journal.event.load()),
-                static_cast<long long>(bytes >> 20), static_cast<long long>(widgets));
+    std::printf("event %llu: %lld MiB in use and %lld of pictures, %lld widgets\n",
+                static_cast<unsigned long long>(journal.event.load()), static_cast<long long>(bytes >> 20),
+                static_cast<long long>(pictures >> 20), static_cast<long long>(widgets));
     std::fflush(stdout);
     // While a session is saved, what the pages let go stays until it is written.
     const bool saving = room.window && room.window->isSaving();

@@ -132,6 +132,26 @@ class ServeTest : public QObject {
         QCOMPARE(ended["outcome"], "finished");
     }
 
+    /// The order of requests counts: an adjust behind its run reaches it. What does not move is refused, and the run
+    /// goes on.
+    void aRunThatGoesOnFollowsLiveSettings() {
+        Engine engine;
+        engine.send(runRequest(5, "precision.gradients", {{"steps", 100'000}}));
+        engine.send({{"type", "adjust"}, {"id", 2}, {"run", 5}, {"settings", {{"scale", 9}}}});
+        const json log = engine.receiveType("log");
+        QVERIFY(log["text"].get<std::string>().starts_with("Loss scale 2^9 from step"));
+        const auto refused = [&](const json& settings) {
+            engine.send({{"type", "adjust"}, {"id", 3}, {"run", 5}, {"settings", settings}});
+            const json failed = engine.receiveType("failed");
+            return failed["id"] == 3 && !failed.contains("run") ? failed["message"].get<std::string>() : "";
+        };
+        QCOMPARE(refused({{"steps", 7}}), "setting 'steps' does not move while a run goes on");
+        QCOMPARE(refused({{"scale", 61}}), "scale: expected a whole number from -20 to 60, not \"61\"");
+        engine.send({{"type", "adjust"}, {"id", 4}, {"run", 77}, {"settings", {{"scale", 9}}}}); // no such run
+        engine.send({{"type", "adjust"}, {"id", 5}, {"run", 5}, {"settings", {{"scale", 10}}}});
+        QVERIFY(engine.receiveType("log")["text"].get<std::string>().starts_with("Loss scale 2^10 from step"));
+    }
+
     void tilesProbesAndSelectionsAreAnsweredAfterTheRun() {
         Engine engine;
         engine.send(runRequest(1, "test.ramp", {{"points", 1}}));

@@ -186,6 +186,42 @@ class MapTest : public QObject {
         QVERIFY(mass("strided", stripes) > 3 * mass("gaussian", stripes));
     }
 
+    /// Every head of a model that transformers wrote, against the attention that they computed
+    /// (tests/oracles/gpt/make_folder.py), and its tokens on the axes.
+    void headsOfAModelAreThoseOfTransformers() {
+        const std::string folder = std::string(WARPLIGHT_TEST_DATA) + "/oracles/gpt/folder";
+        const tensor::Tensor expected = formats::loadTensor(folder + "/expected.npz:attention");
+        QCOMPARE(expected.shape, (std::vector<int64_t>{2, 3, 26, 26}));
+        size_t at = 0;
+        for (int64_t layer = 0; layer < 2; ++layer)
+            for (int64_t head = 0; head < 3; ++head) {
+                OpenRun open({{"input", std::string("model")},
+                              {"model", folder + "/config.json"},
+                              {"text", std::string("The river's mill, größer als 漢字 in 1984, isn't it?\n  ok")},
+                              {"layer", layer},
+                              {"head", head}});
+                for (const float cell : open.tile(0, 0, 0).cells) {
+                    const float right = expected.values[at++];
+                    QVERIFY(std::isnan(cell) ? right == 0 : std::fabs(cell - right) < 1e-5f);
+                }
+                const auto& map = std::get<Heatmap>(open.record.figure("map")->content);
+                QCOMPARE(map.x.labels, map.y.labels);
+                QCOMPARE(map.x.labels.size(), size_t{26});
+                QCOMPARE(map.x.labels[1], std::string("␣riv"));
+            }
+        QCOMPARE(at, expected.values.size());
+    }
+
+    void theModelThatComesWithTheProgramReadsBytes() {
+        OpenRun open({{"input", std::string("model")}, {"text", std::string("a\n\xC3\xA9 ")}});
+        QCOMPARE(std::get<Heatmap>(open.record.figure("map")->content).x.labels,
+                 (std::vector<std::string>{"a", "⏎", "\\xC3", "\\xA9", "␣"}));
+        OpenRun longer({{"input", std::string("model")}, {"text", std::string(200, 'x')}});
+        QCOMPARE(std::get<Heatmap>(longer.record.figure("map")->content).rows, int64_t{128});
+        QCOMPARE(longer.record.logs().at(0).text,
+                 std::string("The model sees 128 tokens: the last 72 of the text are left out."));
+    }
+
     void wrongFilesAreToldInOneSentence() {
         const auto sentence = [](std::map<std::string, Value> settings) {
             try {
@@ -199,6 +235,13 @@ class MapTest : public QObject {
         QVERIFY(sentence(ofFile("/nowhere.npz", false, 0)).find("/nowhere.npz") != std::string::npos);
         QVERIFY(sentence(ofFile(oracle, false, 6)).find("head is 6, expected 0 to 5") != std::string::npos);
         auto settings = ofFile(oracle, false, 0);
+        const auto ofModel = [&](const char* id, const Value& value) {
+            return sentence({{"input", std::string("model")}, {id, value}});
+        };
+        QCOMPARE(ofModel("layer", int64_t{2}), std::string("layer is 2, expected 0 to 1: the model has 2"));
+        QCOMPARE(ofModel("head", int64_t{4}), std::string("head is 4, expected 0 to 3: the model has 4"));
+        QCOMPARE(ofModel("text", std::string()), std::string("text is empty, expected at least one character"));
+        QVERIFY(ofModel("model", std::string("/nowhere/config.json")).find("/nowhere: is no folder") == 0);
         settings["labels"] = std::string("/nowhere.txt");
         QVERIFY(sentence(settings).find("/nowhere.txt") != std::string::npos);
     }

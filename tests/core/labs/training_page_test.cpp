@@ -2,6 +2,7 @@
 // The pages Training and Gradients, run as the engine runs them.
 #include "core/error.h"
 #include "core/lab/record.h"
+#include "core/labs/precision/growing_curves.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_runs.h"
 #include "tests/core/lab/run_page.h"
@@ -169,6 +170,72 @@ class TrainingPageTest : public QObject {
         QCOMPARE(curve(scaled, "shares", "infinite").y.back(), 0.0);
         given["scale"] = int64_t{60};
         QVERIFY(curve(record("precision.gradients", given), "shares", "infinite").y.back() > 50);
+    }
+
+    /// What is flushed falls within the run, from the step on at which the scale was moved.
+    void aRunThatGoesOnFollowsTheScale() {
+        Registry registry;
+        labs::precision::registerLab(registry);
+        Experiment& page = registry.find("precision.gradients");
+        Given given = small(rhyme);
+        given["steps"] = int64_t{20};
+        const Settings settings(page.describe().parameters, given);
+        RunRecord record;
+        record.apply(RunStarted{1, "precision.gradients", "", settings.values(), "cpu", "", {}, {}});
+        Run* going = nullptr;
+        Run run(
+            1, "cpu",
+            [&](const Frame& frame) {
+                record.apply(frame);
+                if (std::holds_alternative<SeriesAppended>(frame)) // the first comes with the first step
+                    going->adjust({{"scale", int64_t{14}}});
+            },
+            std::make_shared<std::atomic<bool>>(false));
+        going = &run;
+        page.run(settings, run);
+        const auto &flushed = curve(record, "shares", "flushed").y, &scale = curve(record, "scale", "scale").y;
+        QCOMPARE(flushed.size(), size_t{20});
+        for (size_t step = 0; step < flushed.size(); ++step)
+            QCOMPARE(scale[step], step == 0 ? 1.0 : 0x1p14);
+        QVERIFY(flushed[1] < flushed[0] - 20);
+        QCOMPARE(record.logs().size(), size_t{1});
+    }
+
+    /// Of a long run a point stands for some steps; what is rare keeps a point each.
+    void longRunsHaveAsManyPointsAsAScreenShows() {
+        constexpr int64_t steps = 10'000, together = 3; // 4,000 points are the most
+        labs::precision::GrowingCurves curves(steps);
+        RunRecord record;
+        record.apply(RunStarted{1, "test", "", {}, "cpu", "", {}, {}});
+        Run run(
+            1, "cpu", [&](const Frame& frame) { record.apply(frame); }, std::make_shared<std::atomic<bool>>(false));
+        run.put({"f", "", "", "", Figure::Place::Main, Series{}});
+        using enum labs::precision::GrowingCurves::Keep;
+        const auto like = [](const char* id) {
+            Curve c;
+            c.id = id;
+            return c;
+        };
+        for (int64_t step = 1; step <= steps; ++step) {
+            curves.add("f", like("mean"), static_cast<double>(step));
+            curves.add("f", like("last"), static_cast<double>(step), Last);
+            if (step == 4999)
+                curves.add("f", like("rare"), 7, Each);
+            curves.endStep(step);
+            if (step % 1000 == 0)
+                curves.show(run);
+        }
+        const auto& all = content<Series>(record, "f").curves;
+        QCOMPARE(all[0].x.size(), size_t{steps / together + 1});
+        for (size_t i = 0; i + 1 < all[0].x.size(); ++i) {
+            const auto end = static_cast<double>(together * (static_cast<int64_t>(i) + 1));
+            QCOMPARE(all[0].x[i], end);
+            QCOMPARE(all[0].y[i], end - 1);
+            QCOMPARE(all[1].y[i], end);
+        }
+        QCOMPARE(all[0].x.back(), 10'000.0);
+        QCOMPARE(all[0].y.back(), 10'000.0);
+        QCOMPARE(all[2].x, std::vector<double>{4999});
     }
 
     void itStopsSoon() {
