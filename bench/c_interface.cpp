@@ -2,6 +2,7 @@
 // What compare_pytorch.py calls through ctypes.
 #include "core/cpu/attention/attention.h"
 #include "core/cpu/attention/attention_map.h"
+#include "core/cpu/attention/backward.h"
 #include "core/cpu/machine.h"
 
 #include <chrono>
@@ -9,21 +10,33 @@
 #include <cstdint>
 #include <exception>
 
+namespace {
+
+using namespace warplight::cpu;
+
+/// Of contiguous f32 tensors [heads, seqLen, headDim], lse [heads, seqLen] or null, with scale 1/√headDim.
+AttentionProblem problemOf(int64_t heads, int64_t seqLen, int64_t headDim, int causal, const float* q, const float* k,
+                           const float* v, float* o, float* lse) {
+    AttentionProblem problem{1, heads, heads, seqLen, seqLen, headDim};
+    problem.scale = 1.0f / std::sqrt(static_cast<float>(headDim));
+    problem.causal = causal != 0;
+    problem.q = q;
+    problem.k = k;
+    problem.v = v;
+    problem.o = o;
+    problem.lse = lse;
+    return problem;
+}
+
+} // namespace
+
 extern "C" {
 
-/// One forward call of the named rung on contiguous f32 tensors [heads, seqLen, headDim] with scale 1/√headDim.
-/// Returns the extra bytes it held, or -1 when it failed.
+/// One forward call of the named rung. Returns the extra bytes it held, or -1 when it failed.
 int64_t warplight_attention(const char* rung, int64_t heads, int64_t seqLen, int64_t headDim, int causal, int threads,
-                            const float* q, const float* k, const float* v, float* o) {
-    using namespace warplight::cpu;
+                            const float* q, const float* k, const float* v, float* o, float* lse) {
     try {
-        AttentionProblem problem{1, heads, heads, seqLen, seqLen, headDim};
-        problem.scale = 1.0f / std::sqrt(static_cast<float>(headDim));
-        problem.causal = causal != 0;
-        problem.q = q;
-        problem.k = k;
-        problem.v = v;
-        problem.o = o;
+        const AttentionProblem problem = problemOf(heads, seqLen, headDim, causal, q, k, v, o, lse);
         Execution execution;
         execution.threads = threads;
         return attentionForward(implementationByName(rung), problem, execution).extraBytes;
@@ -32,10 +45,21 @@ int64_t warplight_attention(const char* rung, int64_t heads, int64_t seqLen, int
     }
 }
 
+/// One backward call of `flash2-bwd` behind a forward one that left O and lse. Returns as warplight_attention does.
+int64_t warplight_attention_backward(int64_t heads, int64_t seqLen, int64_t headDim, int causal, int threads,
+                                     const float* q, const float* k, const float* v, float* o, float* lse,
+                                     const float* dOut, float* dq, float* dk, float* dv) {
+    try {
+        const BackwardProblem problem{problemOf(heads, seqLen, headDim, causal, q, k, v, o, lse), dOut, dq, dk, dv};
+        return attentionBackward(BackwardRung::Flash2, problem, {threads, nullptr}).extraBytes;
+    } catch (const std::exception&) {
+        return -1;
+    }
+}
+
 /// Seconds that both passes of the attention map take; q, k [seqLen, headDim], lse and entropy [seqLen].
 double warplight_map_seconds(int64_t seqLen, int64_t headDim, int causal, int threads, const float* q, const float* k,
                              float* lse, float* entropy) {
-    using namespace warplight::cpu;
     const MapProblem problem{seqLen, seqLen, headDim, 1.0f / std::sqrt(static_cast<float>(headDim)), causal != 0, q, k};
     const auto start = std::chrono::steady_clock::now();
     const auto length = static_cast<size_t>(seqLen);
@@ -48,12 +72,12 @@ double warplight_map_seconds(int64_t seqLen, int64_t headDim, int causal, int th
 /// Restricts the kernels to an instruction set; returns 0, or -1 where the machine has no such one.
 int warplight_use_target(const char* name) {
     try {
-        warplight::cpu::useTarget(name);
+        useTarget(name);
         return 0;
     } catch (const std::exception&) {
         return -1;
     }
 }
 
-double warplight_fma_peak(int threads, double seconds) { return warplight::cpu::measureFmaPeak(threads, seconds); }
+double warplight_fma_peak(int threads, double seconds) { return measureFmaPeak(threads, seconds); }
 }

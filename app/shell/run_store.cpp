@@ -46,7 +46,26 @@ bool RunStore::apply(const lab::Frame& frame) {
     return true;
 }
 
+/// Runs of one moment, with one's settings and duration to the nanosecond, are one.
+std::optional<lab::RunId> RunStore::same(const lab::RunRecord& record) const {
+    for (const auto& [id, held] : runs) {
+        lab::RunStarted start = record.start();
+        const std::optional<lab::RunEnded>&mine = record.ended(), &other = held.record->ended();
+        start.run = held.record->start().run;
+        if (mine && other && mine->seconds == other->seconds && mine->outcome == other->outcome &&
+            start == held.record->start())
+            return id;
+    }
+    return std::nullopt;
+}
+
 lab::RunId RunStore::take(lab::RunRecord record, Origin origin) {
+    if (const auto here = origin == Origin::File ? same(record) : std::nullopt) {
+        About& about = pages[QString::fromStdString(record.start().experiment)];
+        about.newest = about.shown = here;
+        runs.at(*here).saved = true;
+        return *here;
+    }
     const lab::RunId id = nextTaken++;
     Theme::keepColours(record.start().colours);
     About& about = pages[QString::fromStdString(record.start().experiment)];

@@ -33,7 +33,7 @@ class RunStore {
     /// Applies a frame; the first one of a run begins it. False for a run that is not here. Throws InputError as
     /// RunRecord does.
     bool apply(const lab::Frame& frame);
-    /// Takes a finished run and makes its page be about it.
+    /// Takes a finished run and makes its page be about it. One of a file that is here already is not taken twice.
     lab::RunId take(lab::RunRecord record, Origin origin);
 
     const lab::RunRecord* find(lab::RunId run) const;         ///< null: not begun, or let go
@@ -69,6 +69,7 @@ class RunStore {
     struct About {
         std::optional<lab::RunId> newest, shown, pinned;
     };
+    std::optional<lab::RunId> same(const lab::RunRecord& record) const; ///< a run held here that it is a copy of
     std::optional<lab::RunId> aboutOf(const Page& page, std::optional<lab::RunId> About::*which) const;
     std::vector<const Held*> byAge() const;
 

@@ -208,6 +208,9 @@ class WindowTest : public QObject {
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
         const QString file = folder.filePath("ramp.warplight");
         saveSession(file);
+        QSignalSpy ended(window.get(), &MainWindow::runEnded);
+        window->runNow();
+        QTRY_VERIFY_WITH_TIMEOUT(ended.count() == 1, 5000);
         window->togglePin();
         openSession(file);
         auto* series = qobject_cast<SeriesView*>(window->page().view("series"));
@@ -471,6 +474,10 @@ class WindowTest : public QObject {
         QVERIFY(window->bannerText().isEmpty());
         QCOMPARE(window->currentExperiment(), QString("attention.tiles"));
         QVERIFY(window->currentRun()->figures() == figures);
+        openSession(file); // what is here already does not come once more
+        const QString again = folder.filePath("again.warplight");
+        saveSession(again);
+        QCOMPARE(lab::openSession(again.toStdString()).runs.size(), size_t{1});
 
         QFile whole(file), cut(folder.filePath("cut.warplight"));
         QVERIFY(whole.open(QIODevice::ReadOnly) && cut.open(QIODevice::WriteOnly));

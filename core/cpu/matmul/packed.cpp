@@ -22,7 +22,7 @@ constexpr int64_t mostPanelColumns = 64;
 constexpr int64_t fewColumns = 1024;
 
 /// Packing A is a pass of single numbers: it pays where many panels read them, or where they would not lie together.
-bool packsA(const MatmulProblem& p) { return p.transposedA || p.n > fewColumns; }
+bool packsA(const MatmulProblem& p) { return p.n > fewColumns; }
 
 class PackedMatmul {
   public:
@@ -64,8 +64,12 @@ class PackedMatmul {
     void packStrip(int64_t row, int64_t rows, int64_t k, int64_t depth) const {
         float* to = strip(row, depth);
         if (p.transposedA) {
+            const float* from = p.a + k * p.m + row;
             for (int64_t x = 0; x < depth; ++x)
-                std::copy_n(p.a + (k + x) * p.m + row, rows, to + x * matmulStripRows);
+                if (rows == matmulStripRows) // a length that the compiler knows: no call for six numbers
+                    std::copy_n(from + x * p.m, matmulStripRows, to + x * matmulStripRows);
+                else
+                    std::copy_n(from + x * p.m, rows, to + x * matmulStripRows);
             return;
         }
         for (int64_t r = 0; r < rows; ++r)
@@ -88,11 +92,15 @@ class PackedMatmul {
 
     /// A block of rows times columns first … end of the packed ones; `itemColumns` is a multiple of any panel.
     void multiply(int64_t row, int64_t column, int64_t first, int64_t end, int64_t k, int64_t depth) const {
-        const int64_t rowStep = packed ? 1 : p.k, columnStep = packed ? matmulStripRows : 1;
+        const int64_t rowStep = packed || p.transposedA ? 1 : p.k,
+                      columnStep = packed          ? matmulStripRows
+                                   : p.transposedA ? p.m
+                                                   : 1;
+        const float* a = p.transposedA ? p.a + k * p.m : p.a + k;
         const int64_t rowEnd = std::min(p.m, row + blockRows);
         for (int64_t j = first; j < end; j += panel)
             for (int64_t r = row; r < rowEnd; r += matmulStripRows)
-                kernel.multiplyPacked(packed ? strip(r, depth) : p.a + r * p.k + k, rowStep, columnStep,
+                kernel.multiplyPacked(packed ? strip(r, depth) : a + r * rowStep, rowStep, columnStep,
                                       std::min(matmulStripRows, p.m - r), packedB + j * depth, depth,
                                       p.c + r * p.n + column + j, p.n, std::min(panel, end - j), k > 0);
     }

@@ -19,7 +19,7 @@ lab::Series exponentShares(const ExponentCounts& c, int scale) {
     series.x.title = scale == 0 ? "exponent: ⌊log₂ |x|⌋" : fmt::format("exponent of x · 2^{}", scale);
     series.x.minimum = left;
     series.x.maximum = right;
-    series.y.title = "share of the numbers";
+    series.y.title = "share";
     series.y.unit = "%";
     Curve bars;
     bars.id = "exponents", bars.label = c.label, bars.colourKey = "value";
@@ -40,7 +40,7 @@ lab::Series exponentShares(const ExponentCounts& c, int scale) {
         const int least = f->lowestExponent() - f->fractionBits, largest = std::ilogb(f->largest());
         Curve range;
         range.id = range.colourKey = std::string(f->id);
-        range.label = fmt::format("{}, from 2^{} to 2^{}", f->title, least, largest);
+        range.label = fmt::format("{}, 2^{} to 2^{}", f->title, least, largest);
         range.provenance = Provenance::Reference;
         range.style = Curve::Style::Line;
         range.x = {std::max<double>(least, left), std::min<double>(largest, right)};

@@ -50,7 +50,7 @@ class Gradients : public Experiment {
                                              "that is going on follows it.");
         scale.sliderStep = 1;
         scale.live = true;
-        d.parameters = trainingParameters(400, 15);
+        d.parameters = trainingParameters(1500, 15);
         d.parameters.insert(d.parameters.begin(), scale);
         return d;
     }
@@ -120,7 +120,6 @@ class Gradients : public Experiment {
                       "Mean cross entropy of the sequences of each step, **measured**. ln 256 = 5.55 is knowing "
                       "nothing.",
                       {"loss", "nats", Scale::Linear, {}, {}, {}, false}));
-        run.put(GradientCensus(0).table(0));
     }
 
     static void addPoints(GrowingCurves& curves, const GradientCensus& census, double loss, int power) {
