@@ -4,11 +4,38 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <memory>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
 namespace warplight::cpu {
+namespace {
+
+/// Runs work in an arena of so many threads. A thread keeps the one it used last: its workers stay awake for a while,
+/// those of a new one have to be woken, which takes longer than many a product of a small model.
+template <class Work>
+void inArena(int threads, const Work& work) {
+    struct Kept {
+        std::unique_ptr<tbb::task_arena> arena;
+        bool busy = false;
+    };
+    thread_local Kept kept;
+    if (kept.busy) { // this is part of what runs in it
+        tbb::task_arena(threads).execute(work);
+        return;
+    }
+    if (!kept.arena || kept.arena->max_concurrency() != threads)
+        kept.arena = std::make_unique<tbb::task_arena>(threads);
+    struct Busy {
+        Kept& kept;
+        explicit Busy(Kept& k) : kept(k) { kept.busy = true; }
+        ~Busy() { kept.busy = false; }
+    } const busy(kept);
+    kept.arena->execute(work);
+}
+
+} // namespace
 
 int workerCount(int requested) {
     const int machine = tbb::info::default_concurrency();
@@ -27,8 +54,7 @@ void parallelItems(int64_t items, int workers, const std::atomic<bool>* cancel,
     if (used <= 1) {
         drain(0);
     } else {
-        tbb::task_arena arena(used);
-        arena.execute([&] { tbb::parallel_for(0, used, 1, drain, tbb::simple_partitioner()); });
+        inArena(used, [&] { tbb::parallel_for(0, used, 1, drain, tbb::simple_partitioner()); });
     }
     if (stop())
         throw Cancelled();
