@@ -87,7 +87,7 @@ class KernelResourcesTest : public QObject {
         for (const std::string_view family : gpu::kernelFamilies())
             if (gpu::architectureOf(family) != gpu::oldestGpu)
                 newer.insert(std::string(family) + ": " + std::to_string(gpu::architectureOf(family)));
-        QCOMPARE(newer, (std::set<std::string>{"cast_f8: 89", "matmul_f8: 89"}));
+        QCOMPARE(newer, (std::set<std::string>{"attention_f8: 89", "cast_f8: 89", "matmul_f8: 89"}));
         QCOMPARE(gpu::whyNotOn(80, 89, "an A100"), "it needs compute capability 8.9 or later, and an A100 has 8.0");
         QCOMPARE(gpu::whyNotOn(120, 89, "it"), "");
         QCOMPARE(gpu::whyNotOn({}, 89, "it"), "");

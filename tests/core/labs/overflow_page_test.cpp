@@ -67,8 +67,8 @@ class OverflowPageTest : public QObject {
         QTest::addColumn<QString>("sums");
         for (const char* sums : {"half2", "tensor", "f32"})
             QTest::addRow("f16, %s", sums) << "f16" << sums;
-        QTest::newRow("bf16") << "bf16"
-                              << "f32";
+        for (const char* stored : {"bf16", "e4m3"})
+            QTest::newRow(stored) << stored << "f32";
     }
     void theKernelAndItsStepsAgree() {
         QFETCH(const QString, stored);
