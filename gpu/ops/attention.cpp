@@ -234,7 +234,10 @@ class Forward {
 std::span<const AttentionRungInfo> attentionRungs() { return rungs; }
 
 std::vector<AttentionRungInfo> attentionRungs(Device& device) {
-    std::vector<AttentionRungInfo> all(std::begin(rungs), std::end(rungs));
+    std::vector<AttentionRungInfo> all;
+    for (const AttentionRungInfo& i : rungs)
+        if (whyNotOn(device.architecture(), architectureOf(i.id), "it").empty())
+            all.push_back(i);
     if (device.matrixLibrary())
         all.push_back(cublasRung);
     return all;

@@ -33,9 +33,10 @@ struct AttentionRungInfo {
     bool anyInputs = false;    ///< all three
     bool eightBits = false;    ///< f32, which the device casts to e4m3 first
 };
-/// Those of every GPU.
+/// Those that need no library.
 std::span<const AttentionRungInfo> attentionRungs();
-/// Those of this one: cublas, too, where the device has a matrix library.
+/// Those of this one: not mma-e4m3 before compute capability 8.9, and cublas, too, where the device has a matrix
+/// library.
 std::vector<AttentionRungInfo> attentionRungs(Device& device);
 const AttentionRungInfo& info(AttentionRung rung);
 /// The compute capability that a rung's kernels need beyond that of all kernels, 89: 8.9; 0: none.

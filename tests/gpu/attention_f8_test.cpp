@@ -103,8 +103,9 @@ class AttentionF8Test : public QObject {
                                  std::fabs(static_cast<double>(p.v[static_cast<size_t>(j * s.headDim + c)]));
                 const float kernel = made.o[static_cast<size_t>(i * s.headDim + c)],
                             o = row.output[static_cast<size_t>(c)];
-                const double error =
-                    same(kernel, o) ? 0 : std::fabs(static_cast<double>(kernel) - static_cast<double>(o));
+                if (same(kernel, o))
+                    continue;
+                const double error = std::fabs(static_cast<double>(kernel) - static_cast<double>(o));
                 QVERIFY2(error <= (0x1p-3 + last) * magnitude,
                          qPrintable(QString("O %1, %2: kernel %3, steps %4").arg(i).arg(c).arg(kernel).arg(o)));
                 worst = std::max(worst, error / (last * magnitude + 1e-38));

@@ -132,10 +132,6 @@ std::vector<workbench::TensorSpec> attentionTensors() {
              "statistics",
              "Where the log-sum-exp of each row goes (f32); may be the file of O",
              false},
-            {"Q8", Role::Between, {}, 8, "8-bit copies"},
-            {"K8", Role::Between, {}, 8, "8-bit copies"},
-            {"V8", Role::Between, {}, 8, "8-bit copies"},
-            {"amax", Role::Between, {}, 9, "largest |x|"},
             {"m", Role::Between, {}, 7, "statistics"},
             {"l", Role::Between, {}, 7, "statistics"}};
 }

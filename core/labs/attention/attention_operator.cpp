@@ -250,6 +250,9 @@ Operator attentionOperator() {
         return knobs;
     };
     op.tensors = attentionTensors();
+    for (const char* copy : {"Q8", "K8", "V8"})
+        op.tensors.push_back({copy, workbench::TensorSpec::Role::Between, {}, 8, "8-bit copies"});
+    op.tensors.push_back({"amax", workbench::TensorSpec::Role::Between, {}, 9, "largest |x|"});
     op.inputKinds = inputKinds();
     op.inputKinds.push_back(
         {maskedRows, "Rows without keys", "causal with half as many keys as queries: the first half sees none"});
