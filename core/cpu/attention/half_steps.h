@@ -52,7 +52,7 @@ class HalfSteps {
     /// One query's way through all steps.
     struct Row {
         std::vector<float> scores;    ///< S as it is stored, [keyLen]; -inf behind the mask
-        std::vector<float> weights;   ///< P as it is stored, [keyLen]
+        std::vector<float> weights;   ///< P as it is stored, [keyLen]; of E4M3 as it is meant in the end
         std::vector<float> output;    ///< O as it is stored, [headDim]
         std::vector<HalfOrigin> dead; ///< scores that are infinite or NaN, by key
         HalfOrigin origin;            ///< of the row: what came first
@@ -99,7 +99,7 @@ class HalfSteps {
     MapProblem problem; ///< its pointers are not used
     HalfRecipe recipe;
     std::vector<float> queries, keys,
-        values; ///< as stored; keys in blocks of [headDim, 64], values [keyLen, valueStride]
+        values;              ///< as stored; keys in blocks of [headDim, 64], values [keyLen, valueStride]
     int64_t valueStride = 0; ///< 0: no values
     float scoreScale = 1, outputScale = 1;
 };

@@ -41,7 +41,7 @@ HalfRecipe recipeOf(const Settings& s) {
     r.sums = r.stored != HalfRecipe::Stored::F16 || sums == "f32" ? number::Sums::Single
              : sums == "half2"                                    ? number::Sums::Half
                                                                   : number::Sums::TensorHalf;
-    r.scaleFirst = s.flag("scaleFirst");
+    r.scaleFirst = s.flag("scaleFirst") && r.stored != HalfRecipe::Stored::E4M3;
     r.subtractMaximum = s.flag("subtractMaximum");
     return r;
 }
@@ -96,8 +96,7 @@ class Overflow : public Experiment {
                  {"tensor", "f16, tensor cores", "Rounded from one instruction to the next: 16 products."},
                  {"f32", "f32, tensor cores", "What overflows does so when it is stored."}},
                 "What holds the sum of a score's products."),
-            Parameter::flag("scaleFirst", "Scale Q before the product", false,
-                            "Instead of the sum behind it; e4m3 has a scale as it is."),
+            Parameter::flag("scaleFirst", "Scale Q before the product", false, "Instead of the sum behind it."),
             Parameter::flag("subtractMaximum", "Subtract the row's maximum", true, "Before the exponentials."),
             Parameter::choice("input", "Input", "mixed", attention::mapInputKinds(),
                               "Made-up structure, or your own tensors."),
@@ -125,6 +124,8 @@ class Overflow : public Experiment {
                 parameter.shownWhen = {unless("input", {"files"})};
             else if (id == "sums")
                 parameter.shownWhen = {when("stored", {"f16"})};
+            else if (id == "scaleFirst")
+                parameter.shownWhen = {unless("stored", {"e4m3"})};
         return d;
     }
 

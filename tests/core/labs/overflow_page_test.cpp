@@ -141,6 +141,21 @@ class OverflowPageTest : public QObject {
         }
     }
 
+    void eightBitsHaveAScaleAsItIs() {
+        const RunRecord run = record({{"stored", std::string("e4m3")},
+                                      {"scaleFirst", true},
+                                      {"subtractMaximum", false},
+                                      {"seqLen", int64_t{40}}},
+                                     "vgpu");
+        const auto& remedies = content<Table>(run, "remedies").rows;
+        QCOMPARE(remedies.size(), size_t{3}); // as it is, the maximum subtracted, bf16
+        QCOMPARE(QString::fromStdString(text(content<Table>(run, "deaths").rows[0][1])), QString("exponential"));
+        QCOMPARE(std::get<double>(remedies[1][2]), 0.0);
+        const std::string note = content<Note>(run, "kernel").markdown;
+        QVERIFY2(note.find("820 of 820 scores") != std::string::npos, note.c_str());
+        QVERIFY2(note.find("2560 of 2560 outputs") != std::string::npos, note.c_str());
+    }
+
     void withoutTheMaximumExponentialsOverflow() {
         const RunRecord run = record({{"subtractMaximum", false}, {"sums", std::string("f32")}, {"scale", 3.0}});
         const auto& deaths = content<Table>(run, "deaths").rows;
