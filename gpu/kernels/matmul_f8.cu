@@ -4,25 +4,9 @@
 //                           in both. Their scales, which follow from the largest |x| of each, are taken off C.
 #include "matmul_tile.cuh"
 #include "scale_f8.cuh"
-#include "tensor_core.cuh"
+#include "tensor_core_f8.cuh"
 
 namespace {
-
-/// c[16×8] += a[16×32] · b[32×8], sums in f32.
-template <class Format>
-__device__ __forceinline__ void multiplyAddBytes(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
-template <>
-__device__ __forceinline__ void multiplyAddBytes<E4M3>(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
-    asm volatile("mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-template <>
-__device__ __forceinline__ void multiplyAddBytes<E5M2>(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
-    asm volatile("mma.sync.aligned.m16n8k32.row.col.f32.e5m2.e5m2.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
 
 /// `amax`: the bits of the largest |x| of A and of B before they were scaled.
 template <class Format>

@@ -3,6 +3,7 @@
 
 #include "gpu/error.h"
 #include "gpu/host/memory_budget.h"
+#include "gpu/ops/attention_f8.h"
 #include "gpu/ops/device_matrix.h"
 #include "gpu/ops/kernel_problem.h"
 #include "gpu/ops/tile_recorder.h"
@@ -33,6 +34,9 @@ constexpr AttentionRungInfo rungs[] = {
      false},
     {AttentionRung::Flash2Mma, "flash2-mma", "The same on tensor cores, f16 or bf16",
      "Products by mma.sync, tiles fetched ahead by cp.async into swizzled shared memory without bank conflicts.", true},
+    {AttentionRung::MmaE4M3, "mma-e4m3", "The same on tensor cores with 8-bit inputs (E4M3)",
+     "Q, K and V are cast to e4m3 first, with a scale each; twice the rate of f16. Weights have 4 bits, too.", false,
+     false, true},
     {AttentionRung::FlashDecode, "flash-decode", "Few queries: keys split over blocks",
      "One query has no rows to spread over the GPU; its keys have. A second kernel merges the parts.", false}};
 
@@ -109,6 +113,8 @@ class Forward {
             break;
         case AttentionRung::Flash2Mma:
             mma(heads);
+            break;
+        case AttentionRung::MmaE4M3: // attentionInF8
             break;
         case AttentionRung::FlashDecode:
             decode();
@@ -228,7 +234,10 @@ class Forward {
 std::span<const AttentionRungInfo> attentionRungs() { return rungs; }
 
 std::vector<AttentionRungInfo> attentionRungs(Device& device) {
-    std::vector<AttentionRungInfo> all(std::begin(rungs), std::end(rungs));
+    std::vector<AttentionRungInfo> all;
+    for (const AttentionRungInfo& i : rungs)
+        if (whyNotOn(device.architecture(), architectureOf(i.id), "it").empty())
+            all.push_back(i);
     if (device.matrixLibrary())
         all.push_back(cublasRung);
     return all;
@@ -238,6 +247,11 @@ const AttentionRungInfo& info(AttentionRung rung) {
     if (rung == AttentionRung::Cublas)
         return cublasRung;
     return *std::find_if(std::begin(rungs), std::end(rungs), [&](const AttentionRungInfo& i) { return i.id == rung; });
+}
+
+int architectureOf(AttentionRung rung) {
+    const int compiled = rung == AttentionRung::MmaE4M3 ? architectureOf("attention_f8") : 0;
+    return compiled > oldestGpu ? compiled : 0;
 }
 
 AttentionRung attentionRungByName(std::string_view name) {
@@ -284,6 +298,8 @@ AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const 
                                      options.tile, s.headDim, fmt::join(tiles, ", ")));
     if (options.onTile && s.headDim > 32)
         throw InputError(fmt::format("attention: tiles are told up to headDim 32, not {}", s.headDim));
+    if (rung == AttentionRung::MmaE4M3)
+        return attentionInF8(library, s, q, k, v, true, false, options);
     return Forward(library, s, options).run(rung, q, k, v);
 }
 
@@ -298,6 +314,8 @@ int64_t deviceBytes(AttentionRung rung, const AttentionShape& s, number::Format 
     case AttentionRung::Tiled:
     case AttentionRung::Cublas:
         return saturatedSum(tensors, times(8, times(rows, s.keyLen))); // S and P
+    case AttentionRung::MmaE4M3:
+        return deviceBytesInF8(s);
     case AttentionRung::Flash1:
         return saturatedSum(tensors, times(8, rows)); // m and l
     case AttentionRung::FlashDecode:

@@ -22,7 +22,7 @@ struct AttentionShape {
 };
 
 /// The rungs of the ladder on the GPU, each improving one thing.
-enum class AttentionRung { Naive, Tiled, Fused2Pass, Flash1, Flash2, Flash2Mma, FlashDecode, Cublas };
+enum class AttentionRung { Naive, Tiled, Fused2Pass, Flash1, Flash2, Flash2Mma, MmaE4M3, FlashDecode, Cublas };
 
 struct AttentionRungInfo {
     AttentionRung id;
@@ -31,12 +31,16 @@ struct AttentionRungInfo {
     std::string_view improves; ///< what it changes against the rung before, and why that helps
     bool halfInputs;           ///< f16 and bf16 instead of f32
     bool anyInputs = false;    ///< all three
+    bool eightBits = false;    ///< f32, which the device casts to e4m3 first
 };
-/// Those of every GPU.
+/// Those that need no library.
 std::span<const AttentionRungInfo> attentionRungs();
-/// Those of this one: cublas, too, where the device has a matrix library.
+/// Those of this one: not mma-e4m3 before compute capability 8.9, and cublas, too, where the device has a matrix
+/// library.
 std::vector<AttentionRungInfo> attentionRungs(Device& device);
 const AttentionRungInfo& info(AttentionRung rung);
+/// The compute capability that a rung's kernels need beyond that of all kernels, 89: 8.9; 0: none.
+int architectureOf(AttentionRung rung);
 AttentionRung attentionRungByName(std::string_view name); ///< throws InputError that lists the names
 
 /// Tiles that flash1 and flash2 are compiled for at a head dimension, ascending; other rungs have one of their own.
@@ -78,8 +82,9 @@ void checkShape(const AttentionShape& shape);
 int64_t deviceBytes(AttentionRung rung, const AttentionShape& shape, number::Format format);
 
 /// Copies the tensors (f32, contiguous; rounded to the format) to the device, runs the rung, copies the result back.
-/// Buffers are called Q, K, V, S, P, O, lse, and the statistics of single rungs m, l, partO. headDim up to 256.
-/// Throws InputError for shapes outside that, KernelError, Cancelled.
+/// Buffers are called Q, K, V, S, P, O, lse, the statistics of single rungs m, l, partO,
+/// and of mma-e4m3 as attentionInF8 has them. headDim up to 256.
+/// Throws InputError for shapes outside that and for GPUs that a rung does not run on, KernelError, Cancelled.
 AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const AttentionShape& shape, const float* q,
                               const float* k, const float* v, const AttentionOptions& options = {});
 

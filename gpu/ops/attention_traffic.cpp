@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gpu/ops/attention_traffic.h"
 
+#include "gpu/ops/attention_f8.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -135,6 +137,8 @@ TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, nu
         t["lse"] = {0, n.queries};
         break;
     }
+    case AttentionRung::MmaE4M3:
+        return algorithmicTrafficInF8(s);
     case AttentionRung::FlashDecode: { // the four warps of a block read their query each
         const double splits = std::max(1.0, std::ceil(n.keys / 256));
         t["Q"] = {4 * splits * n.queries * n.d, 0};

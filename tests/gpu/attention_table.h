@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gpu/number/half.h"
+#include "gpu/number/small_float.h"
 #include "gpu/ops/attention.h"
 #include "tests/core/cpu/problem.h"
 
@@ -53,6 +54,37 @@ inline void roundTo(number::Format format, std::vector<float>& values) {
                                              : x;
 }
 
+/// As the rungs in 8 bits store a tensor: its largest finite size is 448 there, and an infinity NaN.
+inline void roundToEightBits(std::vector<float>& values) {
+    float most = 0;
+    for (const float x : values)
+        most = std::isfinite(x) ? std::max(most, std::fabs(x)) : most;
+    const double scale = most > 0 ? 448 / static_cast<double>(most) : 1;
+    for (float& x : values)
+        x = !std::isfinite(x)
+                ? std::numeric_limits<float>::quiet_NaN()
+                : static_cast<float>(static_cast<double>(number::fromFloat8<number::E4M3>(
+                                         number::toFloat8<number::E4M3>(static_cast<double>(x) * scale))) /
+                                     scale);
+}
+
+/// What rounding its weights and its result puts a rung off, as a share of Σ p·|v|: a plain implementation in the
+/// format rounds both, and twice that is allowed. Of 8 bits weights alone are rounded, by half a unit of 4 bits.
+inline double shareOf(const gpu::AttentionRungInfo& rung, const StoredAs& stored) {
+    return rung.eightBits ? 0x1p-4 : 4 * stored.unit;
+}
+/// And how far weights may be off that 8 bits hold as subnormal numbers: half of 2^-9, of weights times 256.
+inline double lostWeights(const gpu::AttentionRungInfo& rung, int64_t keys, const std::vector<float>& v) {
+    float most = 0;
+    for (const float x : v)
+        most = std::isfinite(x) ? std::max(most, std::fabs(x)) : most;
+    return rung.eightBits ? 0x1p-18 * static_cast<double>(keys) * static_cast<double>(most) : 0;
+}
+
+inline bool takes(const gpu::AttentionRungInfo& rung, number::Format format) {
+    return rung.anyInputs || rung.halfInputs == (format != number::Format::F32);
+}
+
 /// The rows of the table for these rungs.
 inline void addAttentionRows(std::span<const gpu::AttentionRungInfo> rungs) {
     QTest::addColumn<int>("rung");
@@ -63,7 +95,7 @@ inline void addAttentionRows(std::span<const gpu::AttentionRungInfo> rungs) {
         for (int s = 0; s < static_cast<int>(std::size(attentionCases)); ++s)
             for (int f = 0; f < static_cast<int>(std::size(storedAs)); ++f)
                 for (const bool causal : {false, true})
-                    if (rung.anyInputs || rung.halfInputs == (storedAs[f].id != number::Format::F32))
+                    if (takes(rung, storedAs[f].id))
                         QTest::addRow("%s, %s, %s%s", std::string(rung.name).c_str(), attentionCases[s].name,
                                       storedAs[f].name, causal ? ", causal" : "")
                             << static_cast<int>(rung.id) << s << f << causal;
@@ -80,8 +112,12 @@ inline void checkAttentionRow(gpu::Device& device, gpu::KernelLibrary& library) 
     problem.batch = s.batch, problem.queryHeads = s.queryHeads, problem.keyHeads = s.keyHeads;
     problem.queryLen = s.queryLen, problem.keyLen = s.keyLen, problem.headDim = s.headDim, problem.causal = causal;
     OwnedProblem owned(problem);
-    for (std::vector<float>* x : {&owned.q, &owned.k, &owned.v})
+    const gpu::AttentionRungInfo& way = gpu::info(static_cast<gpu::AttentionRung>(rung));
+    for (std::vector<float>* x : {&owned.q, &owned.k, &owned.v}) {
         roundTo(storedAs[format].id, *x);
+        if (way.eightBits)
+            roundToEightBits(*x);
+    }
     const Truth truth(owned);
     gpu::AttentionOptions options;
     options.format = storedAs[format].id;
@@ -94,13 +130,13 @@ inline void checkAttentionRow(gpu::Device& device, gpu::KernelLibrary& library) 
     for (const gpu::LaunchRecord& launch : run.launches)
         for (const gpu::Finding& finding : launch.stats.findings)
             QFAIL(finding.message.c_str());
-    // A plain implementation in the format rounds the weights once and the result once (two units of Σ p·|v|), and
-    // has f32's error in the scores, of which each is off by some units of f32 of its largest term.
-    const double unit = storedAs[format].unit;
+    // Beside what the format rounds there is f32's error in the scores, of which each is off by some units of f32 of
+    // its largest term.
+    const double share = shareOf(way, storedAs[format]), lost = lostWeights(way, s.keyLen, owned.v);
     double worst = 0, worstLse = 0;
     for (size_t i = 0; i < truth.o.size(); ++i) {
         const double logits = truth.logitMagnitude[i / static_cast<size_t>(s.headDim)];
-        const double bound = 2 * truth.magnitude[i] * (2 * unit + 0x1p-24 * (8 + 4 * logits)) + 1e-30;
+        const double bound = truth.magnitude[i] * (share + 0x1p-23 * (8 + 4 * logits)) + lost + 1e-30;
         worst = std::max(worst, std::fabs(static_cast<double>(run.o[i]) - truth.o[i]) / bound);
     }
     for (size_t i = 0; i < truth.lse.size(); ++i) {

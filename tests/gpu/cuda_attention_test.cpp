@@ -39,7 +39,7 @@ class CudaAttentionTest : public QObject {
         QVERIFY(device->matrixLibrary());
         QCOMPARE(device->matrixLibrary()->name(), "cuBLAS 13.0");
         QVERIFY(gpu::attentionRungs(*device).back().id == gpu::AttentionRung::Cublas);
-        QCOMPARE(gpu::attentionRungs(*device).size(), gpu::attentionRungs().size() + 1);
+        QCOMPARE(gpu::attentionRungs(*device).size(), gpu::attentionRungs().size()); // but mma-e4m3: it is an A100
     }
 
     void equalsDoublePrecision_data() { addAttentionRows(gpu::attentionRungs(*device)); }
@@ -92,7 +92,7 @@ class CudaAttentionTest : public QObject {
         qputenv("WARPLIGHT_LIBCUBLAS", "/no/libcublas.so");
         open();
         QVERIFY(!device->matrixLibrary());
-        QCOMPARE(gpu::attentionRungs(*device).size(), gpu::attentionRungs().size());
+        QCOMPARE(gpu::attentionRungs(*device).size(), gpu::attentionRungs().size() - 1);
         useStandInLibraries();
     }
 };

@@ -87,7 +87,7 @@ class KernelResourcesTest : public QObject {
         for (const std::string_view family : gpu::kernelFamilies())
             if (gpu::architectureOf(family) != gpu::oldestGpu)
                 newer.insert(std::string(family) + ": " + std::to_string(gpu::architectureOf(family)));
-        QCOMPARE(newer, (std::set<std::string>{"cast_f8: 89", "matmul_f8: 89"}));
+        QCOMPARE(newer, (std::set<std::string>{"attention_f8: 89", "cast_f8: 89", "matmul_f8: 89"}));
         QCOMPARE(gpu::whyNotOn(80, 89, "an A100"), "it needs compute capability 8.9 or later, and an A100 has 8.0");
         QCOMPARE(gpu::whyNotOn(120, 89, "it"), "");
         QCOMPARE(gpu::whyNotOn({}, 89, "it"), "");
@@ -119,7 +119,7 @@ class KernelResourcesTest : public QObject {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
             const QList<QByteArray> words = line.split(' ');
-            if (words.size() != 6 || !words[2].startsWith("flash2_mma") ||
+            if (words.size() != 6 || !(words[2].startsWith("flash2_mma") || words[2].startsWith("attention_e4m3_d")) ||
                 !(words[2].endsWith("_d64") || words[2].endsWith("_d128")))
                 continue;
             QCOMPARE(words[5].toInt(), 0);
@@ -127,7 +127,7 @@ class KernelResourcesTest : public QObject {
             QVERIFY(words[3].toInt() <= (words[2].endsWith("_d64") ? 168 : 255));
             ++checked;
         }
-        QCOMPARE(checked, 6 * 2 * 2); // architectures × head dimensions × formats
+        QCOMPARE(checked, 6 * 2 * 2 + 4 * 2); // architectures × head dimensions × formats, and 8 bits
     }
 };
 

@@ -6,7 +6,6 @@
 #include "core/cpu/rounding.h"
 #include "core/error.h"
 #include "gpu/number/format.h"
-#include "gpu/number/small_float.h"
 
 #include <algorithm>
 #include <array>
@@ -21,24 +20,10 @@ using number::Sums;
 using Stored = HalfRecipe::Stored;
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float largestE4M3 = 448;
 constexpr int lanes = 32;             ///< of the warp that sums a row's exponentials
 constexpr double largestHalf = 65504; ///< and what becomes infinite begins 16 above
 constexpr double halfUlp = 16;        ///< of f16 below 65504: what one rounding may change
 constexpr int64_t rowsBetweenLooks = 16;
-
-float toE4M3(float x) {
-    return number::fromFloat8<number::E4M3>(number::toFloat8<number::E4M3>(static_cast<double>(x)));
-}
-
-/// What the largest of finite numbers is multiplied by to become 448; 1 if there is none.
-float scaleToE4M3(const float* x, int64_t count) {
-    float most = 0;
-    for (int64_t i = 0; i < count; ++i)
-        most = std::isfinite(x[i]) ? std::max(most, std::fabs(x[i])) : most;
-    const float scale = largestE4M3 / most;
-    return std::isfinite(scale) && most > 0 ? scale : 1;
-}
 
 } // namespace
 
@@ -57,12 +42,9 @@ HalfSteps::HalfSteps(const MapProblem& p, const float* v, const HalfRecipe& r, c
     const float scaleQ = small ? scaleToE4M3(p.q, p.queryLen * p.headDim) : 1,
                 scaleK = small ? scaleToE4M3(p.k, p.keyLen * p.headDim) : 1,
                 scaleV = small && v ? scaleToE4M3(v, p.keyLen * p.headDim) : 1;
-    const auto take = [&](float x, float scale) {
-        return !small ? stored(x) : std::isfinite(x) ? toE4M3(x * scale) : x;
-    };
-    scoreScale = recipe.scaleFirst && !small ? 1 : p.scale / (scaleQ * scaleK);
-    weightScale = small ? largestE4M3 : 1;
-    outputScale = 1 / (weightScale * scaleV);
+    const auto take = [&](float x, float scale) { return small ? scaledToE4M3(x, scale) : stored(x); };
+    scoreScale = small ? scoreFactor(p.scale, scaleQ, scaleK) : recipe.scaleFirst ? 1 : p.scale;
+    outputScale = 1 / scaleV;
     queries.resize(static_cast<size_t>(p.queryLen * p.headDim));
     for (size_t i = 0; i < queries.size(); ++i) {
         queries[i] = take(p.q[i], scaleQ);
@@ -181,6 +163,10 @@ HalfSteps::Row HalfSteps::row(int64_t query) const {
     std::fill(row.scores.begin() + seen, row.scores.end(), -infinity);
     if (!row.dead.empty())
         row.origin = row.dead.front();
+    if (recipe.stored == Stored::E4M3) {
+        finishInTiles(query, row);
+        return row;
+    }
     weigh(row);
     if (!values.empty())
         addValues(query, row);
@@ -218,8 +204,7 @@ void HalfSteps::weigh(Row& row) const {
     note(HalfStep::RowSum, -1, row.sum);
     for (size_t j = 0; j < row.weights.size(); ++j) {
         float& weight = row.weights[j];
-        weight = row.sum == 0 ? 0 : weight / row.sum;
-        weight = recipe.stored == Stored::E4M3 && std::isfinite(weight) ? toE4M3(weight * weightScale) : stored(weight);
+        weight = stored(row.sum == 0 ? 0 : weight / row.sum);
         note(HalfStep::Division, static_cast<int64_t>(j), weight);
     }
     row.lse = base + std::log(row.sum);
@@ -236,13 +221,10 @@ void HalfSteps::addValues(int64_t query, Row& row) const {
         const bool finite = std::isfinite(o);
         if (std::isnan(o) && row.lse == -infinity)
             o = 0;
-        o = number::rounded(o * outputScale, recipe.stored == Stored::F16 ? Format::F16 : Format::BF16);
+        o = stored(o);
         if (row.origin.step == HalfStep::None && !std::isfinite(o))
             row.origin = {finite ? HalfStep::OutputStore : HalfStep::OutputSum, -1, first[c]};
     }
-    if (recipe.stored == Stored::E4M3) // P as it is meant
-        for (float& weight : row.weights)
-            weight /= weightScale;
 }
 
 void HalfSteps::pooled(int64_t query, int64_t keyBegin, int64_t keyEnd, int64_t cell, float* out) const {

@@ -14,12 +14,13 @@ namespace warplight::cpu {
 
 /// How attention is computed in few bits: what tensors are stored as, what holds the sums, and two remedies.
 struct HalfRecipe {
-    /// E4M3: Q, K, V and P by a scale for each tensor, that its largest number becomes 448; S stays f32, O is bf16.
+    /// E4M3: Q, K and V by a scale for each tensor, with which its largest number becomes 448, an infinity NaN; P times
+    /// 256, tile by tile of keys with a running maximum, beyond 448 NaN; S and O stay f32.
     enum class Stored { F16, BF16, E4M3 };
     Stored stored = Stored::F16;
     number::Sums sums = number::Sums::Single; ///< of bf16 and E4M3 always single
-    bool scaleFirst = false;                  ///< Q is scaled before the product instead of the sum behind it
-    bool subtractMaximum = true;              ///< before the exponentials
+    bool scaleFirst = false;     ///< Q is scaled before the product instead of the sum behind it; of E4M3 never
+    bool subtractMaximum = true; ///< before the exponentials
     bool operator==(const HalfRecipe&) const = default;
 };
 
@@ -40,8 +41,9 @@ struct HalfScore {
     HalfOrigin origin;
 };
 
-/// Attention of one head step by step, with the numbers that gpu/kernels/attention_half.cu has: the scores to the bit,
-/// what follows but for the exponentials' last bits. Numbers become infinite where its numbers do.
+/// Attention of one head step by step, with the numbers that gpu/kernels/attention_half.cu and attention_f8.cu have:
+/// the scores to the bit, what follows but for the exponentials' last bits. Numbers become infinite where its numbers
+/// do.
 class HalfSteps {
   public:
     /// `v` [keyLen, headDim]; null: rows end with the weights. Q, K and V are read once. Throws Cancelled.
@@ -50,7 +52,7 @@ class HalfSteps {
     /// One query's way through all steps.
     struct Row {
         std::vector<float> scores;    ///< S as it is stored, [keyLen]; -inf behind the mask
-        std::vector<float> weights;   ///< P as it is stored, [keyLen]
+        std::vector<float> weights;   ///< P as it is stored, [keyLen]; of E4M3 as it is meant in the end
         std::vector<float> output;    ///< O as it is stored, [headDim]
         std::vector<HalfOrigin> dead; ///< scores that are infinite or NaN, by key
         HalfOrigin origin;            ///< of the row: what came first
@@ -86,15 +88,20 @@ class HalfSteps {
     const float* keyBlock(int64_t key) const { return keys.data() + key / block * block * problem.headDim; }
     void weigh(Row& row) const;
     void addValues(int64_t query, Row& row) const;
+    /// Of E4M3: weights and output of a row whose scores are there.
+    void finishInTiles(int64_t query, Row& row) const;
+    static float scaleToE4M3(const float* x, int64_t count);
+    static float scaledToE4M3(float x, float scale);
+    static float scoreFactor(float scale, float scaleQ, float scaleK);
     void pooled(int64_t query, int64_t keyBegin, int64_t keyEnd, int64_t cell, float* out) const;
 
     static constexpr int64_t block = 64;
     MapProblem problem; ///< its pointers are not used
     HalfRecipe recipe;
     std::vector<float> queries, keys,
-        values; ///< as stored; keys in blocks of [headDim, 64], values [keyLen, valueStride]
-    int64_t valueStride = 0;
-    float scoreScale = 1, weightScale = 1, outputScale = 1;
+        values;              ///< as stored; keys in blocks of [headDim, 64], values [keyLen, valueStride]
+    int64_t valueStride = 0; ///< 0: no values
+    float scoreScale = 1, outputScale = 1;
 };
 
 } // namespace warplight::cpu

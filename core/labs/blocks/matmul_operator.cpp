@@ -32,8 +32,8 @@ enum Stream : uint64_t { aStream, bStream };
 
 int colourOf(std::string_view id) {
     static const std::map<std::string, int, std::less<>> slots{
-        {"reference", 4}, {"naive", 10},  {"tiled", 1},    {"blocked", 5},  {"packed", 3},   {"half2", 9},
-        {"mma", 2},       {"mma-f16", 0}, {"mma-tf32", 3}, {"mma-e4m3", 4}, {"mma-e5m2", 6}, {"cublas", 8}};
+        {"reference", 4}, {"naive", 10},  {"tiled", 1},    {"blocked", 5},   {"packed", 3},   {"half2", 9},
+        {"mma", 2},       {"mma-f16", 0}, {"mma-tf32", 3}, {"mma-e4m3", 11}, {"mma-e5m2", 6}, {"cublas", 8}};
     const auto found = slots.find(id);
     return found == slots.end() ? 7 : found->second;
 }
@@ -182,9 +182,9 @@ Operator matmulOperator() {
     op.tensors = {{"A", TensorSpec::Role::Input, {"m", "k"}, 0},
                   {"B", TensorSpec::Role::Input, {"k", "n"}, 5},
                   c,
-                  {"A8", TensorSpec::Role::Between, {}, 1, "8-bit copies"},
-                  {"B8", TensorSpec::Role::Between, {}, 1, "8-bit copies"},
-                  {"amax", TensorSpec::Role::Between, {}, 6, "largest |x|"}};
+                  {"A8", TensorSpec::Role::Between, {}, 8, "8-bit copies"},
+                  {"B8", TensorSpec::Role::Between, {}, 8, "8-bit copies"},
+                  {"amax", TensorSpec::Role::Between, {}, 9, "largest |x|"}};
     op.inputKinds = {{"gaussian", "Gaussian", "independent normal numbers"},
                      {"positive", "Positive", "nothing cancels: sums grow with k"},
                      {"wide", "Wide range", "numbers over many powers of two"}};

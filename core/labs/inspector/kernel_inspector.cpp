@@ -69,7 +69,10 @@ class KernelInspector : public Experiment {
         for (const gpu::AttentionRungInfo& rung : gpu::attentionRungs())
             rungs.push_back({std::string(rung.name), std::string(rung.name), std::string(rung.title)});
         only(Parameter::choice("kernel", "Kernel", "flash2-mma", rungs, "Which rung."), "own");
-        only(Parameter::integer("launch", "Launch", 1, 1, 3, "Which of its kernels, where it has several."), "own");
+        only(Parameter::integer("launch", "Launch", 1, 1, 7,
+                                "Which of its kernels, where it has several: mma-e4m3 makes its copies by six, the "
+                                "seventh multiplies."),
+             "own");
         only(Parameter::integer("seqLen", "Sequence length", 256, 1, 4096, "Rows of Q and keys."), "own");
         only(Parameter::integer("headDim", "Head dimension", 64, 1, 256, "Features of the head."), "own");
         only(Parameter::flag("causal", "Causal mask", false, "Query i sees keys 0 to i only."), "own");

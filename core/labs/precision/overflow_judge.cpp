@@ -91,7 +91,7 @@ std::vector<NamedRecipe> remediesOf(const HalfRecipe& recipe) {
         if (changed != recipe)
             all.push_back({id, title, changed});
     };
-    add("scaleFirst", "scale Q first", [](HalfRecipe& r) { r.scaleFirst = true; });
+    add("scaleFirst", "scale Q first", [](HalfRecipe& r) { r.scaleFirst = r.stored != HalfRecipe::Stored::E4M3; });
     add("subtractMaximum", "subtract maximum", [](HalfRecipe& r) { r.subtractMaximum = true; });
     add("single", "add up in f32", [](HalfRecipe& r) { r.sums = number::Sums::Single; });
     if (recipe.sums != number::Sums::Single && !recipe.scaleFirst)
@@ -100,7 +100,10 @@ std::vector<NamedRecipe> remediesOf(const HalfRecipe& recipe) {
             r.sums = number::Sums::Single;
         });
     add("bf16", "bf16", [](HalfRecipe& r) { r.stored = HalfRecipe::Stored::BF16; });
-    add("e4m3", "e4m3, scaled", [](HalfRecipe& r) { r.stored = HalfRecipe::Stored::E4M3; });
+    add("e4m3", "e4m3, scaled", [](HalfRecipe& r) {
+        r.stored = HalfRecipe::Stored::E4M3;
+        r.scaleFirst = false; // there is a scale as it is
+    });
     return all;
 }
 

@@ -8,7 +8,7 @@
 #include "core/labs/precision/precision_lab.h"
 #include "core/tensor/random.h"
 #include "core/tensor/release.h"
-#include "gpu/ops/attention_half.h"
+#include "gpu/ops/attention_f8.h"
 
 #include <algorithm>
 #include <bit>
@@ -41,7 +41,7 @@ HalfRecipe recipeOf(const Settings& s) {
     r.sums = r.stored != HalfRecipe::Stored::F16 || sums == "f32" ? number::Sums::Single
              : sums == "half2"                                    ? number::Sums::Half
                                                                   : number::Sums::TensorHalf;
-    r.scaleFirst = s.flag("scaleFirst");
+    r.scaleFirst = s.flag("scaleFirst") && r.stored != HalfRecipe::Stored::E4M3;
     r.subtractMaximum = s.flag("subtractMaximum");
     return r;
 }
@@ -74,7 +74,8 @@ class Overflow : public Experiment {
                   "maximum**: without "
                   "it e^x is beyond f16 from x = 11.09 on. **bf16** has f32's range with 8 bits of precision, **e4m3** "
                   "with a scale for "
-                  "each tensor has its largest number at 448.";
+                  "each tensor has its largest number at 448; S stays f32, and P is rounded tile by tile, 256 times as "
+                  "large.";
         d.devices = {"vgpu", "cpu", "cuda"};
         d.colours = formatColours();
         d.colours.insert({{"kept", 0}, {"lost", 1}, {"limit", 7}, {"exact", 10}});
@@ -88,7 +89,7 @@ class Overflow : public Experiment {
             scale,
             Parameter::choice("stored", "Stored as", "f16",
                               {{"f16", "f16", ""}, {"bf16", "bf16", ""}, {"e4m3", "e4m3 with a scale", ""}},
-                              "Of Q, K, V, S, P and O."),
+                              "Of Q, K, V, S, P and O; e4m3: of Q, K, V and P."),
             Parameter::choice(
                 "sums", "Added up in", "half2",
                 {{"half2", "f16, CUDA cores", "Rounded at each fused multiply-add."},
@@ -123,6 +124,8 @@ class Overflow : public Experiment {
                 parameter.shownWhen = {unless("input", {"files"})};
             else if (id == "sums")
                 parameter.shownWhen = {when("stored", {"f16"})};
+            else if (id == "scaleFirst")
+                parameter.shownWhen = {unless("stored", {"e4m3"})};
         return d;
     }
 
@@ -282,8 +285,6 @@ class Overflow : public Experiment {
         if (run.device() == "cpu") {
             text = "The kernel's steps, done by the CPU in their order. On the device **vgpu** the kernel itself runs "
                    "beside them.";
-        } else if (scene.recipe.stored == HalfRecipe::Stored::E4M3) {
-            text = "E4M3 is computed by the CPU: there is no kernel for it here yet.";
         } else if (p.queryLen * p.keyLen > kernelScores) {
             text = fmt::format(
                 "S of {} × {} is not kept by a kernel: its steps were done by the CPU. Up to {} scores they are "
@@ -291,18 +292,30 @@ class Overflow : public Experiment {
                 p.queryLen, p.keyLen, kernelScores);
         } else {
             const auto device = devices::openGpu(run.device());
-            gpu::KernelLibrary library(*device);
-            gpu::LaunchOptions options;
-            options.cancel = run.cancelToken();
-            const gpu::HalfAttentionRun kernel = gpu::attentionInHalf(
-                library,
-                {scene.recipe.stored == HalfRecipe::Stored::F16 ? number::Format::F16 : number::Format::BF16,
-                 scene.recipe.sums, scene.recipe.scaleFirst, scene.recipe.subtractMaximum},
-                {1, 1, 1, p.queryLen, p.keyLen, p.headDim, p.scale, p.causal}, p.q, p.k, scene.v.data(), true, options);
-            text = verdictOn(kernel, scene, device->name());
+            text = comparison(run, scene, *device);
         }
         run.put({"kernel", "The kernel itself", "", "Whether the kernel and its steps on the CPU agree. **Counted.**",
                  Figure::Place::Support, Note{std::move(text)}});
+    }
+
+    static std::string comparison(Run& run, const OverflowScene& scene, gpu::Device& device) {
+        const cpu::MapProblem& p = scene.head.problem;
+        const HalfRecipe& r = scene.recipe;
+        const bool small = r.stored == HalfRecipe::Stored::E4M3;
+        if (const std::string why = gpu::whyNotOn(
+                device.architecture(), small ? gpu::architectureOf(gpu::AttentionRung::MmaE4M3) : 0, device.name());
+            !why.empty())
+            return fmt::format("The kernel's steps were done by the CPU, the kernel did not run: {}.", why);
+        gpu::KernelLibrary library(device);
+        gpu::LaunchOptions options;
+        options.cancel = run.cancelToken();
+        const gpu::AttentionShape shape{1, 1, 1, p.queryLen, p.keyLen, p.headDim, p.scale, p.causal};
+        const float* v = scene.v.data();
+        const number::Format format = r.stored == HalfRecipe::Stored::F16 ? number::Format::F16 : number::Format::BF16;
+        return verdictOn(small ? gpu::attentionInF8(library, shape, p.q, p.k, v, r.subtractMaximum, true, options)
+                               : gpu::attentionInHalf(library, {format, r.sums, r.scaleFirst, r.subtractMaximum}, shape,
+                                                      p.q, p.k, v, true, options),
+                         scene, device.name());
     }
 
     static std::string verdictOn(const gpu::HalfAttentionRun& kernel, const OverflowScene& scene,

@@ -67,8 +67,8 @@ class OverflowPageTest : public QObject {
         QTest::addColumn<QString>("sums");
         for (const char* sums : {"half2", "tensor", "f32"})
             QTest::addRow("f16, %s", sums) << "f16" << sums;
-        QTest::newRow("bf16") << "bf16"
-                              << "f32";
+        for (const char* stored : {"bf16", "e4m3"})
+            QTest::newRow(stored) << stored << "f32";
     }
     void theKernelAndItsStepsAgree() {
         QFETCH(const QString, stored);
@@ -139,6 +139,21 @@ class OverflowPageTest : public QObject {
             const auto& error = remedies.rows[i][3];
             QCOMPARE(content<Table>(own, "remedies").rows[0][3] == error, true);
         }
+    }
+
+    void eightBitsHaveAScaleAsItIs() {
+        const RunRecord run = record({{"stored", std::string("e4m3")},
+                                      {"scaleFirst", true},
+                                      {"subtractMaximum", false},
+                                      {"seqLen", int64_t{40}}},
+                                     "vgpu");
+        const auto& remedies = content<Table>(run, "remedies").rows;
+        QCOMPARE(remedies.size(), size_t{3}); // as it is, the maximum subtracted, bf16
+        QCOMPARE(QString::fromStdString(text(content<Table>(run, "deaths").rows[0][1])), QString("exponential"));
+        QCOMPARE(std::get<double>(remedies[1][2]), 0.0);
+        const std::string note = content<Note>(run, "kernel").markdown;
+        QVERIFY2(note.find("820 of 820 scores") != std::string::npos, note.c_str());
+        QVERIFY2(note.find("2560 of 2560 outputs") != std::string::npos, note.c_str());
     }
 
     void withoutTheMaximumExponentialsOverflow() {
