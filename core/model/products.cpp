@@ -24,7 +24,8 @@ void multiplyBackward(const Product& s, const float* x, const float* weight, con
 }
 
 void multiplyFew(const Product& s, const float* x, const float* weight, float* y, const RunOptions& given) {
-    const RunOptions options = worth(given, s.rows * s.in * s.out);
+    constexpr int64_t fewest = 1 << 17; // every weight is read for a row or two: it is the memory that counts
+    const RunOptions options = worth(given, s.rows * s.in * s.out, fewest);
     const ModelKernels& kernel = modelKernels();
     // As wide as possible: a narrow strip of columns is read a piece of a page at a time.
     const int64_t width = cpu::roundUp(cpu::ceilDiv(s.out, cpu::workerCount(options.threads)), 16);

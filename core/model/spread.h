@@ -14,8 +14,7 @@
 namespace warplight::model {
 
 /// One thread for what is done before another would be awake.
-inline cpu::RunOptions worth(const cpu::RunOptions& options, int64_t multiplications) {
-    constexpr int64_t fewest = 1 << 20;
+inline cpu::RunOptions worth(const cpu::RunOptions& options, int64_t multiplications, int64_t fewest = 1 << 20) {
     return {multiplications < fewest ? 1 : options.threads, options.cancel};
 }
 
