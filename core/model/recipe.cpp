@@ -110,9 +110,10 @@ Recipe recipeFrom(const std::string& text, const std::string& where) {
     });
     if (j.contains("precision")) {
         const auto names = precisionNames();
-        if (!j["precision"].is_string() || std::find(names.begin(), names.end(), j["precision"]) == names.end())
+        const std::string name = j["precision"].is_string() ? j["precision"].get<std::string>() : "";
+        if (std::find(names.begin(), names.end(), name) == names.end())
             refuse("precision", "the name of one");
-        recipe.precision = precisionByName(j["precision"].get<std::string>());
+        recipe.precision = precisionByName(name);
     }
     check(recipe, where);
     return recipe;
