@@ -3,9 +3,9 @@
 
 namespace warplight::test {
 
-/// The step through a long table of a test: `otherwise`, or `step` where the address sanitizer makes each row many times
-/// slower. Choose both without a common factor with the table's inner loops, so that every value of each still gets its
-/// turn.
+/// The step through a long table of a test: `otherwise`, or `step` where the address sanitizer makes each row many
+/// times slower. Choose both without a common factor with the table's inner loops, so that every value of each still
+/// gets its turn.
 constexpr int thinned([[maybe_unused]] int step, [[maybe_unused]] int otherwise = 1) {
 #ifdef __SANITIZE_ADDRESS__
     return step;

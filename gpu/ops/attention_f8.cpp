@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 

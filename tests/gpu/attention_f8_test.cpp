@@ -9,6 +9,7 @@
 
 #include <QTest>
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstdint>

@@ -21,7 +21,7 @@ constexpr int64_t itemColumns = 256;   // of an item: a few hundred microseconds
 constexpr int64_t mostPanelColumns = 64;
 constexpr int64_t fewColumns = 1024;
 
-/// Packing A is a pass of single numbers: it pays where many panels read them, or where they would not lie together.
+/// Packing A is a pass of single numbers: it pays where many panels read them.
 bool packsA(const MatmulProblem& p) { return p.n > fewColumns; }
 
 class PackedMatmul {
@@ -64,12 +64,8 @@ class PackedMatmul {
     void packStrip(int64_t row, int64_t rows, int64_t k, int64_t depth) const {
         float* to = strip(row, depth);
         if (p.transposedA) {
-            const float* from = p.a + k * p.m + row;
             for (int64_t x = 0; x < depth; ++x)
-                if (rows == matmulStripRows) // a length that the compiler knows: no call for six numbers
-                    std::copy_n(from + x * p.m, matmulStripRows, to + x * matmulStripRows);
-                else
-                    std::copy_n(from + x * p.m, rows, to + x * matmulStripRows);
+                std::copy_n(p.a + (k + x) * p.m + row, rows, to + x * matmulStripRows);
             return;
         }
         for (int64_t r = 0; r < rows; ++r)
@@ -92,10 +88,8 @@ class PackedMatmul {
 
     /// A block of rows times columns first … end of the packed ones; `itemColumns` is a multiple of any panel.
     void multiply(int64_t row, int64_t column, int64_t first, int64_t end, int64_t k, int64_t depth) const {
-        const int64_t rowStep = packed || p.transposedA ? 1 : p.k,
-                      columnStep = packed          ? matmulStripRows
-                                   : p.transposedA ? p.m
-                                                   : 1;
+        const bool contiguous = packed || p.transposedA; // the rows of a strip
+        const int64_t rowStep = contiguous ? 1 : p.k, columnStep = packed ? matmulStripRows : contiguous ? p.m : 1;
         const float* a = p.transposedA ? p.a + k * p.m : p.a + k;
         const int64_t rowEnd = std::min(p.m, row + blockRows);
         for (int64_t j = first; j < end; j += panel)

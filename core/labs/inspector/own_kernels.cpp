@@ -40,7 +40,7 @@ Inspection inspectOwnKernel(const lab::Settings& settings, lab::Run& run) {
         options.format = gpu::info(rung).halfInputs ? number::Format::F16 : number::Format::F32;
         options.cancel = run.cancelToken();
         options.prepare = [&](gpu::LaunchConfig& config) { // of several launches, the one that was asked for
-            config.checks = number < wanted; // what the others write has been written
+            config.checks = number < wanted;               // what the others write has been written
             if (number++ == wanted)
                 prepare(config);
         };

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::labs::precision {
 

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace warplight::labs::precision {

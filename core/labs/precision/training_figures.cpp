@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace warplight::labs::precision {
 
