@@ -143,6 +143,37 @@ class ViewsTest : public QObject {
         QCOMPARE(view.readingsAt(512)[1], QString("flash: 2 ms"));
     }
 
+    /// A dotted, jagged line of that many points takes seconds to draw.
+    void longCurvesAreNotDashed() {
+        for (const int points : {400, 20'000}) {
+            lab::Figure figure = twoCurves();
+            for (lab::Curve& curve : std::get<lab::Series>(figure.content).curves) {
+                curve.provenance = lab::Provenance::Modelled;
+                curve.low = curve.high = {};
+                curve.x.resize(static_cast<size_t>(points));
+                curve.y.resize(curve.x.size());
+                for (size_t i = 0; i < curve.x.size(); ++i) {
+                    curve.x[i] = static_cast<double>(i + 1);
+                    curve.y[i] = 1 + static_cast<double>(i * 7919 % 101);
+                }
+            }
+            SeriesView view;
+            view.resize(600, 400);
+            view.show();
+            view.setFigure(figure);
+            view.setCompared(figure, "before");
+            const auto* plot = view.findChild<QCustomPlot*>();
+            QTRY_COMPARE(plot->graphCount(), 4);
+            for (int i = 0; i < plot->graphCount(); ++i)
+                QCOMPARE(plot->graph(i)->pen().style() == Qt::SolidLine, points > 500);
+            std::vector<QRgb> colours; // and what is pinned still looks another
+            for (int i = 0; i < plot->graphCount(); ++i)
+                colours.push_back(plot->graph(i)->pen().color().rgb());
+            std::sort(colours.begin(), colours.end());
+            QCOMPARE(std::unique(colours.begin(), colours.end()) - colours.begin(), points > 500 ? 4 : 2);
+        }
+    }
+
     void whatALogAxisCannotShowHidesNothingElse() {
         lab::Figure figure = twoCurves();
         auto& curve = std::get<lab::Series>(figure.content).curves[1];

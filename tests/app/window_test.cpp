@@ -220,6 +220,29 @@ class WindowTest : public QObject {
                  qPrintable(series->readingsAt(curve.x[1]).join('|')));
     }
 
+    /// The slider of a live setting: the run goes on and follows it, no other begins.
+    void aRunThatGoesOnFollowsItsSlider() {
+        window->showExperiment("precision.gradients");
+        window->form().setValue("steps", lab::Value(int64_t{100'000}));
+        window->runNow();
+        const auto going = [&] { return window->currentRun() && window->currentRun()->running(); };
+        QTRY_VERIFY_WITH_TIMEOUT(going() &&
+                                     std::get<int64_t>(window->currentRun()->start().settings.at("steps")) == 100'000 &&
+                                     window->currentRun()->figure("scale"),
+                                 10'000);
+        const lab::RunId run = window->currentRun()->start().run;
+        auto* slider = window->form().findChild<QSlider*>();
+        QVERIFY(slider && slider->value() != slider->maximum());
+        slider->setFocus();
+        QTest::keyClick(slider, Qt::Key_Right);
+        QTRY_VERIFY_WITH_TIMEOUT(!window->currentRun()->logs().empty(), 10'000);
+        QVERIFY2(window->currentRun()->logs().back().text.starts_with("Loss scale 2^1 from step"),
+                 window->currentRun()->logs().back().text.c_str());
+        QVERIFY(going() && window->currentRun()->start().run == run);
+        window->stop();
+        QTRY_VERIFY_WITH_TIMEOUT(!going(), 5000);
+    }
+
     void runsOfAPageDoNotPileUp() {
         window->showExperiment("test.ramp");
         QTRY_VERIFY_WITH_TIMEOUT(finished(*window), 5000);
