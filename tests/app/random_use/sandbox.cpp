@@ -40,7 +40,8 @@ bool allow(int rules, const char* path, uint64_t what) {
 
 /// Of this process and all that it starts. False where the kernel cannot.
 bool confineWritesTo(const QString& folder) {
-    const landlock_ruleset_attr attributes{.handled_access_fs = writing};
+    landlock_ruleset_attr attributes{}; // newer headers have more members
+    attributes.handled_access_fs = writing;
     const int rules = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0));
     if (rules < 0)
         return false;
