@@ -96,7 +96,7 @@ class FormTest : public QObject {
     void theFieldThatIsTypedInKeepsTheFocus() {
         SettingsForm form;
         form.show();
-        QApplication::setActiveWindow(&form);
+        form.activateWindow();
         form.setParameters({grid, block});
         editOf(form, "Threads")->setFocus();
         form.adapt({grid, block, to}, {});
@@ -119,7 +119,7 @@ class FormTest : public QObject {
         button(form, "Edit…")->click();
         auto* editor = form.findChild<TextEditor*>();
         QVERIFY(editor && editor->isVisible());
-        QApplication::setActiveWindow(editor);
+        editor->activateWindow();
         auto* text = editor->findChild<QPlainTextEdit*>();
         text->selectAll();
         QTest::keyClicks(text, "trap;");
