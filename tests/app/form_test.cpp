@@ -97,6 +97,7 @@ class FormTest : public QObject {
         SettingsForm form;
         form.show();
         form.activateWindow();
+        QVERIFY(QTest::qWaitForWindowActive(&form));
         form.setParameters({grid, block});
         editOf(form, "Threads")->setFocus();
         form.adapt({grid, block, to}, {});
@@ -120,6 +121,7 @@ class FormTest : public QObject {
         auto* editor = form.findChild<TextEditor*>();
         QVERIFY(editor && editor->isVisible());
         editor->activateWindow();
+        QVERIFY(QTest::qWaitForWindowActive(editor));
         auto* text = editor->findChild<QPlainTextEdit*>();
         text->selectAll();
         QTest::keyClicks(text, "trap;");
