@@ -95,9 +95,11 @@ class FormTest : public QObject {
 
     void theFieldThatIsTypedInKeepsTheFocus() {
         SettingsForm form;
+        form.resize(400, 300);
         form.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&form));
         form.activateWindow();
-        QVERIFY(QTest::qWaitForWindowActive(&form));
+        QTRY_VERIFY(form.isActiveWindow());
         form.setParameters({grid, block});
         editOf(form, "Threads")->setFocus();
         form.adapt({grid, block, to}, {});
@@ -120,8 +122,9 @@ class FormTest : public QObject {
         button(form, "Edit…")->click();
         auto* editor = form.findChild<TextEditor*>();
         QVERIFY(editor && editor->isVisible());
+        QVERIFY(QTest::qWaitForWindowExposed(editor));
         editor->activateWindow();
-        QVERIFY(QTest::qWaitForWindowActive(editor));
+        QTRY_VERIFY(editor->isActiveWindow());
         auto* text = editor->findChild<QPlainTextEdit*>();
         text->selectAll();
         QTest::keyClicks(text, "trap;");
