@@ -63,7 +63,8 @@ std::vector<std::string> environmentFor(int ranks, const std::filesystem::path& 
         {"OMPI_MCA_rmaps_base_oversubscribe", "1"},                  // Open MPI 4
         {"PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"}, // Open MPI 5
         {"OMPI_MCA_hwloc_base_binding_policy", "none"},
-        {"OMPI_MCA_orte_tmpdir_base", folder},
+        {"OMPI_MCA_orte_tmpdir_base", folder}, // Open MPI 4
+        {"PRTE_MCA_prte_tmpdir_base", folder}, // Open MPI 5
         {"OMPI_MCA_btl_vader_backing_directory", memoryFolder},
     };
     if (ranks > static_cast<int>(std::thread::hardware_concurrency()))
