@@ -48,12 +48,14 @@ bool RunStore::apply(const lab::Frame& frame) {
 
 /// Runs of one moment, with one's settings and duration to the nanosecond, are one.
 std::optional<lab::RunId> RunStore::same(const lab::RunRecord& record) const {
+    lab::RunStarted start = record.start();
+    const std::optional<lab::RunEnded>& mine = record.ended();
     for (const auto& [id, held] : runs) {
-        lab::RunStarted start = record.start();
-        const std::optional<lab::RunEnded>&mine = record.ended(), &other = held.record->ended();
+        const std::optional<lab::RunEnded>& other = held.record->ended();
+        if (!mine || !other || mine->seconds != other->seconds || mine->outcome != other->outcome)
+            continue;
         start.run = held.record->start().run;
-        if (mine && other && mine->seconds == other->seconds && mine->outcome == other->outcome &&
-            start == held.record->start())
+        if (start == held.record->start())
             return id;
     }
     return std::nullopt;
