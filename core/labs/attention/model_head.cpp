@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 fs::path folderOf(const std::string& model) {
     std::error_code ignored;
     const fs::path path = model;
-    return fs::is_directory(path, ignored) ? path : path.parent_path();
+    return fs::is_directory(path, ignored) ? path : path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
 /// A token as an axis can show it.
