@@ -129,6 +129,19 @@ class KernelResourcesTest : public QObject {
         }
         QCOMPARE(checked, 6 * 2 * 2 + 4 * 2); // architectures × head dimensions × formats, and 8 bits
     }
+
+    void linearAttentionOnTensorCoresDoesNotSpill() {
+        int checked = 0;
+        for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
+            const QList<QByteArray> words = line.split(' ');
+            if (words.size() != 6 || words[0] != "linear_attention_mma")
+                continue;
+            QVERIFY2(words[5].toInt() == 0, line.constData());
+            QVERIFY2(words[3].toInt() <= (words[2].endsWith("_c128") ? 255 : 168), line.constData());
+            ++checked;
+        }
+        QCOMPARE(checked, 6 * 3 * 2); // architectures × kernels × formats
+    }
 };
 
 QTEST_GUILESS_MAIN(KernelResourcesTest)
