@@ -5,6 +5,7 @@
 #include "gpu/number/small_float.h"
 #include "gpu/ops/attention.h"
 #include "tests/core/cpu/problem.h"
+#include "tests/thinned.h"
 
 #include <QTest>
 #include <algorithm>
@@ -92,11 +93,12 @@ inline void addAttentionRows(std::span<const gpu::AttentionRungInfo> rungs) {
     QTest::addColumn<int>("shape");
     QTest::addColumn<int>("format");
     QTest::addColumn<bool>("causal");
+    int row = 0;
     for (const gpu::AttentionRungInfo& rung : rungs)
         for (int s = 0; s < static_cast<int>(std::size(attentionCases)); ++s)
             for (int f = 0; f < static_cast<int>(std::size(storedAs)); ++f)
                 for (const bool causal : {false, true})
-                    if (takes(rung, storedAs[f].id))
+                    if (takes(rung, storedAs[f].id) && row++ % thinned(3) == 0)
                         QTest::addRow("%s, %s, %s%s", std::string(rung.name).c_str(), attentionCases[s].name,
                                       storedAs[f].name, causal ? ", causal" : "")
                             << static_cast<int>(rung.id) << s << f << causal;
