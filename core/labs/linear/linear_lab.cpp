@@ -8,6 +8,7 @@ namespace warplight::labs::linear {
 
 void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     workbench::registerPages(registry, operators.add(linearOperator()));
+    workbench::registerPages(registry, operators.add(linearBackwardOperator()));
 }
 
 } // namespace warplight::labs::linear
