@@ -251,10 +251,19 @@ class ComputeOperatorsTest : public QObject {
                 found << page["id"].toString() + ": " + devices.join(' ');
             }
         QStringList expected;
-        for (const char* op :
-             {"attention", "attention-backward", "block-sparse-attention", "softmax", "matmul", "cast", "adamw"})
+        const auto everywhere = [&](const char* op) {
             expected << QString("%1.race: cpu vgpu cuda").arg(op) << QString("%1.traffic: vgpu cuda").arg(op)
                      << QString("%1.accuracy: cpu vgpu cuda").arg(op);
+        };
+        const auto onTheCpu = [&](const char* op) {
+            expected << QString("%1.race: cpu").arg(op) << QString("%1.accuracy: cpu").arg(op);
+        };
+        for (const char* op : {"attention", "attention-backward", "block-sparse-attention"})
+            everywhere(op);
+        for (const char* op : {"linear-attention", "linear-attention-backward"})
+            onTheCpu(op);
+        for (const char* op : {"softmax", "matmul", "cast", "adamw"})
+            everywhere(op);
         QCOMPARE(found, expected);
     }
 };

@@ -6,6 +6,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/linear/linear_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
 
@@ -35,6 +36,7 @@ Registry registryOfAll() {
     Registry registry;
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
+    labs::linear::registerLab(registry, operators);
     labs::allreduce::registerLab(registry);
     labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
@@ -105,6 +107,10 @@ class MemoryTest : public QObject {
             {"seqLen=512", "heads=64", "headDim=16", "kernels=tiled"});
         row("accuracy", "attention.accuracy", "cpu",
             {"queryLen=6000", "keyLen=2000", "headDim=16", "implementations=standard", "dtypes=f32"});
+        row("race of linear attention", "linear-attention.race", "cpu",
+            {"seqLen=4096", "heads=64", "headDim=64", "pointSeconds=0.5", "implementations=chunked"});
+        row("race of linear attention's recurrent form", "linear-attention.race", "cpu",
+            {"seqLen=512", "heads=256", "headDim=64", "pointSeconds=5", "implementations=recurrent"});
         row("map", "attention.map", "cpu",
             {"input=gaussian", "seqLen=400000", "keyLen=64", "headDim=64", "causal=false"});
         row("structured map", "attention.map", "cpu", {"input=sink", "seqLen=30000", "headDim=512"});
