@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/lab/experiment.h"
+
+#include <memory>
+
+namespace warplight::labs::linear {
+
+std::unique_ptr<lab::Experiment> makeOrder();
+std::unique_ptr<lab::Experiment> makeMaps();
+std::unique_ptr<lab::Experiment> makeState();
+std::unique_ptr<lab::Experiment> makeForms();
+std::unique_ptr<lab::Experiment> makeRecall();
+
+/// The lab's pages that are not an operator's.
+void registerPages(lab::Registry& registry);
+
+} // namespace warplight::labs::linear
