@@ -24,18 +24,17 @@ using namespace lab;
 constexpr const char* orderIds[]{"scores", "state"};
 constexpr const char* orderTitles[]{"(Q Kᵀ) V", "Q (Kᵀ V)"};
 
-/// Where two curves on logarithmic axes meet; nothing: they do not.
+/// From where on the first order takes more, on logarithmic axes; nothing: from no point on. Kernels of whole tiles may
+/// make both equal below that.
 std::optional<double> crossing(const std::vector<Orders>& all, double Product::*what) {
-    for (size_t i = 1; i < all.size(); ++i) {
-        const auto gap = [&](const Orders& o) { return std::log(o.sum(0, what)) - std::log(o.sum(1, what)); };
+    const auto gap = [&](const Orders& o) { return std::log(o.sum(0, what)) - std::log(o.sum(1, what)); };
+    for (size_t i = all.size(); i-- > 1;) {
         const double before = gap(all[i - 1]), after = gap(all[i]);
-        if (before == 0)
-            return static_cast<double>(all[i - 1].length);
-        if ((before < 0) != (after < 0) || after == 0) {
-            const double t = before / (before - after);
-            return std::exp(std::log(static_cast<double>(all[i - 1].length)) * (1 - t) +
-                            std::log(static_cast<double>(all[i].length)) * t);
-        }
+        if (!(before <= 0 && after > 0))
+            continue;
+        const double t = before / (before - after);
+        return std::exp(std::log(static_cast<double>(all[i - 1].length)) * (1 - t) +
+                        std::log(static_cast<double>(all[i].length)) * t);
     }
     return std::nullopt;
 }

@@ -61,7 +61,7 @@ class State : public Experiment {
                  {"twice", "A key written twice", "Sum, or last value?"},
                  {"orthogonal", "Orthogonal keys", "As recall, but keys do not overlap as long as there is room."}},
                 "What is told to the state."),
-            slider(Parameter::integer("words", "Words", 20, 1, 256, "Different keys that are written."), 1),
+            slider(Parameter::integer("words", "Words", 14, 1, 256, "Different keys that are written."), 1),
             slider(Parameter::integer("rewritten", "Written again", 4, 0, 256, "Of them, with another value."), 1),
             Parameter::choices("compared", "Compared", {"add", "retention", "gla", "delta", "gated-delta"},
                                ruleOptions(), "Rules of the curves."),
@@ -141,7 +141,7 @@ class State : public Experiment {
                 right += story.nearest(walk.steps[t].read) == story.tokens[t].value ? 1 : 0;
             }
         metric(run, "right", right, "", "{:.0f}", fmt::format("of {:.0f} questions read the right value", asked));
-        metric(run, "rank", walk.steps.back().rankAfter, "", "{:.1f}",
+        metric(run, "lastRank", walk.steps.back().rankAfter, "", "{:.1f}",
                fmt::format("effective rank of the last state, of {}", std::min(walk.features, story.valueDim)));
         const auto tokens = static_cast<double>(walk.steps.size());
         metric(run, "bytes", 4.0 * static_cast<double>(walk.features * story.valueDim), "B", "",

@@ -60,11 +60,10 @@ class LinearPagesTest : public QObject {
 
   private slots:
     void operationsOfBothOrdersAreCounted() {
-        const RunRecord run = record("linear.order",
-                                     {{"seqLen", int64_t{128}},
-                                      {"headDim", int64_t{32}},
-                                      {"seqLens", std::vector<int64_t>{16, 32, 64, 128}}},
-                                     "vgpu");
+        const RunRecord run = record(
+            "linear.order",
+            {{"seqLen", int64_t{128}}, {"headDim", int64_t{32}}, {"seqLens", std::vector<int64_t>{16, 32, 64, 128}}},
+            "vgpu");
         const auto& table = content<Table>(run, "products");
         double scores = 0, state = 0;
         for (size_t i = 0; i < 4; ++i)
@@ -91,10 +90,9 @@ class LinearPagesTest : public QObject {
 
     void aKeyWrittenTwiceReadsItsSumOrItsLastValue() {
         const auto with = [](const char* rule) {
-            return record("linear.state", {{"rule", std::string(rule)},
-                                           {"input", std::string("twice")},
-                                           {"beta", 1.0},
-                                           {"decay", 1.0}});
+            return record(
+                "linear.state",
+                {{"rule", std::string(rule)}, {"input", std::string("twice")}, {"beta", 1.0}, {"decay", 1.0}});
         };
         QVERIFY(near(metric(with("delta"), "last"), 0, 1e-6));       // percent; its keys are orthogonal
         QVERIFY(near(metric(with("gated-delta"), "last"), 0, 1e-6)); // nothing is forgotten
@@ -148,20 +146,20 @@ class LinearPagesTest : public QObject {
     }
 
     void oldWordsFadeWithTheDecay() {
-        const RunRecord run = record("linear.state", {{"input", std::string("orthogonal")},
-                                                      {"decay", 0.5},
-                                                      {"words", int64_t{8}},
-                                                      {"rewritten", int64_t{0}}});
+        const RunRecord run = record(
+            "linear.state",
+            {{"input", std::string("orthogonal")}, {"decay", 0.5}, {"words", int64_t{8}}, {"rewritten", int64_t{0}}});
         const auto& retention = curve(run, "age", "retention");
         for (size_t age = 0; age < 8; ++age)
             QVERIFY(near(retention.y[age], 1 - std::pow(0.5, static_cast<double>(age)), 1e-6));
     }
 
     void recallGrowsWithTheState() {
-        const RunRecord run =
-            record("linear.recall", {{"sizes", std::vector<int64_t>{4, 16, 64}}, {"words", int64_t{16}},
-                                     {"rewritten", int64_t{8}}, {"wordCounts", std::vector<int64_t>{4, 64}},
-                                     {"stories", int64_t{8}}});
+        const RunRecord run = record("linear.recall", {{"sizes", std::vector<int64_t>{4, 16, 64}},
+                                                       {"words", int64_t{16}},
+                                                       {"rewritten", int64_t{8}},
+                                                       {"wordCounts", std::vector<int64_t>{4, 64}},
+                                                       {"stories", int64_t{8}}});
         for (const char* rule : {"add", "retention", "gla", "delta", "gated-delta"}) {
             const Curve& size = curve(run, "size", rule);
             QVERIFY2(size.y[0] < size.y[2], rule);
@@ -274,23 +272,27 @@ class LinearPagesTest : public QObject {
     }
 
     void aMapOfFeaturesHasTheirRank() {
-        const RunRecord run = record("linear.maps", {{"method", std::string("elu1")},
-                                                     {"seqLen", int64_t{128}},
-                                                     {"headDim", int64_t{8}},
-                                                     {"causal", false}});
+        const RunRecord run = record(
+            "linear.maps",
+            {{"method", std::string("elu1")}, {"seqLen", int64_t{128}}, {"headDim", int64_t{8}}, {"causal", false}});
         const Curve &method = curve(run, "spectrum", "method"), &softmax = curve(run, "spectrum", "softmax");
         QVERIFY(method.y[7] > 1e-6);
         QVERIFY(method.y[8] < 1e-6); // f32 features
         QVERIFY(softmax.y[20] > method.y[20] * 10);
     }
 
-    void aRowOfZerosHasNoValues() {
-        const RunRecord run = record("linear.maps", {{"method", std::string("relu")},
-                                                     {"input", std::string("gaussian")},
-                                                     {"seqLen", int64_t{64}},
-                                                     {"headDim", int64_t{8}}});
-        QVERIFY(metric(run, "near") > 0); // the first queries see few keys
-        QVERIFY(metric(run, "undefined") > 0);
+    void aRowOfZerosHasNoValues() { // of 40 first queries some have no feature in common with the one key they see
+        int zeros = 0;
+        for (int64_t seed = 0; seed < 40; ++seed) {
+            const RunRecord run = record("linear.maps", {{"method", std::string("relu")},
+                                                         {"input", std::string("gaussian")},
+                                                         {"seqLen", int64_t{8}},
+                                                         {"headDim", int64_t{8}},
+                                                         {"seed", seed}});
+            QCOMPARE(run.figure("near") == nullptr, run.figure("undefined") == nullptr);
+            zeros += run.figure("near") ? 1 : 0;
+        }
+        QVERIFY(zeros > 0 && zeros < 40);
     }
 
     void effectiveRankIsTheNumberOfEqualDirections() {
