@@ -53,8 +53,11 @@ class HumanTicker : public QCPAxisTicker, public SizedTicker {
         const int first = static_cast<int>(std::floor(std::log(range.lower) / std::log(base)));
         const int last = static_cast<int>(std::ceil(std::log(range.upper) / std::log(base)));
         const int step = std::max(1, (last - first + 7) / 8);
+        const bool narrow = base == 10 && range.upper < 200 * range.lower; // a decade or two
         for (int power = first; power <= last; power += step)
-            ticks.append(std::pow(base, power));
+            for (const int factor : {1, 2, 5})
+                if (factor == 1 || narrow)
+                    ticks.append(factor * std::pow(base, power));
         return ticks;
     }
     double getTickStep(const QCPRange& range) override {

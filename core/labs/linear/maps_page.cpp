@@ -26,7 +26,7 @@ namespace {
 
 using namespace lab;
 
-constexpr int64_t judgedRows = 512, spectrumTokens = 256, shownPoints = 1024;
+constexpr int64_t judgedRows = 256, spectrumTokens = 256, shownPoints = 1024;
 constexpr double nearZero = 1e-6; ///< of the mean size of a denominator's terms
 
 std::vector<Parameter::Option> mapOptions() {
@@ -39,7 +39,8 @@ std::vector<Parameter::Option> mapOptions() {
 /// Denominators of all queries, and the map as a product of features over them.
 struct Method {
     std::shared_ptr<const FactorMap> map;
-    std::vector<double> denominators; ///< relative to the mean size of their terms, times the number of them
+    std::vector<double> denominators; ///< for each key that a query sees
+    std::vector<double> left;         ///< of the sizes of their terms, where those cancel one another: 1 is all
     int64_t features = 0;
 };
 
@@ -73,7 +74,8 @@ Method makeMethod(const cpu::LinearShape& shape, const ComparedMaps& maps, const
         }
         for (int64_t c = 0; c < r; ++c)
             row[c] = static_cast<float>(static_cast<double>(row[c]) / denominator);
-        method.denominators.push_back(magnitude > 0 ? denominator / magnitude : 0);
+        method.denominators.push_back(denominator / static_cast<double>(shape.causal ? i + 1 : m));
+        method.left.push_back(magnitude > 0 ? std::fabs(denominator) / magnitude : 0);
     }
     method.map = std::make_shared<FactorMap>(std::move(left), std::move(right), r, shape.causal);
     return method;
@@ -143,8 +145,8 @@ class Maps : public Experiment {
 
     MemoryNeed neededMemory(const Settings& s, const std::string&) const override {
         const int64_t n = s.integer("seqLen"), d = s.integer("headDim"), r = featuresOf(s);
-        return {n * d * 24 + 2 * n * r * 4 + FactorMap::heldBytes(n, n, r) + (int64_t{32} << 20), 0,
-                fmt::format("{} features of {} queries and keys", r, n), "seqLen, headDim or features"};
+        return {n * d * 24 + n * judgedRows * 8 + 2 * n * r * 4 + FactorMap::heldBytes(n, n, r) + (int64_t{32} << 20),
+                0, fmt::format("{} features of {} queries and keys", r, n), "seqLen, headDim or features"};
     }
 
     void run(const Settings& settings, Run& run) override {
@@ -237,7 +239,7 @@ class Maps : public Experiment {
                  ? "P = exp(S − lse), tile by tile. Coarse cells are means. **Counted.**"
                  : "Weights of the feature map, row by row divided by their sum; negative ones are drawn as the least. "
                    "Rows whose sum is zero have no values. **Counted.**",
-             Figure::Place::Main, std::move(map)});
+             Figure::Place::Support, std::move(map)});
         run.serveTiles(id, tilesOf(maps, shown));
     }
 
@@ -246,30 +248,32 @@ class Maps : public Experiment {
         const cpu::MapProblem& p = maps->exact;
         const int64_t rows = std::min(judgedRows, p.queryLen);
         std::vector<float> exact(static_cast<size_t>(p.keyLen));
-        std::vector<double> off;
+        std::vector<double> off; // of all cells of the rows
         double apart = 0, undefined = 0;
         for (int64_t i = 0; i < rows; ++i) {
             run.checkCancelled();
             const int64_t row = (2 * i + 1) * p.queryLen / (2 * rows);
             cpu::mapRow(p, maps->lse[static_cast<size_t>(row)], row, exact);
-            double half = 0, most = 0;
+            double half = 0;
+            const size_t before = off.size();
             for (int64_t j = 0; j < (p.causal ? row + 1 : p.keyLen); ++j) {
                 const double d =
                     std::fabs(maps->method->at(row, j) - static_cast<double>(exact[static_cast<size_t>(j)]));
                 half += d / 2;
-                most = std::max(most, d);
+                off.push_back(d);
             }
             if (std::isnan(half)) {
                 ++undefined;
+                off.resize(before);
                 continue;
             }
             apart += half;
-            off.push_back(most);
         }
         double range = 1e-6;
         if (!off.empty()) {
-            std::nth_element(off.begin(), off.begin() + static_cast<std::ptrdiff_t>(off.size() / 2), off.end());
-            range = std::max(range, off[off.size() / 2]);
+            const size_t at = off.size() - 1 - off.size() / 50;
+            std::nth_element(off.begin(), off.begin() + static_cast<std::ptrdiff_t>(at), off.end());
+            range = std::max(range, off[at]);
         }
         Heatmap map = lazyMap(*maps);
         map.valueTitle = "A − P";
@@ -277,10 +281,10 @@ class Maps : public Experiment {
         map.valueMinimum = -range;
         map.valueMaximum = range;
         run.put({"difference", "Difference", "features − softmax",
-                 "A − P. The colours end at the median row's largest difference. **Counted.**", Figure::Place::Main,
+                 "A − P. The colours end where one cell of fifty is farther off. **Counted.**", Figure::Place::Support,
                  std::move(map)});
         run.serveTiles("difference", tilesOf(maps, Shown::Difference));
-        const double judged = static_cast<double>(off.size());
+        const double judged = static_cast<double>(rows) - undefined;
         metric(run, "apart", judged > 0 ? std::optional(100 * apart / judged) : std::nullopt, "{:.0f} %",
                fmt::format("of a row's weight lies elsewhere, mean of {:.0f} rows", judged));
         if (undefined > 0)
@@ -295,31 +299,29 @@ class Maps : public Experiment {
     static void putDenominators(Run& run, const Method& method) {
         Series s;
         s.x = {"query", "", Scale::Linear, {}, {}, {}, false};
-        s.y = {"denominator / Σ |terms|", "", Scale::Linear, {}, {}, {}, false};
+        s.y = {"|denominator| for each key", "", Scale::Log10, {}, {}, {}, false};
         Curve c;
         c.id = c.colourKey = "method";
         c.label = "features";
         c.style = Curve::Style::Line;
         c.provenance = Provenance::Counted;
         const size_t count = method.denominators.size(), step = (count + shownPoints - 1) / shownPoints;
-        double near = 0;
-        for (const double x : method.denominators)
-            near += std::fabs(x) < nearZero ? 1 : 0;
         for (size_t i = 0; i < count; i += step) {
-            const auto begin = method.denominators.begin() + static_cast<std::ptrdiff_t>(i),
-                       end = method.denominators.begin() + static_cast<std::ptrdiff_t>(std::min(i + step, count));
+            double least = INFINITY;
+            for (size_t j = i; j < std::min(i + step, count); ++j)
+                least = std::min(least, std::fabs(method.denominators[j]));
             c.x.push_back(static_cast<double>(i));
-            c.y.push_back(
-                *std::min_element(begin, end, [](double a, double b) { return std::fabs(a) < std::fabs(b); }));
+            c.y.push_back(least);
         }
         s.curves.push_back(std::move(c));
-        run.put(
-            {"denominators", "Denominators", "1: no term cancels another; near 0: a row is anything",
-             "Σ_j φ(q)·φ(k_j), divided by the sum of its terms' sizes: what divides a row. Of several queries a point "
-             "is the smallest. **Counted.**",
-             Figure::Place::Support, std::move(s)});
+        run.put({"denominators", "Denominators", "what divides a row: near 0 it is anything",
+                 "|Σ_j φ(q)·φ(k_j)| divided by the number of keys that a query sees. Of several queries a point is the "
+                 "smallest; a zero has no place on a logarithmic axis. **Counted.**",
+                 Figure::Place::Support, std::move(s)});
+        const auto near = std::count_if(method.left.begin(), method.left.end(), [](double x) { return x < nearZero; });
         if (near > 0)
-            metric(run, "near", near, "{:.0f}", fmt::format("of {} denominators are nearly zero", count));
+            metric(run, "near", static_cast<double>(near), "{:.0f}",
+                   fmt::format("of {} denominators are zero or nearly so", count));
     }
 
     /// Of the first tokens, as a matrix.

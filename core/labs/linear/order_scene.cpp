@@ -39,7 +39,7 @@ class Scenes {
                    {"V", "·", n, d, 'V', 0},
                    {"O", "=", n, d, 'O', 2}};
         rows[1] = {{"Kᵀ", "", d, n, 'K', 0}, {"V", "·", n, d, 'V', 0}, {"M", "=", d, d, 'S', 1},
-                   {"Q", ",", n, d, 'Q', 0}, {"M", "·", d, d, 'S', 1}, {"O", "=", n, d, 'O', 2}};
+                   {"Q", "→", n, d, 'Q', 0}, {"M", "·", d, d, 'S', 1}, {"O", "=", n, d, 'O', 2}};
         unit = highest / static_cast<double>(std::max(n, d));
         while (std::max(widthOf(rows[0]), widthOf(rows[1])) > blocksWidth)
             unit *= 0.95;

@@ -61,8 +61,8 @@ class State : public Experiment {
                  {"twice", "A key written twice", "Sum, or last value?"},
                  {"orthogonal", "Orthogonal keys", "As recall, but keys do not overlap as long as there is room."}},
                 "What is told to the state."),
-            slider(Parameter::integer("words", "Words", 14, 1, 256, "Different keys that are written."), 1),
-            slider(Parameter::integer("rewritten", "Written again", 4, 0, 256, "Of them, with another value."), 1),
+            slider(Parameter::integer("words", "Words", 10, 1, 256, "Different keys that are written."), 1),
+            slider(Parameter::integer("rewritten", "Written again", 3, 0, 256, "Of them, with another value."), 1),
             Parameter::choices("compared", "Compared", {"add", "retention", "gla", "delta", "gated-delta"},
                                ruleOptions(), "Rules of the curves."),
             Parameter::flag("normalise", "Normalised", false, "Divide what is read by the same for values of 1."),
@@ -149,7 +149,7 @@ class State : public Experiment {
                            numberText(4 * tokens * static_cast<double>(story.keyDim + story.valueDim), "B")));
         const Twice twice = readTwice(settings);
         metric(run, "last", 100 * twice.last, "", "{:.0f} %",
-               fmt::format("off the last value of a key written twice; off the sum {:.0f} %", 100 * twice.sum));
+               fmt::format("off the last value of a key written twice; off the sum {:.0f}\u00a0%", 100 * twice.sum));
     }
 
     struct Twice {

@@ -99,7 +99,7 @@ class LinearPagesTest : public QObject {
         for (const char* rule : {"add", "retention", "gla"}) {
             const RunRecord run = with(rule);
             QVERIFY(metric(run, "last") > 50);
-            QVERIFY(content<Metric>(run, "last").caption.find("off the sum 0 %") != std::string::npos);
+            QVERIFY(content<Metric>(run, "last").caption.find("off the sum 0\u00a0%") != std::string::npos);
         }
     }
 
