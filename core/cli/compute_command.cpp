@@ -130,9 +130,14 @@ void takeOptions(const ComputeOptions& given, Problem& problem) {
             continue;
         try {
             const lab::Value value = lab::parseValue(p, text);
-            problem.numbers[p.id] = std::holds_alternative<double>(value)
-                                        ? std::get<double>(value)
-                                        : static_cast<double>(std::get<int64_t>(value));
+            if (const auto* chosen = std::get_if<std::string>(&value)) { // by position, as pages do
+                const auto at = std::find_if(p.options.begin(), p.options.end(),
+                                             [&](const auto& option) { return option.id == *chosen; });
+                problem.numbers[p.id] = static_cast<double>(at - p.options.begin());
+            } else
+                problem.numbers[p.id] = std::holds_alternative<double>(value)
+                                            ? std::get<double>(value)
+                                            : static_cast<double>(std::get<int64_t>(value));
         } catch (const InputError& error) {
             throw InputError(fmt::format("--{}", error.what()));
         }

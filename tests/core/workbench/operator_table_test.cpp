@@ -65,6 +65,21 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
                   {{"m", 128}, {"n", 64}, {"k", 128}}};
         if (full)
             shapes.push_back({{"m", 256}, {"n", 320}, {"k", 512}});
+    } else if (op == "gau") {
+        for (const double variant : {0, 1, 2, 3}) // chunks of 40 whose last is shorter, no chunks, one, many
+            for (const double chunk : {40, 0})
+                shapes.push_back({{"seqLen", 101},
+                                  {"dModel", 24},
+                                  {"expanded", 33},
+                                  {"shared", 9},
+                                  {"batch", 2},
+                                  {"variant", variant},
+                                  {"chunk", chunk},
+                                  {"causal", variant == 1 || variant == 2}});
+        shapes.push_back({{"seqLen", 1}, {"dModel", 1}, {"expanded", 1}, {"shared", 1}, {"chunk", 1}});
+        shapes.push_back({{"seqLen", 200}, {"dModel", 16}, {"shared", 128}, {"chunk", 64}, {"causal", 1}});
+        if (full)
+            shapes.push_back({{"seqLen", 1000}, {"dModel", 96}, {"shared", 64}, {"chunk", 256}, {"causal", 1}});
     } else if (op == "cast" || op == "adamw") {
         for (const double count : {3, 4097, 70001})
             shapes.push_back({{"count", count}, {"power", 10}});

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/labs/linear/gau_lab.h"
+
+#include "core/workbench/page.h"
+
+namespace warplight::labs::linear {
+
+void registerGau(lab::Registry& registry, workbench::Operators& operators) {
+    workbench::registerPages(registry, operators.add(gauOperator()));
+}
+
+} // namespace warplight::labs::linear
