@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/lab/experiment.h"
+#include "core/workbench/page.h"
 
 #include <memory>
 
@@ -12,6 +13,8 @@ std::unique_ptr<lab::Experiment> makeMaps();
 std::unique_ptr<lab::Experiment> makeState();
 std::unique_ptr<lab::Experiment> makeForms();
 std::unique_ptr<lab::Experiment> makeRecall();
+/// All methods of these operators on the same inputs (pareto_methods.h).
+std::unique_ptr<lab::Experiment> makePareto(workbench::OperatorList operators);
 
 /// The lab's pages that are not an operator's.
 void registerPages(lab::Registry& registry);

@@ -4,6 +4,7 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <atomic>
 #include <fmt/format.h>
 #include <utility>
 
@@ -54,8 +55,13 @@ void addAll(std::vector<Replacement>& all, const Choice& choice, const std::shar
             const lab::Parameter::Option& option = knob.single->options[i];
             if (std::find(choice.leftOut.begin(), choice.leftOut.end(), option.id) != choice.leftOut.end())
                 continue;
-            Replacement method{choice.family, fmt::format("{}.{}", choice.family, option.id), option.title, "", op,
-                               op->find(choice.implementation), {{choice.knob, static_cast<double>(i)}}};
+            Replacement method{choice.family,
+                               fmt::format("{}.{}", choice.family, option.id),
+                               option.title,
+                               "",
+                               op,
+                               op->find(choice.implementation),
+                               {{choice.knob, static_cast<double>(i)}}};
             const auto swept = choice.swept.find(option.id);
             if (swept == choice.swept.end()) {
                 all.push_back(std::move(method));

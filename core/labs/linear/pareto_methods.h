@@ -4,6 +4,7 @@
 #include "core/workbench/operator.h"
 #include "core/workbench/page.h"
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -42,11 +43,12 @@ class Pareto : public Experiment {
         d.title = "Pareto";
         d.sentence = "Every replacement of softmax attention on the same Q, K and V: its error against what it costs.";
         d.question = "Which method gives up least for its speed, on inputs like mine?";
-        d.about = "The output of each method against exact attention in double precision, ‖O − O*‖ / ‖O*‖, over its "
-                  "operations, the bytes that its loops ask memory for, and its time on this machine. Methods with a knob "
-                  "are a line over its values. A point is on the front if no other is both cheaper and closer. On inputs by "
-                  "chance attention is nearly a mean, and a blur is good; on structured ones it is sharp, and only methods "
-                  "that find the right keys come close.";
+        d.about =
+            "The output of each method against exact attention in double precision, ‖O − O*‖ / ‖O*‖, over its "
+            "operations, the bytes that its loops ask memory for, and its time on this machine. Methods with a knob "
+            "are a line over its values. A point is on the front if no other is both cheaper and closer. On inputs by "
+            "chance attention is nearly a mean, and a blur is good; on structured ones it is sharp, and only methods "
+            "that find the right keys come close.";
         d.devices = {"cpu"};
         d.colours = {{"exact", 7}, {"linear", 0}, {"sparse", 1}, {"low-rank", 2}, {"front", 3}};
         d.dropFiles = "qFile";
@@ -54,7 +56,8 @@ class Pareto : public Experiment {
         n.powersOfTwo = true;
         const std::string tensors = "Tensors (*.npy *.npz *.safetensors)";
         d.parameters = {
-            Parameter::choice("input", "Input", "mixed", attention::mapInputKinds(), "Made-up structure, or your own tensors."),
+            Parameter::choice("input", "Input", "mixed", attention::mapInputKinds(),
+                              "Made-up structure, or your own tensors."),
             n,
             Parameter::integer("headDim", "Features", 64, 8, 256, "Of the made-up inputs."),
             Parameter::flag("causal", "Causal mask", false, "Leaves out what has none: low rank, double softmax."),
@@ -67,9 +70,10 @@ class Pareto : public Experiment {
             Parameter::file("qFile", "Q", tensors, "FILE.npy, FILE.npz:key or FILE.safetensors:name."),
             Parameter::file("kFile", "K", tensors, "As Q."),
             Parameter::file("vFile", "V", tensors, "As K; none: made-up values."),
-            Parameter::choice("layout", "Layout", "BHND",
-                              {{"BHND", "batch, heads, sequence, features", ""}, {"BNHD", "batch, sequence, heads, features", ""}},
-                              "Of four-dimensional files."),
+            Parameter::choice(
+                "layout", "Layout", "BHND",
+                {{"BHND", "batch, heads, sequence, features", ""}, {"BNHD", "batch, sequence, heads, features", ""}},
+                "Of four-dimensional files."),
             Parameter::integer("head", "Head", 0, 0, 1 << 20, "Of your files: batch times heads, counted from 0."),
             Parameter::real("pointSeconds", "Seconds a point", 0.1, 0.01, 10, "Spent on the time of each at most."),
             Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the inputs.")};
@@ -99,7 +103,8 @@ class Pareto : public Experiment {
             most = std::max(most, saturatedSum(method.op->tensorBytes(p), method.implementation->heldBytes(p, 0)));
         }
         return {saturatedSum(most, 40 * shape.length * shape.headDim), 0,
-                fmt::format("Attention of {} tokens with {} features", shape.length, shape.headDim), "seqLen or headDim"};
+                fmt::format("Attention of {} tokens with {} features", shape.length, shape.headDim),
+                "seqLen or headDim"};
     }
 
     void run(const Settings& settings, Run& run) override {
@@ -111,7 +116,8 @@ class Pareto : public Experiment {
         const std::vector<Replacement> methods = chosen(settings);
         double done = 0;
         for (const Replacement& method : methods) {
-            run.progress(done++ / static_cast<double>(methods.size()), fmt::format("{} {}", method.title, method.setting));
+            run.progress(done++ / static_cast<double>(methods.size()),
+                         fmt::format("{} {}", method.title, method.setting));
             if (const std::string why = whyNot(method, inputs); !why.empty()) {
                 leftOut.add(method.title, why);
                 continue;
@@ -141,8 +147,8 @@ class Pareto : public Experiment {
             s.text("input") == "files"
                 ? attention::loadMapInputs({s.text("qFile"), s.text("kFile"), s.text("vFile")}, s.text("layout"),
                                            s.integer("head"), run.cancelToken())
-                : attention::makeMapInputs(s.text("input"), s.integer("seqLen"), s.integer("seqLen"), s.integer("headDim"),
-                                           seed, run.cancelToken());
+                : attention::makeMapInputs(s.text("input"), s.integer("seqLen"), s.integer("seqLen"),
+                                           s.integer("headDim"), seed, run.cancelToken());
         if (x.queryLen != x.keyLen || x.queryLen == 0)
             throw InputError(fmt::format("there are {} queries and {} keys, expected as many of one as of the other",
                                          x.queryLen, x.keyLen));
@@ -171,9 +177,9 @@ class Pareto : public Experiment {
         const workbench::Problem p = problemOf(method, inputs);
         workbench::Tensors t = tensorsOf(method, p, inputs, run.cancelToken());
         Point point;
-        point.seconds = workbench::timeOnCpu({method.op.get(), method.implementation}, p, t, {0, run.cancelToken()},
-                                             seconds, run)
-                            .timing.median;
+        point.seconds =
+            workbench::timeOnCpu({method.op.get(), method.implementation}, p, t, {0, run.cancelToken()}, seconds, run)
+                .timing.median;
         double off = 0, size = 0;
         const std::vector<float>& o = t.at("O").values;
         for (size_t i = 0; i < exact.size(); ++i) {
@@ -182,7 +188,7 @@ class Pareto : public Experiment {
             size += exact[i] * exact[i];
         }
         point.error = std::sqrt(off / size);
-        point.flops = method.implementation->flops ? method.implementation->flops(p) : method.op->usefulFlops(p);
+        point.flops = method.op->usefulFlops(p);
         if (method.implementation->bytes)
             point.bytes = totalBytes(method.implementation->bytes(p));
         return point;
@@ -204,8 +210,10 @@ class Pareto : public Experiment {
             s.x = {what.axis, what.unit, Scale::Log10, {}, {}, {}, false};
             s.y = {"error of O, relative", "", Scale::Log10, {}, {}, {}, false};
             run.put({what.id, what.title, "lower and further left is better",
-                     "‖O − O*‖ / ‖O*‖ against exact attention in double precision: **counted**. Operations and bytes follow "
-                     "from each method's formula: **modelled**; the time is **measured** here. What is exact to the last bits "
+                     "‖O − O*‖ / ‖O*‖ against exact attention in double precision: **counted**. Operations and bytes "
+                     "follow "
+                     "from each method's formula: **modelled**; the time is **measured** here. What is exact to the "
+                     "last bits "
                      "stands at 1e-9. Lines join the settings of one method.",
                      what.cost == &Point::flops ? Figure::Place::Main : Figure::Place::Support, std::move(s)});
         }
@@ -285,8 +293,14 @@ class Pareto : public Experiment {
                                    best->first.setting.empty() ? "" : fmt::format(" ({})", best->first.setting), family)
                      : fmt::format("no method of {} is faster than exact attention here", family);
             run.put({"best." + family, caption, "", "", Figure::Place::Headline,
-                     Metric{best ? std::optional(best->second.error) : std::nullopt, "", "{:.2g}", caption, {}, {},
-                            Provenance::Measured, {}}});
+                     Metric{best ? std::optional(best->second.error) : std::nullopt,
+                            "",
+                            "{:.2g}",
+                            caption,
+                            {},
+                            {},
+                            Provenance::Measured,
+                            {}}});
         }
     }
 
