@@ -8,6 +8,7 @@
 #include "core/labs/inspector/inspector_lab.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/gau_lab.h"
+#include "core/labs/linear/linear_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_operators.h"
 #include "core/labs/profile/profile_lab.h"
@@ -18,6 +19,7 @@ namespace warplight::labs {
 void registerAll(lab::Registry& registry, workbench::Operators& operators) {
     attention::registerLab(registry, operators);
     linear::registerGau(registry, operators);
+    linear::registerLab(registry, operators);
     workbench::registerPages(registry, operators.add(blocks::softmaxOperator()));
     workbench::registerPages(registry, operators.add(blocks::matmulOperator()));
     linear::registerPages(registry);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cpu/linear/linear_attention.h"
 
+#include "core/cpu/linear/chunked_products.h"
 #include "core/cpu/linear/forms.h"
 #include "core/cpu/memory.h"
 #include "core/cpu/parallel.h"
@@ -13,6 +14,7 @@
 #include <fmt/format.h>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 namespace warplight::cpu {
 namespace {
@@ -71,6 +73,9 @@ RunCost run(LinearForm form, const LinearShape& s, const LinearTensors<T>& t, co
     case LinearForm::Cumsum:
         return cumsumForm(s, t, options);
     case LinearForm::Chunked:
+        if constexpr (std::is_same_v<T, float>)
+            if (hasChunkProducts(s))
+                return chunkedByProducts(s, t, options);
         return chunkedForm(s, t, options);
     default:
         return recurrentForm(s, t, options);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/cpu/linear/chunked_products.h"
 #include "core/cpu/linear/linear_attention.h"
 #include "core/cpu/memory.h"
 #include "core/cpu/parallel.h"
@@ -30,6 +31,8 @@ int64_t extraBytesAtMost(LinearForm form, const LinearShape& s, int threads) {
     case LinearForm::Cumsum:
         return buffers({prepared, floats(saturatedProduct(std::max<int64_t>(s.keyLen, 1), d), c), floats(workers, c)});
     case LinearForm::Chunked: {
+        if (hasChunkProducts(s))
+            return chunkedProductsBytesAtMost(s, threads);
         const int64_t length = std::clamp<int64_t>(s.chunk, 1, std::max<int64_t>(s.keyLen, 1));
         return buffers({prepared, floats(workers, 2 * d * c + length * (c + 1) + d + c + 16)});
     }

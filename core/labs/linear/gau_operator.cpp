@@ -80,7 +80,7 @@ void complete(Problem& p) {
     cpu::check(shapeOf(p));
 }
 
-int colourOf(std::string_view id) { return id == "quadratic" ? 10 : id == "tiled" ? 1 : id == "chunked" ? 0 : 4; }
+int colourOf(std::string_view id) { return id == "quadratic" ? 10 : id == "tiled" ? 1 : id == "chunked" ? 6 : 4; }
 
 /// What loops ask memory for if caches hold a tile and its keys: products read and write each operand once, gates are
 /// made in place, V is copied once for the products with A.

@@ -118,6 +118,9 @@ class MemoryTest : public QObject {
         row("steps", "allreduce.steps", "cpu", {"ranks=8", "elements=2000000", "compare=tree"});
         row("simulated steps", "allreduce.steps", "cpu", {"transport=simulated", "ranks=8", "elements=2000000"});
         row("links", "allreduce.links", "cpu", {"ranks=32", "elements=500000"});
+        row("both orders of three matrices", "linear.order", "cpu", {"seqLen=4096", "headDim=64", "seqLens=64"});
+        row("maps of features", "linear.maps", "cpu", {"method=elu1", "seqLen=16384", "headDim=128"});
+        row("all states of a sequence", "linear.forms", "cpu", {"seqLen=8192", "headDim=64", "chunks=64"});
         row("sums", "precision.sums", "cpu", {"length=16777216", "what=dot", "orders=serial", "accumulators=f32"});
         const QString table = folder.filePath("trace.csv");
         QFile out(table);

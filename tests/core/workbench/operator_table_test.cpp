@@ -54,6 +54,21 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
                               {"blockSize", 32},
                               {"causal", pattern == 1}});
         shapes.push_back({{"seqLen", 130}, {"headDim", 64}, {"heads", 1}, {"density", 50}, {"blockSize", 64}});
+    } else if (op == "linear-attention") {
+        const auto rule = [](double which, double map, double normalise) {
+            return Numbers{{"seqLen", 70},   {"headDim", 16},          {"heads", 2},
+                           {"causal", 1},    {"rule", which},          {"featureMap", map},
+                           {"features", 24}, {"normalise", normalise}, {"chunk", 32}};
+        };
+        for (const double map : {0, 2, 3, 5, 6, 7}) // elu1, relu2, exp, cos, taylor2, favor
+            shapes.push_back(rule(0, map, 1));
+        for (const double which : {1, 2, 3, 4}) // retention, gla, delta, gated-delta
+            shapes.push_back(rule(which, 8, 0));
+        shapes.push_back({{"queryLen", 33}, {"keyLen", 65}, {"headDim", 24}, {"valueDim", 40}, {"featureMap", 4}});
+        shapes.push_back({{"queryLen", 1}, {"keyLen", 1}, {"headDim", 5}, {"valueDim", 3}, {"causal", 1}});
+        if (full)
+            shapes.push_back({{"seqLen", 300}, {"headDim", 64}, {"heads", 2}, {"causal", 1}, {"batch", 2}});
+        shapes.push_back({{"seqLen", 130}, {"headDim", 64}, {"heads", 1}, {"causal", 1}});
     } else if (op == "softmax") {
         shapes = {{{"rows", 1}, {"columns", 1}}, {{"rows", 3}, {"columns", 257}}, {{"rows", 33}, {"columns", 64}}};
         if (full)
