@@ -118,6 +118,16 @@ const Implementation& best(const Operator& op, Implementation::Device device, co
                                  number::name(problem.format)));
 }
 
+/// What a problem holds for an option's value: the number itself, or the place of what was chosen.
+double numberOf(const lab::Parameter& p, const lab::Value& value) {
+    if (const auto* chosen = std::get_if<std::string>(&value))
+        for (size_t i = 0; i < p.options.size(); ++i)
+            if (p.options[i].id == *chosen)
+                return static_cast<double>(i);
+    return std::holds_alternative<double>(value) ? std::get<double>(value)
+                                                 : static_cast<double>(std::get<int64_t>(value));
+}
+
 /// What the operator's options say, into the numbers of the problem.
 void takeOptions(const ComputeOptions& given, Problem& problem) {
     for (const lab::Parameter& p : given.op->options) {
@@ -129,10 +139,7 @@ void takeOptions(const ComputeOptions& given, Problem& problem) {
         if (text.empty())
             continue;
         try {
-            const lab::Value value = lab::parseValue(p, text);
-            problem.numbers[p.id] = std::holds_alternative<double>(value)
-                                        ? std::get<double>(value)
-                                        : static_cast<double>(std::get<int64_t>(value));
+            problem.numbers[p.id] = numberOf(p, lab::parseValue(p, text));
         } catch (const InputError& error) {
             throw InputError(fmt::format("--{}", error.what()));
         }

@@ -6,6 +6,7 @@
 #include "core/labs/blocks/blocks_lab.h"
 #include "core/labs/devices/devices_lab.h"
 #include "core/labs/inspector/inspector_lab.h"
+#include "core/labs/linear/sparse_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_operators.h"
 #include "core/labs/profile/profile_lab.h"
@@ -17,6 +18,7 @@ void registerAll(lab::Registry& registry, workbench::Operators& operators) {
     attention::registerLab(registry, operators);
     workbench::registerPages(registry, operators.add(blocks::softmaxOperator()));
     workbench::registerPages(registry, operators.add(blocks::matmulOperator()));
+    linear::registerSparse(registry, operators);
     precision::registerPages(registry);
     workbench::registerPages(registry, operators.add(precision::castOperator()));
     workbench::registerPages(registry, operators.add(precision::adamwOperator()));
