@@ -7,6 +7,7 @@
 #include "core/cli/machine.h"
 #include "core/cli/model_commands.h"
 #include "core/cli/number_command.h"
+#include "core/cli/pattern_command.h"
 #include "core/cli/round_command.h"
 #include "core/cli/run_command.h"
 #include "core/cli/serve.h"
@@ -158,6 +159,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
     CLI::App* inspectCommand = addInspectCommand(app, inspectOptions);
     NumberOptions numberOptions;
     CLI::App* numberCommand = addNumberCommand(app, numberOptions);
+    PatternOptions patternOptions;
+    CLI::App* patternCommand = addPatternCommand(app, patternOptions);
     TrainOptions trainOptions;
     CLI::App* trainCommand = addTrainCommand(app, trainOptions);
     GenerateOptions generateOptions;
@@ -198,6 +201,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
             inspectTensors(inspectOptions);
         else if (*numberCommand)
             printNumber(numberOptions);
+        else if (*patternCommand)
+            printPattern(patternOptions);
         else if (*trainCommand)
             train(trainOptions);
         else if (*generateCommand)

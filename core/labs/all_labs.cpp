@@ -6,8 +6,6 @@
 #include "core/labs/blocks/blocks_lab.h"
 #include "core/labs/devices/devices_lab.h"
 #include "core/labs/inspector/inspector_lab.h"
-#include "core/labs/linear/linear_pages.h"
-#include "core/labs/linear/gau_lab.h"
 #include "core/labs/linear/linear_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_operators.h"
@@ -18,11 +16,9 @@ namespace warplight::labs {
 
 void registerAll(lab::Registry& registry, workbench::Operators& operators) {
     attention::registerLab(registry, operators);
-    linear::registerGau(registry, operators);
     linear::registerLab(registry, operators);
     workbench::registerPages(registry, operators.add(blocks::softmaxOperator()));
     workbench::registerPages(registry, operators.add(blocks::matmulOperator()));
-    linear::registerPages(registry);
     precision::registerPages(registry);
     workbench::registerPages(registry, operators.add(precision::castOperator()));
     workbench::registerPages(registry, operators.add(precision::adamwOperator()));

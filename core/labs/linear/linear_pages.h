@@ -16,7 +16,4 @@ std::unique_ptr<lab::Experiment> makeRecall();
 /// All methods of these operators on the same inputs (pareto_methods.h).
 std::unique_ptr<lab::Experiment> makePareto(workbench::OperatorList operators);
 
-/// The lab's pages that are not an operator's.
-void registerPages(lab::Registry& registry);
-
 } // namespace warplight::labs::linear

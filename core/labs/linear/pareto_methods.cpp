@@ -38,7 +38,7 @@ const std::vector<Choice>& choices() {
         {"low-rank-attention",
          "low-rank",
          "method",
-         "flash",
+         "few-keys",
          {{"linformer", {"rank", {16, 64, 256}}},
           {"nystrom", {"rank", {16, 64, 256}}},
           {"nystrom-iterated", {"rank", {16, 64, 256}}},
@@ -104,8 +104,6 @@ workbench::Problem problemOf(const Replacement& method, const SharedInputs& inpu
 }
 
 std::string whyNot(const Replacement& method, const SharedInputs& inputs) {
-    if (inputs.causal && method.family == "low-rank")
-        return "it mixes keys of all positions and knows no causal mask";
     std::string why;
     const std::string refused = workbench::refusalOf([&] {
         const workbench::Problem p = problemOf(method, inputs);

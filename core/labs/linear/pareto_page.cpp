@@ -188,7 +188,7 @@ class Pareto : public Experiment {
             size += exact[i] * exact[i];
         }
         point.error = std::sqrt(off / size);
-        point.flops = method.op->usefulFlops(p);
+        point.flops = method.implementation->flops ? method.implementation->flops(p) : method.op->usefulFlops(p);
         if (method.implementation->bytes)
             point.bytes = totalBytes(method.implementation->bytes(p));
         return point;

@@ -2,7 +2,7 @@
 // The pages of linear attention that are no operator's, run as the engine runs them: against sums made here.
 #include "core/error.h"
 #include "core/labs/linear/factor_map.h"
-#include "core/labs/linear/linear_pages.h"
+#include "core/labs/linear/linear_lab.h"
 #include "core/labs/linear/memory_story.h"
 #include "core/labs/linear/spectrum.h"
 #include "core/tensor/random.h"
@@ -31,7 +31,8 @@ using Given = std::map<std::string, Value>;
 
 RunRecord record(const char* page, const Given& given, const std::string& device = "cpu") {
     Registry registry;
-    registerPages(registry);
+    workbench::Operators operators;
+    registerLab(registry, operators);
     return test::runPage(registry.find(page), given, device);
 }
 

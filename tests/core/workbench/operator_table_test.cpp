@@ -9,6 +9,7 @@
 #include "core/devices/gpus.h"
 #include "core/error.h"
 #include "core/labs/all_labs.h"
+#include "core/sparse/pattern.h"
 #include "core/tensor/random.h"
 #include "core/workbench/runner.h"
 #include "gpu/ops/kernel_library.h"
@@ -69,6 +70,26 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         if (full)
             shapes.push_back({{"seqLen", 300}, {"headDim", 64}, {"heads", 2}, {"causal", 1}, {"batch", 2}});
         shapes.push_back({{"seqLen", 130}, {"headDim", 64}, {"heads", 1}, {"causal", 1}});
+    } else if (op == "sparse-attention") {
+        for (const char* pattern : {"strided", "longformer", "bigbird", "topk", "lsh", "full"}) // the GPU's takes full
+            shapes.push_back({{"seqLen", 150},
+                              {"headDim", 24},
+                              {"heads", 2},
+                              {"pattern", static_cast<double>(sparse::kindByName(pattern))},
+                              {"stride", 12},
+                              {"window", 20},
+                              {"causal", pattern[0] == 't'},
+                              {"block", 64}});
+    } else if (op == "low-rank-attention") {
+        for (const double method : {0, 1, 2, 3})
+            shapes.push_back({{"seqLen", 150}, {"headDim", 24}, {"heads", 2}, {"rank", 8}, {"method", method}});
+        shapes.push_back({{"queryLen", 40},
+                          {"keyLen", 70},
+                          {"headDim", 16},
+                          {"queryHeads", 4},
+                          {"keyHeads", 2},
+                          {"rank", 20},
+                          {"method", 0}});
     } else if (op == "softmax") {
         shapes = {{{"rows", 1}, {"columns", 1}}, {{"rows", 3}, {"columns", 257}}, {{"rows", 33}, {"columns", 64}}};
         if (full)
