@@ -40,9 +40,10 @@ template <int count>
 __device__ void roundInPlace(unsigned char* numbers) {
 #pragma unroll 4
     for (int i = threadIdx.x % 32; i < count / 4; i += 32) {
-        float4& x = reinterpret_cast<float4*>(numbers)[i];
-        x = make_float4(__uint_as_float(roundToTf32(x.x)), __uint_as_float(roundToTf32(x.y)), __uint_as_float(roundToTf32(x.z)),
-                        __uint_as_float(roundToTf32(x.w)));
+        float4* four = reinterpret_cast<float4*>(numbers) + i;
+        const float4 x = *four; // at once: one number at a time four lanes would meet in a bank
+        *four = make_float4(__uint_as_float(roundToTf32(x.x)), __uint_as_float(roundToTf32(x.y)), __uint_as_float(roundToTf32(x.z)),
+                            __uint_as_float(roundToTf32(x.w)));
     }
     __syncwarp();
 }
@@ -210,7 +211,6 @@ extern __shared__ __align__(128) unsigned char dynamicShared[];
     extern "C" __global__ void __launch_bounds__(threads, BLOCKS) attention_tf32_d##D(AttentionProblem<float> p) {           \
         attention<D>(p, dynamicShared);                                                                                      \
     }
-
 TF32_KERNEL(32, 3)
 TF32_KERNEL(64, 3)
 TF32_KERNEL(128, 2)
