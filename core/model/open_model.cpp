@@ -4,6 +4,8 @@
 #include "core/model/example_model.h"
 #include "core/model/model_folder.h"
 
+#include <utility>
+
 namespace warplight::model {
 
 OpenedModel openModel(const std::filesystem::path& folder) {
