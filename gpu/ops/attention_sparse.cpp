@@ -137,9 +137,7 @@ void launchBlockSparse(Launcher& launcher, BlockSparseRung rung, const Attention
         return;
     const int64_t rows = blocksOf(s.queryLen, mask.blockSize), columns = blocksOf(s.keyLen, mask.blockSize),
                   d = rowLength(s.headDim, format), padded = paddedDim(d);
-    std::vector<Argument> arguments{KernelProblem{
-        at.q, at.k, at.v, at.o, at.lse, static_cast<int32_t>(s.queryHeads), static_cast<int32_t>(s.keyHeads),
-        static_cast<int32_t>(s.queryLen), static_cast<int32_t>(s.keyLen), static_cast<int32_t>(d), s.scale, s.causal}};
+    std::vector<Argument> arguments{kernelProblem(s, at, d)};
     if (rung == BlockSparseRung::MaskedDense) {
         arguments.emplace_back(uploaded(launcher, mask.visible, mask.heads * rows * columns, "mask").address());
         arguments.emplace_back(static_cast<int32_t>(columns));

@@ -43,13 +43,9 @@ void checkShape(const AttentionShape& shape, const BlockMask& mask);
 /// block-sparse with blocks of 64.
 std::string whyNot(BlockSparseRung rung, const BlockMask& mask, number::Format format);
 
-/// Where the tensors of an attention lie in device memory: Q, K, V and O in the format, lse in f32. In f16 and bf16 a
-/// row of these is padded with zeros to a multiple of 8 numbers.
-struct AttentionAddresses {
-    uint64_t q = 0, k = 0, v = 0, o = 0, lse = 0;
-};
 /// Launches a rung. The mask, or its lists, are copied to the device: `mask`, or `starts` and `blocks`. Nothing is
-/// launched where there is no query. Throws InputError with whyNot's or checkShape's sentence, and as Launcher::start.
+/// launched where there is no query. Q, K, V and O lie in the format, their rows in f16 and bf16 padded with zeros to a
+/// multiple of 8 numbers; lse in f32. Throws InputError with whyNot's or checkShape's sentence, and as Launcher::start.
 void launchBlockSparse(Launcher& launcher, BlockSparseRung rung, const AttentionShape& shape, const BlockMask& mask,
                        const AttentionAddresses& at, number::Format format = number::Format::F32);
 

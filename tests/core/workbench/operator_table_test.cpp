@@ -340,7 +340,7 @@ class OperatorTableTest : public QObject {
         for (const lab::Experiment* experiment : registry.all()) {
             const lab::Description d = experiment->describe();
             for (const auto& [key, slot] : d.colours) {
-                QVERIFY2(slot >= 0 && slot <= 11, key.c_str());
+                QVERIFY2(slot >= 0 && slot <= 12, key.c_str());
                 const auto& [first, page] = known.try_emplace(key, slot, d.id).first->second;
                 QVERIFY2(first == slot,
                          qPrintable(QString("%1 of %2 and of %3").arg(key.c_str(), d.id.c_str(), page.c_str())));
