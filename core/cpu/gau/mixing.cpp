@@ -3,6 +3,7 @@
 // goes through blocks of keys; products are those of the packed matrix product.
 #include "core/cpu/gau/mixing.h"
 
+#include "core/cpu/gau/chunk_states.h"
 #include "core/cpu/gau/packed_tokens.h"
 #include "core/cpu/memory.h"
 #include "core/cpu/parallel.h"
@@ -15,6 +16,7 @@
 #include <cstring>
 #include <limits>
 #include <numbers>
+#include <optional>
 
 namespace warplight::cpu {
 namespace {
@@ -43,17 +45,15 @@ class MixRun {
         if (scores == GauScores::InMemory)
             all = workspace.take<float>(p.batch * p.length * p.length);
         if (keepsStates())
-            states = workspace.take<float>(p.batch * slots() * stateFloats());
+            states.emplace(tokens, workspace);
         scratchSize = scratchFloats(p.shared, tokens.columns());
         scratch = workspace.take<float>(workers * scratchSize);
     }
 
     RunCost run() {
         tokens.pack(workers, options);
-        if (keepsStates())
-            parallelItems(p.batch * tokens.panels(), workers, options.cancel, [&](int64_t item, int worker) {
-                makeStates(item / tokens.panels(), item % tokens.panels(), worker);
-            });
+        if (states)
+            states->make(workers, scratch, scratchSize, options);
         if (scores == GauScores::InMemory)
             forEachTile([&](const Tile& t) { keepWeights(t); });
         forEachTile([&](const Tile& t) { mix(t); });
@@ -68,11 +68,6 @@ class MixRun {
 
     bool isSoftmax() const { return p.function == GauFunction::Softmax; }
     bool keepsStates() const { return p.chunk > 0 && scores == GauScores::InChunks; }
-    int64_t slots() const { return p.causal ? tokens.segments() : 1; }
-    int64_t stateFloats() const { return p.shared * tokens.columns(); }
-    float* state(int64_t sequence, int64_t slot, int64_t panel) const {
-        return states + (sequence * slots() + slot) * stateFloats() + panel * p.shared * tokens.panelColumns();
-    }
     float* weightsOf(const Tile& t) const { return all + (t.sequence * p.length + t.begin) * p.length; }
 
     template <class Work>
@@ -260,43 +255,7 @@ class MixRun {
             });
             return;
         }
-        const int64_t panel = tokens.panelColumns(), slot = p.causal ? t.segment : 0;
-        for (int64_t i = 0; i < tokens.panels(); ++i)
-            for (int64_t r = 0; r < t.rows; r += matmulStripRows)
-                tokens.product.multiplyPacked(t.q + r * p.shared, p.shared, 1, std::min(matmulStripRows, t.rows - r),
-                                              state(t.sequence, slot, i), p.shared,
-                                              t.m + r * tokens.columns() + i * panel, tokens.columns(), panel, true);
-    }
-
-    /// Sums of keysᵀ · values, [shared, panelColumns] of one panel: causal, of what lies before each chunk.
-    void makeStates(int64_t sequence, int64_t panel, int worker) const {
-        const size_t bytes = sizeof(float) * static_cast<size_t>(p.shared * tokens.panelColumns());
-        std::memset(state(sequence, 0, panel), 0, bytes);
-        for (int64_t segment = 0; segment < tokens.segments() - (p.causal ? 1 : 0); ++segment) {
-            checkCancelled(options.cancel);
-            float* sum = state(sequence, p.causal ? segment + 1 : 0, panel);
-            if (p.causal)
-                std::memcpy(sum, state(sequence, segment, panel), bytes);
-            for (int64_t i = 0; i < tokens.blocksPerSegment(); ++i)
-                addToState(sequence, segment * tokens.blocksPerSegment() + i, panel, worker, sum);
-        }
-    }
-
-    void addToState(int64_t sequence, int64_t index, int64_t panel, int worker, float* sum) const {
-        const TokenBlock block = tokens.block(index);
-        if (block.tokens == 0)
-            return;
-        float* keys = scratch + worker * scratchSize; // as rows
-        const int64_t s = p.shared, columns = tokens.panelColumns();
-        for (int64_t first = 0; first < block.tokens; first += rowsPerTile) { // of a short sequence less than a block
-            const int64_t count = std::min(rowsPerTile, block.tokens - first);
-            tokens.view(
-                3, sequence, block.begin + first, count, [](int64_t) { return 1.0f; }, keys);
-            for (int64_t r = 0; r < s; r += matmulStripRows)
-                tokens.product.multiplyPacked(keys + r, 1, s, std::min(matmulStripRows, s - r),
-                                              tokens.values(sequence, index, panel) + first * columns, count,
-                                              sum + r * columns, columns, columns, true);
-        }
+        states->read(t.sequence, t.segment, t.q, t.rows, t.m);
     }
 
     const GauScores scores;
@@ -309,7 +268,8 @@ class MixRun {
     const GauKernels& kernel = gauKernels();
     const SoftmaxKernels& softmax = softmaxKernels();
     const int64_t rowsPerTile, tilesPerSegment;
-    float *all = nullptr, *states = nullptr, *scratch = nullptr;
+    std::optional<ChunkStates> states;
+    float *all = nullptr, *scratch = nullptr;
     int64_t scratchSize = 0;
 };
 
@@ -325,13 +285,12 @@ int64_t mixingBytesAtMost(GauScores scores, const GauShape& p, int threads) {
     if (p.rows() == 0)
         return 0;
     const int64_t columns = roundUp(p.expanded, mostPanelColumns), workers = workerCount(threads);
-    const int64_t slots = p.causal ? ceilDiv(p.length, p.segment()) : 1;
     const bool states = p.chunk > 0 && scores == GauScores::InChunks;
     return saturatedSum(
         PackedTokens::bytesAtMost(p, p.chunk > 0 && scores != GauScores::InChunks),
-        buffers({scores == GauScores::InMemory ? floats(saturatedProduct(p.batch, p.length), p.length) : 0,
-                 states ? floats(saturatedProduct(p.batch, slots), saturatedProduct(p.shared, columns)) : 0,
-                 floats(workers, scratchFloats(p.shared, columns))}));
+        saturatedSum(states ? ChunkStates::bytesAtMost(p) : 0,
+                     buffers({scores == GauScores::InMemory ? floats(saturatedProduct(p.batch, p.length), p.length) : 0,
+                              floats(workers, scratchFloats(p.shared, columns))})));
 }
 
 } // namespace warplight::cpu

@@ -213,7 +213,7 @@ std::vector<TensorSpec> tensors() {
             {"V", Role::Between, {}, 2, "U, V and Z"},
             {"Z", Role::Between, {}, 2, "U, V and Z"},
             {"S", Role::Between, {}, 1},
-            {"state", Role::Between, {}, 8}};
+            {"state", Role::Between, {}, 8, "chunk states"}};
 }
 
 } // namespace

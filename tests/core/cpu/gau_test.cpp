@@ -248,8 +248,9 @@ class GauTest : public QObject {
             // The power of two is rounded: e^v has an error of |v| roundings.
             QVERIFY(std::fabs(static_cast<double>(y[i]) - v * s) <= (3e-7 + 1.2e-7 * std::fabs(v)) * std::fabs(v * s));
             QVERIFY(std::fabs(static_cast<double>(dy[i]) - s * (1 + v * (1 - s))) < 1e-6);
-            if (weight > 1e-35) // e^(-z²) has the error of z²
-                QVERIFY2(std::fabs(static_cast<double>(weights[i]) - weight) <= 6e-6 * weight,
+            const double z2 = 2 * M_PI * (std::sqrt(0.5) - v) * (std::sqrt(0.5) - v);
+            if (weight > 1e-35) // e^(-z²) has the error of z²: six roundings
+                QVERIFY2(std::fabs(static_cast<double>(weights[i]) - weight) <= (6e-7 + 3.6e-7 * z2) * weight,
                          qPrintable(QString("%1: %2, not %3").arg(v).arg(weights[i]).arg(weight)));
             QVERIFY(std::fabs(static_cast<double>(weights[i]) - weight) <= 3e-7);
         }
