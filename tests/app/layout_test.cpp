@@ -104,6 +104,20 @@ class LayoutTest : public PageFixture {
   private slots:
     void cleanup() { window.reset(); }
 
+    void manyWarningsLeaveRoomForTheFigures() {
+        PageView page;
+        lab::RunRecord run;
+        run.apply(lab::RunStarted{1, "test.run", "A run", {}, "cpu", "2026-01-02T03:04:05Z", {}});
+        const auto* state = page.findChild<QLabel*>("banner");
+        for (int i = 1; i <= 9; ++i) {
+            run.apply(lab::Log{1, lab::Log::Level::Warning, "warning " + std::to_string(i)});
+            page.showRecord(&run);
+            QCOMPARE(state->text().count('\n') + 1, std::min(i, 4));
+        }
+        QVERIFY(state->text().endsWith("… and 6 more"));
+        QVERIFY(state->toolTip().contains("warning 9"));
+    }
+
     void aLoneFigureHasTheWidthOfThePage() {
         for (const int width : {380, 780, 1100, 1480, 2400}) {
             const PlacedFigures placed = placeFigures({chart()}, width, 0);
