@@ -66,7 +66,7 @@ std::vector<float> pooled(const std::vector<uint8_t>& mask, int64_t n, int64_t s
 
 Figure galleryOf(const std::vector<Judged>& all) {
     constexpr int64_t columns = 6;
-    constexpr double width = 10, map = 8.6, height = 13.2, top = 1.6;
+    constexpr double width = 10, map = 8.6, height = 14.4, top = 1.6;
     Steps scene;
     scene.width = width * columns;
     scene.height = height * static_cast<double>((static_cast<int64_t>(all.size()) + columns - 1) / columns);
@@ -88,17 +88,18 @@ Figure galleryOf(const std::vector<Judged>& all) {
         m.id = j.name;
         step.matrices.push_back(std::move(m));
         Steps::Cell cell; // what a click hits
-        cell.x = x, cell.y = y + map + 0.15, cell.width = map, cell.height = 2.5;
+        cell.x = x, cell.y = y + map + 0.15, cell.width = map, cell.height = 3.6;
         cell.state = Steps::CellState::Card;
         cell.link = static_cast<int64_t>(step.links.size());
         step.links.push_back(j.look);
         step.cells.push_back(std::move(cell));
         const auto line = [&](double below, const std::string& text) {
-            step.labels.push_back({x + map / 2, y + map + below, text, Steps::Label::Align::Centre, false, true, {}});
+            step.labels.push_back({x + map / 2, y + map + below, text, Steps::Label::Align::Centre, false, false, {}});
         };
-        line(0.8, fmt::format("{} pairs, {}", j.numbers.pairs, percent(density(j))));
+        line(0.8, fmt::format("{} pairs", j.numbers.pairs));
+        line(1.9, fmt::format("density {}", percent(density(j))));
         if (const auto two = reachAfter(j, 2))
-            line(1.9, fmt::format("two layers: {}", percent(*two)));
+            line(3.0, fmt::format("two layers {}", percent(*two)));
     }
     return {
         "gallery",
@@ -146,7 +147,7 @@ Figure tableOf(const std::vector<Judged>& all) {
     return {
         "patterns",
         "What each pattern keeps",
-        "a double click races it",
+        "a click on a row races it",
         "**Density**: pairs kept over all n². **Blocks**: those with any visible pair, of all; a block-sparse kernel "
         "computes all of these, so **pairs used** is what is not wasted. **Reach**: pairs of a query and a token of "
         "which something has come to the query, of those that causality allows: the boolean power of the mask, with "
@@ -163,23 +164,24 @@ void putHeadlines(const Judged& j, Run& run) {
     const sparse::Occupancy& o = j.numbers.occupancy.back();
     metric(run, "blocks", "Blocks of 64", "Blocks that hold a visible pair: what a block-sparse kernel computes.",
            share(o.visible, o.all), "%", "{:.1f}",
-           fmt::format("{} of {}, {} of them whole", o.visible, o.all, o.whole));
+           fmt::format("of blocks of 64: {} of {}, {} whole", o.visible, o.all, o.whole));
     if (const auto two = reachAfter(j, 2))
         metric(run, "reach2", "Reach of two layers",
                "Pairs of a query and a token of which something has come to the query.", *two, "%", "{:.1f}",
-               "of the pairs that causality allows");
+               "reached by two layers, of the pairs that causality allows");
 }
 
 Figure reachOf(const Judged& j) {
     Series series;
-    series.x = {"layers", "", Scale::Linear, 1.0, static_cast<double>(sparse::reachLayers), {}, false};
+    series.x = {"layers", "", Scale::Linear, {}, {}, {}, false};
     series.y = {"pairs reached", "%", Scale::Linear, 0.0, 100.0, {}, false};
     Curve curve;
     curve.id = curve.colourKey = "reach";
-    curve.label = j.title;
+    curve.label = "pairs reached";
     curve.provenance = Provenance::Counted;
     for (const sparse::Reach& reach : j.numbers.reach) {
-        curve.x.push_back(static_cast<double>(reach.layers));
+        series.x.labels.push_back(std::to_string(reach.layers));
+        curve.x.push_back(static_cast<double>(reach.layers - 1)); // of the label
         curve.y.push_back(share(reach.pairs, j.numbers.possible));
     }
     series.curves.push_back(std::move(curve));

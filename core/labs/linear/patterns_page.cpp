@@ -128,10 +128,14 @@ class Patterns : public Experiment {
             const std::string_view id = field.id;
             if (id == "stride" || id == "window" || id == "top")
                 p.defaultValue = int64_t{8};
+            if (id == "random")
+                p.defaultValue = int64_t{1};
             if (id == "block")
                 p.defaultValue = int64_t{16};
-            if (id == "stride" || id == "window" || id == "global" || id == "top" || id == "random")
+            if (id == "stride" || id == "window" || id == "top" || id == "global" || id == "random") {
                 p.sliderStep = 1;
+                p.maximum = id == "global" || id == "random" ? 32 : 128;
+            }
             d.parameters.push_back(p);
         }
         Parameter drawing =
@@ -254,6 +258,8 @@ class Patterns : public Experiment {
     /// All pairs of the brush's square become the opposite of what the cell's first pair is.
     static void turnOver(Drawing& drawing, int64_t row, int64_t col, Run& run) {
         const int64_t n = drawing.n, side = std::min(n, mapSide);
+        if (row < 0 || col < 0 || row >= side || col >= side)
+            return;
         const auto begin = [&](int64_t cell) { return cell * n / side / drawing.brush * drawing.brush; };
         const auto at = [&](int64_t i, int64_t j) -> uint8_t& { return drawing.mask[static_cast<size_t>(i * n + j)]; };
         const uint8_t turned = !at(row * n / side, col * n / side);

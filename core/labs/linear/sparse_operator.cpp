@@ -78,8 +78,15 @@ Implementation onCpu(const cpu::RungInfo<cpu::BlockSparseRung>& rung) {
     return i;
 }
 
-gpu::BlockMask gpuMask(const Problem& p, const BlockedMask* mask) {
-    return {p["block"], 1, mask ? mask->visible.data() : nullptr};
+/// A mask, or its shape alone: for questions of size.
+gpu::BlockMask gpuMask(const Problem& p, const BlockedMask& mask) {
+    const bool hidesPairs = mask.parts > 0 || kindOf(p).needsInputs || kindOf(p).needsMask;
+    return {mask.blockSize,  mask.heads, mask.visible.data(), mask.parts, hidesPairs ? mask.part.data() : nullptr,
+            mask.bits.data()};
+}
+gpu::BlockMask maskShape(const Problem& p) {
+    const bool each = kindOf(p).needsInputs;
+    return {p["block"], each ? p["batch"] * p["queryHeads"] : 1, nullptr, blockCounts(p).parts};
 }
 
 Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> formats, const char* title,
@@ -87,28 +94,26 @@ Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> form
     Implementation i = workbench::implementationOf(gpu::name(rung), title, improves, Implementation::Device::Gpu,
                                                    colourOf(gpu::name(rung)));
     i.formats = std::move(formats);
-    i.whyNot = [rung](const Problem& p) -> std::string {
-        std::string why = workbench::refusalOf([&] { gpu::checkShape(attention::gpuShape(p), gpuMask(p, nullptr)); });
-        if (why.empty())
-            why = gpu::whyNot(rung, gpuMask(p, nullptr), p.format);
-        if (why.empty() && blockCounts(p).parts > 0)
-            why = fmt::format("pattern {} hides pairs within blocks of {}, and GPU kernels hide whole blocks only",
-                              kindOf(p).name, p["block"]);
-        return why;
+    i.whyNot = [rung](const Problem& p) {
+        const gpu::BlockMask shape = maskShape(p);
+        const std::string why = workbench::refusalOf([&] { gpu::checkShape(attention::gpuShape(p), shape); });
+        return why.empty() ? gpu::whyNot(rung, shape, p.format) : why;
     };
     i.heldBytes = [rung](const Problem& p, int) {
-        return gpu::deviceBytes(rung, attention::gpuShape(p), gpuMask(p, nullptr), p.format);
+        return gpu::deviceBytes(rung, attention::gpuShape(p), maskShape(p), p.format);
     };
-    i.bytes = [rung](const Problem& p) {
+    i.bytes = [rung](const Problem& p) -> gpu::TensorTraffic {
+        if (kindOf(p).needsInputs || kindOf(p).needsMask)
+            return {}; // the numbers of Q and K say which blocks are read
         const auto mask = blockedMask(p, {}, {});
-        return gpu::algorithmicTraffic(rung, attention::gpuShape(p), gpuMask(p, mask.get()), p.format);
+        return gpu::algorithmicTraffic(rung, attention::gpuShape(p), gpuMask(p, *mask), p.format);
     };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
         const auto mask = blockedMask(p, t, {how.threads, how.cancel});
-        gpu::AttentionRun run = gpu::blockSparseForward(library, rung, attention::gpuShape(p), gpuMask(p, mask.get()),
-                                                        t.at("Q").values.data(), t.at("K").values.data(),
-                                                        t.at("V").values.data(), how, p.format);
+        gpu::AttentionRun run =
+            gpu::blockSparseForward(library, rung, attention::gpuShape(p), gpuMask(p, *mask), t.at("Q").values.data(),
+                                    t.at("K").values.data(), t.at("V").values.data(), how, p.format);
         t.at("O").values = std::move(run.o);
         t.at("lse").values = std::move(run.lse);
         return gpu::Launched(std::move(run));
@@ -185,7 +190,8 @@ Operator sparseAttentionOperator() {
     mask.fixed = Format::U8;
     op.tensors.push_back(mask);
     op.tensors.push_back({"starts", TensorSpec::Role::Between, {}, 8, "mask"});
-    op.tensors.push_back({"blocks", TensorSpec::Role::Between, {}, 8, "mask"});
+    for (const char* list : {"blocks", "places", "bits"})
+        op.tensors.push_back({list, TensorSpec::Role::Between, {}, 8, "mask"});
     op.inputKinds = attention::inputKinds();
     op.options = attention::attentionOptions();
     op.options.push_back(patternParameter(true));
@@ -208,7 +214,8 @@ Operator sparseAttentionOperator() {
                               "A mask alone saves nothing: every block of K and V is read and multiplied."));
     op.ladder.push_back(onGpu(gpu::BlockSparseRung::BlockSparse, {Format::F32, Format::F16, Format::BF16},
                               "Visible blocks only",
-                              "Each block of queries has a list of the keys it sees; what is hidden is not read."));
+                              "Each block of queries has a list of the keys it sees; what is hidden is not read. In "
+                              "f32 a block that is seen in part has a bit for each pair."));
     op.baseline = "masked-dense";
     op.frugal = "block-sparse";
     op.arrangement = attention::attentionArrangement();

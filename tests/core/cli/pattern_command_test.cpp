@@ -146,6 +146,11 @@ class PatternCommandTest : public QObject {
                                                        oracles + "patterns.npz:local_64"}
                                         << "local_64";
         QTest::newRow("BigBird with a wide window") << QStringList{"--pattern", "bigbird", "--window", "64"} << "exact";
+        QTest::newRow("strided, on a GPU")
+            << QStringList{"--pattern", "strided", "--stride", "8", "--device", "vgpu"} << "strided_64";
+        QTest::newRow("top 8, on a GPU") << QStringList{"--pattern", "topk", "--top",    "8",
+                                                        "--block",   "16",   "--device", "vgpu"}
+                                         << "top8";
         QTest::newRow("everything, on a GPU") << QStringList{"--pattern", "full", "--device", "vgpu"} << "exact";
     }
     void sparseAttentionOnFiles() {
@@ -186,9 +191,9 @@ class PatternCommandTest : public QObject {
                                          << "beside --pattern bitmap alone";
         QTest::newRow("another shape") << sparse << QStringList{"--mask", oracles + "patterns.npz:local_16"}
                                        << "--mask: shape [16, 16], expected [64, 64]";
-        QTest::newRow("pairs on a GPU") << sparse
-                                        << QStringList{"--pattern", "local", "--window", "8", "--device", "vgpu"}
-                                        << "hides pairs within blocks";
+        QTest::newRow("pairs on a GPU") << sparse << QStringList{"--pattern",        "local",       "--device", "vgpu",
+                                                                 "--implementation", "masked-dense"}
+                                        << "not pairs within blocks";
         QTest::newRow("rank") << low << QStringList{"--method", "nystrom", "--rank", "65"}
                               << "rank 65: expected 1 to 64";
         QTest::newRow("E alone") << low << QStringList{"--e", oracles + "outputs.npz:linformer_E"}

@@ -6,6 +6,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/linear/sparse_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
 
@@ -35,6 +36,7 @@ Registry registryOfAll() {
     Registry registry;
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
+    labs::linear::registerSparse(registry, operators);
     labs::allreduce::registerLab(registry);
     labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
@@ -109,6 +111,15 @@ class MemoryTest : public QObject {
             {"input=gaussian", "seqLen=400000", "keyLen=64", "headDim=64", "causal=false"});
         row("structured map", "attention.map", "cpu", {"input=sink", "seqLen=30000", "headDim=512"});
         row("scores that overflow", "precision.overflow", "cpu", {"input=gaussian", "seqLen=10000", "headDim=256"});
+        row("patterns", "linear.patterns", "cpu", {"n=4096"});
+        row("sparse attention, every block in part", "sparse-attention.race", "cpu",
+            {"seqLen=16384", "heads=1", "headDim=8", "pattern=atrous", "stride=40", "pointSeconds=0.1",
+             "implementations=block-sparse"});
+        row("top-k", "sparse-attention.race", "cpu",
+            {"seqLen=8192", "heads=6", "headDim=2", "pattern=topk", "pointSeconds=0.1",
+             "implementations=block-sparse"});
+        row("low rank", "low-rank-attention.race", "cpu",
+            {"seqLen=400000", "heads=1", "headDim=32", "rank=32", "pointSeconds=0.1", "implementations=flash"});
         row("tiles", "attention.tiles", "cpu", {"seqLen=64", "queryTile=2", "keyTile=2"});
         row("allreduce by a ring", "allreduce.race", "cpu",
             {"ranks=4", "bytes=33554432", "algorithms=ring", "library=false", "pointSeconds=0.01"});

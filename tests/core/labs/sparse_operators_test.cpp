@@ -261,18 +261,21 @@ class SparseOperatorsTest : public QObject {
         QCOMPARE(says({{"window", -1}}), "--window -1: expected 0 to 16777216");
     }
 
-    void gpusRefuseWhatHidesPairs() {
-        const Implementation& gpu = sparseAttention().implementation("block-sparse", Implementation::Device::Gpu);
-        const auto why = [&](Numbers numbers) {
-            Problem p{std::move(numbers)};
-            p.numbers.merge(Numbers{{"seqLen", 128}, {"headDim", 16}});
+    void gpusHidePairsInF32Alone() {
+        const auto why = [&](const char* kernel, const char* pattern, number::Format format) {
+            Problem p{{{"pattern", placeOf(pattern)}, {"seqLen", 512}, {"headDim", 16}}, format};
             sparseAttention().complete(p);
-            return gpu.whyNot(p);
+            return sparseAttention().implementation(kernel, Implementation::Device::Gpu).whyNot(p);
         };
-        QCOMPARE(why({{"pattern", placeOf("full")}}), "");
-        QCOMPARE(why({{"pattern", placeOf("causal")}}), "");
-        QVERIFY(why({{"pattern", placeOf("local")}}).find("hides pairs within blocks of 64") != std::string::npos);
-        QVERIFY(why({{"pattern", placeOf("topk")}}).find("hides pairs within blocks") != std::string::npos);
+        for (const char* whole : {"full", "causal"})
+            for (const number::Format format : {number::Format::F32, number::Format::F16})
+                QCOMPARE(why("block-sparse", whole, format), "");
+        for (const char* partly : {"local", "bigbird", "topk", "lsh"}) {
+            QCOMPARE(why("block-sparse", partly, number::Format::F32), "");
+            for (const auto& [kernel, format] :
+                 {std::pair("block-sparse", number::Format::BF16), std::pair("masked-dense", number::Format::F32)})
+                QVERIFY(why(kernel, partly, format).find("not pairs within blocks of 64") != std::string::npos);
+        }
     }
 };
 
