@@ -226,7 +226,8 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
             const double margin = std::max(range.size() * 0.05, 1e-12);
             range = QCPRange(range.lower - margin, range.upper + margin);
         } else {
-            range = QCPRange(range.lower / 1.2, range.upper * 1.2);
+            const double margin = std::max(std::pow(range.upper / range.lower, 0.05), 1.2);
+            range = QCPRange(range.lower / margin, range.upper * margin);
         }
         if (description->minimum)
             range.lower = *description->minimum;
