@@ -16,35 +16,47 @@ using workbench::Page;
 
 /// The methods that an operator's choice has, each by its place among the options.
 struct Choice {
-    const char *op, *family, *knob, *implementation;
+    const char *op, *family, *familyTitle, *knob, *implementation;
     std::map<std::string, std::pair<const char*, std::vector<double>>> swept{}; ///< by option: a number and its values
     std::vector<std::string> leftOut{};
 };
 
 const std::vector<Choice>& choices() {
-    static const std::vector<Choice> all{
-        {"linear-attention", "linear", "featureMap", "chunked", {{"favor", {"features", {16, 64, 256}}}}, {"identity"}},
-        {"sparse-attention",
-         "sparse",
-         "pattern",
-         "block-sparse",
-         {{"local", {"window", {16, 64, 256}}},
-          {"atrous", {"stride", {4, 16, 64}}},
-          {"bigbird", {"window", {16, 64}}},
-          {"longformer", {"window", {16, 64}}},
-          {"topk", {"top", {8, 32, 128}}},
-          {"lsh", {"hashes", {1, 4}}}},
-         {"bitmap", "full", "causal"}},
-        {"low-rank-attention",
-         "low-rank",
-         "method",
-         "few-keys",
-         {{"linformer", {"rank", {16, 64, 256}}},
-          {"nystrom", {"rank", {16, 64, 256}}},
-          {"nystrom-iterated", {"rank", {16, 64, 256}}},
-          {"pooling", {"rank", {16, 64, 256}}}},
-         {}}};
+    static const std::vector<Choice> all{{"linear-attention",
+                                          "linear",
+                                          "Linear attention",
+                                          "featureMap",
+                                          "chunked",
+                                          {{"favor", {"features", {16, 64, 256}}}},
+                                          {"identity"}},
+                                         {"sparse-attention",
+                                          "sparse",
+                                          "Sparse attention",
+                                          "pattern",
+                                          "block-sparse",
+                                          {{"local", {"window", {16, 64, 256}}},
+                                           {"atrous", {"stride", {4, 16, 64}}},
+                                           {"bigbird", {"window", {16, 64}}},
+                                           {"longformer", {"window", {16, 64}}},
+                                           {"topk", {"top", {8, 32, 128}}},
+                                           {"lsh", {"hashes", {1, 4}}}},
+                                          {"bitmap", "full", "causal"}},
+                                         {"low-rank-attention",
+                                          "low-rank",
+                                          "Low rank",
+                                          "method",
+                                          "few-keys",
+                                          {{"linformer", {"rank", {16, 64, 256}}},
+                                           {"nystrom", {"rank", {16, 64, 256}}},
+                                           {"nystrom-iterated", {"rank", {16, 64, 256}}},
+                                           {"pooling", {"rank", {16, 64, 256}}}},
+                                          {}}};
     return all;
+}
+
+std::string idOf(const std::vector<Replacement>& all, const Choice& choice, const std::string& option) {
+    const bool first = std::none_of(all.begin(), all.end(), [&](const auto& m) { return m.family == choice.family; });
+    return first ? choice.family : fmt::format("{}.{}", choice.family, option);
 }
 
 void addAll(std::vector<Replacement>& all, const Choice& choice, const std::shared_ptr<const Operator>& op) {
@@ -56,7 +68,8 @@ void addAll(std::vector<Replacement>& all, const Choice& choice, const std::shar
             if (std::find(choice.leftOut.begin(), choice.leftOut.end(), option.id) != choice.leftOut.end())
                 continue;
             Replacement method{choice.family,
-                               fmt::format("{}.{}", choice.family, option.id),
+                               idOf(all, choice, option.id),
+                               choice.familyTitle,
                                option.title,
                                "",
                                op,
@@ -82,7 +95,8 @@ std::vector<Replacement> replacements(const workbench::OperatorList& operators) 
     std::vector<Replacement> all;
     for (const auto& op : operators) {
         if (op->id == "attention")
-            all.push_back({"exact", "exact", "Exact attention", "", op, op->find("flash-packed"), {}});
+            all.push_back(
+                {"exact", "exact", "Exact attention", "Exact attention", "", op, op->find("flash-packed"), {}});
         for (const Choice& choice : choices())
             if (op->id == choice.op)
                 addAll(all, choice, op);

@@ -15,10 +15,11 @@ namespace warplight::labs::linear {
 
 /// A way to replace exact attention, at one setting of its own knob.
 struct Replacement {
-    std::string family;  ///< "linear", "sparse", "low-rank", "exact"
-    std::string id;      ///< of its curve: "linear.favor"
-    std::string title;   ///< "FAVOR+"
-    std::string setting; ///< "m = 64"; empty: it has no knob
+    std::string family;      ///< "linear", "sparse", "low-rank", "exact"
+    std::string id;          ///< of its curve: "linear.favor"; of a family's first method "linear"
+    std::string familyTitle; ///< "Linear attention"
+    std::string title;       ///< "FAVOR+"
+    std::string setting;     ///< "m = 64"; empty: it has no knob
     std::shared_ptr<const workbench::Operator> op;
     const workbench::Implementation* implementation = nullptr;
     std::map<std::string, double> numbers; ///< of the problem, beside those of all

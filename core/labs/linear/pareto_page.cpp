@@ -234,8 +234,9 @@ class Pareto : public Experiment {
             if (!(point.*what.cost > 0) || !std::isfinite(point.error))
                 continue;
             Curve c;
-            c.id = method.id;
-            c.label = method.title;
+            c.id = method.id; // of a family all but the first go with that in the legend
+            if (method.id == method.family)
+                c.label = method.familyTitle;
             c.colourKey = method.family;
             c.provenance = what.provenance;
             c.x = {point.*what.cost};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The pages of linear attention that are no operator's, run as the engine runs them: against sums made here.
 #include "core/error.h"
+#include "core/labs/attention/attention_lab.h"
 #include "core/labs/linear/factor_map.h"
 #include "core/labs/linear/linear_lab.h"
 #include "core/labs/linear/memory_story.h"
@@ -32,6 +33,7 @@ using Given = std::map<std::string, Value>;
 RunRecord record(const char* page, const Given& given, const std::string& device = "cpu") {
     Registry registry;
     workbench::Operators operators;
+    labs::attention::registerLab(registry, operators);
     registerLab(registry, operators);
     return test::runPage(registry.find(page), given, device);
 }
@@ -294,6 +296,41 @@ class LinearPagesTest : public QObject {
             zeros += run.figure("near") ? 1 : 0;
         }
         QVERIFY(zeros > 0 && zeros < 40);
+    }
+
+    /// Windows, numbers of keys and ranks that are as large as the sequence leave nothing out.
+    void replacementsThatLeaveNothingOutAreExact() {
+        const RunRecord run = record("linear.pareto", {{"seqLen", int64_t{64}},
+                                                       {"headDim", int64_t{16}},
+                                                       {"pointSeconds", 0.01},
+                                                       {"input", std::string("gaussian")}});
+        std::map<std::string, double> errors;
+        const auto& table = content<Table>(run, "methods");
+        for (const auto& row : table.rows)
+            errors[std::get<std::string>(row[0]) + " " + std::get<std::string>(row[1])] = std::get<double>(row[2]);
+        QVERIFY(errors.size() > 30);
+        for (const char* exact : {"Exact attention ", "Local window = 64", "Local window = 256", "Top-k top = 128",
+                                  "BigBird window = 64", "Longformer window = 64"})
+            QVERIFY2(errors.contains(exact) && errors[exact] < 1e-5, exact);
+        QVERIFY(errors.contains("Nyström rank = 64") && errors["Nyström rank = 64"] < 1e-3);
+        for (const char* rough :
+             {"Local window = 16", "Top-k top = 8", "elu + 1 ", "Pooling rank = 16", "Atrous stride = 16"})
+            QVERIFY2(errors.contains(rough) && errors[rough] > 1e-2, rough);
+        QVERIFY(errors["FAVOR+ features = 256"] < errors["FAVOR+ features = 16"]);
+        const Curve& front = curve(run, "flops", "front");
+        QVERIFY(std::is_sorted(front.x.begin(), front.x.end()));
+        QVERIFY(std::is_sorted(front.y.rbegin(), front.y.rend()));
+        QVERIFY(front.y.back() < 1e-5);
+    }
+
+    void lowRankHasNoCausalMask() {
+        const RunRecord run =
+            record("linear.pareto",
+                   {{"seqLen", int64_t{32}}, {"headDim", int64_t{8}}, {"pointSeconds", 0.01}, {"causal", true}});
+        for (const auto& row : content<Table>(run, "methods").rows)
+            QVERIFY(std::get<std::string>(row[0]) != "Linformer" && std::get<std::string>(row[0]) != "Double softmax");
+        QVERIFY(std::any_of(run.logs().begin(), run.logs().end(),
+                            [](const Log& l) { return l.text.find("causal") != std::string::npos; }));
     }
 
     void effectiveRankIsTheNumberOfEqualDirections() {
