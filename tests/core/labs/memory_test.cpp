@@ -6,7 +6,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
-#include "core/labs/linear/sparse_lab.h"
+#include "core/labs/linear/linear_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
 
@@ -36,7 +36,7 @@ Registry registryOfAll() {
     Registry registry;
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
-    labs::linear::registerSparse(registry, operators);
+    labs::linear::registerLab(registry, operators);
     labs::allreduce::registerLab(registry);
     labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
