@@ -143,7 +143,7 @@ class Forms : public Experiment {
                   "are equal; each rounds in its own order.";
         d.devices = {"cpu"};
         d.colours = {{"parallel", 1}, {"recurrent", 5}, {"cumsum", 10}, {"chunked", 6},
-                     {"f64", 7},      {"f32", 0},       {"f16", 1},     {"bf16", 3}};
+                     {"f64", 9},      {"f32", 4},       {"f16", 0},     {"bf16", 1}};
         auto maps = stepwiseMapOptions();
         Parameter n = Parameter::integer("seqLen", "Sequence length", 1024, 1, 16384, "Steps.");
         n.powersOfTwo = true;

@@ -54,8 +54,8 @@ class Order : public Experiment {
             "linear attention replaces it by a product of features, φ(Q) φ(K)ᵀ. On **vgpu** the tiled kernel of the "
             "matrix product runs and its operations and bytes are counted; on the **cpu** its time is measured.";
         d.devices = {"vgpu", "cpu"};
-        d.colours = {{"tensor.Q", 0}, {"tensor.K", 2}, {"tensor.V", 4}, {"tensor.O", 1},
-                     {"tensor.S", 3}, {"scores", 1},   {"state", 0}};
+        d.colours = {{"tensor.Q", 0}, {"tensor.K", 5}, {"tensor.V", 2}, {"tensor.O", 3},
+                     {"tensor.S", 1}, {"scores", 1},   {"state", 0}};
         Parameter n = Parameter::integer("seqLen", "Sequence length n", 256, 1, 4096, "Rows of Q, K and V.");
         n.powersOfTwo = true;
         Parameter features = Parameter::integer("headDim", "Features d", 32, 1, 512, "Columns of Q, K and V.");
