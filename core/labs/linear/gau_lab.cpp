@@ -7,6 +7,8 @@ namespace warplight::labs::linear {
 
 void registerGau(lab::Registry& registry, workbench::Operators& operators) {
     workbench::registerPages(registry, operators.add(gauOperator()));
+    registry.add(makeLedger());
+    registry.add(makeGauTraining());
 }
 
 } // namespace warplight::labs::linear

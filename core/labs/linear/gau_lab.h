@@ -13,5 +13,7 @@ namespace warplight::labs::linear {
 void registerGau(lab::Registry& registry, workbench::Operators& operators);
 
 workbench::Operator gauOperator();
+std::unique_ptr<lab::Experiment> makeLedger();
+std::unique_ptr<lab::Experiment> makeGauTraining();
 
 } // namespace warplight::labs::linear
