@@ -40,7 +40,6 @@ Registry registryOfAll() {
     labs::allreduce::registerLab(registry);
     labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
-    labs::precision::registerLab(registry);
     return registry;
 }
 
