@@ -54,15 +54,15 @@ Format formatLike(const std::string& spec) {
     return stored == Format::F16 || stored == Format::BF16 ? stored : Format::F32;
 }
 
-/// "--feature-map" of featureMap, which is understood as well.
-std::string optionOf(const std::string& id) {
+/// "feature-map" of featureMap.
+std::string kebabOf(const std::string& id) {
     std::string kebab;
     for (const char c : id) {
         if (std::isupper(static_cast<unsigned char>(c)))
             kebab += '-';
         kebab += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     }
-    return kebab == id ? "--" + id : fmt::format("--{},--{}", kebab, id);
+    return kebab;
 }
 
 CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
@@ -88,7 +88,9 @@ CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
             std::string doc = p.doc;
             for (const auto& option : p.options)
                 doc += (&option == &p.options.front() ? " " : ", ") + option.id;
-            command->add_option(optionOf(p.id), given.options[p.id], doc);
+            const std::string kebab = kebabOf(p.id); // as the description has it, it is understood as well
+            command->add_option(kebab == p.id ? "--" + kebab : fmt::format("--{},--{}", kebab, p.id),
+                                given.options[p.id], doc);
         }
     std::vector<std::string> ids[2];
     for (const Implementation& i : op.ladder)
@@ -96,7 +98,8 @@ CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
     const bool isImplementation = op.rungOption == "implementation";
     command->add_option(isImplementation ? "--implementation" : fmt::format("--{},--implementation", op.rungOption),
                         given.implementation,
-                        fmt::format("{} on cpu; {} on GPUs", fmt::join(ids[0], ", "), fmt::join(ids[1], ", ")));
+                        fmt::format("{} on cpu{}{}{}", fmt::join(ids[0], ", "), ids[1].empty() ? "" : "; ",
+                                    fmt::join(ids[1], ", "), ids[1].empty() ? "" : " on GPUs"));
     command->add_option("--dtype", given.dtype,
                         "f32, f16 or bf16: inputs are rounded to it, outputs are stored in it (default: as the first "
                         "input)");
@@ -159,7 +162,9 @@ void takeOptions(const ComputeOptions& given, Problem& problem) {
         if (text.empty())
             continue;
         try {
-            problem.numbers[p.id] = numberOf(p, lab::parseValue(p, text));
+            lab::Parameter named = p; // in messages
+            named.id = kebabOf(p.id);
+            problem.numbers[p.id] = numberOf(p, lab::parseValue(named, text));
         } catch (const InputError& error) {
             throw InputError(fmt::format("--{}", error.what()));
         }

@@ -99,7 +99,7 @@ RunCost chunkedForm(const LinearShape& s, const LinearTensors<T>& t, const RunOp
     parallelItems(all.heads(), all.workers, options.cancel, [&](int64_t h, int worker) {
         ChunkWalk<T>(s, all, options, length, scratch + worker * perWorker).walk(h);
     });
-    return {space.bytes(), all.workers};
+    return {space.bytes() + all.omegaBytes, all.workers};
 }
 
 template RunCost chunkedForm(const LinearShape&, const LinearTensors<float>&, const RunOptions&);

@@ -23,7 +23,7 @@ namespace warplight::cpu {
 namespace {
 
 constexpr int64_t roundFloats = 1 << 20; ///< of what the chunks of a round keep: 4 MiB
-constexpr int64_t chunksOfRound = 64;    ///< at most; of all heads together
+constexpr int64_t chunksOfRound = 32;    ///< at most; of all heads together
 constexpr int64_t leastChunks = 4;       ///< at least, or there is nothing to do at once
 constexpr int64_t rowsOfBlock = 96;      ///< queries that are read in one piece; whole strips
 constexpr int64_t stepsOfBlock = 192;    ///< keys that are mapped in one piece; a multiple of any panel
@@ -87,7 +87,7 @@ class ProductRun {
         }
         for (int64_t h = 0; h < plan.heads; ++h)
             writeState(h);
-        return {space.bytes(), workers};
+        return {space.bytes() + map.bytes(), workers};
     }
 
   private:

@@ -51,6 +51,7 @@ class Prepared {
 
     const int workers;
     const int64_t features, columns;
+    int64_t omegaBytes = 0; ///< held by φ while it is made
 
   private:
     const LinearShape& s;
@@ -58,6 +59,9 @@ class Prepared {
     T *q, *k, *v, *decay = nullptr;
 };
 
+/// Any form but Reference, of a shape and tensors that have been checked.
+template <class T>
+RunCost runForm(LinearForm form, const LinearShape& shape, const LinearTensors<T>& tensors, const RunOptions& options);
 template <class T>
 RunCost parallelForm(const LinearShape& shape, const LinearTensors<T>& tensors, const RunOptions& options);
 template <class T>

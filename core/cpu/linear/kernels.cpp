@@ -196,47 +196,121 @@ HWY_INLINE void multiplyBy(float* x, const float* by, int64_t count) {
         x[i] *= by[i];
 }
 
-HWY_INLINE void writeRow(const float* sums, float divisor, bool divides, float* o, int64_t count) {
+/// Six rows at most, as they go through the registers.
+struct Strip {
+    const float *q, *scores; ///< scores null: the rows see the state alone
+    int64_t scoreStride, first;
+    const float *whole, *divisors; ///< a row each; null: no decay, not divided
+    float* o;
+    int64_t outputStride;
+};
+
+/// Some columns of a strip of outputs, which never leave the registers between the state and the pairs. What lies
+/// behind a row's mask never touches it: 0 · NaN would.
+template <int Rows, int Vectors>
+HWY_INLINE void readColumns(const ChunkRows& c, const Strip& strip, int64_t column) {
     const F d;
-    int64_t i = 0;
-    for (; i + lanesOf <= count; i += lanesOf) {
-        const Vector x = hn::LoadU(d, sums + i);
-        hn::StoreU(divides ? hn::Div(x, hn::Set(d, divisor)) : x, d, o + i);
+    Vector sums[Rows][Vectors];
+#pragma GCC unroll 6
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 4
+        for (int n = 0; n < Vectors; ++n)
+            sums[r][n] = hn::Zero(d);
+    const auto add = [&](const float* a, int64_t aStride, const float* b, int from) HWY_ATTR {
+        Vector x[Vectors];
+#pragma GCC unroll 4
+        for (int n = 0; n < Vectors; ++n)
+            x[n] = hn::LoadU(d, b + n * lanesOf);
+#pragma GCC unroll 6
+        for (int r = 0; r < Rows; ++r)
+            if (r >= from) {
+                const Vector y = hn::Set(d, a[r * aStride]);
+#pragma GCC unroll 4
+                for (int n = 0; n < Vectors; ++n)
+                    sums[r][n] = hn::MulAdd(y, x[n], sums[r][n]);
+            }
+    };
+    if (c.state)
+        for (int64_t f = 0; f < c.features; ++f)
+            add(strip.q + f, c.features, c.state + f * c.columns + column, 0);
+#pragma GCC unroll 6
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 4
+        for (int n = 0; n < Vectors; ++n)
+            if (strip.whole)
+                sums[r][n] = hn::Mul(sums[r][n], hn::Set(d, strip.whole[r]));
+    if (strip.scores) {
+        const float* v = c.values + column;
+        for (int64_t key = 0; key <= strip.first; ++key)
+            add(strip.scores + key, strip.scoreStride, v + key * c.valueStride, 0);
+#pragma GCC unroll 6
+        for (int r = 1; r < Rows; ++r) // key first + r is seen by row r and those below
+            add(strip.scores + strip.first + r, strip.scoreStride, v + (strip.first + r) * c.valueStride, r);
     }
-    for (; i < count; ++i)
-        o[i] = divides ? sums[i] / divisor : sums[i];
+#pragma GCC unroll 6
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 4
+        for (int n = 0; n < Vectors; ++n) {
+            const Vector x = strip.divisors ? hn::Div(sums[r][n], hn::Set(d, strip.divisors[r])) : sums[r][n];
+            hn::StoreU(x, d, strip.o + r * strip.outputStride + column + n * lanesOf);
+        }
+}
+
+template <int Rows>
+HWY_INLINE void readStrip(const ChunkRows& c, const Strip& strip) {
+    int64_t column = 0;
+    for (; column + panelKeys <= c.columns; column += panelKeys)
+        readColumns<Rows, panelVectors>(c, strip, column);
+    for (; column < c.columns; column += lanesOf)
+        readColumns<Rows, 1>(c, strip, column);
+}
+
+void readStripOf(int64_t rows, const ChunkRows& c, const Strip& strip) {
+    switch (rows) {
+    case 6:
+        return readStrip<6>(c, strip);
+    case 5:
+        return readStrip<5>(c, strip);
+    case 4:
+        return readStrip<4>(c, strip);
+    case 3:
+        return readStrip<3>(c, strip);
+    case 2:
+        return readStrip<2>(c, strip);
+    default:
+        return readStrip<1>(c, strip);
+    }
 }
 
 void readRows(const ChunkRows& c) {
     const int64_t keysAtMost = c.panels ? c.first + c.rows : 0, sStride = roundUp(keysAtMost, panelKeys);
-    float *sums = c.scratch, *s = sums + stripRows * c.columns, *gamma = s + stripRows * sStride;
+    float *padded = c.scratch, *s = padded + stripRows * c.columns, *gamma = s + stripRows * sStride;
+    const bool pads = c.columns != c.valueDim;
     Fading fading = c.decay ? fadingBefore(c.decay, c.first, gamma) : Fading{gamma, 1};
     for (int64_t r = 0; r < c.rows; r += stripRows) {
         const int64_t rows = std::min(stripRows, c.rows - r), first = c.first + r;
         const float* q = c.q + r * c.features;
-        float denominator[stripRows] = {};
-        if (c.state)
-            product<false>(rows, q, {c.features}, c.state, c.columns, c.features, sums, c.columns, c.columns);
-        else
-            std::fill_n(sums, rows * c.columns, 0.0f);
-        for (int64_t i = 0; c.z && i < rows; ++i)
-            denominator[i] = dot(q + i * c.features, c.z, c.features);
+        float denominators[stripRows] = {}, whole[stripRows];
         if (c.panels)
             stripScores(q, rows, c.features, c.panels, first + rows, s, sStride);
-        for (int64_t i = 0; c.decay && i < rows; ++i) {
-            fade(fading, c.decay[first + i], first + i);
-            multiplyBy(s + i * sStride, gamma, first + i + 1);
-            scaleAll(sums + i * c.columns, fading.whole, c.state ? c.columns : 0);
-            denominator[i] *= c.z ? fading.whole : 1;
+        for (int64_t i = 0; i < rows; ++i) {
+            if (c.z)
+                denominators[i] = dot(q + i * c.features, c.z, c.features);
+            if (c.decay) {
+                fade(fading, c.decay[first + i], first + i);
+                multiplyBy(s + i * sStride, gamma, first + i + 1);
+                denominators[i] *= c.z ? fading.whole : 1;
+                whole[i] = fading.whole;
+            }
+            if (c.panels && c.normalise)
+                denominators[i] += sumOf(s + i * sStride, first + i + 1);
         }
-        if (c.panels) {
-            for (int64_t i = 0; c.normalise && i < rows; ++i)
-                denominator[i] += sumOf(s + i * sStride, first + i + 1);
-            accumulateSeen(s, sStride, rows, c.values, c.valueStride, first + rows, first + 1, sums, c.columns,
-                           c.columns);
-        }
-        for (int64_t i = 0; i < rows; ++i)
-            writeRow(sums + i * c.columns, denominator[i], c.normalise, c.o + (r + i) * c.outputStride, c.valueDim);
+        float* o = c.o + r * c.outputStride;
+        readStripOf(rows, c,
+                    {q, c.panels ? s : nullptr, sStride, first, c.decay && c.state ? whole : nullptr,
+                     c.normalise ? denominators : nullptr, pads ? padded : o, pads ? c.columns : c.outputStride});
+        for (int64_t i = 0; pads && i < rows; ++i)
+            std::copy_n(padded + i * c.columns, c.valueDim, o + i * c.outputStride);
     }
 }
 

@@ -65,23 +65,6 @@ Id byName(const std::array<RungInfo<Id>, Count>& infos, std::string_view what, s
     throw InputError(fmt::format("{} '{}' is not known, expected one of {}", what, name, known));
 }
 
-template <class T>
-RunCost run(LinearForm form, const LinearShape& s, const LinearTensors<T>& t, const RunOptions& options) {
-    switch (form) {
-    case LinearForm::Parallel:
-        return parallelForm(s, t, options);
-    case LinearForm::Cumsum:
-        return cumsumForm(s, t, options);
-    case LinearForm::Chunked:
-        if constexpr (std::is_same_v<T, float>)
-            if (hasChunkProducts(s))
-                return chunkedByProducts(s, t, options);
-        return chunkedForm(s, t, options);
-    default:
-        return recurrentForm(s, t, options);
-    }
-}
-
 /// The pointers that the shape asks for.
 template <class T>
 void checkTensors(const LinearShape& s, const LinearTensors<T>& t) {
@@ -184,18 +167,38 @@ void checkShape(const LinearShape& s) {
             fmt::format("{} queries and {} keys: expected as many of both under a causal mask", s.queryLen, s.keyLen));
 }
 
+template <class T>
+RunCost runForm(LinearForm form, const LinearShape& s, const LinearTensors<T>& t, const RunOptions& options) {
+    switch (form) {
+    case LinearForm::Parallel:
+        return parallelForm(s, t, options);
+    case LinearForm::Cumsum:
+        return cumsumForm(s, t, options);
+    case LinearForm::Chunked:
+        if constexpr (std::is_same_v<T, float>)
+            if (hasChunkProducts(s))
+                return chunkedByProducts(s, t, options);
+        return chunkedForm(s, t, options);
+    default:
+        return recurrentForm(s, t, options);
+    }
+}
+
+template RunCost runForm(LinearForm, const LinearShape&, const LinearTensors<float>&, const RunOptions&);
+template RunCost runForm(LinearForm, const LinearShape&, const LinearTensors<double>&, const RunOptions&);
+
 RunCost linearAttention(LinearForm form, const LinearShape& s, const LinearTensors<float>& t,
                         const RunOptions& options) {
     checkShape(s);
     checkTensors(s, t);
-    return form == LinearForm::Reference ? inDouble(s, t, options) : run(form, s, t, options);
+    return form == LinearForm::Reference ? inDouble(s, t, options) : runForm(form, s, t, options);
 }
 
 RunCost linearAttention(LinearForm form, const LinearShape& s, const LinearTensors<double>& t,
                         const RunOptions& options) {
     checkShape(s);
     checkTensors(s, t);
-    return run(form, s, t, options);
+    return runForm(form, s, t, options);
 }
 
 double flopsOf(LinearForm form, const LinearShape& s) {

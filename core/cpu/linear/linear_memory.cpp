@@ -18,9 +18,13 @@ int64_t preparedBytes(const LinearShape& s) {
     return buffers({floats(queries, d), floats(keys, d), floats(keys, c), floats(keys, 1)});
 }
 
-} // namespace
+/// Favor's ω, in double precision at first and with what it is made from.
+int64_t omegaBytes(const LinearShape& s) {
+    const int64_t rows = roundUp(s.features, std::max<int64_t>(s.headDim, 1));
+    return s.map == FeatureMap::Favor ? floats(4 * rows, s.headDim) : 0;
+}
 
-int64_t extraBytesAtMost(LinearForm form, const LinearShape& s, int threads) {
+int64_t formBytes(LinearForm form, const LinearShape& s, int threads) {
     const int64_t workers = workerCount(threads), heads = s.batch * s.heads, d = featureCount(s), c = s.valueDim + 1;
     const int64_t keys = saturatedProduct(heads, s.keyLen), prepared = preparedBytes(s);
     switch (form) {
@@ -44,6 +48,12 @@ int64_t extraBytesAtMost(LinearForm form, const LinearShape& s, int threads) {
     }
     }
     return 0;
+}
+
+} // namespace
+
+int64_t extraBytesAtMost(LinearForm form, const LinearShape& s, int threads) {
+    return saturatedSum(formBytes(form, s, threads), omegaBytes(s));
 }
 
 } // namespace warplight::cpu

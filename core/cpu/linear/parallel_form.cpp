@@ -56,7 +56,7 @@ RunCost parallelForm(const LinearShape& s, const LinearTensors<T>& t, const RunO
             all.writeState(h, state);
         }
     }
-    return {space.bytes(), all.workers};
+    return {space.bytes() + all.omegaBytes, all.workers};
 }
 
 template RunCost parallelForm(const LinearShape&, const LinearTensors<float>&, const RunOptions&);

@@ -23,6 +23,7 @@ Prepared<T>::Prepared(const LinearShape& shape, const LinearTensors<T>& tensors,
       k(space.take<T>(heads() * s.keyLen * features)),
       v(space.take<T>(heads() * s.keyLen * columns)) {
     const Features<T> map(s);
+    omegaBytes = map.bytes();
     const auto inBlocks = [&](int64_t rows, const auto& work) {
         const int64_t blocks = ceilDiv(rows, blockRows);
         parallelItems(heads() * blocks, workers, options.cancel, [&](int64_t item, int) {

@@ -81,7 +81,7 @@ RunCost recurrentForm(const LinearShape& s, const LinearTensors<T>& t, const Run
         all.writeState(h, state.data());
     });
     const auto states = static_cast<int64_t>(sizeof(T)) * all.workers * (all.features + 1) * c;
-    return {space.bytes() + states, all.workers};
+    return {space.bytes() + all.omegaBytes + states, all.workers};
 }
 
 template <class T>
@@ -125,7 +125,7 @@ RunCost cumsumForm(const LinearShape& s, const LinearTensors<T>& t, const RunOpt
         });
         all.writeState(h, last);
     }
-    return {space.bytes(), all.workers};
+    return {space.bytes() + all.omegaBytes, all.workers};
 }
 
 template RunCost recurrentForm(const LinearShape&, const LinearTensors<float>&, const RunOptions&);

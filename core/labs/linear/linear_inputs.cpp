@@ -90,9 +90,9 @@ workbench::Arranged arrange(Tensors& given, const Origin& origin, const std::str
     given["K"] = std::move(k);
     given["V"] = std::move(v);
     arranged.out = [layout, rank](const std::string& name, Tensor made) {
-        if (name == "O" && rank == 4 && layout == Layout::Bnhd) { // swapping twice is no swap
+        const bool isState = name == "state" || name == "z";
+        if (!isState && rank == 4) // swapping twice is no swap
             return attention::toBhnd(std::move(made), layout, name);
-        }
         for (size_t i = rank; i < 4; ++i)
             made.shape.erase(made.shape.begin());
         return made;

@@ -32,6 +32,7 @@ void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     registry.add(makePatterns());
     registry.add(makePareto(all));
     registry.add(makeRecall());
+    workbench::registerPages(registry, operators.add(linearBackwardOperator()));
     workbench::registerPages(registry, sparse);
     workbench::registerPages(registry, lowRank);
     registerGau(registry, operators);

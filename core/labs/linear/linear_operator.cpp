@@ -20,22 +20,6 @@ using workbench::Page;
 using workbench::Problem;
 using workbench::Tensors;
 
-int colourOf(cpu::LinearForm form) {
-    switch (form) {
-    case cpu::LinearForm::Reference:
-        return 4;
-    case cpu::LinearForm::Parallel:
-        return 1;
-    case cpu::LinearForm::Recurrent:
-        return 5;
-    case cpu::LinearForm::Cumsum:
-        return 10;
-    case cpu::LinearForm::Chunked:
-        return 6;
-    }
-    return 7;
-}
-
 /// If caches hold a state: each tensor once, features written and read, and of cumsum every state: its product written,
 /// read and written again by the sum, and read by the query.
 gpu::TensorTraffic bytesOf(cpu::LinearForm form, const Problem& p) {
@@ -91,6 +75,22 @@ void checkGiven(const Problem& p) {
 }
 
 } // namespace
+
+int colourOf(cpu::LinearForm form) {
+    switch (form) {
+    case cpu::LinearForm::Reference:
+        return 4;
+    case cpu::LinearForm::Parallel:
+        return 1;
+    case cpu::LinearForm::Recurrent:
+        return 5;
+    case cpu::LinearForm::Cumsum:
+        return 10;
+    case cpu::LinearForm::Chunked:
+        return 6;
+    }
+    return 7;
+}
 
 cpu::LinearTensors<float> linearTensors(Tensors& t) {
     const auto at = [&](const char* name) {

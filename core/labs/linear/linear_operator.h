@@ -16,6 +16,10 @@ namespace warplight::labs::linear {
 /// own), features, orthogonal and seed (of favor), chunk; from these featureDim, decayLen and decayDim, betaLen, which
 /// are 0 where a rule has no decay or beta.
 workbench::Operator linearOperator();
+/// Its gradients for rule add.
+workbench::Operator linearBackwardOperator();
+/// Slot of the palette.
+int colourOf(cpu::LinearForm form);
 
 /// The shape of a problem whose numbers are complete.
 cpu::LinearShape linearShape(const workbench::Problem& problem);

@@ -251,9 +251,10 @@ class ComputeOperatorsTest : public QObject {
                 found << page["id"].toString() + ": " + devices.join(' ');
             }
         QStringList expected;
-        const QStringList onCpuAlone{"low-rank-attention", "gau"};
+        const QStringList onCpuAlone{"linear-attention-backward", "low-rank-attention", "gau"};
         for (const char* op : {"attention", "attention-backward", "block-sparse-attention", "linear-attention",
-                               "sparse-attention", "low-rank-attention", "gau", "softmax", "matmul", "cast", "adamw"})
+                               "linear-attention-backward", "sparse-attention", "low-rank-attention", "gau", "softmax",
+                               "matmul", "cast", "adamw"})
             if (onCpuAlone.contains(op))
                 expected << QString("%1.race: cpu").arg(op) << QString("%1.accuracy: cpu").arg(op);
             else

@@ -55,6 +55,21 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
                               {"blockSize", 32},
                               {"causal", pattern == 1}});
         shapes.push_back({{"seqLen", 130}, {"headDim", 64}, {"heads", 1}, {"density", 50}, {"blockSize", 64}});
+    } else if (op == "linear-attention-backward") {
+        for (const double map : {0, 3, 5, 6, 7, 8}) // elu1, exp, cos, taylor2, favor, identity
+            shapes.push_back({{"seqLen", 40},
+                              {"headDim", 12},
+                              {"valueDim", 20},
+                              {"heads", 2},
+                              {"causal", 1},
+                              {"featureMap", map},
+                              {"features", 24},
+                              {"normalise", map != 8},
+                              {"chunk", 16}});
+        for (const double map : {0, 4}) // and softmax
+            shapes.push_back(
+                {{"queryLen", 33}, {"keyLen", 65}, {"headDim", 24}, {"valueDim", 10}, {"featureMap", map}});
+        shapes.push_back({{"seqLen", 130}, {"headDim", 64}, {"heads", 1}, {"causal", 1}});
     } else if (op == "linear-attention") {
         const auto rule = [](double which, double map, double normalise) {
             return Numbers{{"seqLen", 70},   {"headDim", 16},          {"heads", 2},
@@ -310,7 +325,7 @@ double lossOf(const Operator& forward, const Case& c, const std::string& moved, 
         forward.complete(problem);
     Tensors tensors = forward.allocate(problem, nullptr);
     for (const TensorSpec& t : forward.tensors)
-        if (t.role == TensorSpec::Role::Input)
+        if (t.role == TensorSpec::Role::Input && c.stored.contains(t.name)) // others have no gradients
             tensors.at(t.name) = c.stored.at(t.name);
     for (size_t i = 0; i < along.values.size(); ++i)
         tensors.at(moved).values[i] += static_cast<float>(step) * along.values[i];
