@@ -148,7 +148,9 @@ void PageView::showState() {
         for (const lab::Log& log : shown->logs())
             if (log.level == lab::Log::Level::Warning)
                 warnings << QString::fromStdString(log.text);
-    state->setToolTip(warnings.size() > mostWarnings ? Qt::convertFromPlainText(warnings.join('\n')) : QString());
+    state->setToolTip(warnings.size() > mostWarnings
+                          ? Qt::convertFromPlainText(warnings.join('\n'), Qt::WhiteSpaceNormal)
+                          : QString());
     if (const qsizetype more = warnings.size() - mostWarnings + 1; more > 1)
         warnings = warnings.mid(0, mostWarnings - 1) << tr("… and %1 more").arg(more);
     if (!remark.isEmpty())

@@ -169,7 +169,7 @@ class NameTicker : public QCPAxisTickerText, public SizedTicker {
 } // namespace
 
 QString plainNumber(double value, int digits) {
-    constexpr double least = 1e3, most = 1e6; // between them an exponent is longer than the digits
+    const double least = std::pow(10.0, std::min(digits, 3)), most = 1e6; // there an exponent is longer than digits
     const double size = std::fabs(value);
     if (size < least || size >= most)
         return QString::number(value, 'g', digits);

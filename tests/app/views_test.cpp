@@ -376,6 +376,7 @@ class ViewsTest : public QObject {
         QCOMPARE(plainNumber(15000), QString("15000"));
         QCOMPARE(plainNumber(-12345, 2), QString("-12000"));
         QCOMPARE(plainNumber(65504, 3), QString("65500"));
+        QCOMPARE(plainNumber(128, 2), QString("130"));
         QCOMPARE(plainNumber(2e7), QString("2e+07"));
         QCOMPARE(plainNumber(0.0001525, 2), QString("0.00015"));
         QCOMPARE(plainNumber(7.5), QString("7.5"));
