@@ -117,7 +117,7 @@ class MemoryTest : public QObject {
         row("top-k", "sparse-attention.race", "cpu",
             {"seqLen=4096", "heads=24", "headDim=2", "pattern=topk", "pointSeconds=5", "implementations=block-sparse"});
         row("low rank", "low-rank-attention.race", "cpu",
-            {"seqLen=400000", "heads=1", "headDim=32", "rank=32", "pointSeconds=0.1", "implementations=flash"});
+            {"seqLen=400000", "heads=1", "headDim=32", "rank=32", "pointSeconds=0.1", "implementations=few-keys"});
         row("tiles", "attention.tiles", "cpu", {"seqLen=64", "queryTile=2", "keyTile=2"});
         row("allreduce by a ring", "allreduce.race", "cpu",
             {"ranks=4", "bytes=33554432", "algorithms=ring", "library=false", "pointSeconds=0.01"});
