@@ -130,6 +130,12 @@ class MemoryTest : public QObject {
         row("both orders of three matrices", "linear.order", "cpu", {"seqLen=4096", "headDim=64", "seqLens=64"});
         row("maps of features", "linear.maps", "cpu", {"method=elu1", "seqLen=16384", "headDim=128"});
         row("all states of a sequence", "linear.forms", "cpu", {"seqLen=8192", "headDim=64", "chunks=64"});
+        row("gated attention units", "gau.race", "cpu",
+            {"seqLenSwept=256", "dModel=64", "shared=16", "chunk=64", "batch=256", "implementations=chunked",
+             "pointSeconds=2"});
+        row("ledger", "linear.ledger", "cpu", {"lengths=16384", "pointSeconds=0.01"});
+        row("training of gated units", "linear.gau-training", "cpu",
+            {"steps=10", "features=256", "layers=4", "context=128", "batch=8"});
         row("sums", "precision.sums", "cpu", {"length=16777216", "what=dot", "orders=serial", "accumulators=f32"});
         const QString table = folder.filePath("trace.csv");
         QFile out(table);
