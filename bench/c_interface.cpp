@@ -3,6 +3,7 @@
 #include "core/cpu/attention/attention.h"
 #include "core/cpu/attention/attention_map.h"
 #include "core/cpu/attention/backward.h"
+#include "core/cpu/fma_loop.h"
 #include "core/cpu/linear/linear_attention.h"
 #include "core/cpu/machine.h"
 
@@ -82,6 +83,12 @@ int64_t warplight_linear_attention(const char* form, const char* map, int64_t he
     } catch (const std::exception&) {
         return -1;
     }
+}
+
+/// FLOPs of so many rounds of independent fused multiply-adds on one thread: for who keeps the time.
+double warplight_fma_loop(int64_t iterations) {
+    static float sink = 0;
+    return fmaLoop(iterations, &sink);
 }
 
 /// Seconds that both passes of the attention map take; q, k [seqLen, headDim], lse and entropy [seqLen].

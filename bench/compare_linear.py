@@ -88,6 +88,13 @@ class Timer:
         return [statistics.median(s) for s in seconds]
 
 
+def peak_flops(library, options, timer):
+    if not options.cpu_seconds:
+        return library.warplight_fma_peak(options.threads, 0.2)
+    flops = library.warplight_fma_loop(1_000_000)
+    return options.threads * flops / min(timer.once(lambda: library.warplight_fma_loop(1_000_000)) for _ in range(5))
+
+
 def require_near(a, b, what):
     worst = (a - b).abs().max().item()
     if not worst <= 2e-5 * max(1.0, b.abs().max().item()):
@@ -151,6 +158,8 @@ def main():
     library.warplight_attention.restype = ctypes.c_int64
     library.warplight_attention.argtypes = ([ctypes.c_char_p] + [ctypes.c_int64] * 3 + [ctypes.c_int] * 2
                                             + [ctypes.c_void_p] * 5)
+    library.warplight_fma_loop.restype = ctypes.c_double
+    library.warplight_fma_loop.argtypes = [ctypes.c_int64]
     library.warplight_fma_peak.restype = ctypes.c_double
     library.warplight_fma_peak.argtypes = [ctypes.c_int, ctypes.c_double]
     if options.target and library.warplight_use_target(options.target.encode()) < 0:
@@ -165,7 +174,7 @@ def main():
           f"{'of flash':>8} {'of f32 peak':>11}")
     ratios = []
     for length in options.lengths:
-        peak = library.warplight_fma_peak(options.threads, 0.2)
+        peak = peak_flops(library, options, timer)
         heads, best, ours, torch_s, naive, flash, flops = compare(library, fla, length, options, timer)
         theirs = min(x for x in (torch_s, naive) if not math.isnan(x))
         ratios.append(theirs / ours)

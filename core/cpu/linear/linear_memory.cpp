@@ -31,7 +31,7 @@ int64_t formBytes(LinearForm form, const LinearShape& s, int threads) {
     case LinearForm::Parallel:
         return buffers({prepared, floats(workers, s.keyLen + d + c + 16), floats(keys, c), floats(d, c + 1)});
     case LinearForm::Recurrent:
-        return buffers({prepared, floats(workers * (d + 2), c)});
+        return buffers({prepared, floats(workers * (d + 3), c)});
     case LinearForm::Cumsum:
         return buffers({prepared, floats(saturatedProduct(std::max<int64_t>(s.keyLen, 1), d), c), floats(workers, c)});
     case LinearForm::Chunked: {
@@ -44,7 +44,7 @@ int64_t formBytes(LinearForm form, const LinearShape& s, int threads) {
         const int64_t queries = saturatedProduct(heads, s.queryLen);
         const int64_t tensors = buffers({floats(queries, s.headDim + s.valueDim), floats(keys, s.headDim + s.valueDim),
                                          floats(keys, d + 1), floats(saturatedProduct(heads, d), c)});
-        return saturatedProduct(2, buffers({prepared, floats(workers * (d + 2), c), tensors}));
+        return saturatedProduct(2, buffers({prepared, floats(workers * (d + 3), c), tensors}));
     }
     }
     return 0;

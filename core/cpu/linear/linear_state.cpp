@@ -21,7 +21,12 @@ LinearShape causalOne(LinearShape shape) {
 
 template <class T>
 StateOf<T>::StateOf(LinearRule r, int64_t f, int64_t c)
-    : rule(r), features(f), columns(c), s(static_cast<size_t>(f * c)), held(static_cast<size_t>(c)) {}
+    : rule(r),
+      features(f),
+      columns(c),
+      s(static_cast<size_t>(f * c)),
+      held(static_cast<size_t>(c)),
+      partial(static_cast<size_t>(c)) {}
 
 template <class T>
 void StateOf<T>::step(const T* key, const T* value, const T* decay, T beta) {
@@ -44,10 +49,16 @@ void StateOf<T>::step(const T* key, const T* value, const T* decay, T beta) {
 
 template <class T>
 void StateOf<T>::read(const T* query, T* o) const {
+    constexpr int64_t block = 16; // sums of sums err less than one long sum
     std::fill_n(o, columns, T{0});
-    for (int64_t f = 0; f < features; ++f)
+    for (int64_t begin = 0; begin < features; begin += block) {
+        std::fill(partial.begin(), partial.end(), T{0});
+        for (int64_t f = begin; f < std::min(features, begin + block); ++f)
+            for (int64_t c = 0; c < columns; ++c)
+                partial[static_cast<size_t>(c)] += query[f] * s[static_cast<size_t>(f * columns + c)];
         for (int64_t c = 0; c < columns; ++c)
-            o[c] += query[f] * s[static_cast<size_t>(f * columns + c)];
+            o[c] += partial[static_cast<size_t>(c)];
+    }
 }
 
 template class StateOf<float>;

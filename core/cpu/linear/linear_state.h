@@ -28,6 +28,7 @@ class StateOf {
     LinearRule rule;
     int64_t features, columns;
     std::vector<T> s, held;
+    mutable std::vector<T> partial; ///< of a read: one state is not for several threads at once
 };
 
 extern template class StateOf<float>;

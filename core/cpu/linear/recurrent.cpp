@@ -80,7 +80,7 @@ RunCost recurrentForm(const LinearShape& s, const LinearTensors<T>& t, const Run
             write(row);
         all.writeState(h, state.data());
     });
-    const auto states = static_cast<int64_t>(sizeof(T)) * all.workers * (all.features + 1) * c;
+    const auto states = static_cast<int64_t>(sizeof(T)) * all.workers * (all.features + 2) * c;
     return {space.bytes() + all.omegaBytes + states, all.workers};
 }
 

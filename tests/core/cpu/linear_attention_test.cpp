@@ -282,6 +282,22 @@ class LinearAttentionTest : public QObject {
         }
     }
 
+    void favorsKeysDoNotTellOfALaterLargerOne() { // as a maximum over all of them would
+        LinearShape s = causalShape(20, 6, 4);
+        s.map = FeatureMap::Favor;
+        s.features = 11;
+        const OwnedLinear<float> problem(s);
+        OwnedLinear<float> other = problem;
+        const std::vector<double> omega = cpu::favorProjection(s);
+        for (size_t i = 0; i < 6; ++i) // in the direction of an ω its exponent is the largest there can be
+            other.k[17 * 6 + i] = static_cast<float>(omega[i] * std::pow(6, 0.25));
+        for (const LinearForm form : allForms) {
+            const std::vector<float> before = problem.run(form).o, after = other.run(form).o;
+            QVERIFY(std::memcmp(before.data(), after.data(), sizeof(float) * 17 * 4) == 0);
+            QVERIFY(std::memcmp(before.data(), after.data(), sizeof(float) * 18 * 4) != 0);
+        }
+    }
+
     void bitsDoNotDependOnThreads_data() { addShapes(); }
     void bitsDoNotDependOnThreads() {
         QFETCH(int, index);
