@@ -9,10 +9,8 @@
 
 namespace warplight::labs::linear {
 
-/// Adds the operator gau with its pages, and the pages about it.
-void registerGau(lab::Registry& registry, workbench::Operators& operators);
-
 workbench::Operator gauOperator();
+/// The pages GAU ledger and GAU training.
 std::unique_ptr<lab::Experiment> makeLedger();
 std::unique_ptr<lab::Experiment> makeGauTraining();
 

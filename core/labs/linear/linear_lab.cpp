@@ -12,8 +12,9 @@
 namespace warplight::labs::linear {
 
 void registerLab(lab::Registry& registry, workbench::Operators& operators) {
-    const auto linear = operators.add(linearOperator()), sparse = operators.add(sparseAttentionOperator()),
-               lowRank = operators.add(lowRankAttentionOperator());
+    const auto linear = operators.add(linearOperator()), backward = operators.add(linearBackwardOperator()),
+               sparse = operators.add(sparseAttentionOperator()), lowRank = operators.add(lowRankAttentionOperator()),
+               gau = operators.add(gauOperator());
     workbench::OperatorList all{linear, sparse, lowRank};
     // Exact attention, where its lab is there, takes part.
     const auto& known = operators.list();
@@ -32,10 +33,10 @@ void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     registry.add(makePatterns());
     registry.add(makePareto(all));
     registry.add(makeRecall());
-    workbench::registerPages(registry, operators.add(linearBackwardOperator()));
-    workbench::registerPages(registry, sparse);
-    workbench::registerPages(registry, lowRank);
-    registerGau(registry, operators);
+    registry.add(makeLedger());
+    registry.add(makeGauTraining());
+    for (const auto& op : {backward, sparse, lowRank, gau})
+        workbench::registerPages(registry, op);
 }
 
 } // namespace warplight::labs::linear
