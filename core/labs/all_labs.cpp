@@ -20,13 +20,13 @@ void registerAll(lab::Registry& registry, workbench::Operators& operators) {
     workbench::registerPages(registry, operators.add(blocks::softmaxOperator()));
     workbench::registerPages(registry, operators.add(blocks::matmulOperator()));
     precision::registerPages(registry);
-    workbench::registerPages(registry, operators.add(precision::castOperator()));
-    workbench::registerPages(registry, operators.add(precision::adamwOperator()));
     allreduce::registerLab(registry);
     inspector::registerLab(registry);
     profile::registerLab(registry);
     tools::registerLab(registry);
     precision::registerLogs(registry);
+    workbench::registerPages(registry, operators.add(precision::castOperator()));
+    workbench::registerPages(registry, operators.add(precision::adamwOperator()));
 }
 
 } // namespace warplight::labs

@@ -170,6 +170,7 @@ struct Operator {
     std::string gradientOf; ///< the operator whose gradients these are: dX of its tensor X, for the loss Σ dO ∘ O
     std::string baseline;   ///< the implementation that others are compared with
     std::string frugal;     ///< one whose memory is worth a headline
+    std::string theory{};   ///< said beside a crossover that was found: "operations alone meet at N = d"
     TrafficExtras trafficExtras;
     std::vector<TrafficRatio> trafficRatios;
     std::optional<Arrangement> arrangement;

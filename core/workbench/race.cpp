@@ -316,12 +316,13 @@ class CpuRace {
             run.remove("crossover");
             return;
         }
+        const std::string& theory = setup.first().theory;
         double from = xs.back();
         for (auto x = xs.rbegin(); x != xs.rend() && fastest(*x)->who.implementation == late->who.implementation; ++x)
             from = *x;
         putMetric("crossover", from, "",
-                  fmt::format("{} from which {} is fastest; {} is at {}", knob.symbol, late->name(), early->name(),
-                              xs.front()),
+                  fmt::format("{} from which {} is fastest; {} is at {}{}", knob.symbol, late->name(), early->name(),
+                              xs.front(), theory.empty() ? "" : fmt::format(" ({})", theory)),
                   "{:.0f}");
     }
 
@@ -349,7 +350,8 @@ class CpuRace {
 
 class Race : public Experiment {
   public:
-    explicit Race(OperatorList operators) : setup(std::move(operators), Page::Race) {}
+    Race(OperatorList operators, std::vector<std::string> chosen)
+        : setup(std::move(operators), Page::Race, std::move(chosen)) {}
 
     Description describe() const override {
         Description d = setup.describe();
@@ -411,6 +413,8 @@ class Race : public Experiment {
 
 } // namespace
 
-std::unique_ptr<Experiment> makeRace(OperatorList operators) { return std::make_unique<Race>(std::move(operators)); }
+std::unique_ptr<Experiment> makeRace(OperatorList operators, std::vector<std::string> chosen) {
+    return std::make_unique<Race>(std::move(operators), std::move(chosen));
+}
 
 } // namespace warplight::workbench

@@ -71,7 +71,15 @@ class SparseKernelsTest : public QObject {
         const cpu::AttentionProblem& s = p.attention.shape;
         return {s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, s.scale, s.causal};
     }
-    static gpu::BlockMask maskOf(const OwnedSparse& p) { return {p.blockSize, p.maskHeads, p.mask.data()}; }
+    static gpu::BlockMask maskOf(const OwnedSparse& p) {
+        const int64_t words = p.blockSize; // of a part: blocks are no larger than a word's bits
+        return {p.blockSize,
+                p.maskHeads,
+                p.mask.data(),
+                static_cast<int64_t>(p.bits.size()) / words,
+                p.part.empty() ? nullptr : p.part.data(),
+                p.bits.data()};
+    }
 
     gpu::AttentionRun run(BlockSparseRung rung, const OwnedSparse& p, number::Format format) {
         gpu::LaunchOptions options;
@@ -103,6 +111,25 @@ class SparseKernelsTest : public QObject {
             return 0x1p-24 * (16 + 4 * logits(row) + 2 * std::fabs(truth.lse[row]));
         });
         QVERIFY2(lse.empty(), lse.c_str());
+    }
+
+    void compareWithFormula(BlockSparseRung which, const OwnedSparse& p, number::Format stored) {
+        const gpu::AttentionRun got = run(which, p, stored);
+        compare(p, got, stored);
+        if (got.launches.empty())
+            return;
+        const gpu::TensorTraffic counted = gpu::withoutEmpty(gpu::countedTraffic(got)),
+                                 formula = gpu::algorithmicTraffic(which, shapeOf(p), maskOf(p), stored);
+        for (const auto& [tensor, bytes] : formula)
+            QVERIFY2(counted.contains(tensor) && counted.at(tensor) == bytes,
+                     qPrintable(QString("%1: %2 read, %3 written by the formula")
+                                    .arg(QString::fromStdString(tensor))
+                                    .arg(bytes.read)
+                                    .arg(bytes.written)));
+        QCOMPARE(counted.size(), formula.size());
+        for (const auto& [tensor, bytes] : gpu::compulsoryTraffic(shapeOf(p), maskOf(p), stored))
+            if (tensor != "mask")
+                QVERIFY2(bytes.total() <= counted.at(tensor).total(), tensor.c_str());
     }
 
   private slots:
@@ -141,22 +168,53 @@ class SparseKernelsTest : public QObject {
         const OwnedSparse p = problemOf(shapes[shape], causal, patterns[pattern], stored);
         if (!gpu::whyNot(which, maskOf(p), stored).empty())
             QSKIP("is not compiled");
-        const gpu::AttentionRun got = run(which, p, stored);
-        compare(p, got, stored);
-        if (got.launches.empty())
+        compareWithFormula(which, p, stored);
+    }
+
+    void pairsWithinBlocksAreHidden_data() {
+        QTest::addColumn<int>("shape");
+        QTest::addColumn<int>("pairs");
+        QTest::addColumn<bool>("causal");
+        for (int s = 0; s < static_cast<int>(std::size(shapes)); ++s)
+            for (int p = 0; p < static_cast<int>(std::size(pairPatterns)); ++p)
+                for (const bool causal : {false, true})
+                    QTest::addRow("%s, %s%s", shapes[s].name, pairPatterns[p].name, causal ? ", causal" : "")
+                        << s << p << causal;
+    }
+    void pairsWithinBlocksAreHidden() {
+        QFETCH_GLOBAL(int, rung);
+        QFETCH_GLOBAL(int, format);
+        QFETCH(int, shape);
+        QFETCH(int, pairs);
+        QFETCH(bool, causal);
+        const auto which = static_cast<BlockSparseRung>(rung);
+        const auto stored = static_cast<number::Format>(format);
+        OwnedSparse p = problemOf(shapes[shape], causal, patterns[pairs % 2 ? 5 : 0], stored);
+        p.hidePairs(pairPatterns[pairs].seen);
+        if (which != BlockSparseRung::BlockSparse || stored != number::Format::F32) {
+            if (maskOf(p).hidesPairs()) // there are blocks
+                QVERIFY(gpu::whyNot(which, maskOf(p), stored).find("not pairs within blocks") != std::string::npos);
             return;
-        const gpu::TensorTraffic counted = gpu::withoutEmpty(gpu::countedTraffic(got)),
-                                 formula = gpu::algorithmicTraffic(which, shapeOf(p), maskOf(p), stored);
-        for (const auto& [tensor, bytes] : formula)
-            QVERIFY2(counted.contains(tensor) && counted.at(tensor) == bytes,
-                     qPrintable(QString("%1: %2 read, %3 written by the formula")
-                                    .arg(QString::fromStdString(tensor))
-                                    .arg(bytes.read)
-                                    .arg(bytes.written)));
-        QCOMPARE(counted.size(), formula.size());
-        for (const auto& [tensor, bytes] : gpu::compulsoryTraffic(shapeOf(p), maskOf(p), stored))
-            if (tensor != "mask")
-                QVERIFY2(bytes.total() <= counted.at(tensor).total(), tensor.c_str());
+        }
+        compareWithFormula(which, p, stored);
+    }
+
+    void batchEntriesMayHaveMasksOfTheirOwn() {
+        QFETCH_GLOBAL(int, rung);
+        QFETCH_GLOBAL(int, format);
+        const auto which = static_cast<BlockSparseRung>(rung);
+        const auto stored = static_cast<number::Format>(format);
+        if (which != BlockSparseRung::BlockSparse || stored != number::Format::F32)
+            QSKIP("hides whole blocks only");
+        OwnedSparse p(OwnedProblem({2, 4, 2, 50, 65, 16, 0, false}), 16, true, patterns[5]);
+        p.maskHeads = 8;
+        p.mask.clear();
+        for (int64_t head = 0; head < 8; ++head)
+            for (int64_t row = 0; row < p.rows(); ++row)
+                for (int64_t column = 0; column < p.columns(); ++column)
+                    p.mask.push_back(static_cast<uint8_t>(patterns[5].visible(head, row, column)));
+        p.hidePairs(pairPatterns[0].seen);
+        compareWithFormula(which, p, stored);
     }
 
     void nothingThatIsNoNumberIsHidden_data() {
@@ -188,6 +246,9 @@ class SparseKernelsTest : public QObject {
             QSKIP("is not compiled");
         situations[situation].poison(p.attention);
         compare(p, run(which, p, stored), stored);
+        p.hidePairs(pairPatterns[causal].seen);
+        if (gpu::whyNot(which, maskOf(p), stored).empty())
+            compare(p, run(which, p, stored), stored);
     }
 
     void whatTheKernelsCannotDoIsRefusedWithASentence() {

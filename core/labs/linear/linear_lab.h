@@ -6,7 +6,8 @@
 
 namespace warplight::labs::linear {
 
-/// Adds the operator of linear attention and its pages.
+/// Adds linear, sparse and low-rank attention and gated attention units, each with its pages, and the pages about all
+/// of them. Exact attention joins where `operators` has it.
 void registerLab(lab::Registry& registry, workbench::Operators& operators);
 
 } // namespace warplight::labs::linear

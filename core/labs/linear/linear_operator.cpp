@@ -138,6 +138,7 @@ Operator linearOperator() {
         op.ladder.push_back(onCpu(rung));
     op.baseline = "parallel";
     op.frugal = "chunked";
+    op.theory = "operations alone meet at N = d";
     op.arrangement = linearArrangement();
     return op;
 }

@@ -9,6 +9,7 @@
 #include "core/devices/gpus.h"
 #include "core/error.h"
 #include "core/labs/all_labs.h"
+#include "core/sparse/pattern.h"
 #include "core/tensor/random.h"
 #include "core/workbench/runner.h"
 #include "gpu/ops/kernel_library.h"
@@ -84,6 +85,26 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         if (full)
             shapes.push_back({{"seqLen", 300}, {"headDim", 64}, {"heads", 2}, {"causal", 1}, {"batch", 2}});
         shapes.push_back({{"seqLen", 130}, {"headDim", 64}, {"heads", 1}, {"causal", 1}});
+    } else if (op == "sparse-attention") {
+        for (const char* pattern : {"strided", "longformer", "bigbird", "topk", "lsh", "full"}) // the GPU's takes full
+            shapes.push_back({{"seqLen", 150},
+                              {"headDim", 24},
+                              {"heads", 2},
+                              {"pattern", static_cast<double>(sparse::kindByName(pattern))},
+                              {"stride", 12},
+                              {"window", 20},
+                              {"causal", pattern[0] == 't'},
+                              {"block", 64}});
+    } else if (op == "low-rank-attention") {
+        for (const double method : {0, 1, 2, 3})
+            shapes.push_back({{"seqLen", 150}, {"headDim", 24}, {"heads", 2}, {"rank", 8}, {"method", method}});
+        shapes.push_back({{"queryLen", 40},
+                          {"keyLen", 70},
+                          {"headDim", 16},
+                          {"queryHeads", 4},
+                          {"keyHeads", 2},
+                          {"rank", 20},
+                          {"method", 0}});
     } else if (op == "softmax") {
         shapes = {{{"rows", 1}, {"columns", 1}}, {{"rows", 3}, {"columns", 257}}, {{"rows", 33}, {"columns", 64}}};
         if (full)
@@ -95,6 +116,21 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
                   {{"m", 128}, {"n", 64}, {"k", 128}}};
         if (full)
             shapes.push_back({{"m", 256}, {"n", 320}, {"k", 512}});
+    } else if (op == "gau") {
+        for (const double variant : {0, 1, 2, 3}) // chunks of 40 whose last is shorter, no chunks, one, many
+            for (const double chunk : {40, 0})
+                shapes.push_back({{"seqLen", 101},
+                                  {"dModel", 24},
+                                  {"expanded", 33},
+                                  {"shared", 9},
+                                  {"batch", 2},
+                                  {"variant", variant},
+                                  {"chunk", chunk},
+                                  {"causal", variant == 1 || variant == 2}});
+        shapes.push_back({{"seqLen", 1}, {"dModel", 1}, {"expanded", 1}, {"shared", 1}, {"chunk", 1}});
+        shapes.push_back({{"seqLen", 200}, {"dModel", 16}, {"shared", 128}, {"chunk", 64}, {"causal", 1}});
+        if (full)
+            shapes.push_back({{"seqLen", 1000}, {"dModel", 96}, {"shared", 64}, {"chunk", 256}, {"causal", 1}});
     } else if (op == "cast" || op == "adamw") {
         for (const double count : {3, 4097, 70001})
             shapes.push_back({{"count", count}, {"power", 10}});
@@ -319,7 +355,7 @@ class OperatorTableTest : public QObject {
         for (const lab::Experiment* experiment : registry.all()) {
             const lab::Description d = experiment->describe();
             for (const auto& [key, slot] : d.colours) {
-                QVERIFY2(slot >= 0 && slot <= 11, key.c_str());
+                QVERIFY2(slot >= 0 && slot <= 12, key.c_str());
                 const auto& [first, page] = known.try_emplace(key, slot, d.id).first->second;
                 QVERIFY2(first == slot,
                          qPrintable(QString("%1 of %2 and of %3").arg(key.c_str(), d.id.c_str(), page.c_str())));
