@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What compare_pytorch.py calls through ctypes.
+// What compare_pytorch.py and compare_linear.py call through ctypes.
 #include "core/cpu/attention/attention.h"
 #include "core/cpu/attention/attention_map.h"
 #include "core/cpu/attention/backward.h"
+#include "core/cpu/fma_loop.h"
+#include "core/cpu/linear/linear_attention.h"
 #include "core/cpu/machine.h"
 
 #include <chrono>
@@ -55,6 +57,38 @@ int64_t warplight_attention_backward(int64_t heads, int64_t seqLen, int64_t head
     } catch (const std::exception&) {
         return -1;
     }
+}
+
+/// One call of a form of linear attention under rule add, φ by name, on tensors as above. Returns as
+/// warplight_attention does; `flops`, if not null, gets what the form does.
+int64_t warplight_linear_attention(const char* form, const char* map, int64_t heads, int64_t seqLen, int64_t headDim,
+                                   int64_t chunk, int causal, int threads, const float* q, const float* k,
+                                   const float* v, float* o, double* flops) {
+    try {
+        LinearShape shape;
+        shape.heads = heads;
+        shape.queryLen = shape.keyLen = seqLen;
+        shape.headDim = shape.valueDim = headDim;
+        shape.map = featureMapByName(map);
+        shape.causal = causal != 0;
+        shape.chunk = chunk;
+        LinearTensors<float> tensors;
+        tensors.q = q;
+        tensors.k = k;
+        tensors.v = v;
+        tensors.o = o;
+        if (flops)
+            *flops = flopsOf(linearFormByName(form), shape);
+        return linearAttention(linearFormByName(form), shape, tensors, {threads, nullptr}).extraBytes;
+    } catch (const std::exception&) {
+        return -1;
+    }
+}
+
+/// FLOPs of so many rounds of independent fused multiply-adds on one thread: for who keeps the time.
+double warplight_fma_loop(int64_t iterations) {
+    static float sink = 0;
+    return fmaLoop(iterations, &sink);
 }
 
 /// Seconds that both passes of the attention map take; q, k [seqLen, headDim], lse and entropy [seqLen].

@@ -85,7 +85,7 @@ void attention(gpu::Device& device, const Settings& settings) {
         options.threads = 1;
         options.gpu = settings.gpu;
         options.checks = settings.checks;
-        measure(settings, std::string(rung.name), rung.halfInputs || rung.eightBits, [&] {
+        measure(settings, std::string(rung.name), rung.halfInputs || !rung.factors.empty(), [&] {
             std::vector<gpu::LaunchStats> launches;
             for (const gpu::LaunchRecord& launch :
                  gpu::attentionForward(library, rung.id, shape, x.data(), x.data(), x.data(), options).launches)

@@ -34,9 +34,10 @@ FigureNeed needOf(const FigureCard& card, double grown) {
         const int full = view.fullHeight(width - FigureCard::frameWidth);
         return full > 0 ? full + card.frameHeight(width) : 0;
     };
-    need.height = [&card, &view, pixels](int width) {
+    need.height = [&card, &view, pixels, place](int width) {
         const int full = view.fullHeight(width - FigureCard::frameWidth);
-        return (full > 0 && full <= pixels * nearlyWhole ? full : pixels) + card.frameHeight(width);
+        const int more = place == lab::Figure::Place::Detail ? 0 : view.moreHeight(width - FigureCard::frameWidth);
+        return (full > 0 && full <= pixels * nearlyWhole ? full : pixels + more) + card.frameHeight(width);
     };
     if (view.keepsShape())
         need.fullWidth = [&card, &view](int height) {

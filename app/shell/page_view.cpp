@@ -25,6 +25,7 @@ namespace {
 
 constexpr int screenFrame = 16; // ms
 constexpr int sideMargin = 16, narrowestMetric = 124;
+constexpr qsizetype mostWarnings = 4; ///< lines above the figures; the others are told on hover
 
 } // namespace
 
@@ -140,13 +141,21 @@ void PageView::setRemark(const QString& sentences) {
     showState();
 }
 
-/// The remark, and what the run itself warned of.
+/// The remark, and what the run itself warned of: many sentences would push the figures out of sight.
 void PageView::showState() {
-    QString text = remark;
+    QStringList warnings;
     if (shown)
         for (const lab::Log& log : shown->logs())
             if (log.level == lab::Log::Level::Warning)
-                text += (text.isEmpty() ? "" : "\n") + QString::fromStdString(log.text);
+                warnings << QString::fromStdString(log.text);
+    state->setToolTip(warnings.size() > mostWarnings
+                          ? Qt::convertFromPlainText(warnings.join('\n'), Qt::WhiteSpaceNormal)
+                          : QString());
+    if (const qsizetype more = warnings.size() - mostWarnings + 1; more > 1)
+        warnings = warnings.mid(0, mostWarnings - 1) << tr("… and %1 more").arg(more);
+    if (!remark.isEmpty())
+        warnings.prepend(remark);
+    const QString text = warnings.join('\n');
     if (text == state->text() && state->isHidden() == text.isEmpty())
         return;
     state->setText(text);

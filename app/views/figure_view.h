@@ -51,6 +51,8 @@ class FigureView : public QWidget {
     virtual FigureRoom room() const { return {}; }
     /// The height in which all of it can be seen at this width, in pixels of today; 0 = it makes use of any.
     virtual int fullHeight(int /*width*/) const { return 0; }
+    /// What a legend that has more than a line at this width adds to the height that suits it, in pixels of today.
+    virtual int moreHeight(int /*width*/) const { return 0; }
     virtual bool keepsShape() const { return false; } ///< as high as wide: more width is of no use
     /// Of a figure that keeps its shape: the width that it makes use of at this height, in pixels of today.
     virtual int fullWidth(int /*height*/) const { return 0; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Heat maps: what is painted.
 #include "app/views/heatmap_view.h"
+#include "app/views/plot_style.h"
 #include "app/views/theme.h"
 
 #include <QFontMetricsF>
@@ -48,7 +49,8 @@ QString HeatmapView::scaleText(int tick) const {
     const double share = tick / static_cast<double>(scaleTicks);
     const double value =
         map.valueScale == lab::Scale::Linear ? low + share * (high - low) : low * std::pow(high / low, share);
-    return map.valueUnit.empty() ? QString::number(value, 'g', 2)
+    constexpr double large = 1000; // more digits tell more there, and take no more room than an exponent
+    return map.valueUnit.empty() ? plainNumber(value, std::fabs(value) < large ? 2 : 3)
                                  : numberText(value, QString::fromStdString(map.valueUnit));
 }
 

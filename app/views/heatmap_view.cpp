@@ -49,6 +49,7 @@ void HeatmapView::setFigure(const lab::Figure& figure) {
     if (next == map)
         return;
     map = next;
+    fillPalette();
     // One query over many keys is a stripe, not a hairline.
     constexpr double mostUneven = 4;
     const double ratio = static_cast<double>(map.cols) / static_cast<double>(std::max<int64_t>(map.rows, 1));

@@ -53,6 +53,8 @@ void HistogramView::setFigure(const lab::Figure& figure) {
     redraw();
 }
 
+int HistogramView::moreHeight(int width) const { return legend->moreHeight(width); }
+
 void HistogramView::resetZoom() {
     userZoomed = false;
     redraw();
@@ -103,7 +105,7 @@ void HistogramView::draw(QCustomPlot& target, bool fit) const {
         }
         QCPGraph* graph = target.addGraph();
         const QColor colour = Theme::current().series(QString::fromStdString(set.colourKey));
-        graph->setPen(QPen(colour, 1.6));
+        graph->setPen(QPen(colour, 1.6 * uiScale()));
         graph->setBrush(QColor(colour.red(), colour.green(), colour.blue(), 40));
         graph->setName(QString::fromStdString(set.label));
         graph->setData(x, y, true);

@@ -21,6 +21,7 @@ class HistogramView : public FigureView {
     explicit HistogramView(QWidget* parent = nullptr);
     void setFigure(const lab::Figure& figure) override;
     void render(QPainter& painter, const QRectF& area) const override;
+    int moreHeight(int width) const override;
     bool canResetZoom() const override { return true; }
     void resetZoom() override;
     QList<QAction*> viewActions() override { return {logCounts}; }

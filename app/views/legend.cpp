@@ -117,6 +117,8 @@ void Legend::setEntries(const std::vector<LegendEntry>& entries, const QString& 
     setVisible(!ids.isEmpty() || !note.isEmpty());
 }
 
+int Legend::moreHeight(int width) const { return std::max(0, heightForWidth(width) - heightForWidth(QWIDGETSIZE_MAX)); }
+
 double Legend::paint(QPainter& painter, const QRectF& area, const std::vector<LegendEntry>& entries) {
     painter.setFont(textFont(12));
     double x = area.left(), y = area.top();

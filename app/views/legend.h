@@ -34,6 +34,9 @@ class Legend : public QWidget {
     /// `note` stands behind the entries. A chip keeps its press and the keyboard while the entries' ids stay.
     void setEntries(const std::vector<LegendEntry>& entries, const QString& note = {});
 
+    /// What it takes at this width, more than one line does.
+    int moreHeight(int width) const;
+
     /// In print, where there are no chips to hover, each with its provenance. Returns the height used.
     static double paint(QPainter& painter, const QRectF& area, const std::vector<LegendEntry>& entries);
 

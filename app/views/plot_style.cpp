@@ -23,6 +23,8 @@ struct SizedTicker {
     virtual ~SizedTicker() = default;
     /// Returns by how many degrees labels are to be turned.
     virtual double fit(double pixels, bool horizontal, const QCPRange& range, const QFont& font) = 0;
+    /// What the axis is of is counted: there is nothing between whole numbers.
+    virtual void countWhole(bool) {}
 };
 
 /// 256, 1k, 64k for powers of two; 1 µ, 10 m, 1, 1 k ... for the others.
@@ -36,6 +38,7 @@ class HumanTicker : public QCPAxisTicker, public SizedTicker {
         font = labels;
         return 0;
     }
+    void countWhole(bool on) override { whole = on; }
 
   protected:
     QVector<double> createTickVector(double, const QCPRange& range) override {
@@ -50,15 +53,20 @@ class HumanTicker : public QCPAxisTicker, public SizedTicker {
         if (scale == lab::Scale::Linear || range.lower <= 0)
             return QCPAxisTicker::createTickVector(getTickStep(range), range);
         const double base = scale == lab::Scale::Log2 || unit == "B" ? 2 : 10; // bytes are told in binary prefixes
-        const int first = static_cast<int>(std::floor(std::log(range.lower) / std::log(base)));
-        const int last = static_cast<int>(std::ceil(std::log(range.upper) / std::log(base)));
+        constexpr double nearly = 1e-9; // a power that the range begins or ends with is one of its
+        const int first = static_cast<int>(std::ceil(std::log(range.lower) / std::log(base) - nearly));
+        const int last = static_cast<int>(std::floor(std::log(range.upper) / std::log(base) + nearly));
         const int step = std::max(1, (last - first + 7) / 8);
+        const bool narrow = base == 10 && range.upper < 200 * range.lower; // a decade or two
         for (int power = first; power <= last; power += step)
-            ticks.append(std::pow(base, power));
+            for (const int factor : {1, 2, 5})
+                if (factor == 1 || narrow)
+                    ticks.append(factor * std::pow(base, power));
         return ticks;
     }
     double getTickStep(const QCPRange& range) override {
         return unit == "B" && scale == lab::Scale::Linear ? std::exp2(std::ceil(std::log2(range.size() / 6)))
+               : whole                                    ? wholeStep(QCPAxisTicker::getTickStep(range))
                                                           : QCPAxisTicker::getTickStep(range);
     }
     QVector<double> createSubTickVector(int, const QVector<double>&) override { return {}; }
@@ -70,10 +78,15 @@ class HumanTicker : public QCPAxisTicker, public SizedTicker {
                 tick /= 1024;
             return QString::number(tick) + prefixes[prefix];
         }
-        return unit.isEmpty() ? QString::number(tick, 'g', 4) : numberText(tick, unit);
+        return unit.isEmpty() ? plainNumber(tick) : numberText(tick, unit);
     }
 
   private:
+    /// 2.5 becomes 5, 0.1 becomes 1.
+    static double wholeStep(double step) {
+        return step == std::floor(step) ? step : std::max(1.0, std::floor(2 * step));
+    }
+
     bool touch(const QVector<double>& ticks, const QCPRange& range) {
         if (pixels <= 0)
             return false;
@@ -99,7 +112,7 @@ class HumanTicker : public QCPAxisTicker, public SizedTicker {
     lab::Scale scale;
     QString unit;
     double pixels = 0;
-    bool horizontal = true;
+    bool horizontal = true, whole = false;
     QFont font;
 };
 
@@ -155,6 +168,15 @@ class NameTicker : public QCPAxisTickerText, public SizedTicker {
 
 } // namespace
 
+QString plainNumber(double value, int digits) {
+    const double least = std::pow(10.0, std::min(digits, 3)), most = 1e6; // there an exponent is longer than digits
+    const double size = std::fabs(value);
+    if (size < least || size >= most)
+        return QString::number(value, 'g', digits);
+    const double step = std::pow(10.0, std::floor(std::log10(size)) + 1 - digits);
+    return QString::number(step > 1 ? std::round(value / step) * step : value, 'f', 0);
+}
+
 void stylePlot(QCustomPlot& plot) {
     plot.setAttribute(Qt::WA_NoMousePropagation, false); // a right click is the card's
     plot.setPlottingHint(QCP::phFastPolylines);          // a jagged curve of 1,000 points takes seconds otherwise
@@ -184,6 +206,11 @@ void setUpAxis(QCPAxis& axis, const lab::Axis& description) {
         axis.setTicker(QSharedPointer<NameTicker>::create(description.labels));
     }
     axis.setRangeReversed(description.reversed);
+}
+
+void countWhole(QCPAxis& axis, bool whole) {
+    if (const auto ticker = qSharedPointerDynamicCast<SizedTicker>(axis.ticker()))
+        ticker->countWhole(whole);
 }
 
 void fitTicks(QCustomPlot& plot, const QSizeF& size) {

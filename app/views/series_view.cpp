@@ -20,7 +20,8 @@
 namespace warplight::app {
 namespace {
 
-constexpr int screenFrame = 16; // ms
+constexpr int screenFrame = 16;      // ms
+constexpr double marginShare = 0.05; ///< of an axis, at either end
 
 /// A curve without a label belongs to the one whose id stands before its dot: the same chip hides both.
 QString legendId(const lab::Curve& curve) {
@@ -74,12 +75,12 @@ constexpr size_t mostDashed = 500; ///< points: dashes of longer curves take sec
 
 QPen penOf(const lab::Curve& curve, bool pinned) {
     QPen pen(Theme::current().series(QString::fromStdString(curve.colourKey)),
-             curve.provenance == lab::Provenance::Reference ? 1.0 : 1.8);
+             (curve.provenance == lab::Provenance::Reference ? 1.0 : 1.8) * uiScale()); // a room sees it, too
     if (curve.provenance == lab::Provenance::Modelled)
         pen.setStyle(Qt::DashLine);
     if (pinned) {
         pen.setStyle(Qt::DotLine);
-        pen.setWidthF(1.4);
+        pen.setWidthF(1.4 * uiScale());
     }
     if (curve.x.size() > mostDashed) {
         pen.setStyle(Qt::SolidLine);
@@ -93,8 +94,8 @@ QCPScatterStyle markOf(const lab::Curve& curve, bool pinned) {
     const QColor colour = penOf(curve, pinned).color();
     const bool square = curve.provenance == lab::Provenance::Counted;
     const bool hollow = pinned || curve.provenance == lab::Provenance::Modelled;
-    return {square ? QCPScatterStyle::ssSquare : QCPScatterStyle::ssCircle, QPen(colour, 1.4),
-            hollow ? QBrush(Qt::NoBrush) : QBrush(colour), 6};
+    return {square ? QCPScatterStyle::ssSquare : QCPScatterStyle::ssCircle, QPen(colour, 1.4 * uiScale()),
+            hollow ? QBrush(Qt::NoBrush) : QBrush(colour), 6 * uiScale()};
 }
 
 } // namespace
@@ -136,7 +137,10 @@ SeriesView::SeriesView(QWidget* parent) : FigureView(parent), plot(new QCustomPl
 SeriesView::~SeriesView() = default;
 
 void SeriesView::setFigure(const lab::Figure& figure) {
+    const size_t before = series.curves.size();
     series = std::get<lab::Series>(figure.content);
+    if (series.curves.size() != before) // the page asks how high it is
+        legend->setEntries(legendEntries(), legendNote());
     applyScales();
     if (!redraw.isActive())
         redraw.start();
@@ -188,7 +192,7 @@ void SeriesView::rebuild() {
     reading = nullptr;
     plot->clearItems();
     draw(*plot, !userZoomed);
-    legend->setEntries(legendEntries(), compared ? tr("dotted: %1").arg(comparedName) : QString());
+    legend->setEntries(legendEntries(), legendNote());
     plot->replot(QCustomPlot::rpQueuedReplot);
 }
 
@@ -197,6 +201,8 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
     stylePlot(target);
     setUpAxis(*target.xAxis, series.x);
     setUpAxis(*target.yAxis, series.y);
+    countWhole(*target.xAxis, allWhole(&lab::Curve::x));
+    countWhole(*target.yAxis, allWhole(&lab::Curve::y));
     QCPBars* below = nullptr;
     for (const lab::Curve& curve : series.curves) {
         if (hidden.contains(legendId(curve)))
@@ -211,7 +217,10 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
             curve.provenance != lab::Provenance::Reference)
             addCurve(target, curve, true);
     const bool empty = target.plottableCount() == 0 || !anyPoint();
-    showEmptiness(target, empty, anyPoint() ? tr("All curves are hidden.") : tr("There are no points yet."));
+    showEmptiness(target, empty,
+                  anyPoint()  ? tr("All curves are hidden.")
+                  : allZero() ? tr("All values are 0.")
+                              : tr("There are no points yet."));
     if (!fit || empty)
         return;
     target.rescaleAxes();
@@ -223,10 +232,11 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
             range = around > 0 ? QCPRange(*at - around, *at + around) : QCPRange(*at / 2, *at * 2);
         }
         if (description->scale == lab::Scale::Linear) {
-            const double margin = std::max(range.size() * 0.05, 1e-12);
+            const double margin = std::max(range.size() * marginShare, 1e-12);
             range = QCPRange(range.lower - margin, range.upper + margin);
-        } else {
-            range = QCPRange(range.lower / 1.2, range.upper * 1.2);
+        } else { // over many decades more, so that the outermost marks are whole
+            const double margin = std::max(1.2, std::pow(range.upper / range.lower, marginShare));
+            range = QCPRange(range.lower / margin, range.upper * margin);
         }
         if (description->minimum)
             range.lower = *description->minimum;
@@ -245,6 +255,29 @@ bool SeriesView::anyPoint() const {
         return false;
     });
 }
+
+/// Are there points, and a logarithmic axis has no place for any of them?
+bool SeriesView::allZero() const {
+    bool any = false;
+    for (const lab::Curve& curve : series.curves)
+        for (const double y : curve.provenance == lab::Provenance::Reference ? std::vector<double>() : curve.y) {
+            if (y != 0)
+                return false;
+            any = true;
+        }
+    return any;
+}
+
+bool SeriesView::allWhole(std::vector<double> lab::Curve::*coordinate) const {
+    return std::all_of(series.curves.begin(), series.curves.end(), [coordinate](const lab::Curve& curve) {
+        const std::vector<double>& values = curve.*coordinate;
+        return std::all_of(values.begin(), values.end(), [](double value) { return value == std::floor(value); });
+    });
+}
+
+QString SeriesView::legendNote() const { return compared ? tr("dotted: %1").arg(comparedName) : QString(); }
+
+int SeriesView::moreHeight(int width) const { return legend->moreHeight(width); }
 
 /// Stacked on `below`.
 QCPBars* SeriesView::addBars(QCustomPlot& target, const lab::Curve& curve, QCPBars* below) const {
@@ -281,8 +314,8 @@ void SeriesView::addCurve(QCustomPlot& target, const lab::Curve& curve, bool pin
     if (!below.isEmpty() && !pinned) {
         auto* bars = new QCPErrorBars(target.xAxis, target.yAxis);
         bars->setDataPlottable(graph);
-        bars->setPen(QPen(penOf(curve, pinned).color(), 1));
-        bars->setWhiskerWidth(5);
+        bars->setPen(QPen(penOf(curve, pinned).color(), uiScale()));
+        bars->setWhiskerWidth(5 * uiScale());
         bars->setSymbolGap(0);
         bars->setData(below, above);
     }

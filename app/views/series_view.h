@@ -40,6 +40,8 @@ class SeriesView : public FigureView {
     /// What the crosshair says at this x: one line a curve, "flash: 1.2 ms (2.1× of pinned)".
     QStringList readingsAt(double x) const;
 
+    int moreHeight(int width) const override;
+
   protected:
     void changeEvent(QEvent* event) override;
     void leaveEvent(QEvent* event) override;
@@ -51,6 +53,9 @@ class SeriesView : public FigureView {
     void addCurve(QCustomPlot& plot, const lab::Curve& curve, bool pinned) const;
     QCPBars* addBars(QCustomPlot& plot, const lab::Curve& curve, QCPBars* below) const;
     bool anyPoint() const;
+    bool allZero() const;
+    bool allWhole(std::vector<double> lab::Curve::*coordinate) const;
+    QString legendNote() const;
     std::vector<LegendEntry> legendEntries() const;
     void moveCrosshair(const QPoint& at);
 

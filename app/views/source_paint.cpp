@@ -221,6 +221,14 @@ void paintSourceHead(QPainter& painter, const QRectF& area, const PaneData& data
         if (current)
             painter.fillRect(QRectF(left, bottom - 2, column.width, 2), theme.accent);
     }
+    // The numbers are of the current counter, whose bars may stand further left.
+    if (layout.numberWidth > 0 && !layout.columns.empty() && layout.columns.back().counter != marks.counter) {
+        constexpr double more = 10; // of the gap before them
+        const auto& counter = data.pane.counters[static_cast<size_t>(marks.counter)];
+        words(QRectF(area.left() + layout.numberLeft - more, area.top() + 2, layout.numberWidth + more,
+                     middle - area.top() - 2),
+              Qt::AlignRight, textFont(11, QFont::DemiBold), theme.ink, QString::fromStdString(counter.title));
+    }
     painter.fillRect(QRectF(area.left(), bottom - 1, area.width(), 1), faint(theme.line, 1));
 }
 

@@ -6,13 +6,16 @@
 #include <QEvent>
 #include <QFontMetrics>
 #include <QHeaderView>
+#include <QPainter>
 #include <QScrollBar>
 #include <QSortFilterProxyModel>
+#include <QStyledItemDelegate>
 #include <QTableView>
 #include <QTextDocument>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -24,7 +27,9 @@ namespace {
 constexpr int rowHeight = 26;
 constexpr int cellMargin = 5; ///< left and right of a text, as the style sheet has it: columns keep a gap
 constexpr int sentenceWidth = 260, narrowestSentence = 180, narrowestNames = 230, longNames = 300;
-constexpr int headMargin = 6; ///< above and below the titles
+constexpr int scrolledSentence = 780, scrolledNames = 420; ///< at most, where the table scrolls anyway
+constexpr QChar gapSign(0x2002);                           ///< half an em: what a text keeps from a number left of it
+constexpr int headMargin = 6;                              ///< above and below the titles
 constexpr int usualRows = 8, mainRows = 11, detailRows = 5;
 constexpr size_t sentenceLength = 60; ///< characters; longer texts are wrapped
 constexpr size_t mostWrapped = 500;   ///< rows of a table whose heights are worked out
@@ -49,9 +54,10 @@ QFont fontOf(const lab::Table::Column& column) { return column.numeric ? monoFon
 QString brokenTitle(const QString& title, const QFontMetrics& metrics, int enough) {
     QString best = title;
     int width = metrics.horizontalAdvance(title);
-    constexpr qsizetype shortest = 3; // characters of a line: "10 %" stays
+    constexpr qsizetype shortest = 3, unitLength = 2; // characters: "10 %" and "32 B" stay
     for (qsizetype at = title.indexOf(' '); at > 0 && width > enough; at = title.indexOf(' ', at + 1)) {
-        if (at < shortest || title.size() - at <= shortest)
+        const qsizetype next = title.indexOf(' ', at + 1), word = (next < 0 ? title.size() : next) - at - 1;
+        if (at < shortest || title.size() - at <= shortest || (title[at - 1].isDigit() && word <= unitLength))
             continue;
         const int longer =
             std::max(metrics.horizontalAdvance(title.left(at)), metrics.horizontalAdvance(title.mid(at + 1)));
@@ -62,6 +68,33 @@ QString brokenTitle(const QString& title, const QFontMetrics& metrics, int enoug
     }
     return best;
 }
+
+/// Before the texts of a column that follows on numbers, which end where it begins.
+int gapBefore(const lab::Table& table, size_t column) {
+    return column > 0 && !table.columns[column].numeric && table.columns[column - 1].numeric
+               ? QFontMetrics(textFont()).horizontalAdvance(gapSign)
+               : 0;
+}
+
+/// Draws cells with their gap; what is behind them has none.
+class CellDelegate : public QStyledItemDelegate {
+  public:
+    CellDelegate(const TableModel& model, QObject* parent) : QStyledItemDelegate(parent), model(model) {}
+    void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+        QStyleOptionViewItem cell = option;
+        if (const int gap = gapBefore(model.table(), static_cast<size_t>(index.column())); gap > 0) {
+            initStyleOption(&cell, index);
+            cell.text.clear();
+            cell.widget->style()->drawControl(QStyle::CE_ItemViewItem, &cell, painter, cell.widget);
+            cell = option;
+            cell.rect.setLeft(cell.rect.left() + gap);
+        }
+        QStyledItemDelegate::paint(painter, cell, index);
+    }
+
+  private:
+    const TableModel& model;
+};
 
 int widthOf(const QString& text, const QFontMetrics& metrics) {
     int width = 0;
@@ -147,6 +180,7 @@ TableView::TableView(QWidget* parent) : FigureView(parent), model(new TableModel
     sorted->setSourceModel(model);
     sorted->setSortRole(TableModel::SortRole);
     table->setModel(sorted);
+    table->setItemDelegate(new CellDelegate(*model, table));
     table->setSortingEnabled(true);
     table->sortByColumn(-1, Qt::AscendingOrder);
     table->verticalHeader()->hide();
@@ -213,7 +247,8 @@ void TableView::measure() {
     for (const size_t rows = std::min(shown.rows.size(), mostMeasured); measured < rows; ++measured)
         for (size_t column = 0; column < columns.size(); ++column) {
             const QString text = cellText(shown.rows[measured][column], shown.columns[column]);
-            columns[column].content = std::max(columns[column].content, widthOf(text, metrics[column]));
+            columns[column].content =
+                std::max(columns[column].content, widthOf(text, metrics[column]) + gapBefore(shown, column));
             columns[column].any |= !std::holds_alternative<std::monostate>(shown.rows[measured][column]);
         }
     if (shown.rows.size() <= mostWrapped)
@@ -230,6 +265,10 @@ void TableView::measure() {
         Column& column = columns[i];
         column.whole = QString::fromStdString(shown.columns[i].title);
         column.broken = brokenTitle(column.whole, header, column.content - 2 * cellMargin);
+        if (gapBefore(shown, i) > 0) {
+            column.whole.prepend(gapSign);
+            column.broken = gapSign + column.broken.replace('\n', QString("\n") + gapSign);
+        }
         column.title = widthOf(column.whole, header);
         column.brokenTitle = widthOf(column.broken, header);
         if (static_cast<int>(i) != sentences && !shown.columns[i].numeric && column.content > widest) {
@@ -252,7 +291,7 @@ TableView::Density TableView::densityIn(int width) const {
 }
 
 /// What is left is shared by all, or is a column of sentences' alone. Where it is too little, that gives way first,
-/// then long names; where that is not enough either, the table scrolls, and sentences need not be narrow.
+/// then long names; where that is not enough either, the table scrolls, and neither need be narrow.
 std::vector<int> TableView::widthsIn(int width) const {
     const Density density = densityIn(width);
     std::vector<int> widths;
@@ -273,9 +312,12 @@ std::vector<int> TableView::widthsIn(int width) const {
         give(sentences, narrowestSentence);
     if (left < 0)
         give(names, narrowestNames);
-    if (left < 0 && sentences >= 0)
-        widths[static_cast<size_t>(sentences)] =
-            std::min(columns[static_cast<size_t>(sentences)].content, scaled(2 * sentenceWidth));
+    if (left < 0)
+        for (const auto& [column, most] : {std::pair(sentences, scrolledSentence), std::pair(names, scrolledNames)})
+            if (column >= 0)
+                widths[static_cast<size_t>(column)] =
+                    std::max(widths[static_cast<size_t>(column)],
+                             std::min(columns[static_cast<size_t>(column)].content, scaled(most)));
     auto open = std::count_if(widths.begin(), widths.end(), [](int each) { return each > 0; });
     for (int& each : widths)
         if (each > 0 && left > 0) {
@@ -286,18 +328,24 @@ std::vector<int> TableView::widthsIn(int width) const {
     return widths;
 }
 
+/// A table that scrolls has a line for each row: sentences out of sight would make holes in it.
+bool TableView::wrapsIn(int width, const std::vector<int>& widths) const {
+    return sentences >= 0 && std::accumulate(widths.begin(), widths.end(), 0) <= width;
+}
+
 /// Until their sum is `enough`; 0: of all.
-std::vector<int> TableView::rowHeights(const std::vector<int>& widths, int enough) const {
+std::vector<int> TableView::rowHeights(int width, const std::vector<int>& widths, int enough) const {
     const lab::Table& shown = model->table();
     std::vector<int> heights(shown.rows.size(), scaled(rowHeight));
-    if (sentences < 0 || shown.rows.size() > mostWrapped)
+    if (!wrapsIn(width, widths) || shown.rows.size() > mostWrapped)
         return heights;
     const auto column = static_cast<size_t>(sentences);
+    const int gap = gapBefore(shown, column);
     const QFontMetrics metrics(fontOf(shown.columns[column]));
     const int padding = scaled(rowHeight) - metrics.height();
     int sum = 0;
     for (size_t row = 0; row < heights.size() && (enough == 0 || sum < enough); ++row) {
-        const QRect room(0, 0, widths[column] - 2 * cellMargin - 2, QWIDGETSIZE_MAX);
+        const QRect room(0, 0, widths[column] - gap - 2 * cellMargin - 2, QWIDGETSIZE_MAX);
         const QString text = cellText(shown.rows[row][column], shown.columns[column]);
         heights[row] = metrics.boundingRect(room, Qt::TextWordWrap, text).height() + padding;
         sum += heights[row];
@@ -329,9 +377,9 @@ void TableView::shareWidth() {
         table->setColumnHidden(static_cast<int>(column), widths[column] == 0);
         table->setColumnWidth(static_cast<int>(column), widths[column]);
     }
-    table->setWordWrap(sentences >= 0);
+    table->setWordWrap(wrapsIn(width, widths));
     table->setTextElideMode(names >= 0 ? Qt::ElideMiddle : Qt::ElideRight);
-    const std::vector<int> heights = rowHeights(widths, 0);
+    const std::vector<int> heights = rowHeights(width, widths, 0);
     const auto* sorted = static_cast<const QSortFilterProxyModel*>(table->model());
     table->verticalHeader()->setDefaultSectionSize(scaled(rowHeight));
     for (size_t row = 0; sentences >= 0 && row < heights.size(); ++row)
@@ -378,7 +426,7 @@ int TableView::fullHeight(int width) const {
     constexpr int tallerThanAny = 20'000;
     const std::vector<int> widths = widthsIn(width);
     int height = headHeight(width) + 2, whole = 0;
-    for (const int row : rowHeights(widths, tallerThanAny))
+    for (const int row : rowHeights(width, widths, tallerThanAny))
         height += row;
     for (const int column : widths)
         whole += column;

@@ -59,7 +59,8 @@ class TableView : public FigureView {
     enum class Density { Wide, Broken, Dense };
     Density densityIn(int width) const;
     std::vector<int> widthsIn(int width) const;
-    std::vector<int> rowHeights(const std::vector<int>& widths, int enough) const;
+    bool wrapsIn(int width, const std::vector<int>& widths) const;
+    std::vector<int> rowHeights(int width, const std::vector<int>& widths, int enough) const;
     int headHeight(int width) const;
 
     struct Column {

@@ -102,9 +102,10 @@ QString styleSheet(const Theme& t) {
         .replace("%warning", t.warning.name());
 }
 
-/// Okabe & Ito's colours and five more; black and yellow are left out: they vanish on one ground each.
-constexpr std::array<const char*, 12> okabeIto{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
-                                               "#8B6FB8", "#7A7A7A", "#8A8D0F", "#A6761D", "#A04668", "#4A4A9C"};
+/// Okabe & Ito's colours and six more; black and yellow are left out: they vanish on one ground each.
+constexpr std::array<const char*, 13> okabeIto{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
+                                               "#56B4E9", "#8B6FB8", "#7A7A7A", "#8A8D0F", "#A6761D",
+                                               "#A04668", "#4A4A9C", "#6FA82E"};
 
 constexpr uint unknownSlots = 6; // keys that nobody has given a slot share the first
 

@@ -15,7 +15,7 @@ const Sizes& raceSizes(bool small) {
         {"attention",
          {{"seqLen=256,512,1024,2048,4096,8192", "heads=16"},
           {"seqLen=512,2048,8192,16384", "heads=8", "headDim=128", "causal=true",
-           "kernels=flash1,flash2,flash2-mma,mma-e4m3"}}},
+           "kernels=flash1,flash2,flash2-mma,mma-tf32,mma-e4m3"}}},
         {"attention-backward", {{"seqLen=256,512,1024,2048,4096", "heads=16"}}},
         {"block-sparse-attention", {{"seqLen=512,1024,4096,16384", "heads=8"}}},
         {"softmax", {{"rows=4096", "columnsSwept=256,1024,4096,16384,65536"}}},

@@ -7,6 +7,7 @@
 #include "core/cli/machine.h"
 #include "core/cli/model_commands.h"
 #include "core/cli/number_command.h"
+#include "core/cli/pattern_command.h"
 #include "core/cli/round_command.h"
 #include "core/cli/run_command.h"
 #include "core/cli/serve.h"
@@ -17,6 +18,7 @@
 #include "core/text/echo.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -48,12 +50,18 @@ void printDevices(bool asJson) {
 
 void printList(const lab::Registry& registry, bool asJson) {
     json list = json::array();
+    std::vector<std::pair<std::string, std::string>> lines;
     for (const lab::Experiment* experiment : registry.all()) {
         const lab::Description d = experiment->describe();
         list.push_back({{"id", d.id}, {"title", d.title}, {"sentence", d.sentence}});
-        if (!asJson)
-            std::cout << fmt::format("{:<22}{}\n", d.id, d.sentence);
+        lines.emplace_back(d.id, d.sentence);
     }
+    size_t longest = 0;
+    for (const auto& [id, sentence] : lines)
+        longest = std::max(longest, id.size());
+    for (const auto& [id, sentence] : lines)
+        if (!asJson)
+            std::cout << fmt::format("{:<{}}  {}\n", id, longest, sentence);
     if (asJson)
         std::cout << list.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }
@@ -158,6 +166,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
     CLI::App* inspectCommand = addInspectCommand(app, inspectOptions);
     NumberOptions numberOptions;
     CLI::App* numberCommand = addNumberCommand(app, numberOptions);
+    PatternOptions patternOptions;
+    CLI::App* patternCommand = addPatternCommand(app, patternOptions);
     TrainOptions trainOptions;
     CLI::App* trainCommand = addTrainCommand(app, trainOptions);
     GenerateOptions generateOptions;
@@ -198,6 +208,8 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
             inspectTensors(inspectOptions);
         else if (*numberCommand)
             printNumber(numberOptions);
+        else if (*patternCommand)
+            printPattern(patternOptions);
         else if (*trainCommand)
             train(trainOptions);
         else if (*generateCommand)

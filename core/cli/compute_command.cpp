@@ -12,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -53,6 +54,17 @@ Format formatLike(const std::string& spec) {
     return stored == Format::F16 || stored == Format::BF16 ? stored : Format::F32;
 }
 
+/// "feature-map" of featureMap.
+std::string kebabOf(const std::string& id) {
+    std::string kebab;
+    for (const char c : id) {
+        if (std::isupper(static_cast<unsigned char>(c)))
+            kebab += '-';
+        kebab += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    return kebab;
+}
+
 CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
     const Operator& op = *given.op;
     CLI::App* command = compute.add_subcommand(op.id, op.formula);
@@ -68,15 +80,26 @@ CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
             option->required();
     }
     for (const lab::Parameter& p : op.options)
-        if (p.type == lab::Parameter::Type::Flag)
-            command->add_flag("--" + p.id, given.flags[p.id], p.doc);
-        else
-            command->add_option("--" + p.id, given.options[p.id], p.doc);
+        if (p.type == lab::Parameter::Type::Flag) {
+            const bool otherwise = std::get<bool>(p.defaultValue);
+            given.flags[p.id] = otherwise;
+            command->add_flag((otherwise ? "!--no-" : "--") + p.id, given.flags[p.id], p.doc);
+        } else {
+            std::string doc = p.doc;
+            for (const auto& option : p.options)
+                doc += (&option == &p.options.front() ? " " : ", ") + option.id;
+            const std::string kebab = kebabOf(p.id); // as the description has it, it is understood as well
+            command->add_option(kebab == p.id ? "--" + kebab : fmt::format("--{},--{}", kebab, p.id),
+                                given.options[p.id], doc);
+        }
     std::vector<std::string> ids[2];
     for (const Implementation& i : op.ladder)
         ids[i.onGpuDevice()].push_back(i.id);
-    command->add_option("--implementation", given.implementation,
-                        fmt::format("{} on cpu; {} on GPUs", fmt::join(ids[0], ", "), fmt::join(ids[1], ", ")));
+    const bool isImplementation = op.rungOption == "implementation";
+    command->add_option(isImplementation ? "--implementation" : fmt::format("--{},--implementation", op.rungOption),
+                        given.implementation,
+                        fmt::format("{} on cpu{}{}{}", fmt::join(ids[0], ", "), ids[1].empty() ? "" : "; ",
+                                    fmt::join(ids[1], ", "), ids[1].empty() ? "" : " on GPUs"));
     command->add_option("--dtype", given.dtype,
                         "f32, f16 or bf16: inputs are rounded to it, outputs are stored in it (default: as the first "
                         "input)");
@@ -118,6 +141,16 @@ const Implementation& best(const Operator& op, Implementation::Device device, co
                                  number::name(problem.format)));
 }
 
+/// What a problem holds for an option's value: the number itself, or the place of what was chosen.
+double numberOf(const lab::Parameter& p, const lab::Value& value) {
+    if (const auto* chosen = std::get_if<std::string>(&value))
+        for (size_t i = 0; i < p.options.size(); ++i)
+            if (p.options[i].id == *chosen)
+                return static_cast<double>(i);
+    return std::holds_alternative<double>(value) ? std::get<double>(value)
+                                                 : static_cast<double>(std::get<int64_t>(value));
+}
+
 /// What the operator's options say, into the numbers of the problem.
 void takeOptions(const ComputeOptions& given, Problem& problem) {
     for (const lab::Parameter& p : given.op->options) {
@@ -129,10 +162,9 @@ void takeOptions(const ComputeOptions& given, Problem& problem) {
         if (text.empty())
             continue;
         try {
-            const lab::Value value = lab::parseValue(p, text);
-            problem.numbers[p.id] = std::holds_alternative<double>(value)
-                                        ? std::get<double>(value)
-                                        : static_cast<double>(std::get<int64_t>(value));
+            lab::Parameter named = p; // in messages
+            named.id = kebabOf(p.id);
+            problem.numbers[p.id] = numberOf(p, lab::parseValue(named, text));
         } catch (const InputError& error) {
             throw InputError(fmt::format("--{}", error.what()));
         }

@@ -2,10 +2,8 @@
 #include "core/cli/model_commands.h"
 #include "core/error.h"
 #include "core/model/decoder.h"
-#include "core/model/example_model.h"
 #include "core/model/generate.h"
-#include "core/model/model_folder.h"
-#include "core/model/tokenizer.h"
+#include "core/model/open_model.h"
 #include "core/text/echo.h"
 #include "gpu/host/memory_budget.h"
 
@@ -75,9 +73,7 @@ CLI::App* addGenerateCommand(CLI::App& app, GenerateOptions& o) {
 void generateText(const GenerateOptions& o) {
     const model::Sampling sampling{o.greedy, o.temperature, o.most, o.seed};
     const model::Sampler checked(sampling); // before a model is read
-    const auto loaded = o.model.empty() ? model::exampleModel() : model::loadModel(o.model);
-    const auto tokenizer =
-        o.model.empty() ? model::byteTokenizer() : model::tokenizerOf(o.model, loaded->config.vocabulary);
+    const auto [loaded, tokenizer] = model::openModel(o.model);
     const std::vector<int32_t> prompt = tokenizer->encode(o.prompt);
     if (prompt.empty())
         throw InputError("--prompt: is empty, expected at least one character");
@@ -87,10 +83,11 @@ void generateText(const GenerateOptions& o) {
     if (!asJson)
         characters.add(o.prompt);
     const auto begin = std::chrono::steady_clock::now();
-    const auto written = model::generate(*loaded, prompt, o.tokens, sampling, {o.threads, nullptr}, [&](int32_t token) {
-        if (!asJson)
-            characters.add(tokenizer->decode(std::span(&token, 1)));
-    });
+    const auto written = model::generate(*loaded, prompt, o.tokens, sampling, {o.threads, nullptr},
+                                         [&, &tokens = *tokenizer](int32_t token) {
+                                             if (!asJson)
+                                                 characters.add(tokens.decode(std::span(&token, 1)));
+                                         });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (asJson) {
         std::cout << nlohmann::json{{"prompt", asUtf8(o.prompt)},

@@ -16,14 +16,14 @@ namespace warplight::cli {
 
 /// What is not given is unset: a run that is resumed has it from its checkpoint.
 struct TrainOptions {
-    std::string text, out, preset = "tiny", format = "text";
+    std::string text, out, preset = "tiny", architecture = "gpt2", format = "text";
     std::optional<std::string> schedule, precision;
     std::optional<int64_t> steps, batch, length, warmup, growthInterval, gradientShift;
     std::optional<uint64_t> seed;
     std::optional<double> rate, weightDecay, clip, lossScale;
     int64_t every = 100; ///< steps from checkpoint to checkpoint
     int threads = 0;
-    bool resume = false, presetGiven = false;
+    bool resume = false, presetGiven = false, architectureGiven = false;
 };
 
 struct GenerateOptions {

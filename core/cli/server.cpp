@@ -95,29 +95,38 @@ Server::~Server() {
     answerer.join();
 }
 
+struct Server::Kind {
+    std::string_view type;
+    void (Server::*handle)(const json&);
+    bool leavesRunAlone = false; ///< where it fails the run that it names goes on as before: the answer names none
+};
+
+const Server::Kind* Server::kindOf(std::string_view type) {
+    static const Kind kinds[] = {{"hello", &Server::sendHello},
+                                 {"ping", &Server::sendPong},
+                                 {"check", &Server::takeCheck},
+                                 {"run", &Server::takeRun},
+                                 {"adjust", &Server::takeAdjust, true},
+                                 {"cancel", &Server::cancel},
+                                 {"tile", &Server::ask},
+                                 {"probe", &Server::ask},
+                                 {"select", &Server::ask},
+                                 {"dropTiles", &Server::dropTiles},
+                                 {"forget", &Server::forget}};
+    const auto found = std::find_if(std::begin(kinds), std::end(kinds), [&](const Kind& k) { return k.type == type; });
+    return found == std::end(kinds) ? nullptr : found;
+}
+
 bool Server::handle(const json& message) {
     const std::string type = message["type"].get<std::string>();
     try {
         if (type == "quit")
             return false;
-        if (type == "hello")
-            sendHello(message);
-        else if (type == "ping")
-            sendPong(message);
-        else if (type == "check" || type == "run" || type == "adjust")
-            take(message);
-        else if (type == "cancel") {
-            if (const Kept run = find(number(message, "run")); run && run->going)
-                *run->cancel = true;
-        } else if (type == "tile" || type == "probe" || type == "select")
-            ask(message);
-        else if (type == "dropTiles")
-            dropTiles(message);
-        else if (type == "forget")
-            forget(number(message, "run"));
-        else
+        const Kind* kind = kindOf(type);
+        if (!kind)
             throw InputError(
                 fmt::format("request '{}' is not known, expected one that docs/protocol.md lists", echoed(type)));
+        (this->*kind->handle)(message);
     } catch (const InputError& error) {
         sendFailed(message, sentenceOf(error));
     }
@@ -145,10 +154,10 @@ void Server::guard(const json& request, const std::function<void()>& work) {
 
 void Server::sendFailed(const json& request, const std::string& sentence) {
     json answer{{"type", "failed"}, {"message", sentence}};
-    const bool aboutRun = request.value("type", "") != "adjust"; // which goes on as before
+    const Kind* kind = kindOf(request.value("type", ""));
     for (const char* name : {"id", "run", "figure"}) {
         const auto found = request.find(name);
-        if (found != request.end() && (aboutRun || std::string_view(name) == "id") &&
+        if (found != request.end() && (!kind || !kind->leavesRunAlone || std::string_view(name) == "id") &&
             (found->is_number() || (found->is_string() && found->get_ref<const std::string&>().size() <= longestEcho)))
             answer[name] = *found;
     }
@@ -194,36 +203,52 @@ void Server::sendPong(const json& request) {
     channel.write({{"type", "pong"}, {"id", number(request, "id")}, {"stalledSeconds", lifeSigns.stalledSeconds()}});
 }
 
-/// Notes down what is to be checked; from here on the run can be cancelled and forgotten.
-void Server::take(const json& request) {
-    if (request["type"] == "adjust") {
-        number(request, "id");
-        const Kept run = find(number(request, "run"));
-        if (!run || !run->going)
-            return;
-        const std::lock_guard lock(mutex);
-        asked.push_back({request, run});
-        changed.notify_all();
-        return;
-    }
+void Server::takeCheck(const json& request) {
     text(request, "experiment");
-    if (request["type"] == "check") {
-        number(request, "id");
-        const std::lock_guard lock(mutex);
-        asked.push_back({request, nullptr});
-    } else {
-        const lab::RunId id = number(request, "run");
-        const auto run = std::make_shared<KeptRun>();
-        run->run = std::make_shared<lab::Run>(
-            id, text(request, "device"), [this](const lab::Frame& frame) { channel.write(lab::toJson(frame)); },
-            run->cancel);
-        const std::lock_guard lock(mutex);
-        if (std::any_of(kept.begin(), kept.end(), [&](const auto& entry) { return entry.first == id; }))
-            throw InputError(fmt::format("run {} has been used, expected a new number", id));
-        keep(id, run);
-        asked.push_back({request, run});
-    }
+    number(request, "id");
+    const std::lock_guard lock(mutex);
+    asked.push_back({request, [this, request] { sendChecked(request); }});
     changed.notify_all();
+}
+
+/// From here on the run can be cancelled and forgotten.
+void Server::takeRun(const json& request) {
+    text(request, "experiment");
+    const lab::RunId id = number(request, "run");
+    const auto run = std::make_shared<KeptRun>();
+    run->run = std::make_shared<lab::Run>(
+        id, text(request, "device"), [this](const lab::Frame& frame) { channel.write(lab::toJson(frame)); },
+        run->cancel);
+    const std::lock_guard lock(mutex);
+    if (std::any_of(kept.begin(), kept.end(), [&](const auto& entry) { return entry.first == id; }))
+        throw InputError(fmt::format("run {} has been used, expected a new number", id));
+    keep(id, run);
+    asked.push_back({request, [this, request, run] {
+                         try {
+                             begin(request, run);
+                         } catch (...) {
+                             const std::lock_guard guarded(mutex);
+                             drop(run->run->id());
+                             throw;
+                         }
+                     }});
+    changed.notify_all();
+}
+
+/// Nothing follows for a run that is over.
+void Server::takeAdjust(const json& request) {
+    number(request, "id");
+    const Kept run = find(number(request, "run"));
+    if (!run || !run->going)
+        return;
+    const std::lock_guard lock(mutex);
+    asked.push_back({request, [this, request, run] { adjust(request, *run); }});
+    changed.notify_all();
+}
+
+void Server::cancel(const json& request) {
+    if (const Kept run = find(number(request, "run")); run && run->going)
+        *run->cancel = true;
 }
 
 void Server::begin(const json& request, const Kept& kept) {
@@ -297,7 +322,8 @@ void Server::dropTiles(const json& request) {
     std::erase_if(tiles, [&](const Question& q) { return q.run->run->id() == id && q.message["figure"] == figure; });
 }
 
-void Server::forget(lab::RunId id) {
+void Server::forget(const json& request) {
+    const lab::RunId id = number(request, "run");
     const std::lock_guard lock(mutex);
     drop(id);
 }
@@ -337,19 +363,7 @@ void Server::checkLoop() {
             next = std::move(asked.front());
             asked.pop_front();
         }
-        guard(next.message, [&] {
-            if (!next.run)
-                return sendChecked(next.message);
-            if (next.message["type"] == "adjust")
-                return adjust(next.message, *next.run);
-            try {
-                begin(next.message, next.run);
-            } catch (...) {
-                const std::lock_guard lock(mutex);
-                drop(next.run->run->id());
-                throw;
-            }
-        });
+        guard(next.message, next.check);
     }
 }
 

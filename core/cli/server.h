@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -40,10 +41,12 @@ class Server {
         std::atomic<bool> going{true};
         std::vector<lab::Parameter> live; ///< of its experiment, once it has begun; the checker's
     };
+    struct Kind; ///< of requests: who handles them, and what their failure is about
+    static const Kind* kindOf(std::string_view type); ///< null: not known
     /// A `check`, a `run` or an `adjust` whose settings are not checked yet.
     struct Asked {
         nlohmann::json message;
-        std::shared_ptr<KeptRun> run; ///< of a `run` or an `adjust`
+        std::function<void()> check; ///< checks them and goes on with it
     };
     using Kept = std::shared_ptr<KeptRun>;
     struct Question {
@@ -55,13 +58,16 @@ class Server {
     void sendHello(const nlohmann::json& request);
     void sendChecked(const nlohmann::json& request);
     void sendPong(const nlohmann::json& request);
-    void take(const nlohmann::json& request);
+    void takeCheck(const nlohmann::json& request);
+    void takeRun(const nlohmann::json& request);
+    void takeAdjust(const nlohmann::json& request);
+    void cancel(const nlohmann::json& request);
     void begin(const nlohmann::json& request, const Kept& run);
     void adjust(const nlohmann::json& request, KeptRun& run) const;
     void drop(lab::RunId id);
     void ask(const nlohmann::json& request);
     void dropTiles(const nlohmann::json& request);
-    void forget(lab::RunId id);
+    void forget(const nlohmann::json& request);
 
     void checkLoop();
     void runLoop();

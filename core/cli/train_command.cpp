@@ -73,6 +73,11 @@ Recipe recipeOf(const TrainOptions& o, Recipe recipe, bool resumed) {
     return recipe;
 }
 
+Config configOf(const TrainOptions& o, model::Architecture architecture) {
+    const Config preset = model::presetByName(o.preset);
+    return architecture == model::Architecture::Gau ? model::withGatedUnits(preset) : preset;
+}
+
 /// A new run does not write over a model that somebody may want to keep.
 void requireNoModel(const fs::path& folder) {
     for (const char* file : {model::trainingFile, model::folder::weights, model::folder::config})
@@ -145,6 +150,12 @@ CLI::App* addTrainCommand(CLI::App& app, TrainOptions& o) {
                      "tiny (2 layers, 128 features, context 128) or small (6 layers, 256 features, context 256)")
         ->check(CLI::IsMember(model::presetNames()))
         ->each([&o](const std::string&) { o.presetGiven = true; });
+    command
+        ->add_option("--architecture", o.architecture,
+                     "gpt2 (attention and an MLP a block) or gau (two gated attention units instead, as many "
+                     "parameters); only gpt2 can be given to generate and logits (default gpt2)")
+        ->check(CLI::IsMember(model::architectureNames()))
+        ->each([&o](const std::string&) { o.architectureGiven = true; });
     command->add_option("--steps", o.steps, "All steps of the run, also when it is resumed (default 1000)");
     command->add_option("--seed", o.seed, "Of the first weights and of which sequences a step sees (default 1)");
     command->add_option("--batch", o.batch, "Sequences a step (default 8)");
@@ -182,12 +193,15 @@ void train(const TrainOptions& o) {
     TrainingState state;
     if (o.resume) {
         state = model::readTrainingState(folder);
-        if (o.presetGiven && !(model::presetByName(o.preset) == state.config))
+        if (const auto was = model::nameOf(state.config.architecture); o.architectureGiven && o.architecture != was)
+            throw InputError(fmt::format("--architecture {}: the run in {} is of {}, expected the same or nothing",
+                                         o.architecture, echoed(o.out), was));
+        if (o.presetGiven && !(configOf(o, state.config.architecture) == state.config))
             throw InputError(fmt::format("--preset {}: the run in {} is of another model, expected the same or nothing",
                                          o.preset, echoed(o.out)));
     } else {
         requireNoModel(folder);
-        state.config = model::presetByName(o.preset);
+        state.config = configOf(o, model::architectureByName(o.architecture));
     }
     Recipe recipe = recipeOf(o, state.recipe, o.resume);
     if (recipe.steps < state.steps)

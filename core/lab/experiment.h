@@ -26,7 +26,7 @@ struct Description {
     std::string about;                ///< Markdown: formulas and background for the settings panel
     std::vector<std::string> devices; ///< that can run it: {"cpu", "cuda"}
     std::vector<Parameter> parameters;
-    /// Colour keys of its figures ("flash") and their slots of the palette, 0 to 11: the same on every page.
+    /// Colour keys of its figures ("flash") and their slots of the palette, 0 to 12: the same on every page.
     std::map<std::string, int64_t> colours;
     std::string dropFiles; ///< id of the File parameter that dropped files of its pattern go to; empty = takes none
 };

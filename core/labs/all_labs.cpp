@@ -6,6 +6,7 @@
 #include "core/labs/blocks/blocks_lab.h"
 #include "core/labs/devices/devices_lab.h"
 #include "core/labs/inspector/inspector_lab.h"
+#include "core/labs/linear/linear_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_operators.h"
 #include "core/labs/profile/profile_lab.h"
@@ -15,16 +16,17 @@ namespace warplight::labs {
 
 void registerAll(lab::Registry& registry, workbench::Operators& operators) {
     attention::registerLab(registry, operators);
+    linear::registerLab(registry, operators);
     workbench::registerPages(registry, operators.add(blocks::softmaxOperator()));
     workbench::registerPages(registry, operators.add(blocks::matmulOperator()));
     precision::registerPages(registry);
-    workbench::registerPages(registry, operators.add(precision::castOperator()));
-    workbench::registerPages(registry, operators.add(precision::adamwOperator()));
     allreduce::registerLab(registry);
     inspector::registerLab(registry);
     profile::registerLab(registry);
     tools::registerLab(registry);
     precision::registerLogs(registry);
+    workbench::registerPages(registry, operators.add(precision::castOperator()));
+    workbench::registerPages(registry, operators.add(precision::adamwOperator()));
 }
 
 } // namespace warplight::labs

@@ -24,6 +24,17 @@ struct BlockActivations {
     float *means1, *scales1, *means2, *scales2; ///< [rows]
 };
 
+/// What a gated attention unit leaves; e features are as many as `hidden`.
+struct UnitActivations {
+    float* norm;                 ///< rows of features
+    float *u, *v;                ///< rows of e, before silu
+    float* z;                    ///< rows of `shared`, before silu
+    float *gate, *values, *base; ///< the same behind it: U, V, Z
+    float *mixed, *gated;        ///< rows of e: A V, and U ∘ A V
+    float* out;                  ///< rows of features: the residual stream after the unit
+    float *means, *scales;       ///< [rows]
+};
+
 /// The buffers of forward passes over `batch` sequences of `length` tokens. Where nothing is learned, all blocks share
 /// theirs.
 class Activations {
@@ -36,8 +47,16 @@ class Activations {
     int64_t bytes() const { return workspace.bytes(); }
 
     const int64_t batch, length;
-    float* embedding; ///< rows of features
-    std::vector<BlockActivations> blocks;
+    float* embedding;                     ///< rows of features
+    std::vector<BlockActivations> blocks; ///< of a GPT-2
+    std::vector<UnitActivations> units;   ///< of a model of gated attention units
+    /// The residual stream behind a layer.
+    float* out(int64_t layer) const {
+        const auto at = static_cast<size_t>(layer);
+        return units.empty() ? blocks[at].out : units[at].out;
+    }
+    /// How many of views() belong to a layer.
+    static constexpr int64_t namesOfLayer() { return 10; }
     float* norm;                ///< rows of features
     float *means, *scales;      ///< [rows]
     float* logits;              ///< rows of the vocabulary
@@ -45,8 +64,13 @@ class Activations {
     double* losses;             ///< scratch: [rows]
     float *stream, *branch;     ///< rows of features: gradients of the residual stream, and of what joins it
     float *dq, *dk, *dv, *dOut; ///< heads: their gradients
+    float *dU, *dV, *dZ;        ///< of units: rows of e, of e, of `shared`
 
   private:
+    void takeBlocks(const Config& config, bool learns);
+    void takeUnits(const Config& config, bool learns);
+    void nameBlock(const Config& config, int64_t layer);
+    void nameUnit(const Config& config, int64_t layer);
     void name(std::string text, std::vector<int64_t> shape, const float* values);
 
     struct Label {

@@ -3,8 +3,10 @@
 
 #include "core/cpu/attention/attention.h"
 #include "core/error.h"
+#include "core/model/parameters.h"
 #include "core/text/echo.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -42,19 +44,51 @@ Config presetByName(std::string_view name) {
         fmt::format("preset '{}' is not known, expected {}", echoed(name), fmt::join(presetNames(), " or ")));
 }
 
+std::string_view nameOf(Architecture architecture) { return architecture == Architecture::Gau ? "gau" : "gpt2"; }
+
+std::vector<std::string> architectureNames() { return {"gpt2", "gau"}; }
+
+Architecture architectureByName(std::string_view name) {
+    for (const Architecture architecture : {Architecture::Gpt2, Architecture::Gau})
+        if (nameOf(architecture) == name)
+            return architecture;
+    throw InputError(fmt::format("architecture '{}' is not known, expected {}", echoed(name),
+                                 fmt::join(architectureNames(), " or ")));
+}
+
+Config withGatedUnits(const Config& gpt2) {
+    Config c = gpt2;
+    c.architecture = Architecture::Gau;
+    c.layers = 2 * gpt2.layers;
+    c.heads = 1;
+    c.shared = std::clamp<int64_t>(gpt2.features / 2, 1, 128);
+    const auto perBlock = [](const Config& config, int64_t blocks) { // of one layer, times `blocks`
+        Config two = config, one = config;
+        two.layers = 2;
+        one.layers = 1;
+        return blocks * (ParameterLayout(two).count() - ParameterLayout(one).count());
+    };
+    c.hidden = 1;
+    const int64_t target = perBlock(gpt2, 1), least = perBlock(c, 2), perUnit = 2 * 3 * c.features;
+    c.hidden = std::max<int64_t>(1, 1 + (target - least + perUnit / 2) / perUnit);
+    return c;
+}
+
 void check(const Config& c, const std::string& where) {
-    const std::pair<const char*, int64_t> sides[] = {{"vocab_size", c.vocabulary}, {"n_positions", c.context},
-                                                     {"n_embd", c.features},       {"n_layer", c.layers},
-                                                     {"n_head", c.heads},          {"n_inner", c.hidden}};
+    const bool units = c.architecture == Architecture::Gau;
+    const std::pair<const char*, int64_t> sides[] = {
+        {"vocab_size", c.vocabulary}, {"n_positions", c.context},
+        {"n_embd", c.features},       {"n_layer", c.layers},
+        {"n_inner", c.hidden},        {units ? "n_shared" : "n_head", units ? c.shared : c.heads}};
     for (const auto& [name, side] : sides) {
         const int64_t most = std::string_view(name) == "n_layer" ? mostLayers : largestSide;
         if (side < 1 || side > most)
             throw InputError(
                 fmt::format("{}: {} is {}, expected a whole number from 1 to {}", where, name, side, most));
     }
-    if (c.features % c.heads != 0)
+    if (!units && c.features % c.heads != 0)
         throw InputError(fmt::format("{}: n_head is {}, expected a divisor of n_embd, {}", where, c.heads, c.features));
-    if (c.headFeatures() > cpu::largestHeadDim)
+    if (!units && c.headFeatures() > cpu::largestHeadDim)
         throw InputError(fmt::format("{}: n_embd / n_head is {}, expected at most {} features a head", where,
                                      c.headFeatures(), cpu::largestHeadDim));
     if (!(c.epsilon > 0) || !std::isfinite(c.epsilon))

@@ -25,6 +25,8 @@ class Reader {
 
     bool has(const char* name) const { return fields.contains(name) && !fields.at(name).is_null(); }
 
+    bool is(const char* name, const char* value) const { return has(name) && fields.at(name) == value; }
+
     int64_t whole(const char* name) const {
         if (!has(name))
             refuse(fmt::format("{} is missing", name), "a whole number");
@@ -66,7 +68,30 @@ class Reader {
     json fields;
 };
 
+constexpr const char* gatedType = "warplight-gau"; ///< model_type of what no other program knows
+
+Config gatedFrom(const Reader& read, const std::string& where) {
+    Config c;
+    c.architecture = Architecture::Gau;
+    c.vocabulary = read.whole("vocab_size");
+    c.context = read.whole("n_positions");
+    c.features = read.whole("n_embd");
+    c.layers = read.whole("n_layer");
+    c.hidden = read.whole("n_inner");
+    c.shared = read.whole("n_shared");
+    c.heads = 1;
+    if (read.has("layer_norm_epsilon"))
+        c.epsilon = read.number("layer_norm_epsilon");
+    check(c, where);
+    return c;
+}
+
 } // namespace
+
+Config anyConfigFrom(std::string_view text, const std::string& where) {
+    const Reader read(text, where);
+    return read.is("model_type", gatedType) ? gatedFrom(read, where) : configFrom(text, where);
+}
 
 Config configFrom(std::string_view text, const std::string& where) {
     const Reader read(text, where);
@@ -92,6 +117,14 @@ Config configFrom(std::string_view text, const std::string& where) {
 }
 
 std::string configText(const Config& c) {
+    if (c.architecture == Architecture::Gau)
+        return json{{"model_type", gatedType},     {"vocab_size", c.vocabulary},
+                    {"n_positions", c.context},    {"n_embd", c.features},
+                    {"n_layer", c.layers},         {"n_inner", c.hidden},
+                    {"n_shared", c.shared},        {"layer_norm_epsilon", c.epsilon},
+                    {"tie_word_embeddings", true}, {"torch_dtype", "float32"}}
+                   .dump(2) +
+               "\n";
     const json j{{"model_type", "gpt2"},
                  {"architectures", {"GPT2LMHeadModel"}},
                  {"activation_function", "gelu_new"},

@@ -24,6 +24,8 @@ int64_t rowsOf(const Config& c) { return std::min(rowsAtOnce, c.context); }
 } // namespace
 
 Decoder::Decoder(const Model& m, const cpu::RunOptions& o) : model(m), config(m.config), options(o) {
+    if (config.architecture != Architecture::Gpt2)
+        throw InputError("the model is of gated attention units, expected a GPT-2, whose keys and values can be kept");
     const int64_t rows = rowsOf(config), features = rows * config.features;
     const auto floats = [this](int64_t count) { return workspace.take<float>(count); };
     keys = floats(config.layers * config.context * config.features);

@@ -10,7 +10,7 @@
 
 namespace warplight::model {
 
-/// A GPT-2: its sizes and its weights, which begin as zeros.
+/// A GPT-2, or one of gated attention units: its sizes and its weights, which begin as zeros.
 struct Model {
     explicit Model(const Config& sizes) : config(sizes), layout(sizes), weights(layout) {}
 
@@ -33,6 +33,19 @@ auto blockOf(const ParameterLayout& layout, Buffer& buffer, int64_t layer) {
     const auto at = [&](size_t i) { return buffer[layout.places()[first + i]].data(); };
     return Block<std::remove_pointer_t<decltype(at(0))>>{at(0), at(1), at(2), at(3), at(4),  at(5),
                                                          at(6), at(7), at(8), at(9), at(10), at(11)};
+}
+
+/// The parameters of one gated attention unit likewise.
+template <class Number>
+struct GatedUnit {
+    Number *norm, *normBias, *u, *v, *z, *gamma, *beta, *out;
+};
+
+template <class Buffer>
+auto unitOf(const ParameterLayout& layout, Buffer& buffer, int64_t layer) {
+    const size_t first = 2 + 8 * static_cast<size_t>(layer);
+    const auto at = [&](size_t i) { return buffer[layout.places()[first + i]].data(); };
+    return GatedUnit<std::remove_pointer_t<decltype(at(0))>>{at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)};
 }
 
 /// The parameters outside of blocks.

@@ -22,6 +22,8 @@ inline constexpr const char *config = "config.json", *weights = "model.safetenso
 /// Of config.json's text. Throws InputError naming `where`, the field and what was expected: for what is no GPT-2, or
 /// one that computes something else than Network does.
 Config configFrom(std::string_view text, const std::string& where);
+/// The same, and that of a model of gated attention units, which training goes on with.
+Config anyConfigFrom(std::string_view text, const std::string& where);
 /// As config.json.
 std::string configText(const Config& config);
 

@@ -17,7 +17,7 @@ namespace warplight::model {
 namespace {
 
 /// Where a block's activations stand among the names of Activations::views().
-enum BlockName { Norm1, Q, K, V, AttentionOut, Middle, Norm2, Up, Activated, Out, BlockNames };
+enum BlockName { Norm1, Q, K, V, AttentionOut, Middle, Norm2, Up, Activated, Out };
 
 Heads headsOf(const Config& c, const Activations& a) { return {a.batch, a.length, c.heads, c.headFeatures()}; }
 
@@ -45,9 +45,7 @@ Network::Network(const Model& m, int64_t batch, int64_t length, bool learns, Rou
       rounder(r ? *r : none),
       tokens(static_cast<size_t>(batch * length)) {}
 
-const float* Network::blockInput(int64_t layer) const {
-    return layer == 0 ? all.embedding : all.blocks[static_cast<size_t>(layer - 1)].out;
-}
+const float* Network::blockInput(int64_t layer) const { return layer == 0 ? all.embedding : all.out(layer - 1); }
 
 void Network::forwardBlocks(std::span<const int32_t> given, int64_t blocks, const cpu::RunOptions& options) {
     requireTokens(given, all.rows(), config.vocabulary, "tokens");
@@ -57,11 +55,15 @@ void Network::forwardBlocks(std::span<const int32_t> given, int64_t blocks, cons
     stored(all.embedding, all.rows() * config.features, options);
     const float* stream = all.embedding;
     for (int64_t layer = 0; layer < blocks; ++layer) {
-        const auto w = blockOf(model.layout, model.weights, layer);
-        const BlockActivations& a = all.blocks[static_cast<size_t>(layer)];
-        attend(w, a, stream, options);
-        think(w, a, options);
-        stream = a.out;
+        if (config.architecture == Architecture::Gau)
+            passUnit(layer, stream, options);
+        else {
+            const auto w = blockOf(model.layout, model.weights, layer);
+            const BlockActivations& a = all.blocks[static_cast<size_t>(layer)];
+            attend(w, a, stream, options);
+            think(w, a, options);
+        }
+        stream = all.out(layer);
     }
 }
 
@@ -139,7 +141,7 @@ const float* Network::gradientOperand(const float* x, float* room, int64_t count
 
 void Network::made(int64_t layer, int64_t activation, float* values, const cpu::RunOptions& options,
                    const GradientSeen& seen) {
-    NamedView view = all.views()[static_cast<size_t>(1 + layer * BlockNames + activation)];
+    NamedView view = all.views()[static_cast<size_t>(1 + layer * Activations::namesOfLayer() + activation)];
     rounder.gradient(values, static_cast<int64_t>(view.values.size()), options);
     if (!seen)
         return;
@@ -167,6 +169,10 @@ double Network::backward(std::span<const int32_t> targets, ParameterBuffer& grad
     normaliseBackward({rows, features, 0, w.norm, w.normBias, all.means, all.scales}, blockInput(config.layers),
                       all.branch, all.stream, d.norm, d.normBias, options);
     for (int64_t layer = config.layers - 1; layer >= 0; --layer) {
+        if (config.architecture == Architecture::Gau) {
+            unitBackward(layer, gradients, options, seen);
+            continue;
+        }
         thinkBackward(layer, gradients, options, seen);
         attendBackward(layer, gradients, options, seen);
     }

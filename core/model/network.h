@@ -50,6 +50,9 @@ class Network {
                         const GradientSeen& seen);
     void thinkBackward(int64_t layer, ParameterBuffer& gradients, const cpu::RunOptions& options,
                        const GradientSeen& seen);
+    void passUnit(int64_t layer, const float* in, const cpu::RunOptions& options);
+    void unitBackward(int64_t layer, ParameterBuffer& gradients, const cpu::RunOptions& options,
+                      const GradientSeen& seen);
     const float* blockInput(int64_t layer) const;
     /// A layer's output, or what goes into a product, has been made.
     void stored(float* values, int64_t count, const cpu::RunOptions& options) const;

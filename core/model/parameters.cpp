@@ -15,6 +15,8 @@ namespace warplight::model {
 namespace {
 
 constexpr int64_t cacheLine = 16; ///< floats
+/// The paper begins with N(0, 0.02²), which makes the first weights of attention smaller than 1e-6.
+constexpr float unitGamma = 1;
 
 } // namespace
 
@@ -22,22 +24,42 @@ ParameterLayout::ParameterLayout(const Config& c) {
     add("wte.weight", {c.vocabulary, c.features});
     add("wpe.weight", {c.context, c.features});
     for (int64_t layer = 0; layer < c.layers; ++layer) {
-        const auto named = [&](const char* name) { return fmt::format("h.{}.{}", layer, name); };
-        add(named("ln_1.weight"), {c.features});
-        add(named("ln_1.bias"), {c.features});
-        add(named("attn.c_attn.weight"), {c.features, 3 * c.features});
-        add(named("attn.c_attn.bias"), {3 * c.features});
-        add(named("attn.c_proj.weight"), {c.features, c.features});
-        add(named("attn.c_proj.bias"), {c.features});
-        add(named("ln_2.weight"), {c.features});
-        add(named("ln_2.bias"), {c.features});
-        add(named("mlp.c_fc.weight"), {c.features, c.hidden});
-        add(named("mlp.c_fc.bias"), {c.hidden});
-        add(named("mlp.c_proj.weight"), {c.hidden, c.features});
-        add(named("mlp.c_proj.bias"), {c.features});
+        const std::string prefix = fmt::format("h.{}.", layer);
+        if (c.architecture == Architecture::Gau)
+            addUnit(c, prefix);
+        else
+            addBlock(c, prefix);
     }
     add("ln_f.weight", {c.features});
     add("ln_f.bias", {c.features});
+}
+
+void ParameterLayout::addBlock(const Config& c, const std::string& prefix) {
+    add(prefix + "ln_1.weight", {c.features});
+    add(prefix + "ln_1.bias", {c.features});
+    add(prefix + "attn.c_attn.weight", {c.features, 3 * c.features});
+    add(prefix + "attn.c_attn.bias", {3 * c.features});
+    add(prefix + "attn.c_proj.weight", {c.features, c.features});
+    add(prefix + "attn.c_proj.bias", {c.features});
+    add(prefix + "ln_2.weight", {c.features});
+    add(prefix + "ln_2.bias", {c.features});
+    add(prefix + "mlp.c_fc.weight", {c.features, c.hidden});
+    add(prefix + "mlp.c_fc.bias", {c.hidden});
+    add(prefix + "mlp.c_proj.weight", {c.hidden, c.features});
+    add(prefix + "mlp.c_proj.bias", {c.features});
+}
+
+void ParameterLayout::addUnit(const Config& c, const std::string& prefix) {
+    add(prefix + "ln.weight", {c.features});
+    add(prefix + "ln.bias", {c.features});
+    add(prefix + "gau.u.weight", {c.features, c.hidden});
+    add(prefix + "gau.v.weight", {c.features, c.hidden});
+    add(prefix + "gau.z.weight", {c.features, c.shared});
+    for (const char* view : {"gau.gamma", "gau.beta"}) {
+        add(prefix + view, {2, c.shared});
+        all.back().decays = false;
+    }
+    add(prefix + "gau.c_proj.weight", {c.hidden, c.features});
 }
 
 void ParameterLayout::add(std::string name, std::vector<int64_t> shape) {
@@ -78,12 +100,15 @@ std::vector<NamedView> namedViews(const ParameterLayout& layout, const Parameter
 
 void initialise(const Config& config, const ParameterLayout& layout, ParameterBuffer& weights, uint64_t seed) {
     constexpr float deviation = 0.02f;
-    const float endOfSublayer = deviation / std::sqrt(2 * static_cast<float>(config.layers));
+    const float sublayers = static_cast<float>(config.layers) * (config.architecture == Architecture::Gau ? 1 : 2);
+    const float endOfSublayer = deviation / std::sqrt(sublayers);
     uint64_t stream = 0;
     for (const ParameterPlace& place : layout.places()) {
         const std::string_view name = place.name;
         const std::span<float> values = weights[place];
-        if (place.shape.size() > 1)
+        if (name.ends_with("gau.gamma") || name.ends_with("gau.beta"))
+            std::fill(values.begin(), values.end(), name.ends_with("gamma") ? unitGamma : 0.0f);
+        else if (place.shape.size() > 1)
             tensor::fillGaussian(values, seed, stream, name.ends_with("c_proj.weight") ? endOfSublayer : deviation);
         else
             std::fill(values.begin(), values.end(), name.ends_with("weight") ? 1.0f : 0.0f);

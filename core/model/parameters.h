@@ -28,7 +28,7 @@ struct ParameterPlace {
 };
 
 /// The parameters of a GPT-2 one after the other, under Hugging Face's names and in its layout: the weight of a product
-/// is [in, out].
+/// is [in, out]. Those of gated attention units have names of their own: "h.0.gau.u.weight".
 class ParameterLayout {
   public:
     explicit ParameterLayout(const Config& config);
@@ -43,6 +43,8 @@ class ParameterLayout {
 
   private:
     void add(std::string name, std::vector<int64_t> shape);
+    void addBlock(const Config& config, const std::string& prefix);
+    void addUnit(const Config& config, const std::string& prefix);
     std::vector<ParameterPlace> all;
     int64_t total = 0;
 };
@@ -71,7 +73,7 @@ class ParameterBuffer {
 std::vector<NamedView> namedViews(const ParameterLayout& layout, const ParameterBuffer& buffer);
 
 /// GPT-2's beginning: N(0, 0.02²), the products that end a sublayer N(0, 0.02² / (2 · layers)), normalisation 1, biases
-/// 0. The same seed gives the same numbers everywhere.
+/// 0; a gated unit's gamma as `unitGamma` says, its beta 0. The same seed gives the same numbers everywhere.
 void initialise(const Config& config, const ParameterLayout& layout, ParameterBuffer& weights, uint64_t seed);
 
 } // namespace warplight::model

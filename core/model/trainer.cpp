@@ -3,8 +3,11 @@
 
 #include "core/cpu/attention/attention_memory.h"
 #include "core/cpu/attention/backward.h"
+#include "core/cpu/gau/backward.h"
+#include "core/cpu/gau/mixing.h"
 #include "core/cpu/matmul/matmul.h"
 #include "core/error.h"
+#include "core/model/gated_unit.h"
 #include "core/model/heads.h"
 #include "gpu/host/memory_budget.h"
 
@@ -114,10 +117,17 @@ int64_t trainingBytes(const Config& c, const Recipe& given, int threads) {
     const int64_t rows = saturatedProduct(recipe.batch, recipe.length);
     const int64_t buffers = traitsOf(recipe.precision).master ? 5 : 4; // and gradients, AdamW's two, a rounded copy
     const int64_t parameters = saturatedProduct(4 * buffers, ParameterLayout(c).size());
-    const Heads heads{recipe.batch, recipe.length, c.heads, c.headFeatures()};
-    const cpu::AttentionProblem attention = attentionOf(heads, nullptr, nullptr, nullptr, nullptr, nullptr);
-    int64_t held = std::max(cpu::extraBytesAtMost(cpu::Implementation::FlashPacked, attention, threads),
-                            cpu::extraBytesAtMost(cpu::BackwardRung::Flash2, attention, threads));
+    int64_t held = 0;
+    if (c.architecture == Architecture::Gau) {
+        const cpu::GauShape shape = unitShape(c, recipe.batch, recipe.length);
+        held = std::max(cpu::mixingBytesAtMost(cpu::GauScores::InTiles, shape, threads),
+                        cpu::gauBackwardBytesAtMost(shape, threads));
+    } else {
+        const Heads heads{recipe.batch, recipe.length, c.heads, c.headFeatures()};
+        const cpu::AttentionProblem attention = attentionOf(heads, nullptr, nullptr, nullptr, nullptr, nullptr);
+        held = std::max(cpu::extraBytesAtMost(cpu::Implementation::FlashPacked, attention, threads),
+                        cpu::extraBytesAtMost(cpu::BackwardRung::Flash2, attention, threads));
+    }
     for (const int64_t width : {std::max(3 * c.features, c.hidden), c.vocabulary})
         for (cpu::MatmulProblem p :
              {cpu::MatmulProblem{rows, width, c.features}, cpu::MatmulProblem{rows, c.features, width},

@@ -49,7 +49,7 @@ TrainingState readTrainingState(const fs::path& folder) {
     const std::string where = file.string();
     formats::Metadata metadata = formats::safetensorsMetadata(file);
     TrainingState state;
-    state.config = configFrom(metadata["config"], where);
+    state.config = anyConfigFrom(metadata["config"], where);
     state.recipe = recipeFrom(metadata["recipe"], where);
     state.steps = readNumber<int64_t>(metadata, "steps", where);
     if (metadata.contains("loss_scale")) {

@@ -169,13 +169,14 @@ class Judging {
         if (histogram.edges.empty())
             histogram = emptyErrorHistogram();
         histogram.sets.push_back({id, id, id, Provenance::Counted, errors.histogram});
-        const std::string& firstType = settings.choices("dtypes").front();
-        run.put({namesTensor ? fmt::format("histogram.{}.{}", dtype, tensor) : "histogram." + dtype,
-                 fmt::format("Relative error, {}{}", dtype, tensorSuffix(tensor)), "outputs by size of error",
+        const std::string figure = namesTensor ? fmt::format("histogram.{}.{}", dtype, tensor) : "histogram." + dtype;
+        if (mainFigure.empty())
+            mainFigure = figure;
+        run.put({figure, fmt::format("Relative error, {}{}", dtype, tensorSuffix(tensor)), "outputs by size of error",
                  "**Counted** over all outputs of this run; errors of exactly zero stand in the first bin, infinities "
                  "and NaN "
                  "in the last.",
-                 dtype == firstType && !setup.sweeps(settings) ? Figure::Place::Main : Figure::Place::Support,
+                 figure == mainFigure && !setup.sweeps(settings) ? Figure::Place::Main : Figure::Place::Support,
                  histogram});
     }
 
@@ -309,6 +310,7 @@ class Judging {
     std::unique_ptr<gpu::KernelLibrary> library;
     cpu::RunOptions options;
     bool namesTensor = false;
+    std::string mainFigure; ///< the first histogram; those of other types and tensors support it
     Table table;
     std::vector<Judged> judged; ///< one a row of the table
     double done = 0, total = 1;

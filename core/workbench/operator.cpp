@@ -72,7 +72,7 @@ const Implementation& Operator::implementation(std::string_view wanted, Implemen
         if (!i->library)
             known.push_back(i->id);
     }
-    throw InputError(fmt::format("implementation '{}': on {} there are {}", echoed(wanted),
+    throw InputError(fmt::format("{} '{}': on {} there are {}", rungOption, echoed(wanted),
                                  device == Implementation::Device::Cpu ? "the CPU" : "a GPU", fmt::join(known, ", ")));
 }
 

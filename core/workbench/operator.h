@@ -100,6 +100,9 @@ struct Implementation {
     std::string held{};                                   ///< what most of them are: "S and P"
     /// What its loops ask memory for, by tensor; none: nobody has derived it, and pages say so.
     std::function<gpu::TensorTraffic(const Problem&)> bytes{};
+    /// Floating-point operations that it does itself, where these are not about the operator's useful ones: a Race goes
+    /// by them when it asks how long a call will take.
+    std::function<double(const Problem&)> flops{};
     /// Computes outputs from inputs, all of them in `tensors`; returns the bytes it held beyond them (measured).
     std::function<int64_t(const Problem&, Tensors&, const cpu::RunOptions&)> onCpu{};
     std::function<gpu::Launched(const Problem&, Tensors&, gpu::KernelLibrary&, const gpu::LaunchOptions&)> onGpu{};
@@ -160,12 +163,14 @@ struct Operator {
     /// Where any implementation has to move less than each tensor once; none: that.
     std::function<gpu::TensorTraffic(const Problem&)> compulsoryBytes{};
     std::function<std::string(const Problem&)> inWords; ///< "N = 512 with 2 heads of 64 features"
-    std::vector<lab::Parameter> options; ///< flags and numbers of `compute`: what the tensors' shapes do not say
-    std::string lower;                   ///< what makes it smaller: "seqLen, heads or headDim"
+    std::vector<lab::Parameter> options;       ///< flags and numbers of `compute`: what the tensors' shapes do not say
+    std::string lower;                         ///< what makes it smaller: "seqLen, heads or headDim"
+    std::string rungOption = "implementation"; ///< of `compute`: which of the ladder: "form" where that is the word
     std::vector<Implementation> ladder;
     std::string gradientOf; ///< the operator whose gradients these are: dX of its tensor X, for the loss Σ dO ∘ O
     std::string baseline;   ///< the implementation that others are compared with
     std::string frugal;     ///< one whose memory is worth a headline
+    std::string theory{};   ///< said beside a crossover that was found: "operations alone meet at N = d"
     TrafficExtras trafficExtras;
     std::vector<TrafficRatio> trafficRatios;
     std::optional<Arrangement> arrangement;
@@ -184,6 +189,10 @@ struct Operator {
     /// All tensors but those between, zero.
     Tensors allocate(const Problem& problem, const std::atomic<bool>* cancel) const;
     int64_t tensorBytes(const Problem& problem) const; ///< of these, in f32; INT64_MAX on overflow
+    /// What an implementation of it does on a problem: its own FLOPs, or the useful ones.
+    double workOf(const Implementation& i, const Problem& problem) const {
+        return i.flops ? i.flops(problem) : usefulFlops(problem);
+    }
     /// What any implementation has to move: each input read once, each output written once.
     gpu::TensorTraffic compulsory(const Problem& problem) const;
 };

@@ -93,7 +93,8 @@ std::string defaultAbout(Page page, const Operator& op) {
 
 /// A choice of implementations; of several operators that have one of the same name it is the first's.
 Parameter ladderParameter(const OperatorList& operators, const char* id, const char* title,
-                          Implementation::Device device, const char* doc, Page page) {
+                          Implementation::Device device, const char* doc, Page page,
+                          const std::vector<std::string>& atFirst) {
     std::vector<Parameter::Option> options;
     std::vector<std::string> chosen;
     for (const auto& op : operators)
@@ -104,7 +105,8 @@ Parameter ladderParameter(const OperatorList& operators, const char* id, const c
             if (i->library || known || (judges && i->id == "reference"))
                 continue;
             options.push_back({i->id, i->id, fmt::format("{}: {}", i->title, i->improves)});
-            if (i->chosen || (judges && i->judged))
+            const bool named = std::find(atFirst.begin(), atFirst.end(), i->id) != atFirst.end();
+            if (atFirst.empty() ? i->chosen || (judges && i->judged) : named)
                 chosen.push_back(i->id);
         }
     return Parameter::choices(id, title, chosen, options, doc);
@@ -112,7 +114,8 @@ Parameter ladderParameter(const OperatorList& operators, const char* id, const c
 
 } // namespace
 
-PageSetup::PageSetup(OperatorList ops, Page page) : operators(std::move(ops)), which(page) {
+PageSetup::PageSetup(OperatorList ops, Page page, std::vector<std::string> chosen)
+    : operators(std::move(ops)), which(page), atFirst(std::move(chosen)) {
     for (const auto& op : operators)
         for (Knob& knob : op->knobs(page))
             if (std::none_of(every.begin(), every.end(), [&](const Knob& k) { return k.id == knob.id; }))
@@ -180,12 +183,12 @@ std::vector<Parameter> PageSetup::ladderParameters() const {
         all.push_back(devices::onDevice(
             ladderParameter(operators, "implementations", "Implementations", Implementation::Device::Cpu,
                             which == Page::Accuracy ? "Which rungs are judged." : "Which rungs of the ladder race.",
-                            which),
+                            which, atFirst),
             "cpu"));
     if (!lab::runsOn(d, "vgpu"))
         return all;
-    Parameter kernels =
-        ladderParameter(operators, "kernels", "Kernels", Implementation::Device::Gpu, "Which GPU kernels run.", which);
+    Parameter kernels = ladderParameter(operators, "kernels", "Kernels", Implementation::Device::Gpu,
+                                        "Which GPU kernels run.", which, atFirst);
     all.push_back(lab::runsOn(d, "cpu") ? devices::notOnDevice(std::move(kernels), "cpu") : std::move(kernels));
     if (which == Page::Race)
         for (const auto& op : operators)

@@ -13,7 +13,8 @@ namespace warplight::workbench {
 using OperatorList = std::vector<std::shared_ptr<const Operator>>;
 
 /// Race, Traffic or Accuracy of one operator, or of several on the same inputs in one picture.
-std::unique_ptr<lab::Experiment> makeRace(OperatorList operators);
+/// `chosen`: implementations that race at first, where not all that their operators choose.
+std::unique_ptr<lab::Experiment> makeRace(OperatorList operators, std::vector<std::string> chosen = {});
 std::unique_ptr<lab::Experiment> makeTraffic(OperatorList operators);
 std::unique_ptr<lab::Experiment> makeAccuracy(OperatorList operators);
 
@@ -29,7 +30,7 @@ struct Contestant {
 /// What is common to the pages of some operators: the knobs of all, and which of them is the axis.
 class PageSetup {
   public:
-    PageSetup(OperatorList operators, Page page);
+    PageSetup(OperatorList operators, Page page, std::vector<std::string> chosen = {});
 
     const Operator& first() const { return *operators.front(); }
     const OperatorList& all() const { return operators; }
@@ -59,7 +60,8 @@ class PageSetup {
 
     OperatorList operators;
     Page which;
-    std::vector<Knob> every; ///< of all operators, each id once
+    std::vector<Knob> every;          ///< of all operators, each id once
+    std::vector<std::string> atFirst; ///< implementations that are chosen at first; empty: as their operators say
 };
 
 /// "N = 512"

@@ -91,7 +91,7 @@ class CpuRace {
                 Point point{who, x, seen.timing, op->usefulFlops(problem), seen.extraBytes, {}};
                 if (who.implementation->bytes)
                     point.bytes = gpu::totalBytes(who.implementation->bytes(problem));
-                rateOf[who.implementation] = point.rate();
+                rateOf[who.implementation] = op->workOf(*who.implementation, problem) / seen.timing.median;
                 show(point);
                 points.push_back(point);
                 headlines();
@@ -183,11 +183,11 @@ class CpuRace {
         const Problem small = setup.probe(*who.op, settings, x);
         Tensors tensors = makeTensors(*who.op, small, who.op->inputKinds.front().id, seed(), run.cancelToken());
         const CpuPoint seen = timeOnCpu(who, small, tensors, options, 0.01, run);
-        return rateOf[who.implementation] = who.op->usefulFlops(small) / seen.timing.median;
+        return rateOf[who.implementation] = who.op->workOf(*who.implementation, small) / seen.timing.median;
     }
 
     std::string reasonToSkip(const Contestant& who, const Problem& problem, double x) {
-        const double seconds = who.op->usefulFlops(problem) / rateFor(who, x),
+        const double seconds = who.op->workOf(*who.implementation, problem) / rateFor(who, x),
                      limit = 5 * settings.real("pointSeconds");
         if (seconds > limit)
             return fmt::format("one call would take about {:.1f} s, more than {:.1f} s (setting pointSeconds)", seconds,
@@ -316,12 +316,13 @@ class CpuRace {
             run.remove("crossover");
             return;
         }
+        const std::string& theory = setup.first().theory;
         double from = xs.back();
         for (auto x = xs.rbegin(); x != xs.rend() && fastest(*x)->who.implementation == late->who.implementation; ++x)
             from = *x;
         putMetric("crossover", from, "",
-                  fmt::format("{} from which {} is fastest; {} is at {}", knob.symbol, late->name(), early->name(),
-                              xs.front()),
+                  fmt::format("{} from which {} is fastest; {} is at {}{}", knob.symbol, late->name(), early->name(),
+                              xs.front(), theory.empty() ? "" : fmt::format(" ({})", theory)),
                   "{:.0f}");
     }
 
@@ -343,13 +344,14 @@ class CpuRace {
     cpu::MachinePeaks peaks;
     bool measuredAgain = false, toldOfShare = false;
     cpu::RunOptions options;
-    std::map<const Implementation*, double> rateOf; ///< FLOP/s, of the last point
+    std::map<const Implementation*, double> rateOf; ///< FLOP/s that it does itself, of the last point
     std::vector<Point> points;
 };
 
 class Race : public Experiment {
   public:
-    explicit Race(OperatorList operators) : setup(std::move(operators), Page::Race) {}
+    Race(OperatorList operators, std::vector<std::string> chosen)
+        : setup(std::move(operators), Page::Race, std::move(chosen)) {}
 
     Description describe() const override {
         Description d = setup.describe();
@@ -411,6 +413,8 @@ class Race : public Experiment {
 
 } // namespace
 
-std::unique_ptr<Experiment> makeRace(OperatorList operators) { return std::make_unique<Race>(std::move(operators)); }
+std::unique_ptr<Experiment> makeRace(OperatorList operators, std::vector<std::string> chosen) {
+    return std::make_unique<Race>(std::move(operators), std::move(chosen));
+}
 
 } // namespace warplight::workbench

@@ -4,13 +4,13 @@
 // buffers. Scores and weights stay in registers.
 #pragma once
 
-#include "attention.cuh"
+#include "attention_tensor_core.cuh"
 #include "scale_f8.cuh"
 #include "tensor_core_f8.cuh"
 
 namespace {
 
-constexpr int warps = 4, rows = 16 * warps, threads = 32 * warps, keys = 64;
+constexpr int keys = 64;
 constexpr float weightExponent = 8; // of 256
 
 struct F8Options {
@@ -72,6 +72,19 @@ __device__ __forceinline__ unsigned seenOf(unsigned four, int key, int seen) {
     const int count = min(max(seen - key, 0), 4);
     return count == 4 ? four : four & (1u << 8 * count) - 1;
 }
+
+/// Exponentials of scores, times 256. Without the maximum they are taken against 0.
+struct WeightPowers {
+    bool subtracts;
+    __device__ bool subtract() const { return subtracts; }
+    __device__ static float base(float most) { return baseOf(most); }
+    __device__ static float rescale(float most, float base) { return fastExp2((most - base) * log2e); }
+    __device__ static float weight(float score, float base) { return fastExp2(__fmaf_rn(score - base, log2e, weightExponent)); }
+};
+
+/// A weight as it is cast: NaN where it would not round to 448 or less.
+template <bool watched>
+__device__ __forceinline__ float weightOf(float x) { return watched && x > 464 ? CUDART_NAN_F : x; }
 
 template <int D, bool watched>
 __device__ void attention(const AttentionProblem<unsigned char>& p, const F8Options& o, unsigned char* shared) {
@@ -148,40 +161,14 @@ __device__ void attention(const AttentionProblem<unsigned char>& p, const F8Opti
                     o.s[((long long)head * p.queryLen + row + i / 2 * 8) * p.keyLen + key] = s[n][i];
             }
 
-        // The online softmax, once for each of the thread's two rows.
+        onlineSoftmax(s, out, most, sum, WeightPowers{subtract});
         unsigned weights[2][keyTiles / 2];
 #pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            float next = most[half];
-            if (subtract) {
-                float tileMost = -CUDART_INF_F;
-#pragma unroll
-                for (int n = 0; n < keyTiles; ++n)
-                    tileMost = fmaxf(tileMost, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
-                next = fmaxf(next, groupMax<4>(tileMost));
-            }
-            const float base = baseOf(next), rescale = fastExp2((most[half] - base) * log2e);
-            most[half] = next;
-            float tileSum = 0;
-#pragma unroll
-            for (int n = 0; n < keyTiles; ++n)
-#pragma unroll
-                for (int i = 2 * half; i < 2 * half + 2; ++i) {
-                    s[n][i] = fastExp2(__fmaf_rn(s[n][i] - base, log2e, weightExponent));
-                    tileSum += s[n][i];
-                    if (watched && s[n][i] > 464) // which rounds to 448
-                        s[n][i] = CUDART_NAN_F;
-                }
-            sum[half] = __fmaf_rn(sum[half], rescale, tileSum); // of this thread's keys; the four are added at the end
+        for (int half = 0; half < 2; ++half)
 #pragma unroll
             for (int n = 0; n < keyTiles; n += 2)
-                weights[half][n / 2] = packBytes(s[n][2 * half], s[n][2 * half + 1], s[n + 1][2 * half], s[n + 1][2 * half + 1]);
-#pragma unroll
-            for (int n = 0; n < columnTiles; ++n) {
-                out[n][2 * half] *= rescale;
-                out[n][2 * half + 1] *= rescale;
-            }
-        }
+                weights[half][n / 2] = packBytes(weightOf<watched>(s[n][2 * half]), weightOf<watched>(s[n][2 * half + 1]),
+                                                 weightOf<watched>(s[n + 1][2 * half]), weightOf<watched>(s[n + 1][2 * half + 1]));
 
         // A product of tiles has no mask: where some row does not see all keys, a weight of 0 times a NaN would reach it. Then
         // each of the warp's rows has a product of its own, with nothing behind its mask.

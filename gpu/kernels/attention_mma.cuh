@@ -6,12 +6,10 @@
 // accumulator of Q Kᵀ is, rounded to 16 bits, already laid out as the first operand of P V.
 #pragma once
 
-#include "attention.cuh"
+#include "attention_tensor_core.cuh"
 #include "tensor_core.cuh"
 
 namespace {
-
-constexpr int warps = 4, rows = 16 * warps, threads = 32 * warps;
 
 /// Keys a tile: what two buffers of K and V leave room for.
 template <int D>
@@ -131,32 +129,7 @@ __device__ void flash2Mma(const AttentionProblem<T>& p, unsigned char* shared, T
                     if (begin + n * 8 + 2 * t + i % 2 >= visible[i / 2])
                         s[n][i] = -CUDART_INF_F;
 
-        // The online softmax, once for each of the thread's two rows.
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            float tileMost = -CUDART_INF_F;
-#pragma unroll
-            for (int n = 0; n < keyTiles; ++n)
-                tileMost = fmaxf(tileMost, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
-            const float next = fmaxf(most[half], groupMax<4>(tileMost));
-            const float base = baseOf(next) * scale2;
-            const float rescale = fastExp2(most[half] * scale2 - base);
-            most[half] = next;
-            float tileSum = 0;
-#pragma unroll
-            for (int n = 0; n < keyTiles; ++n)
-#pragma unroll
-                for (int i = 2 * half; i < 2 * half + 2; ++i) {
-                    s[n][i] = fastExp2(s[n][i] * scale2 - base);
-                    tileSum += s[n][i];
-                }
-            sum[half] = sum[half] * rescale + tileSum; // of this thread's columns; the four are added at the end
-#pragma unroll
-            for (int n = 0; n < columnTiles; ++n) {
-                o[n][2 * half] *= rescale;
-                o[n][2 * half + 1] *= rescale;
-            }
-        }
+        onlineSoftmax(s, o, most, sum, ScaledPowers{scale2});
 
         // A product of tiles has no mask: where some row does not see all keys, a weight of 0 times a NaN would reach it. Then
         // each of the warp's rows has a product of its own, with nothing behind its mask.

@@ -34,9 +34,12 @@ constexpr AttentionRungInfo rungs[] = {
      false},
     {AttentionRung::Flash2Mma, "flash2-mma", "The same on tensor cores, f16 or bf16",
      "Products by mma.sync, tiles fetched ahead by cp.async into swizzled shared memory without bank conflicts.", true},
+    {AttentionRung::MmaTf32, "mma-tf32", "The same on tensor cores, f32 rounded to tf32",
+     "Tensor cores for f32: they take 11 bits of each factor, at half the rate of f16, and tiles are twice as large.",
+     false, false, "tf32"},
     {AttentionRung::MmaE4M3, "mma-e4m3", "The same on tensor cores with 8-bit inputs (E4M3)",
      "Q, K and V are cast to e4m3 first, with a scale each; twice the rate of f16. Weights have 4 bits, too.", false,
-     false, true},
+     false, "e4m3"},
     {AttentionRung::FlashDecode, "flash-decode", "Few queries: keys split over blocks",
      "One query has no rows to spread over the GPU; its keys have. A second kernel merges the parts.", false}};
 
@@ -50,6 +53,11 @@ constexpr AttentionRungInfo cublasRung{
 
 constexpr int32_t keysPerSplit = 256; ///< of flash-decode
 
+/// Rows are whole multiples of so many numbers: copies of 16 bytes want that.
+int64_t elementsOfChunk(AttentionRung rung, number::Format format) {
+    return format != number::Format::F32 ? 8 : rung == AttentionRung::MmaTf32 ? 4 : 1;
+}
+
 class Forward {
   public:
     Forward(KernelLibrary& l, const AttentionShape& s, const AttentionOptions& o)
@@ -57,8 +65,7 @@ class Forward {
 
     AttentionRun run(AttentionRung rung, const float* q, const float* k, const float* v) {
         const number::Format format = options.format;
-        // 16-byte copies want rows that are multiples of 8 elements.
-        const int64_t multiple = format == number::Format::F32 ? 1 : 8;
+        const int64_t multiple = elementsOfChunk(rung, format);
         const int64_t rows = shape.heads() * shape.queryLen, keyRows = shape.batch * shape.keyHeads * shape.keyLen;
         DeviceMatrix dq(device(), "Q", rows, shape.headDim, format, multiple),
             dk(device(), "K", keyRows, shape.headDim, format, multiple),
@@ -69,18 +76,7 @@ class Forward {
         dq.upload(q, options.cancel);
         dk.upload(k, options.cancel);
         dv.upload(v, options.cancel);
-        problem = {dq.address(),
-                   dk.address(),
-                   dv.address(),
-                   out.address(),
-                   lse.address(),
-                   static_cast<int32_t>(shape.queryHeads),
-                   static_cast<int32_t>(shape.keyHeads),
-                   static_cast<int32_t>(shape.queryLen),
-                   static_cast<int32_t>(shape.keyLen),
-                   static_cast<int32_t>(dim),
-                   shape.scale,
-                   shape.causal};
+        problem = kernelProblem(shape, {dq.address(), dk.address(), dv.address(), out.address(), lse.address()}, dim);
         if (rows > 0)
             launch(rung);
         AttentionRun result{launcher.finish(), {}, {}};
@@ -113,6 +109,9 @@ class Forward {
             break;
         case AttentionRung::Flash2Mma:
             mma(heads);
+            break;
+        case AttentionRung::MmaTf32:
+            mmaTf32(heads);
             break;
         case AttentionRung::MmaE4M3: // attentionInF8
             break;
@@ -176,10 +175,16 @@ class Forward {
     }
 
     void mma(uint32_t heads) {
-        const int64_t d = paddedDim(dim), keys = d <= 128 ? 64 : 32;
+        const int64_t d = paddedDim(dim), keys = keysOfTile(AttentionRung::Flash2Mma, d);
         launcher.start("attention_mma",
                        fmt::format("flash2_mma_{}_d{}", options.format == number::Format::BF16 ? "bf16" : "f16", d),
                        {ceilDiv(shape.queryLen, 64), heads}, {128}, 2 * d * (64 + 4 * keys), {problem});
+    }
+
+    void mmaTf32(uint32_t heads) {
+        const int64_t d = paddedDim(dim), keys = keysOfTile(AttentionRung::MmaTf32, d);
+        launcher.start("attention_tf32", fmt::format("attention_tf32_d{}", d), {ceilDiv(shape.queryLen, 64), heads},
+                       {128}, 4 * d * (64 + 4 * keys), {problem});
     }
 
     void decode() {
@@ -306,7 +311,7 @@ AttentionRun attentionForward(KernelLibrary& library, AttentionRung rung, const 
 int64_t deviceBytes(AttentionRung rung, const AttentionShape& s, number::Format format) {
     const auto times = [](int64_t a, int64_t b) { return saturatedProduct(a, b); };
     const int64_t rows = times(s.heads(), s.queryLen), keyRows = times(s.batch * s.keyHeads, s.keyLen);
-    const int64_t rowBytes = format == number::Format::F32 ? 4 * s.headDim : 2 * ((s.headDim + 7) / 8 * 8);
+    const int64_t rowBytes = number::bytes(format) * wholeMultiple(s.headDim, elementsOfChunk(rung, format));
     const int64_t tensors =
         saturatedSum(times(2 * rowBytes, rows), saturatedSum(times(2 * rowBytes, keyRows), times(4, rows)));
     switch (rung) {

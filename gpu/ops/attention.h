@@ -21,8 +21,13 @@ struct AttentionShape {
     int64_t heads() const { return batch * queryHeads; }
 };
 
+/// Where a problem's tensors lie on a device.
+struct AttentionAddresses {
+    uint64_t q = 0, k = 0, v = 0, o = 0, lse = 0;
+};
+
 /// The rungs of the ladder on the GPU, each improving one thing.
-enum class AttentionRung { Naive, Tiled, Fused2Pass, Flash1, Flash2, Flash2Mma, MmaE4M3, FlashDecode, Cublas };
+enum class AttentionRung { Naive, Tiled, Fused2Pass, Flash1, Flash2, Flash2Mma, MmaTf32, MmaE4M3, FlashDecode, Cublas };
 
 struct AttentionRungInfo {
     AttentionRung id;
@@ -31,7 +36,9 @@ struct AttentionRungInfo {
     std::string_view improves; ///< what it changes against the rung before, and why that helps
     bool halfInputs;           ///< f16 and bf16 instead of f32
     bool anyInputs = false;    ///< all three
-    bool eightBits = false;    ///< f32, which the device casts to e4m3 first
+    /// What it makes of f32 before it multiplies: "tf32", of which the tensor core takes 11 bits, or "e4m3", to which
+    /// the device casts first; empty: nothing.
+    std::string_view factors = {};
 };
 /// Those that need no library.
 std::span<const AttentionRungInfo> attentionRungs();

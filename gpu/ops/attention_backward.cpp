@@ -42,18 +42,7 @@ class Backward {
                            gradientQ = matrix("dQ", rows, d, nullptr), gradientK = matrix("dK", keyRows, d, nullptr),
                            gradientV = matrix("dV", keyRows, d, nullptr);
         const Buffer& rowSums = launcher.temporary(rows * 4, "D");
-        problem = {dq.address(),
-                   dk.address(),
-                   dv.address(),
-                   out.address(),
-                   sums.address(),
-                   static_cast<int32_t>(shape.queryHeads),
-                   static_cast<int32_t>(shape.keyHeads),
-                   static_cast<int32_t>(shape.queryLen),
-                   static_cast<int32_t>(shape.keyLen),
-                   static_cast<int32_t>(d),
-                   shape.scale,
-                   shape.causal};
+        problem = kernelProblem(shape, {dq.address(), dk.address(), dv.address(), out.address(), sums.address()}, d);
         gradients = {outGradient.address(), rowSums.address(), gradientQ.address(), gradientK.address(),
                      gradientV.address()};
         if (rows > 0 && keyRows > 0) {

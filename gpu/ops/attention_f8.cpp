@@ -93,18 +93,7 @@ HalfAttentionRun attentionInF8(KernelLibrary& library, const AttentionShape& sha
                 {castSide, 8}, 0,
                 {dv.address(), v8, amax + 8, static_cast<int32_t>(shape.keyLen), static_cast<int32_t>(d),
                  static_cast<int32_t>(n.rowBytes), static_cast<int32_t>(n.keyStride)});
-        const KernelProblem problem{q8,
-                                    k8,
-                                    v8,
-                                    out.address(),
-                                    lse.address(),
-                                    static_cast<int32_t>(shape.queryHeads),
-                                    static_cast<int32_t>(shape.keyHeads),
-                                    static_cast<int32_t>(shape.queryLen),
-                                    static_cast<int32_t>(shape.keyLen),
-                                    static_cast<int32_t>(n.rowBytes),
-                                    shape.scale,
-                                    shape.causal};
+        const KernelProblem problem = kernelProblem(shape, {q8, k8, v8, out.address(), lse.address()}, n.rowBytes);
         const KernelOptions how{amax, s ? s->address() : 0, static_cast<int32_t>(d), static_cast<int32_t>(n.keyStride),
                                 subtractMaximum};
         const int64_t padded = paddedDim(d);

@@ -49,18 +49,8 @@ HalfAttentionRun attentionInHalf(KernelLibrary& library, const HalfAttention& ho
     dk.upload(k, options.cancel);
     dv.upload(v, options.cancel);
     const int64_t dim = dq.rowLength();
-    const KernelProblem problem{dq.address(),
-                                dk.address(),
-                                dv.address(),
-                                out.address(),
-                                lse.address(),
-                                static_cast<int32_t>(shape.queryHeads),
-                                static_cast<int32_t>(shape.keyHeads),
-                                static_cast<int32_t>(shape.queryLen),
-                                static_cast<int32_t>(shape.keyLen),
-                                static_cast<int32_t>(dim),
-                                shape.scale,
-                                shape.causal};
+    const KernelProblem problem =
+        kernelProblem(shape, {dq.address(), dk.address(), dv.address(), out.address(), lse.address()}, dim);
     const KernelOptions steps{static_cast<int32_t>(s.rowLength()), how.scaleFirst, how.subtractMaximum};
     const auto heads = static_cast<uint32_t>(shape.heads());
     const bool onCores = how.sums == Sums::Half;

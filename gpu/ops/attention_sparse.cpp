@@ -46,10 +46,22 @@ int64_t keysSeenByAny(const AttentionShape& s, const BlockMask& mask) {
             bool seen = false;
             for (int64_t head = keyHead * group; !seen && head < (keyHead + 1) * group; ++head)
                 for (int64_t row = 0; !seen && row < rows; ++row)
-                    seen = isVisible(s, mask, mask.heads == 1 ? 0 : head, row, block);
+                    seen = isVisible(s, mask, head % mask.heads, row, block);
             keys += seen ? keysOf(s, mask, block) : 0;
         }
     return keys;
+}
+
+/// Rows of queries in the listed blocks that are visible in part.
+int64_t partRows(const AttentionShape& s, const BlockMask& mask, const BlockLists& lists) {
+    int64_t rows = 0;
+    for (size_t i = 0; i + 1 < lists.starts.size(); ++i) {
+        const int64_t queryBlock = static_cast<int64_t>(i) % blocksOf(s.queryLen, mask.blockSize);
+        for (int32_t at = lists.starts[i]; at < lists.starts[i + 1]; ++at)
+            if (lists.places[static_cast<size_t>(at)] >= 0)
+                rows += std::min(mask.blockSize, s.queryLen - queryBlock * mask.blockSize);
+    }
+    return rows;
 }
 
 constexpr int64_t mmaBlockSize = 64;
@@ -93,7 +105,7 @@ void checkShape(const AttentionShape& s, const BlockMask& mask) {
     if (std::find(sparseBlockSizes.begin(), sparseBlockSizes.end(), mask.blockSize) == sparseBlockSizes.end())
         throw InputError(fmt::format("block-sparse attention: blocks of {} are not compiled, expected one of {}",
                                      mask.blockSize, fmt::join(sparseBlockSizes, ", ")));
-    if (mask.heads != 1 && mask.heads != s.queryHeads)
+    if (mask.heads != 1 && mask.heads != s.queryHeads && (!mask.hidesPairs() || mask.heads != s.heads()))
         throw InputError(
             fmt::format("block-sparse attention: a mask of {} heads, expected 1 or one for each of the {} query heads",
                         mask.heads, s.queryHeads));
@@ -105,18 +117,27 @@ void checkShape(const AttentionShape& s, const BlockMask& mask) {
 }
 
 BlockLists visibleBlocks(const AttentionShape& s, const BlockMask& mask) {
-    BlockLists lists{{0}, {}};
+    BlockLists lists{{0}, {}, {}};
     for (int64_t head = 0; head < mask.heads; ++head)
         for (int64_t row = 0; row < blocksOf(s.queryLen, mask.blockSize); ++row) {
             for (int64_t block = 0; block < keyBlocksSeen(s, mask, row); ++block)
-                if (isVisible(s, mask, head, row, block))
+                if (isVisible(s, mask, head, row, block)) {
                     lists.blocks.push_back(static_cast<int32_t>(block));
+                    if (mask.part)
+                        lists.places.push_back(mask.part[(head * blocksOf(s.queryLen, mask.blockSize) + row) *
+                                                             blocksOf(s.keyLen, mask.blockSize) +
+                                                         block]);
+                }
             lists.starts.push_back(static_cast<int32_t>(lists.blocks.size()));
         }
     return lists;
 }
 
 std::string whyNot(BlockSparseRung rung, const BlockMask& mask, number::Format format) {
+    if (mask.hidesPairs() && (format != number::Format::F32 || rung != BlockSparseRung::BlockSparse))
+        return fmt::format("block-sparse attention: {} in {} hides whole blocks only, not pairs within blocks of {}; "
+                           "block-sparse in f32 does",
+                           name(rung), number::name(format), mask.blockSize);
     if (format == number::Format::F32)
         return {};
     if (!isHalf(format) || rung != BlockSparseRung::BlockSparse)
@@ -137,23 +158,29 @@ void launchBlockSparse(Launcher& launcher, BlockSparseRung rung, const Attention
         return;
     const int64_t rows = blocksOf(s.queryLen, mask.blockSize), columns = blocksOf(s.keyLen, mask.blockSize),
                   d = rowLength(s.headDim, format), padded = paddedDim(d);
-    std::vector<Argument> arguments{KernelProblem{
-        at.q, at.k, at.v, at.o, at.lse, static_cast<int32_t>(s.queryHeads), static_cast<int32_t>(s.keyHeads),
-        static_cast<int32_t>(s.queryLen), static_cast<int32_t>(s.keyLen), static_cast<int32_t>(d), s.scale, s.causal}};
+    std::vector<Argument> arguments{kernelProblem(s, at, d)};
     if (rung == BlockSparseRung::MaskedDense) {
         arguments.emplace_back(uploaded(launcher, mask.visible, mask.heads * rows * columns, "mask").address());
         arguments.emplace_back(static_cast<int32_t>(columns));
     } else {
         const BlockLists lists = visibleBlocks(s, mask);
-        for (const auto& [list, called] : {std::pair{&lists.starts, "starts"}, std::pair{&lists.blocks, "blocks"}})
-            arguments.emplace_back(
-                uploaded(launcher, list->data(), static_cast<int64_t>(list->size()), called).address());
+        for (const auto& [list, called] : {std::pair{&lists.starts, "starts"}, std::pair{&lists.blocks, "blocks"},
+                                           std::pair{&lists.places, "places"}})
+            if (list != &lists.places || mask.hidesPairs())
+                arguments.emplace_back(
+                    uploaded(launcher, list->data(), static_cast<int64_t>(list->size()), called).address());
+        if (mask.hidesPairs())
+            arguments.emplace_back(uploaded(launcher, mask.bits, mask.parts * mask.blockSize, "bits").address());
     }
     arguments.emplace_back(static_cast<int32_t>(mask.heads));
     const Extent grid{static_cast<uint32_t>(rows), static_cast<uint32_t>(s.heads())};
     if (isHalf(format))
         launcher.start("attention_sparse_mma", fmt::format("block_sparse_mma_{}_d{}", number::name(format), padded),
                        grid, {128}, mmaSharedBytes(padded), std::move(arguments));
+    else if (mask.hidesPairs())
+        launcher.start("attention_sparse_pairs", fmt::format("block_sparse_pairs_d{}_b{}", padded, mask.blockSize),
+                       grid, {static_cast<uint32_t>(4 * mask.blockSize)}, sharedBytes(padded, mask.blockSize) + 4,
+                       std::move(arguments));
     else
         launcher.start("attention_sparse",
                        fmt::format("{}_d{}_b{}", rung == BlockSparseRung::MaskedDense ? "masked_dense" : "block_sparse",
@@ -217,15 +244,23 @@ TensorTraffic algorithmicTraffic(BlockSparseRung rung, const AttentionShape& s, 
     t["K"] = t["V"] = {rowBytes(s, sharing * keys, format), 0};
     t["starts"] = {static_cast<double>(heads * queryBlocks * 8), 0};
     t["blocks"] = {static_cast<double>(sharing * static_cast<int64_t>(lists.blocks.size()) * 4), 0};
+    if (mask.hidesPairs()) {
+        constexpr int64_t threadsOfARow = 4, wordBytes = 8;
+        t["places"] = t["blocks"];
+        t["bits"] = {static_cast<double>(sharing * partRows(s, mask, lists) * threadsOfARow * wordBytes), 0};
+    }
     return withoutEmpty(t);
 }
 
 int64_t deviceBytes(BlockSparseRung rung, const AttentionShape& s, const BlockMask& mask, number::Format format) {
     const int64_t rows = blocksOf(s.queryLen, mask.blockSize),
                   blocks = saturatedProduct(mask.heads, saturatedProduct(rows, blocksOf(s.keyLen, mask.blockSize)));
-    const int64_t index = rung == BlockSparseRung::MaskedDense
-                              ? blocks
-                              : saturatedProduct(4, saturatedSum(blocks, mask.heads * rows + 1));
+    const int64_t index =
+        rung == BlockSparseRung::MaskedDense
+            ? blocks
+            : saturatedProduct(
+                  4, saturatedSum(mask.hidesPairs() ? saturatedProduct(2, blocks) : blocks, mask.heads * rows + 1)) +
+                  saturatedProduct(8, saturatedProduct(mask.parts, mask.blockSize));
     return saturatedSum(deviceBytes(AttentionRung::Flash2, s, format), index); // which takes the tensors alone
 }
 

@@ -2,6 +2,7 @@
 #include "gpu/ops/attention_traffic.h"
 
 #include "gpu/ops/attention_f8.h"
+#include "gpu/ops/kernel_problem.h"
 
 #include <algorithm>
 #include <cmath>
@@ -127,10 +128,11 @@ TensorTraffic algorithmicTraffic(AttentionRung rung, const AttentionShape& s, nu
         t["lse"] = {0, n.queries};
         break;
     }
-    case AttentionRung::Flash2Mma: { // rows padded to whole chunks of 16 bytes
-        const double d = std::ceil(n.d / 8) * 8, size = 2 / f32;
-        const double loaded = keysLoaded(s, 64, d <= 128 ? 64 : 32) * d * size;
-        (void)format;
+    case AttentionRung::Flash2Mma:
+    case AttentionRung::MmaTf32: { // rows padded to whole chunks of 16 bytes
+        const int64_t inChunk = rung == AttentionRung::MmaTf32 ? 4 : 8, row = wholeMultiple(s.headDim, inChunk);
+        const double d = static_cast<double>(row), size = 4 / static_cast<double>(inChunk);
+        const double loaded = keysLoaded(s, 64, keysOfTile(rung, paddedDim(row))) * d * size;
         t["Q"] = {n.queries * d * size, 0};
         t["K"] = t["V"] = {loaded, 0};
         t["O"] = {0, n.queries * d * size};

@@ -15,9 +15,11 @@
 #include <QMenu>
 #include <QPushButton>
 #include <QScrollArea>
+#include <QScrollBar>
 #include <QTableView>
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -91,8 +93,30 @@ class LayoutTest : public PageFixture {
         return shown;
     }
 
+    QScrollArea* scrolled() const { return qobject_cast<QScrollArea*>(window->page().parentWidget()->parentWidget()); }
+
+    static void addScrolledPages() {
+        QTest::addColumn<QString>("page");
+        for (const char* page : {"attention.tiles", "allreduce.overlap", "precision.tensors", "precision.overflow"})
+            QTest::newRow(page) << page;
+    }
+
   private slots:
     void cleanup() { window.reset(); }
+
+    void manyWarningsLeaveRoomForTheFigures() {
+        PageView page;
+        lab::RunRecord run;
+        run.apply(lab::RunStarted{1, "test.run", "A run", {}, "cpu", "2026-01-02T03:04:05Z", {}});
+        const auto* state = page.findChild<QLabel*>("banner");
+        for (int i = 1; i <= 9; ++i) {
+            run.apply(lab::Log{1, lab::Log::Level::Warning, "warning " + std::to_string(i)});
+            page.showRecord(&run);
+            QCOMPARE(state->text().count('\n') + 1, std::min(i, 4));
+        }
+        QVERIFY(state->text().endsWith("… and 6 more"));
+        QVERIFY(state->toolTip().contains("warning 9"));
+    }
 
     void aLoneFigureHasTheWidthOfThePage() {
         for (const int width : {380, 780, 1100, 1480, 2400}) {
@@ -270,8 +294,7 @@ class LayoutTest : public PageFixture {
             window->resize(size);
             QTest::qWait(50);
             QCOMPARE(window->width(), size.width()); // nothing makes it wider
-            auto* scroll = qobject_cast<QScrollArea*>(window->page().parentWidget()->parentWidget());
-            QVERIFY(window->page().width() <= scroll->viewport()->width());
+            QVERIFY(window->page().width() <= scrolled()->viewport()->width());
             std::vector<QRect> places;
             for (const FigureCard* card : cards())
                 places.push_back(card->geometry());
@@ -330,6 +353,66 @@ class LayoutTest : public PageFixture {
                 QApplication::processEvents();
                 QVERIFY2(restless.resizes < Restless::most, qPrintable(QString("%1 x %2").arg(width).arg(height)));
             }
+    }
+
+    /// A need that changed with the scroll bar would call and lose it for ever.
+    void whatFiguresNeedDoesNotFollowTheScrollBar_data() { addScrolledPages(); }
+    void whatFiguresNeedDoesNotFollowTheScrollBar() {
+        QFETCH(QString, page);
+        open(page);
+        QWidget* board = cards().front()->parentWidget();
+        for (int width = 640; width < 1500; width += 41) {
+            window->resize(width, 700);
+            std::vector<int> needs;
+            for (const auto policy : {Qt::ScrollBarAlwaysOn, Qt::ScrollBarAlwaysOff}) {
+                scrolled()->setVerticalScrollBarPolicy(policy);
+                QApplication::processEvents();
+                QCOMPARE(scrolled()->verticalScrollBar()->isVisible(), policy == Qt::ScrollBarAlwaysOn);
+                needs.push_back(board->minimumHeight());
+            }
+            QVERIFY2(
+                needs[0] == needs[1],
+                qPrintable(
+                    QString("%1 wide: %2 high with a scroll bar, %3 without").arg(width).arg(needs[0]).arg(needs[1])));
+        }
+    }
+
+    /// Windows a few pixels lower and higher than the page: whichever way a window comes to its size, the page comes to
+    /// rest, and figures stand in the same places.
+    void pagesComeToRestWhereTheirScrollBarAppears_data() { addScrolledPages(); }
+    void pagesComeToRestWhereTheirScrollBarAppears() {
+        QFETCH(QString, page);
+        open(page);
+        QWidget* board = cards().front()->parentWidget();
+        Restless restless;
+        board->installEventFilter(&restless);
+        const auto shown = [&](int width, int height) {
+            restless.resizes = 0;
+            window->resize(width, height);
+            QApplication::processEvents();
+            return scrolled()->verticalScrollBar()->isVisible();
+        };
+        for (const int width : {1280, 974, 729}) {
+            int with = 420, without = 8000;
+            QVERIFY(shown(width, with) && !shown(width, without));
+            while (without - with > 1) {
+                const int middle = (with + without) / 2;
+                (shown(width, middle) ? with : without) = middle;
+            }
+            std::map<int, std::vector<QRect>> places;
+            for (const int step : {1, -1})
+                for (int i = -12; i <= 12; ++i) {
+                    const int height = without + step * i;
+                    QCOMPARE(shown(width, height), height < without);
+                    QVERIFY2(restless.resizes <= 12,
+                             qPrintable(QString("%1 x %2: %3 times").arg(width).arg(height).arg(restless.resizes)));
+                    std::vector<QRect> now;
+                    for (const FigureCard* card : cards())
+                        now.push_back(card->geometry());
+                    QVERIFY2(places.try_emplace(height, now).first->second == now,
+                             qPrintable(QString("%1 x %2").arg(width).arg(height)));
+                }
+        }
     }
 };
 

@@ -26,6 +26,9 @@ inline int pixelsOf(const QImage& image, const QColor& colour, QRect part = {}) 
     return count;
 }
 
+/// Pixels near a colour in the picture of a view.
+inline int pixelsOf(app::FigureView& view, const QColor& colour) { return pixelsOf(view.grab().toImage(), colour); }
+
 /// The view as vector output: what it draws and writes can be looked for in it.
 inline QByteArray svgOf(const app::FigureView& view, const QSize& size) {
     QBuffer buffer;

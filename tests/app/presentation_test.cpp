@@ -9,6 +9,7 @@
 #include <QApplication>
 #include <QLabel>
 #include <cmath>
+#include <qcustomplot.h>
 
 using namespace warplight;
 using namespace warplight::app;
@@ -51,6 +52,22 @@ class PresentationTest : public PageFixture {
         QVERIFY2(pixels("Tile walk") * 48 >= window->height(), qPrintable(QString::number(pixels("Tile walk"))));
         QTest::keyClick(window.get(), Qt::Key_F5);
         QCOMPARE(pixels("Tile walk"), title);
+    }
+
+    void curvesGrowWithTheType() {
+        const auto curve = [this] { // null until a new view has drawn it
+            auto* plot = window->page().view("bytes")->findChild<QCustomPlot*>();
+            return plot->graphCount() > 0 ? plot->graph(0) : nullptr;
+        };
+        const auto width = [&] { return curve() ? curve()->pen().widthF() : 0.0; };
+        QTRY_VERIFY(width() > 0);
+        const double line = width(), mark = curve()->scatterStyle().size();
+        QTest::keyClick(window.get(), Qt::Key_F5);
+        press(Qt::Key_Down);
+        QTRY_VERIFY(width() >= 1.39 * line);
+        QVERIFY(curve()->scatterStyle().size() >= 1.39 * mark);
+        QTest::keyClick(window.get(), Qt::Key_F5);
+        QTRY_COMPARE(width(), line);
     }
 
     void typeIsAFixedShareOfTheScreen() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a user sees of single figures.
-#include "app/views/heatmap_view.h"
 #include "app/views/histogram_view.h"
 #include "app/views/metric_view.h"
+#include "app/views/plot_style.h"
 #include "app/views/series_view.h"
 #include "app/views/steps_view.h"
 #include "app/views/table_view.h"
@@ -33,6 +33,7 @@
 
 using namespace warplight;
 using namespace warplight::app;
+using test::pixelsOf;
 
 namespace {
 
@@ -49,34 +50,6 @@ lab::Figure twoCurves() {
     standard.y = {0.004, 0.016, 0.064};
     series.curves = {flash, standard};
     return {"time", "Time", "", "", lab::Figure::Place::Main, series};
-}
-
-/// A lazy map of 4096 × 4096 cells: levels 0 to 4, tiles of 256.
-lab::Figure lazyMap() {
-    lab::Heatmap map;
-    map.rows = map.cols = 4096;
-    map.lazy = map.selectable = true;
-    map.levels = 5;
-    map.valueMaximum = 1;
-    return {"map", "Map", "", "", lab::Figure::Place::Main, map};
-}
-
-lab::TilePut flatTile(int level, int64_t row, int64_t col, float value) {
-    return {1, "map", level, row, col, 256, 256, std::vector<float>(256 * 256, value), true};
-}
-
-/// Pixels near a colour in the picture of the view.
-int pixelsOf(FigureView& view, const QColor& colour) {
-    const QImage image = view.grab().toImage();
-    int count = 0;
-    for (int y = 0; y < image.height(); ++y)
-        for (int x = 0; x < image.width(); ++x) {
-            const QColor c = image.pixelColor(x, y);
-            count += std::abs(c.red() - colour.red()) + std::abs(c.green() - colour.green()) +
-                         std::abs(c.blue() - colour.blue()) <
-                     30;
-        }
-    return count;
 }
 
 } // namespace
@@ -348,7 +321,7 @@ class ViewsTest : public QObject {
         view.setFigure(figure);
         view.show();
         auto* plot = view.findChild<QCustomPlot*>();
-        const auto sentence = [plot] {
+        const auto sentence = [&plot] {
             for (int i = 0; i < plot->itemCount(); ++i)
                 if (const auto* text = qobject_cast<QCPItemText*>(plot->item(i)))
                     return text->text();
@@ -362,11 +335,70 @@ class ViewsTest : public QObject {
         view.setHidden("flash", true);
         view.setHidden("standard", true);
         QTRY_COMPARE(sentence(), QString("All curves are hidden."));
+        for (auto& curve : std::get<lab::Series>(figure.content).curves) {
+            curve.x = {256, 512};
+            curve.y = {0, 0}; // on a logarithmic axis
+        }
+        SeriesView zeros;
+        zeros.setFigure(figure);
+        zeros.show();
+        plot = zeros.findChild<QCustomPlot*>();
+        QTRY_COMPARE(sentence(), QString("All values are 0."));
+    }
+
+    void axesThatCountHaveWholeTicks() {
+        lab::Series series;
+        series.x = {"rank", "", lab::Scale::Linear, {}, {}, {}, false};
+        series.y = {"bytes", "", lab::Scale::Linear, {}, {}, {}, false};
+        lab::Curve curve;
+        curve.id = curve.label = "sent";
+        for (int rank = 0; rank < 16; ++rank) {
+            curve.x.push_back(rank);
+            curve.y.push_back(0.1 * rank + 0.05);
+        }
+        series.curves = {curve};
+        SeriesView view;
+        view.resize(600, 400);
+        view.setFigure({"f", "", "", "", {}, series});
+        view.show();
+        auto* plot = view.findChild<QCustomPlot*>();
+        const auto whole = [](const QVector<double>& ticks) {
+            return std::all_of(ticks.begin(), ticks.end(), [](double tick) { return tick == std::floor(tick); });
+        };
+        QTRY_VERIFY(plot->plottableCount() > 0);
+        plot->replot();
+        QVERIFY(plot->xAxis->tickVector().size() > 2);
+        QVERIFY2(whole(plot->xAxis->tickVector()), qPrintable(plot->xAxis->tickVectorLabels().join(' ')));
+        QVERIFY2(!whole(plot->yAxis->tickVector()), qPrintable(plot->yAxis->tickVectorLabels().join(' ')));
+    }
+
+    void numbersHaveAnExponentOnlyWhereItIsShorter() {
+        QCOMPARE(plainNumber(15000), QString("15000"));
+        QCOMPARE(plainNumber(-12345, 2), QString("-12000"));
+        QCOMPARE(plainNumber(65504, 3), QString("65500"));
+        QCOMPARE(plainNumber(128, 2), QString("130"));
+        QCOMPARE(plainNumber(2e7), QString("2e+07"));
+        QCOMPARE(plainNumber(0.0001525, 2), QString("0.00015"));
+        QCOMPARE(plainNumber(7.5), QString("7.5"));
+    }
+
+    void aLegendOfMoreLinesAsksForTheirHeight() {
+        lab::Series series;
+        for (int i = 0; i < 10; ++i) {
+            lab::Curve curve;
+            curve.id = curve.label = "an implementation " + std::to_string(i);
+            series.curves.push_back(curve);
+        }
+        SeriesView view;
+        view.setFigure({"f", "", "", "", {}, series});
+        QCOMPARE(view.moreHeight(4000), 0);
+        QVERIFY(view.moreHeight(600) > 0);
+        QVERIFY(view.moreHeight(300) > view.moreHeight(600));
     }
 
     void columnsKeepAGapAndTheLastIsWhole_data() {
         QTest::addColumn<int>("width");
-        for (const int width : {420, 560, 760, 1500})
+        for (const int width : {430, 560, 760, 1500})
             QTest::addRow("%d", width) << width;
     }
     void columnsKeepAGapAndTheLastIsWhole() {
@@ -384,7 +416,7 @@ class ViewsTest : public QObject {
         view.setFigure({"t", "", "", "", {}, figure});
         view.show();
         QVERIFY(QTest::qWaitForWindowExposed(&view));
-        QVERIFY(view.room().width <= 420);
+        QVERIFY(view.room().width <= 430);
         auto* table = view.findChild<QTableView*>();
         const auto* header = table->horizontalHeader();
         for (int column = 0; column < 5; ++column) {
@@ -402,6 +434,66 @@ class ViewsTest : public QObject {
         }
         const int last = header->sectionViewportPosition(4) + header->sectionSize(4);
         QCOMPARE(last, table->viewport()->width()); // neither cut off nor short of it
+    }
+
+    void aTextKeepsAGapFromTheNumberLeftOfIt() {
+        lab::Table figure;
+        figure.columns = {{"n", "Count", "", true, {}, ""}, {"t", "What", "", false, {}, ""}};
+        figure.rows = {{int64_t{123456}, std::string("MMMM")}};
+        TableView view;
+        view.resize(130, 80); // no more than they need
+        view.setFigure({"t", "", "", "", {}, figure});
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        auto* table = view.findChild<QTableView*>();
+        const QImage picture = table->viewport()->grab().toImage();
+        const int y = table->rowHeight(0) / 2, border = table->columnViewportPosition(1);
+        const auto inked = [&](int x) {
+            for (int dy = -6; dy <= 6; ++dy)
+                if (picture.pixelColor(x, y + dy).lightness() < 160)
+                    return true;
+            return false;
+        };
+        int end = border - 1, begin = border;
+        while (end > 0 && !inked(end))
+            --end;
+        while (begin < picture.width() - 1 && !inked(begin))
+            ++begin;
+        QVERIFY2(end > 0 && begin < picture.width() - 1 && begin - end >= 14,
+                 qPrintable(QString("%1 to %2 of %3").arg(end).arg(begin).arg(picture.width())));
+    }
+
+    void unitsOfTitlesStayWithTheirNumbers() {
+        lab::Table figure;
+        figure.columns = {{"s", "In 32 B sectors", "", true, {}, ""}, {"f", "FP16 flushed, %", "", true, {}, ""}};
+        figure.rows = {{int64_t{1}, int64_t{2}}};
+        TableView view;
+        view.resize(160, 80);
+        view.setFigure({"t", "", "", "", {}, figure});
+        view.show();
+        const auto* model = view.findChild<QTableView*>()->model();
+        QTRY_COMPARE(model->headerData(0, Qt::Horizontal, Qt::DisplayRole).toString(), QString("In 32 B\nsectors"));
+        QVERIFY(model->headerData(1, Qt::Horizontal, Qt::DisplayRole).toString().startsWith("FP16\n"));
+    }
+
+    void sentencesOfATableThatScrollsSidewaysTakeALine() {
+        lab::Table figure;
+        for (int i = 0; i < 12; ++i)
+            figure.columns.push_back({std::to_string(i), "Column " + std::to_string(i), "B", true, {}, ""});
+        figure.columns.push_back({"s", "Source", "", false, {}, ""});
+        std::vector<lab::Table::Cell> row(12, 1.5e6);
+        row.emplace_back(std::string("a sentence that is long enough to need two lines or more in a table as narrow "
+                                     "as this one, where nobody sees it without scrolling"));
+        figure.rows = {row, row};
+        TableView view;
+        view.setFigure({"t", "", "", "", {}, figure});
+        view.resize(300, view.fullHeight(300));
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        const auto* table = view.findChild<QTableView*>();
+        QVERIFY(table->horizontalScrollBar()->isVisible());
+        QCOMPARE(table->rowHeight(0), 26);
+        QVERIFY(table->columnWidth(12) > 400); // what is told is read when it is scrolled to
     }
 
     void aTableIsAsHighAsItsRows() {
@@ -465,23 +557,6 @@ class ViewsTest : public QObject {
         QVERIFY(needed.height() <= caption->height());
     }
 
-    void aMapFillsTheRoomThatItAsksFor() {
-        lab::Heatmap map;
-        map.rows = map.cols = 4;
-        map.valueMaximum = 1;
-        map.cells = std::vector<float>(16, 1.0f);
-        HeatmapView view;
-        view.setFigure({"m", "", "", "", {}, map});
-        view.show();
-        for (const int width : {240, 420}) {
-            view.resize(width, view.fullHeight(width));
-            QVERIFY(std::abs(view.fullWidth(view.height()) - width) <= 2);
-        }
-        view.resize(240, view.fullHeight(240));
-        const int cells = pixelsOf(view, Theme::viridis(1));
-        QVERIFY2(cells > 0.4 * view.width() * view.height(), qPrintable(QString::number(cells)));
-    }
-
     void vectorOutputHoldsLinesAndTextNotPixels() {
         SeriesView view;
         view.setFigure(twoCurves());
@@ -497,82 +572,6 @@ class ViewsTest : public QObject {
         QVERIFY(buffer.data().contains("sequence length"));
         QVERIFY(!buffer.data().contains("<image"));
         QVERIFY(buffer.data().contains("<polyline") || buffer.data().contains("<path"));
-    }
-
-    void aMapAsksForJustTheTilesItShows() {
-        HeatmapView view;
-        view.resize(700, 600);
-        view.setFigure(lazyMap());
-        QSignalSpy wanted(&view, &HeatmapView::tileWanted);
-        view.show();
-        QTRY_COMPARE(wanted.count(), 4); // 550 pixels for 4096 cells: level 3, 512 cells an edge, 2 × 2 tiles
-        for (const auto& request : wanted)
-            QCOMPARE(request[0].toInt(), 3);
-        QTest::qWait(100);
-        QCOMPARE(wanted.count(), 4); // not again while they are on their way
-
-        wanted.clear();
-        QSignalSpy dropped(&view, &HeatmapView::tilesDropped);
-        view.zoomAt(view.rect().center(), 16); // about two pixels a cell
-        QCOMPARE(dropped.count(), 1);
-        QTRY_VERIFY(wanted.count() > 0);
-        QCOMPARE(view.level(), 0);
-        for (const auto& request : wanted) {
-            QCOMPARE(request[0].toInt(), 0);
-            QVERIFY(std::abs(request[1].toInt() - 7.5) < 2 && std::abs(request[2].toInt() - 7.5) < 2);
-        }
-        QVERIFY(wanted.count() <= 9);
-    }
-
-    void aCoarseTileStandsInUntilTheFineOneComes() {
-        HeatmapView view;
-        view.resize(700, 600);
-        view.setFigure(lazyMap());
-        view.show();
-        view.addTile(flatTile(4, 0, 0, 1));
-        QTRY_VERIFY(pixelsOf(view, Theme::viridis(1)) > 100000);
-        for (int64_t row : {0, 1})
-            for (int64_t col : {0, 1})
-                view.addTile(flatTile(3, row, col, 0));
-        QTRY_VERIFY(pixelsOf(view, Theme::viridis(0)) > 100000);
-        QVERIFY(pixelsOf(view, Theme::viridis(1)) < 2000); // but for the scale beside it
-        view.zoomAt(view.rect().center(), 4);
-        QTRY_VERIFY(pixelsOf(view, Theme::viridis(0)) > 100000); // level 1 is not here
-    }
-
-    void cellsWithoutAFiniteValueAreNotInThePalette() {
-        lab::Heatmap map;
-        map.rows = map.cols = 2;
-        map.valueMaximum = 1;
-        map.cells = {0.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 0.0f};
-        HeatmapView view;
-        view.resize(400, 300);
-        view.setFigure({"m", "", "", "", {}, map});
-        view.show();
-        QTRY_VERIFY(pixelsOf(view, Theme::current().nonFinite()) > 500);
-        const int cell = (300 - 42) / 2;                                              // pixels
-        QVERIFY(pixelsOf(view, Theme::current().nonFinite()) < cell * cell * 9 / 10); // hatched
-        QVERIFY(pixelsOf(view, Theme::current().ground) > 500);
-        QVERIFY(pixelsOf(view, Theme::viridis(0)) > 1000);
-    }
-
-    void aMapIsDrivenByTheKeyboard() {
-        HeatmapView view;
-        view.resize(700, 600);
-        view.setFigure(lazyMap());
-        view.show();
-        QSignalSpy selected(&view, &HeatmapView::selected);
-        QTest::keyClick(&view, Qt::Key_Return);
-        QCOMPARE(selected.count(), 1);
-        QCOMPARE(selected[0][0].toLongLong(), 2048);
-        for (int i = 0; i < 4; ++i)
-            QTest::keyClick(&view, Qt::Key_Plus);
-        QCOMPARE(view.level(), 0);
-        QTest::keyClick(&view, Qt::Key_Down);
-        QTest::keyClick(&view, Qt::Key_Return);
-        QVERIFY(selected[1][0].toLongLong() > 2048);
-        QTest::keyClick(&view, Qt::Key_0);
-        QCOMPARE(view.level(), 3);
     }
 
     void aFlatSceneAsksForNoMoreHeightThanItFills() {

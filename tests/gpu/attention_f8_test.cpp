@@ -6,6 +6,7 @@
 #include "gpu/ops/attention_f8.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/core/cpu/nonfinite.h"
+#include "tests/gpu/precision_helpers.h"
 
 #include <QTest>
 #include <algorithm>
@@ -23,6 +24,7 @@ using namespace warplight;
 using cpu::HalfRecipe;
 using cpu::HalfStep;
 using cpu::HalfSteps;
+using test::same;
 
 namespace {
 
@@ -57,11 +59,6 @@ gpu::AttentionShape shapeOf(const test::OwnedProblem& p) {
     return {s.batch, s.queryHeads, s.keyHeads, s.queryLen, s.keyLen, s.headDim, s.scale, s.causal};
 }
 
-/// The same number, the same infinity, or both NaN.
-bool same(float a, float b) {
-    return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b));
-}
-
 } // namespace
 
 class AttentionF8Test : public QObject {
@@ -74,9 +71,7 @@ class AttentionF8Test : public QObject {
         options.checks = true;
         gpu::HalfAttentionRun made =
             gpu::attentionInF8(library, shapeOf(p), p.q.data(), p.k.data(), p.v.data(), subtract, keeps, options);
-        for (const gpu::LaunchRecord& launch : made.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail(finding.message.c_str(), __FILE__, __LINE__);
+        test::failOnFindings(made);
         return made;
     }
 
@@ -224,19 +219,7 @@ class AttentionF8Test : public QObject {
     }
 
     void eightBitsNeedANewerGpu() {
-        struct Older : gpu::Device {
-            std::string name() const override { return "Older"; }
-            std::optional<int> architecture() const override { return 86; }
-            uint64_t allocate(int64_t, const std::string&) override { return 0; }
-            void release(uint64_t) override {}
-            std::vector<std::string> held() const override { return {}; }
-            void upload(uint64_t, const void*, int64_t) override {}
-            void download(void*, uint64_t, int64_t) override {}
-            std::unique_ptr<gpu::Module> load(const std::string&, const std::string&,
-                                              const std::atomic<bool>*) override {
-                return nullptr;
-            }
-        } older;
+        test::OlderGpu older;
         gpu::KernelLibrary none(older);
         const float x = 1;
         try {

@@ -10,6 +10,7 @@
 #include "gpu/ops/attention_half.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/core/cpu/nonfinite.h"
+#include "tests/gpu/precision_helpers.h"
 
 #include <QTest>
 #include <algorithm>
@@ -28,6 +29,7 @@ using cpu::HalfStep;
 using cpu::HalfSteps;
 using number::Format;
 using number::Sums;
+using test::same;
 
 namespace {
 
@@ -71,11 +73,6 @@ Inputs inputsOf(const Shape& s) {
     }
     x.problem = {s.queries, s.keys, s.dim, 1 / std::sqrt(static_cast<float>(s.dim)), s.causal, x.q.data(), x.k.data()};
     return x;
-}
-
-/// The same number, the same infinity, or both NaN.
-bool same(float a, float b) {
-    return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b));
 }
 
 } // namespace

@@ -119,7 +119,9 @@ class KernelResourcesTest : public QObject {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
             const QList<QByteArray> words = line.split(' ');
-            if (words.size() != 6 || !(words[2].startsWith("flash2_mma") || words[2].startsWith("attention_e4m3_d")) ||
+            if (words.size() != 6 ||
+                !(words[2].startsWith("flash2_mma") || words[2].startsWith("attention_e4m3_d") ||
+                  words[2].startsWith("attention_tf32_d")) ||
                 !(words[2].endsWith("_d64") || words[2].endsWith("_d128")))
                 continue;
             QCOMPARE(words[5].toInt(), 0);
@@ -127,7 +129,7 @@ class KernelResourcesTest : public QObject {
             QVERIFY(words[3].toInt() <= (words[2].endsWith("_d64") ? 168 : 255));
             ++checked;
         }
-        QCOMPARE(checked, 6 * 2 * 2 + 4 * 2); // architectures × head dimensions × formats, and 8 bits
+        QCOMPARE(checked, 6 * 2 * 3 + 4 * 2); // architectures × head dimensions × formats, and 8 bits
     }
 
     void linearAttentionOnTensorCoresDoesNotSpill() {

@@ -7,6 +7,7 @@
 #include "gpu/number/format.h"
 #include "gpu/ops/matmul.h"
 #include "gpu/virtual/virtual_device.h"
+#include "precision_helpers.h"
 
 #include <QTest>
 #include <algorithm>
@@ -33,14 +34,6 @@ constexpr float notANumber = std::numeric_limits<float>::quiet_NaN(), inf = std:
 
 double rounded(double x, const char* format) {
     return number::rounded(x, number::floatFormat(format), number::Rounding::NearestEven, number::Beyond::Saturate);
-}
-
-/// To tf32, ties away from zero.
-float toTf32(float x) {
-    if (!std::isfinite(x) || x == 0)
-        return x;
-    const int unit = std::max(std::ilogb(x), -126) - 10;
-    return static_cast<float>(std::copysign(std::ldexp(std::floor(std::ldexp(std::fabs(x), -unit) + 0.5f), unit), x));
 }
 
 /// a · b + c of f16 numbers in whole units of 2^-48, which all of it is: exact, then rounded to f16 once.
@@ -133,10 +126,7 @@ class MatmulPrecisionTest : public QObject {
         gpu::launchMatmul(launcher, way.rung, s, way.format, left.address(), right.address(),
                           out.address() + 4 * guards);
         const gpu::Launched run = launcher.finish();
-        for (const gpu::LaunchRecord& launch : run.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                if (!finding.note)
-                    QTest::qFail(finding.message.c_str(), __FILE__, __LINE__);
+        test::failOnFindings(run, false);
         if (!run.launches.empty() &&
             gpu::withoutEmpty(gpu::countedTraffic(run)) != gpu::algorithmicTraffic(way.rung, s, way.format))
             QTest::qFail("other bytes than the formula's", __FILE__, __LINE__);
@@ -212,8 +202,8 @@ class MatmulPrecisionTest : public QObject {
             left = toBytes(a, way.factors, exponentOfA);
             right = toBytes(b, way.factors, exponentOfB);
         } else if (way.rung == MatmulRung::MmaTf32) {
-            std::transform(a.begin(), a.end(), left.begin(), toTf32);
-            std::transform(b.begin(), b.end(), right.begin(), toTf32);
+            std::transform(a.begin(), a.end(), left.begin(), test::toTf32);
+            std::transform(b.begin(), b.end(), right.begin(), test::toTf32);
         }
         int64_t others = 0;
         for (int i = 0; i < m; ++i)
@@ -283,19 +273,7 @@ class MatmulPrecisionTest : public QObject {
     }
 
     void eightBitsNeedANewerGpu() {
-        struct Older : gpu::Device {
-            std::string name() const override { return "Older"; }
-            std::optional<int> architecture() const override { return 86; }
-            uint64_t allocate(int64_t, const std::string&) override { return 0; }
-            void release(uint64_t) override {}
-            std::vector<std::string> held() const override { return {}; }
-            void upload(uint64_t, const void*, int64_t) override {}
-            void download(void*, uint64_t, int64_t) override {}
-            std::unique_ptr<gpu::Module> load(const std::string&, const std::string&,
-                                              const std::atomic<bool>*) override {
-                return nullptr;
-            }
-        } older;
+        test::OlderGpu older;
         for (const Way& way : ways) {
             const std::string why = gpu::whyNot(older, way.rung, {64, 64, 64}, way.format);
             QCOMPARE(why, way.scales ? "matmul: " + std::string(gpu::name(way.rung)) +

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attention under a block mask. A tile of queries, which lies within one block of them, gathers the keys that it goes
-// through from wherever they lie: K is packed once into panels of one vector of keys, and a strip of 64 scores is made
-// of any 64 / lanes of these. Then it is flash-packed: the softmax online, S in the first-level cache.
+// Attention under a mask of blocks, and of pairs where a block is visible in part. A tile of queries, which lies within
+// one block of them, gathers the keys that it goes through from wherever they lie: K is packed once into panels of one
+// vector of keys, and a strip of 64 scores is made of any 64 / lanes of these. Then it is flash-packed: the softmax
+// online, S in the first-level cache. Panels that no query of the tile sees are left out, also within blocks; scores of
+// hidden pairs become -inf.
 #include "core/cpu/attention/block_sparse.h"
 
 #include "core/cpu/attention/kernels.h"
@@ -16,6 +18,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -46,7 +49,7 @@ void check(const BlockSparseProblem& p) {
     checkShape(p.attention);
     if (p.mask.blockSize < 1)
         throw InputError(fmt::format("block size {}, expected at least 1", p.mask.blockSize));
-    if (p.mask.heads != 1 && p.mask.heads != p.attention.queryHeads)
+    if (p.mask.heads != 1 && p.mask.heads != p.attention.queryHeads && p.mask.heads != headCount(p.attention))
         throw InputError(fmt::format("a block mask of {} heads, expected 1 or one for each of the {} query heads",
                                      p.mask.heads, p.attention.queryHeads));
 }
@@ -71,6 +74,8 @@ class SparseRun {
             zeros = workspace.take<float>(blockKeys * columns);
             std::fill_n(zeros, blockKeys * columns, 0.0f);
         }
+        if (b.mask.part)
+            finite = workspace.take<uint8_t>(p.batch * p.keyHeads * keyBlocks(b));
         scratchFloats = roundUp(rowsPerTile * (p.headDim + columns + kernel.lanes + 1), 16);
         scratch = workspace.take<float>(workers * scratchFloats);
     }
@@ -111,6 +116,13 @@ class SparseRun {
             std::memcpy(to, p.v + (keyHead * p.keyLen + key) * d, sizeof(float) * static_cast<size_t>(d));
             std::fill(to + d, to + columns, 0.0f);
         }
+        if (finite) {
+            const float* v = p.v + (keyHead * p.keyLen + begin) * d;
+            float sum = 0; // 0 unless there is an infinity or a NaN
+            for (int64_t i = 0; i < (end - begin) * d; ++i)
+                sum += v[i] * 0.0f;
+            finite[keyHead * keyBlocks(problem) + block] = sum == 0;
+        }
     }
 
     RowState startTile(const float* q, int64_t rows, int worker) const {
@@ -134,7 +146,8 @@ class SparseRun {
         const HeadView head = headView(p, h);
         const int64_t keyHead = keyHeadOf(p, h), seenAtMost = visibleKeys(p, end - 1);
         const RowState state = startTile(head.q + begin * p.headDim, end - begin, worker);
-        const uint8_t* mask = blocksOf(problem.mask, p, h, queryBlock);
+        const BlockRow blocks = blocksOf(problem.mask, p, h, queryBlock);
+        const int64_t words = ceilDiv(size, 64), rowOfBlock = begin - queryBlock * size;
         KeyGroup group;
         const auto take = [&] {
             checkCancelled(options.cancel);
@@ -144,12 +157,22 @@ class SparseRun {
         };
         for (int64_t block = 0; block < keyBlocks(problem); ++block) {
             const int64_t first = block * size, last = std::min(p.keyLen, first + size);
+            const int32_t place = blocks.part && blocks.visible[block] ? blocks.part[block] : -1;
+            const uint64_t* bits = place < 0 ? nullptr : pairsOf(problem.mask, place, rowOfBlock);
             for (int64_t key = first; key < last; key += kernel.lanes) {
-                const bool hidden = !mask[block] || key >= seenAtMost;
+                const bool hidden = !blocks.visible[block] || key >= seenAtMost;
                 if (hidden && !everything)
                     break;
-                add(group, panel(keyHead, block, (key - first) / kernel.lanes), keyHead, key,
-                    std::min(kernel.lanes, last - key), begin, hidden);
+                if (bits && !everything && !seenInPanel(bits, words, end - begin, key - first))
+                    continue;
+                KeySpan next{0, std::min(kernel.lanes, last - key), 0, nullptr, hidden};
+                if (bits && !hidden) {
+                    next.bits = bits;
+                    next.bitWords = words;
+                    next.firstBit = key - first;
+                    next.finite = finite[keyHead * keyBlocks(problem) + block] != 0;
+                }
+                add(group, panel(keyHead, block, (key - first) / kernel.lanes), keyHead, key, next, begin);
                 if (group.panelCount * kernel.lanes == blockKeys)
                     take();
             }
@@ -160,22 +183,32 @@ class SparseRun {
                      sumOfLanes(state.sum + r * kernel.lanes, kernel.lanes));
     }
 
+    /// Whether any row of a tile sees any key of the panel that begins at key `first` of a block.
+    bool seenInPanel(const uint64_t* bits, int64_t words, int64_t rows, int64_t first) const {
+        uint64_t seen = 0;
+        for (int64_t r = 0; r < rows; ++r)
+            seen |= bits[r * words + first / 64];
+        return seen >> (first % 64) & (~uint64_t{0} >> (64 - kernel.lanes));
+    }
+
     /// Puts a panel into the group: to the last span, if the panel goes on where that ends.
-    void add(KeyGroup& group, const float* from, int64_t keyHead, int64_t key, int64_t keys, int64_t rowBegin,
-             bool hidden) const {
-        const int64_t column = group.panelCount * kernel.lanes;
+    void add(KeyGroup& group, const float* from, int64_t keyHead, int64_t key, KeySpan next, int64_t rowBegin) const {
+        next.column = group.panelCount * kernel.lanes;
         group.panels[static_cast<size_t>(group.panelCount++)] = from;
-        const float* v = hidden ? zeros : values(keyHead, key);
+        next.values = next.hidden ? zeros : values(keyHead, key);
+        next.firstHidden = p.causal ? rowBegin + 1 + p.keyLen - p.queryLen - key : blockKeys;
         if (group.spanCount > 0) {
             KeySpan& span = group.spans[static_cast<size_t>(group.spanCount - 1)];
-            const bool next = hidden ? span.hidden : !span.hidden && v == span.values + span.keys * columns;
-            if (next && span.column + span.keys == column) {
-                span.keys += keys;
+            const bool follows = next.hidden ? span.hidden
+                                             : !span.hidden && next.values == span.values + span.keys * columns &&
+                                                   span.bits == next.bits &&
+                                                   (!span.bits || next.firstBit == span.firstBit + span.keys);
+            if (follows && span.column + span.keys == next.column) {
+                span.keys += next.keys;
                 return;
             }
         }
-        const int64_t seen = p.causal ? rowBegin + 1 + p.keyLen - p.queryLen - key : blockKeys;
-        group.spans[static_cast<size_t>(group.spanCount++)] = {column, keys, seen, v, hidden};
+        group.spans[static_cast<size_t>(group.spanCount++)] = next;
     }
 
     const BlockSparseProblem& problem;
@@ -188,6 +221,7 @@ class SparseRun {
     const int64_t size, panelsPerBlock, columns, rowsPerTile, tilesPerBlock;
     Workspace workspace;
     float *packedKeys = nullptr, *paddedValues = nullptr, *zeros = nullptr, *scratch = nullptr;
+    uint8_t* finite = nullptr; ///< [key heads, blocks]: whether all values of a block are numbers
     int64_t scratchFloats = 0;
 };
 
@@ -212,18 +246,34 @@ int64_t extraBytesAtMost(BlockSparseRung rung, const BlockSparseProblem& problem
     const int64_t size = std::max<int64_t>(problem.mask.blockSize, 1), heads = p.batch * p.keyHeads;
     const int64_t keys = saturatedProduct(ceilDiv(p.keyLen, size), roundUp(std::min(size, p.keyLen), mostLanes));
     return buffers({floats(saturatedProduct(heads, keys), d), floats(saturatedProduct(heads, p.keyLen), columns),
-                    floats(blockKeys, columns), floats(workers * tileRows, d + columns + mostLanes + 2)});
+                    floats(blockKeys, columns), floats(workers * tileRows, d + columns + mostLanes + 2),
+                    saturatedProduct(heads, ceilDiv(p.keyLen, size))});
 }
+
+namespace {
+/// How many of the first `keys` keys of a block a row sees.
+int64_t pairsIn(const BlockMask& mask, const BlockRow& blocks, int64_t block, int64_t row, int64_t keys) {
+    if (!blocks.visible[block])
+        return 0;
+    if (!blocks.part || blocks.part[block] < 0)
+        return keys;
+    const uint64_t* bits = pairsOf(mask, blocks.part[block], row % mask.blockSize);
+    int64_t seen = 0;
+    for (int64_t begin = 0; begin < keys; begin += 64)
+        seen += std::popcount(bits[begin / 64] & (~uint64_t{0} >> (64 - std::min<int64_t>(64, keys - begin))));
+    return seen;
+}
+} // namespace
 
 double visiblePairs(const BlockSparseProblem& problem) {
     const AttentionProblem& p = problem.attention;
     int64_t pairs = 0;
     for (int64_t head = 0; head < problem.mask.heads; ++head)
         for (int64_t row = 0; row < p.queryLen; ++row) {
-            const uint8_t* mask = blocksOf(problem.mask, problem.attention, head, row / problem.mask.blockSize);
+            const BlockRow blocks = blocksOf(problem.mask, p, head, row / problem.mask.blockSize);
             const int64_t keys = visibleKeys(p, row);
             for (int64_t begin = 0, block = 0; begin < keys; begin += problem.mask.blockSize, ++block)
-                pairs += mask[block] ? std::min(problem.mask.blockSize, keys - begin) : 0;
+                pairs += pairsIn(problem.mask, blocks, block, row, std::min(problem.mask.blockSize, keys - begin));
         }
     return static_cast<double>(pairs) * static_cast<double>(headCount(p) / problem.mask.heads);
 }

@@ -9,14 +9,19 @@
 
 namespace warplight::cpu {
 
-/// Which blocks of scores are visible. Blocks at the ends may be smaller.
+/// Which blocks of scores are visible, and which pairs in those that are so in part. Blocks at the ends may be smaller.
 struct BlockMask {
-    int64_t blockSize = 0;            ///< queries and keys of a block, at least 1
-    int64_t heads = 1;                ///< 1: all heads share it; otherwise one a query head. Batches share it.
+    int64_t blockSize = 0; ///< queries and keys of a block, at least 1
+    /// 1: all heads share it; otherwise one a query head, which batches share, or one a query head of each batch entry.
+    int64_t heads = 1;
     const uint8_t* visible = nullptr; ///< [heads, ⌈queryLen/blockSize⌉, ⌈keyLen/blockSize⌉]; 0: hidden
+    /// Of the same shape: the block's place in `bits`, -1: all of it is visible. Null: all visible blocks are whole.
+    const int32_t* part = nullptr;
+    /// [places, blockSize, ⌈blockSize/64⌉]: bit j of a row, the lowest first: its query sees key j of the block.
+    const uint64_t* bits = nullptr;
 };
 
-/// O = softmax over the scores that the block mask and, if causal, the causal mask leave visible.
+/// O = softmax over the scores that the mask and, if causal, the causal mask leave visible.
 struct BlockSparseProblem {
     AttentionProblem attention;
     BlockMask mask;

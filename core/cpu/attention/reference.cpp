@@ -23,8 +23,8 @@ RunCost attentionByFormula(const AttentionProblem& p, const RunOptions& options,
     parallelItems(headCount(p) * p.queryLen, workers, options.cancel, [&](int64_t item, int worker) {
         const HeadView head = headView(p, item / p.queryLen);
         const int64_t row = item % p.queryLen, keys = visibleKeys(p, row), d = p.headDim;
-        const uint8_t* blocks = mask ? blocksOf(*mask, p, item / p.queryLen, row / mask->blockSize) : nullptr;
-        const auto hidden = [&](int64_t key) { return blocks && !blocks[key / mask->blockSize]; };
+        const BlockRow blocks = mask ? blocksOf(*mask, p, item / p.queryLen, row / mask->blockSize) : BlockRow{};
+        const auto hidden = [&](int64_t key) { return mask && !isVisible(*mask, blocks, row, key); };
         double* s = scratch + worker * scratchPerWorker;
         double* o = s + p.keyLen;
         double max = -std::numeric_limits<double>::infinity();

@@ -53,11 +53,31 @@ inline int64_t visibleKeys(const AttentionProblem& p, int64_t row) {
     return p.causal ? std::clamp<int64_t>(row + 1 + p.keyLen - p.queryLen, 0, p.keyLen) : p.keyLen;
 }
 
-/// The mask of a block of queries: a byte for each block of keys.
-inline const uint8_t* blocksOf(const BlockMask& mask, const AttentionProblem& p, int64_t head, int64_t queryBlock) {
-    const int64_t maskHead = mask.heads == 1 ? 0 : head % p.queryHeads;
-    return mask.visible +
-           (maskHead * ceilDiv(p.queryLen, mask.blockSize) + queryBlock) * ceilDiv(p.keyLen, mask.blockSize);
+/// A row of blocks of a mask.
+struct BlockRow {
+    const uint8_t* visible; ///< a byte for each block of keys
+    const int32_t* part;    ///< null: what is visible is whole
+};
+
+inline BlockRow blocksOf(const BlockMask& mask, const AttentionProblem& p, int64_t head, int64_t queryBlock) {
+    const int64_t row = head % mask.heads * ceilDiv(p.queryLen, mask.blockSize) + queryBlock;
+    const int64_t offset = row * ceilDiv(p.keyLen, mask.blockSize);
+    return {mask.visible + offset, mask.part ? mask.part + offset : nullptr};
+}
+
+/// The bits of a row of a block: one for each of its keys.
+inline const uint64_t* pairsOf(const BlockMask& mask, int64_t place, int64_t rowOfBlock) {
+    return mask.bits + (place * mask.blockSize + rowOfBlock) * ceilDiv(mask.blockSize, 64);
+}
+
+/// Whether a mask leaves a pair, whose blocks are those of `row`, visible.
+inline bool isVisible(const BlockMask& mask, const BlockRow& row, int64_t query, int64_t key) {
+    const int64_t block = key / mask.blockSize, at = key % mask.blockSize;
+    if (!row.visible[block])
+        return false;
+    if (!row.part || row.part[block] < 0)
+        return true;
+    return pairsOf(mask, row.part[block], query % mask.blockSize)[at / 64] >> (at % 64) & 1;
 }
 
 /// Writes a row of O and its log-sum-exp from what was gathered: output Σ 2^(score2 - max) · v and sum Σ 2^(score2 -

@@ -85,6 +85,23 @@ void scoresOfGroup(const KeyGroup& group, const float* q, int64_t rows, int64_t 
         std::fill(s + r * blockKeys + group.panelCount * lanesOf, s + (r + 1) * blockKeys, minusInfinity);
 }
 
+/// The bits of a vector's keys from key `key` of a span on.
+HWY_INLINE uint64_t lanesSeen(const KeySpan& span, int64_t row, int64_t key) {
+    const int64_t bit = span.firstBit + key;
+    return span.bits[row * span.bitWords + bit / 64] >> (bit % 64) & ((uint64_t{1} << lanesOf) - 1);
+}
+
+/// -inf where the span's bits hide keys from row `row` of the tile. `s` is where its scores begin.
+HWY_INLINE void hidePairs(const KeySpan& span, int64_t row, float* s) {
+    const F d;
+    const Vector hidden = hn::Set(d, minusInfinity);
+    for (int64_t key = 0; key < span.keys; key += lanesOf) {
+        const uint64_t seen = lanesSeen(span, row, key);
+        const auto isSeen = hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&seen));
+        hn::StoreU(hn::IfThenElse(isSeen, hn::LoadU(d, s + key), hidden), d, s + key);
+    }
+}
+
 /// -inf where row `row` of the tile sees no key.
 void hideUnseen(const KeyGroup& group, int64_t row, float* s) {
     for (int64_t i = 0; i < group.spanCount; ++i) {
@@ -92,8 +109,35 @@ void hideUnseen(const KeyGroup& group, int64_t row, float* s) {
         const int64_t seen = span.hidden ? 0 : std::clamp<int64_t>(span.firstHidden + row, 0, span.keys);
         const int64_t end =
             i + 1 < group.spanCount ? group.spans[static_cast<size_t>(i + 1)].column : group.panelCount * lanesOf;
+        if (span.bits)
+            hidePairs(span, row, s + span.column);
         std::fill(s + span.column + seen, s + end, minusInfinity);
     }
+}
+
+/// Whether any of some rows sees any key of a span.
+bool seesAny(const KeySpan& span, int64_t firstRow, int64_t rows) {
+    if (!span.hidden && span.firstHidden + firstRow + rows - 1 <= 0) // the last row of the strip sees most
+        return false;
+    if (!span.bits)
+        return true;
+    for (int64_t r = firstRow; r < firstRow + rows; ++r)
+        for (int64_t key = 0; key < span.keys; key += lanesOf)
+            if (lanesSeen(span, r, key))
+                return true;
+    return false;
+}
+
+/// Output of a span whose values may be no numbers: pair by pair, where a row sees a key.
+void accumulatePairs(const KeySpan& span, int64_t firstRow, int64_t rows, const float* p, int64_t valueStride,
+                     float* output, int64_t outputStride) {
+    for (int64_t r = 0; r < rows; ++r)
+        for (int64_t key = 0; key < std::min(span.keys, span.firstHidden + firstRow + r); ++key) {
+            const int64_t bit = span.firstBit + key;
+            if (span.bits[(firstRow + r) * span.bitWords + bit / 64] >> (bit % 64) & 1)
+                accumulate(p + r * blockKeys + key, {blockKeys}, 1, span.values + key * valueStride, valueStride, 1,
+                           output + r * outputStride, outputStride, outputStride);
+        }
 }
 
 void groupOfKeys(const KeyGroup& group, int64_t rowsOfTile, int64_t headDim, int64_t valueStride, float lazyThreshold,
@@ -101,10 +145,8 @@ void groupOfKeys(const KeyGroup& group, int64_t rowsOfTile, int64_t headDim, int
     HWY_ALIGN float s[stripRows * blockKeys];
     for (int64_t begin = 0; begin < rowsOfTile; begin += stripRows) {
         const int64_t rows = std::min(stripRows, rowsOfTile - begin);
-        const bool any = std::any_of(group.spans.begin(), group.spans.begin() + group.spanCount, [&](const KeySpan& x) {
-            return x.hidden || x.firstHidden + begin + rows - 1 > 0; // the last row of the strip sees most
-        });
-        if (!any)
+        const auto isSeen = [&](const KeySpan& span) { return seesAny(span, begin, rows); };
+        if (std::none_of(group.spans.begin(), group.spans.begin() + group.spanCount, isSeen))
             continue;
         float* output = state.output + begin * state.outputStride;
         scoresOfGroup(group, state.query + begin * headDim, rows, headDim, s);
@@ -115,6 +157,12 @@ void groupOfKeys(const KeyGroup& group, int64_t rowsOfTile, int64_t headDim, int
         }
         for (int64_t i = 0; i < group.spanCount; ++i) {
             const KeySpan& span = group.spans[static_cast<size_t>(i)];
+            if (span.bits && !isSeen(span))
+                continue;
+            if (span.bits && !span.finite) {
+                accumulatePairs(span, begin, rows, s + span.column, valueStride, output, state.outputStride);
+                continue;
+            }
             accumulateSeen(s + span.column, blockKeys, rows, span.values, valueStride, span.keys,
                            span.hidden ? span.keys : span.firstHidden + begin, output, state.outputStride,
                            state.outputStride);

@@ -15,6 +15,11 @@ struct KeySpan {
     int64_t firstHidden = 0;       ///< row r of the tile sees the first firstHidden + r of them only
     const float* values = nullptr; ///< [keys, valueStride]
     bool hidden = false;           ///< seen by no row, and yet multiplied: `values` are zeros
+    /// [rows of the tile, bitWords], the lowest bit first: row r sees key j of the span where bit firstBit + j is set.
+    /// Null: as far as firstHidden says.
+    const uint64_t* bits = nullptr;
+    int64_t bitWords = 0, firstBit = 0; ///< firstBit is a multiple of the lanes of a vector
+    bool finite = true;                 ///< no value is infinite or NaN: a weight of 0 hides it
 };
 
 /// At most blockKeys keys from anywhere against a tile of queries.

@@ -168,8 +168,9 @@ class Links : public Experiment {
         }
         return {"ranks",
                 "By rank",
-                "sent and received",
-                "**Counted** from the messages; the line is the formula's (**reference**): 2(p − 1)/p · n for a ring.",
+                "",
+                "What each rank sent and received, **counted** from the messages; the line is the formula's "
+                "(**reference**): 2(p − 1)/p · n for a ring.",
                 Figure::Place::Detail,
                 std::move(series)};
     }

@@ -196,10 +196,10 @@ class ScalePage : public Experiment {
                 Curve measured, modelled;
                 measured.id = fmt::format("{} {}", algorithm, ranks);
                 measured.label = fmt::format("{}, {}", titleOf(algorithm), counted(ranks, "rank"));
-                measured.colourKey = measured.id;
+                measured.colourKey = algorithm; // as above
                 measured.style = Curve::Style::Points;
                 modelled.id = measured.id + ".fit";
-                modelled.colourKey = measured.id;
+                modelled.colourKey = algorithm;
                 modelled.provenance = Provenance::Modelled;
                 modelled.style = Curve::Style::Line;
                 for (size_t i = 0; i < points.size(); ++i)

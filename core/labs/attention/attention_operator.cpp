@@ -5,6 +5,7 @@
 #include "core/cpu/attention/attention_memory.h"
 #include "core/labs/attention/attention_theory.h"
 #include "core/labs/attention/inputs.h"
+#include "gpu/number/float_format.h"
 #include "gpu/ops/attention_half.h"
 #include "gpu/ops/attention_traffic.h"
 
@@ -38,7 +39,7 @@ int colourOf(std::string_view id) {
         {"flash", 0},      {"standard", 1},   {"flash-bf16", 2},   {"flash-packed", 3}, {"reference", 4},
         {"online", 5},     {"naive", 10},     {"tiled", 1},        {"fused-2pass", 5},  {"flash1", 3},
         {"flash2", 0},     {"flash2-mma", 2}, {"flash-decode", 6}, {"cublas", 8},       {"half2", 9},
-        {"stored-f16", 4}, {"stored-mma", 7}, {"mma-e4m3", 11}};
+        {"stored-f16", 4}, {"stored-mma", 7}, {"mma-e4m3", 11},    {"mma-tf32", 12}};
     const auto found = slots.find(id);
     return found == slots.end() ? 7 : found->second;
 }
@@ -92,13 +93,13 @@ std::string whyNotOnGpu(gpu::AttentionRung rung, const Problem& p) {
     return {};
 }
 
-/// How far 8 bits may put it off for inputs of about 1. Half a unit of 4 bits, 2^-4, is what a factor is off at most;
-/// what is too small is 2^-10 of the tensor's scale off, of numbers up to 5 or so 2^-16. A scaled score is a sum of d
-/// products of variance 1/d, so that independent roundings of its two factors, uniform within their bounds, add up to
-/// √(2/3) · 2^-4, and the largest of some ten thousand scores is four times that off. Its exponential and their sum
-/// take that over; then weights and values are rounded.
-double roundoffOfEightBits() {
-    constexpr double half = 0x1p-4;
+/// How far a rung that rounds its factors may be off for inputs of about 1. Half a unit, of 4 bits 2^-4 and of 11 bits
+/// 2^-11, is what a factor is off at most; what is too small for e4m3 is 2^-10 of the tensor's scale off, of numbers up
+/// to 5 or so 2^-16. A scaled score is a sum of d products of variance 1/d, so that independent roundings of its two
+/// factors, uniform within their bounds, add up to √(2/3) of half a unit, and the largest of some ten thousand scores
+/// is four times that off. Its exponential and their sum take that over; then weights and values are rounded.
+double roundoffOfFactors(std::string_view format) {
+    const double half = number::floatFormat(format).epsilon() / 2;
     const double score = 4 * std::sqrt(2.0 / 3) * half;
     return std::expm1(2 * score) + std::exp(2 * score) * (2 * half + half * half);
 }
@@ -110,13 +111,13 @@ Implementation onGpu(const gpu::AttentionRungInfo& rung) {
     i.formats = rung.anyInputs    ? std::vector{Format::F32, Format::F16, Format::BF16}
                 : rung.halfInputs ? std::vector{Format::F16, Format::BF16}
                                   : std::vector{Format::F32};
-    i.chosen = rung.id != gpu::AttentionRung::FlashDecode && !rung.eightBits;
-    i.judged = rung.eightBits;
+    i.chosen = rung.id != gpu::AttentionRung::FlashDecode && rung.factors.empty();
+    i.judged = !rung.factors.empty();
     i.architecture = gpu::architectureOf(rung.id);
-    if (rung.eightBits) {
+    if (rung.factors == "e4m3")
         i.held = "8-bit copies";
-        i.roundoff = [](const Problem&) { return roundoffOfEightBits(); };
-    }
+    if (!rung.factors.empty())
+        i.roundoff = [format = rung.factors](const Problem&) { return roundoffOfFactors(format); };
     i.library = rung.id == gpu::AttentionRung::Cublas;
     if (rung.id == gpu::AttentionRung::Naive || rung.id == gpu::AttentionRung::Tiled ||
         rung.id == gpu::AttentionRung::Cublas)

@@ -7,6 +7,7 @@
 #include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/map_inputs.h"
+#include "core/labs/attention/map_tiles.h"
 #include "core/labs/attention/model_head.h"
 #include "core/labs/attention/tensors.h"
 #include "core/tensor/release.h"
@@ -33,109 +34,12 @@ namespace {
 
 using namespace lab;
 
-constexpr int tileSize = 256;
-constexpr int64_t summaryCell = 64; // levels from 6 on come from the streaming pass
-constexpr int summaryLevel = 6;
-constexpr int64_t marginalPoints = 1024; // longer marginals are averaged over neighbours
+constexpr int64_t summaryCell = int64_t{1} << summaryLevel; // levels from there on come from the streaming pass
+constexpr int64_t marginalPoints = 1024;                    // longer marginals are averaged over neighbours
 constexpr int64_t topKeys = 10;
 constexpr const char* exampleText =
     "A tile of keys is read once. A tile of values is read once. A tile of keys is read once more.";
 constexpr int64_t mostLabelBytes = 64 << 20; // a million tokens are some 10 MB
-
-/// Everything that outlives run() to answer for the map.
-struct Head {
-    MapInputs inputs;
-    cpu::MapProblem problem;
-    std::vector<float> lse, entropy;
-    cpu::MapSummary summary;
-    cpu::Pooling pooling = cpu::Pooling::Max;
-    std::vector<std::string> labels;
-
-    int levels() const {
-        int count = 1;
-        while ((std::max(problem.queryLen, problem.keyLen) - 1) >> (count - 1) >= tileSize)
-            ++count;
-        return count;
-    }
-    std::string token(int64_t key) const {
-        return key < static_cast<int64_t>(labels.size()) ? fmt::format("{} “{}”", key, labels[static_cast<size_t>(key)])
-                                                         : std::to_string(key);
-    }
-};
-
-class MapTiles : public TileSource {
-  public:
-    explicit MapTiles(std::shared_ptr<const Head> head) : head(std::move(head)) {}
-
-    TilePut tile(int level, int64_t tileRow, int64_t tileCol, const std::atomic<bool>& cancel) override {
-        if (level < 0 || level >= head->levels())
-            throw InputError(
-                fmt::format("level {} of the map does not exist, expected 0 to {}", level, head->levels() - 1));
-        const int64_t cell = int64_t{1} << level;
-        TilePut tile;
-        tile.level = level;
-        tile.tileRow = tileRow;
-        tile.tileCol = tileCol;
-        tile.rows = std::min<int64_t>(tileSize, (head->problem.queryLen + cell - 1) / cell - tileRow * tileSize);
-        tile.cols = std::min<int64_t>(tileSize, (head->problem.keyLen + cell - 1) / cell - tileCol * tileSize);
-        if (tileRow < 0 || tileCol < 0 || tile.rows <= 0 || tile.cols <= 0)
-            throw InputError(fmt::format("tile {}, {} lies outside level {} of the map", tileRow, tileCol, level));
-        tile.cells.resize(static_cast<size_t>(tile.rows * tile.cols));
-        if (level < summaryLevel)
-            cpu::mapTile(head->problem, head->lse, tileRow * tileSize * cell, tileCol * tileSize * cell, tile.rows,
-                         tile.cols, cell, head->pooling, tile.cells, 0, &cancel);
-        else
-            pool(tile);
-        return tile;
-    }
-
-    std::vector<std::string> probe(int64_t row, int64_t col) override {
-        if (row < 0 || col < 0 || row >= head->problem.queryLen || col >= head->problem.keyLen)
-            return {};
-        const auto& p = head->problem;
-        if (p.causal && col > row + p.keyLen - p.queryLen)
-            return {"masked"};
-        double score = 0;
-        for (int64_t c = 0; c < p.headDim; ++c)
-            score += static_cast<double>(p.q[row * p.headDim + c]) * static_cast<double>(p.k[col * p.headDim + c]);
-        score *= static_cast<double>(p.scale);
-        return {fmt::format("query {} · key {}", head->token(row), head->token(col)),
-                fmt::format("P = {:.4g} · S = {:.4f}",
-                            std::exp(score - static_cast<double>(head->lse[static_cast<size_t>(row)])), score)};
-    }
-
-    /// Cells of a level ≥ 6 from the summary's 64 × 64 blocks. Blocks that no query sees are NaN.
-    void pool(TilePut& tile) const {
-        const auto& s = head->summary;
-        const int64_t step = int64_t{1} << (tile.level - summaryLevel);
-        const auto& from = head->pooling == cpu::Pooling::Max ? s.maxPooled : s.meanPooled;
-        for (int64_t r = 0; r < tile.rows; ++r)
-            for (int64_t c = 0; c < tile.cols; ++c) {
-                const int64_t rowBegin = (tile.tileRow * tileSize + r) * step,
-                              colBegin = (tile.tileCol * tileSize + c) * step;
-                const int64_t rowEnd = std::min(rowBegin + step, s.rows), colEnd = std::min(colBegin + step, s.cols);
-                double value = 0, cells = 0;
-                for (int64_t i = rowBegin; i < rowEnd; ++i)
-                    for (int64_t j = colBegin; j < colEnd; ++j) {
-                        const double block = static_cast<double>(from[static_cast<size_t>(i * s.cols + j)]);
-                        const double size =
-                            static_cast<double>((std::min((i + 1) * s.cell, head->problem.queryLen) - i * s.cell) *
-                                                (std::min((j + 1) * s.cell, head->problem.keyLen) - j * s.cell));
-                        value = head->pooling == cpu::Pooling::Max ? std::max(value, block) : value + block * size;
-                        cells += size;
-                    }
-                const int64_t lastRow = std::min(rowEnd * s.cell, head->problem.queryLen) - 1,
-                              offset = head->problem.keyLen - head->problem.queryLen;
-                const bool seen = !head->problem.causal || colBegin * s.cell <= lastRow + offset;
-                tile.cells[static_cast<size_t>(r * tile.cols + c)] =
-                    !seen ? std::numeric_limits<float>::quiet_NaN()
-                          : static_cast<float>(head->pooling == cpu::Pooling::Max ? value : value / cells);
-            }
-    }
-
-  private:
-    std::shared_ptr<const Head> head;
-};
 
 std::vector<std::string> readLabels(const std::string& file, const std::atomic<bool>* cancel) {
     std::vector<std::string> labels;
@@ -191,7 +95,7 @@ void putMetric(Run& run, const char* id, double value, std::string unit, std::st
 }
 
 /// What a selected row shows: its distribution, its strongest keys.
-void showRow(Run& run, const Head& head, int64_t row) {
+void showRow(Run& run, const MapHead& head, int64_t row) {
     if (row < 0 || row >= head.problem.queryLen)
         throw InputError(fmt::format("row {} lies outside the map, expected 0 to {}", row, head.problem.queryLen - 1));
     std::vector<float> p(static_cast<size_t>(head.problem.keyLen));
@@ -332,7 +236,7 @@ class Map : public Experiment {
     }
 
     void run(const Settings& settings, Run& run) override {
-        auto head = std::make_shared<Head>();
+        auto head = std::make_shared<MapHead>();
         const ReleasesBeside release(head);
         takeInputs(*head, settings, run);
         const MapInputs& x = head->inputs;
@@ -362,7 +266,7 @@ class Map : public Experiment {
         return {settings.text("model"), settings.text("text"), settings.integer("layer"), settings.integer("head")};
     }
 
-    static void takeInputs(Head& head, const Settings& settings, Run& run) {
+    static void takeInputs(MapHead& head, const Settings& settings, Run& run) {
         const std::string& input = settings.text("input");
         if (input == "model") {
             ModelInputs read = readByModel(headOf(settings), run.cancelToken());
@@ -383,7 +287,7 @@ class Map : public Experiment {
                                           static_cast<uint64_t>(settings.integer("seed")), run.cancelToken());
     }
 
-    static void putMap(Run& run, const Head& head, const Settings& settings) {
+    static void putMap(Run& run, const MapHead& head, const Settings& settings) {
         Heatmap map;
         map.rows = head.problem.queryLen;
         map.cols = head.problem.keyLen;
@@ -396,7 +300,7 @@ class Map : public Experiment {
                                ? std::min(1e-3, 0.1 / static_cast<double>(std::max<int64_t>(1, head.problem.keyLen)))
                                : 0;
         map.lazy = true;
-        map.tileSize = tileSize;
+        map.tileSize = mapTileSize;
         map.levels = head.levels();
         map.pooling = settings.text("pooling");
         map.selectable = true;
@@ -407,7 +311,7 @@ class Map : public Experiment {
                  Figure::Place::Main, std::move(map)});
     }
 
-    static void summarise(Run& run, Head& head, const Settings& settings) {
+    static void summarise(Run& run, MapHead& head, const Settings& settings) {
         int64_t done = 0;
         cpu::mapSummary(
             head.problem, head.lse, summaryCell, settings.integer("sinkKeys"), head.summary, 0, run.cancelToken(),
@@ -420,7 +324,7 @@ class Map : public Experiment {
             });
     }
 
-    static TilePut coarsest(const Head& head, bool final) {
+    static TilePut coarsest(const MapHead& head, bool final) {
         TilePut tile;
         tile.figure = "map";
         tile.level = head.levels() - 1;
@@ -430,11 +334,11 @@ class Map : public Experiment {
         tile.cols = (head.problem.keyLen + cell - 1) / cell;
         tile.cells.resize(static_cast<size_t>(tile.rows * tile.cols));
         // An alias without ownership: the tile source lives only for this call.
-        MapTiles(std::shared_ptr<const Head>(std::shared_ptr<const Head>(), &head)).pool(tile);
+        MapTiles(std::shared_ptr<const MapHead>(std::shared_ptr<const MapHead>(), &head)).pool(tile);
         return tile;
     }
 
-    static void volunteerOverview(Run& run, const std::shared_ptr<Head>& head) {
+    static void volunteerOverview(Run& run, const std::shared_ptr<MapHead>& head) {
         TilePut overview = head->levels() > summaryLevel
                                ? coarsest(*head, true)
                                : MapTiles(head).tile(head->levels() - 1, 0, 0, *run.cancelToken());
@@ -442,7 +346,7 @@ class Map : public Experiment {
         run.putTile(std::move(overview));
     }
 
-    static void marginals(Run& run, const Head& head, const Settings& settings) {
+    static void marginals(Run& run, const MapHead& head, const Settings& settings) {
         const Axis query{"query", "", Scale::Linear, {}, {}, {}, false},
             key{"key", "", Scale::Linear, {}, {}, {}, false};
         const std::vector<float> spans(head.summary.span95.begin(), head.summary.span95.end());

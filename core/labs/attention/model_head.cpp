@@ -2,10 +2,9 @@
 #include "core/labs/attention/model_head.h"
 
 #include "core/error.h"
-#include "core/model/example_model.h"
 #include "core/model/model_folder.h"
 #include "core/model/network.h"
-#include "core/model/tokenizer.h"
+#include "core/model/open_model.h"
 #include "core/text/echo.h"
 #include "gpu/host/memory_budget.h"
 #include "gpu/host/regular_file.h"
@@ -52,8 +51,7 @@ std::string readable(std::string_view token) {
 } // namespace
 
 ModelInputs readByModel(const ModelHead& which, const std::atomic<bool>* cancel) {
-    const fs::path folder = folderOf(which.model);
-    const auto model = which.model.empty() ? model::exampleModel() : model::loadModel(folder);
+    const auto [model, tokenizer] = model::openModel(which.model.empty() ? fs::path() : folderOf(which.model));
     const model::Config& config = model->config;
     const auto require = [&](const char* name, int64_t given, int64_t count) {
         if (given >= count)
@@ -62,7 +60,6 @@ ModelInputs readByModel(const ModelHead& which, const std::atomic<bool>* cancel)
     };
     require("layer", which.layer, config.layers);
     require("head", which.head, config.heads);
-    const auto tokenizer = which.model.empty() ? model::byteTokenizer() : model::tokenizerOf(folder, config.vocabulary);
     const std::vector<int32_t> all = tokenizer->encode(which.text);
     if (all.empty())
         throw InputError("text is empty, expected at least one character");

@@ -32,8 +32,8 @@ enum Stream : uint64_t { aStream, bStream };
 
 int colourOf(std::string_view id) {
     static const std::map<std::string, int, std::less<>> slots{
-        {"reference", 4}, {"naive", 10},  {"tiled", 1},    {"blocked", 5},   {"packed", 3},   {"half2", 9},
-        {"mma", 2},       {"mma-f16", 0}, {"mma-tf32", 3}, {"mma-e4m3", 11}, {"mma-e5m2", 6}, {"cublas", 8}};
+        {"reference", 4}, {"naive", 10},  {"tiled", 1},     {"blocked", 5},   {"packed", 3},   {"half2", 9},
+        {"mma", 2},       {"mma-f16", 0}, {"mma-tf32", 12}, {"mma-e4m3", 11}, {"mma-e5m2", 6}, {"cublas", 8}};
     const auto found = slots.find(id);
     return found == slots.end() ? 7 : found->second;
 }

@@ -209,19 +209,19 @@ class Formats : public Experiment {
         Table table;
         table.columns = {{"format", "Format", "", false, {}, ""},
                          {"code", "Code", "", false, {}, ""},
+                         {"state", "Became", "", false, {}, ""},
                          {"stored", "Stored", "", true, Provenance::Counted, "{:.9g}"},
                          {"error", "Relative error", "", true, Provenance::Counted, "{:.3g}"},
                          {"below", "Next below", "", true, Provenance::Counted, "{:.9g}"},
                          {"above", "Next above", "", true, Provenance::Counted, "{:.9g}"},
                          {"largest", "Largest", "", true, Provenance::Reference, "{:.6g}"},
-                         {"least", "Least normal", "", true, Provenance::Reference, "{:.4g}"},
-                         {"state", "Became", "", false, {}, ""}};
+                         {"least", "Least normal", "", true, Provenance::Reference, "{:.4g}"}};
         for (const Stored& s : all)
             table.rows.push_back({std::string(s.format->title),
-                                  fmt::format("0x{:0{}x}", s.code, (s.format->bits() + 3) / 4), cell(s.value),
+                                  fmt::format("0x{:0{}x}", s.code, (s.format->bits() + 3) / 4),
+                                  warplight::precision::nameOf(s.state), cell(s.value),
                                   std::isnan(s.relativeError) ? Table::Cell() : Table::Cell(s.relativeError),
-                                  cell(s.below), cell(s.above), s.format->largest(), s.format->leastNormal(),
-                                  warplight::precision::nameOf(s.state)});
+                                  cell(s.below), cell(s.above), s.format->largest(), s.format->leastNormal()});
         run.put({"formats", "In every format", "", "Codes and numbers are exact.", Figure::Place::Support,
                  std::move(table)});
     }

@@ -45,7 +45,7 @@ void GradientCensus::add(const model::NamedView& view) {
         ++losses.numbers;
         if (size == 0)
             continue;
-        ++layer.exponents[static_cast<size_t>(std::clamp(std::ilogb(size) - lowest, 0, exponents - 1))];
+        ++layer.exponents[static_cast<size_t>(std::clamp(std::ilogb(size), lowest, lowest + exponents - 1) - lowest)];
         losses.flushed += size <= 0x1p-25;
         losses.subnormal += size > 0x1p-25 && size < 0x1p-14;
         losses.infinite += size >= warplight::precision::f16Overflow;

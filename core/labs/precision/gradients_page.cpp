@@ -51,7 +51,7 @@ class Gradients : public Experiment {
                                              "that is going on follows it.");
         scale.sliderStep = 1;
         scale.live = true;
-        d.parameters = trainingParameters(1500, 15);
+        d.parameters = trainingParameters(1500, 15, 0.003);
         d.parameters.insert(d.parameters.begin(), scale);
         return d;
     }

@@ -137,7 +137,7 @@ void putExponents(Run& run, const OverflowScene& scene, const Verdict& v) {
         series.curves.push_back(std::move(end));
     series.x.minimum = std::min(low, 0) - 1;
     series.x.maximum = std::max(high, inSight ? static_cast<int>(limit) + 2 : 0) + 1;
-    run.put({"exponents", "Exponents", inSight ? "with the limit" : "the limit lies beyond the picture",
+    run.put({"exponents", "Exponents", inSight ? "" : "the limit lies beyond the picture",
              "How many of the scores have which power of two, of what meets the limit: sums in f16 do before they are "
              "scaled, those in f32 when they are stored. **Counted** in the rows that are judged; the limit is a "
              "**reference**.",

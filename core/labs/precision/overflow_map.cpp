@@ -154,9 +154,9 @@ void putScores(Run& run, const std::shared_ptr<const OverflowScene>& scene) {
     map.selectable = true;
     const double most = std::min(scene->steps->limit(), 65504.0); // bf16 has room beyond any score worth a colour
     map.valueMaximum = most;
-    map.valueMinimum = most / (1 << 14);
+    map.valueMinimum = most / (1 << 18); // one palette for all scales of the inputs: a dragged one is seen growing
     run.put(
-        {"scores", "Scores S", scene->kernel + " · click: a score's history",
+        {"scores", "Scores S", scene->kernel + " · hatched: ∞, NaN · click: history",
          "|S| as the kernel stores it; what became infinite or NaN is drawn as such. A coarse cell shows the largest "
          "score below it. **Counted**: every score is computed as the kernel adds it up, product by product; whether "
          "it "

@@ -8,9 +8,9 @@ void registerPages(lab::Registry& registry) {
     registry.add(makeOverflow());
     registry.add(makeTensors());
     registry.add(makeSums());
-    registry.add(makeScalerGame());
-    registry.add(makeTraining());
     registry.add(makeGradients());
+    registry.add(makeTraining());
+    registry.add(makeScalerGame());
 }
 
 void registerLogs(lab::Registry& registry) { registry.add(makeScalerLog()); }

@@ -224,7 +224,7 @@ Figure playersTable(const Game& game, const std::string& input, const std::strin
     row("Best in each step", game.best.scales.front(), {}, game.best, 100);
     return {"scalers",
             "Against others",
-            "on the same gradients, the best first",
+            "on the same gradients: yours, then the best first",
             explained(game,
                       "Frameworks as they begin, the best scale that stays, none, and what nobody can do better. A "
                       "click plays with a framework's settings."),

@@ -63,7 +63,7 @@ std::vector<Parameter::Option> accumulatorOptions() {
 }
 
 std::map<std::string, int64_t> colours() {
-    return {{"serial", 1}, {"chunked", 4},     {"pairwise", 0}, {"warp-tree", 5},
+    return {{"serial", 1}, {"chunked", 6},     {"pairwise", 0}, {"warp-tree", 5},
             {"kahan", 2},  {"tensor-core", 3}, {"sum.lost", 1}, {"sum.line", 7}};
 }
 

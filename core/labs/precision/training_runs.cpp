@@ -54,16 +54,16 @@ void TrainingRun::step() {
     }
 }
 
-std::vector<Parameter> trainingParameters(int64_t steps, int64_t shift) {
+std::vector<Parameter> trainingParameters(int64_t steps, int64_t shift, double rate) {
     Parameter small = Parameter::integer(
         "shift", "Gradient size: 2 to the minus", shift, 0, 40,
         "Divides the loss by this power of two for the backward pass alone: it stands for deep networks, whose "
         "gradients are smaller than those of one that trains in seconds. Updates are made of gradients that are "
         "multiplied back in FP32.");
     small.sliderStep = 1;
-    Parameter rate = Parameter::real("rate", "Learning rate", 0.003, 1e-6, 1,
-                                     "The highest: it rises over a tenth of "
-                                     "the steps and falls as a cosine.");
+    Parameter highest = Parameter::real("rate", "Learning rate", rate, 1e-6, 1,
+                                        "The highest: it rises over a tenth of "
+                                        "the steps and falls as a cosine.");
     Parameter count = Parameter::integer("steps", "Steps", steps, 10, 100'000, "Of each training.");
     count.sliderStep = 10;
     std::vector<Parameter> model = {
@@ -78,7 +78,7 @@ std::vector<Parameter> trainingParameters(int64_t steps, int64_t shift) {
     }
     model[1].sliderStep = 16;
     std::vector<Parameter> all = {
-        small, count, rate,
+        small, count, highest,
         Parameter::choice("input", "Text", "example",
                           {{"example", "this program's documents", "Some 100 kB of technical English."},
                            {"file", "a file", "Your own."}},

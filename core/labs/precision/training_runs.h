@@ -34,8 +34,9 @@ struct TrainingRun {
     void step();
 };
 
-/// Settings "input" and "file", "steps", "batch", "context", "layers", "features", "rate", "shift" and "seed".
-std::vector<lab::Parameter> trainingParameters(int64_t steps, int64_t shift);
+/// The defaults are the page's own. Settings "input" and "file", "steps", "batch", "context", "layers", "features",
+/// "rate", "shift" and "seed".
+std::vector<lab::Parameter> trainingParameters(int64_t steps, int64_t shift, double rate);
 model::Config configOf(const lab::Settings& settings);
 model::Recipe recipeOf(const lab::Settings& settings, model::Precision precision);
 /// The file, or this program's own documents; a token a byte. Throws InputError naming file and what was expected.

@@ -23,6 +23,8 @@ std::optional<Launched> launchedBy(const std::string& kernel) {
         return Launched{gpu::AttentionRung::Fused2Pass, 32, 3e9};
     if (kernel.starts_with("flash2_mma_"))
         return Launched{gpu::AttentionRung::Flash2Mma, 64, 1.5e10};
+    if (kernel.starts_with("attention_tf32_"))
+        return Launched{gpu::AttentionRung::MmaTf32, 64, 1.5e10};
     if (kernel.starts_with("flash2_d") && kernel.find("_t") == std::string::npos)
         return Launched{gpu::AttentionRung::Flash2, 32, 3e9};
     return {};

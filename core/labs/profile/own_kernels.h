@@ -21,8 +21,8 @@ struct OwnModel {
 };
 
 /// Runs the kernel with the launch's grid: square, without a mask, headDim as compiled. Nothing for kernels whose grid
-/// does not tell their shape (all but fused_2pass, flash2 and flash2_mma), or that would take longer than some seconds.
-/// Throws Cancelled.
+/// does not tell their shape (all but fused_2pass, flash2, flash2_mma and attention_tf32), or that would take longer
+/// than some seconds. Throws Cancelled.
 std::optional<OwnModel> modelOwnKernel(const profiles::OurKernel& kernel, const profiles::Extent& grid,
                                        const vgpu::GpuProfile& gpu, const std::atomic<bool>* cancel);
 

@@ -10,6 +10,7 @@
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QTest>
+#include <algorithm>
 #include <tuple>
 
 #include <csignal>
@@ -257,6 +258,18 @@ class CommandLineTest : public QObject {
         QVERIFY(described["parameters"].toArray().size() >= 8);
         QVERIFY(!QJsonDocument::fromJson(runProgram({"list", "--json"}).out).array().isEmpty());
         QVERIFY(!QJsonDocument::fromJson(runProgram({"devices", "--json"}).out).array().isEmpty());
+    }
+
+    void pagesAreListedInTwoColumns() {
+        const QList<QByteArray> lines = runProgram({"list"}).out.trimmed().split('\n');
+        QVERIFY(lines.size() > 20);
+        qsizetype column = 0;
+        for (const QByteArray& line : lines)
+            column = std::max(column, line.indexOf(' ') + 2);
+        for (const QByteArray& line : lines) {
+            const QByteArray gap = line.mid(line.indexOf(' '), column - line.indexOf(' '));
+            QVERIFY2(gap.trimmed().isEmpty() && gap.size() >= 2 && line[column] != ' ', line.constData());
+        }
     }
 
     void jsonOutputIsJson() {

@@ -113,6 +113,47 @@ class BlockSparseTest : public QObject {
         compare(p);
     }
 
+    void pairsWithinBlocksAreHidden_data() {
+        QTest::addColumn<int>("shape");
+        QTest::addColumn<int>("pairs");
+        QTest::addColumn<bool>("causal");
+        for (int s = 0; s < static_cast<int>(std::size(shapes)); ++s)
+            for (int p = 0; p < static_cast<int>(std::size(pairPatterns)); ++p)
+                for (const bool causal : {false, true})
+                    QTest::addRow("%s, %s%s", shapes[s].name, pairPatterns[p].name, causal ? ", causal" : "")
+                        << s << p << causal;
+    }
+    void pairsWithinBlocksAreHidden() {
+        QFETCH(int, shape);
+        QFETCH(int, pairs);
+        QFETCH(bool, causal);
+        const Shape& s = shapes[shape];
+        for (const int pattern : {0, 2, 5}) { // all, band, by chance
+            OwnedSparse p(problemOf(s, causal), s.blockSize, s.eachHead, patterns[pattern]);
+            p.hidePairs(pairPatterns[pairs].seen);
+            for (const int threads : {1, 2}) {
+                const int64_t held = p.run(fetched(), {threads}).extraBytes,
+                              most = cpu::extraBytesAtMost(fetched(), p.problem(), threads);
+                QVERIFY2(held <= most, qPrintable(QString("%1 bytes above %2").arg(held).arg(most)));
+            }
+            p.run(fetched());
+            compare(p);
+        }
+    }
+
+    void batchEntriesMayHaveMasksOfTheirOwn() {
+        OwnedSparse p(OwnedProblem({2, 4, 2, 50, 65, 16, 0, false}), 16, true, patterns[5]);
+        p.maskHeads = 8;
+        p.mask.clear();
+        for (int64_t head = 0; head < 8; ++head)
+            for (int64_t row = 0; row < p.rows(); ++row)
+                for (int64_t column = 0; column < p.columns(); ++column)
+                    p.mask.push_back(static_cast<uint8_t>(patterns[5].visible(head, row, column)));
+        p.hidePairs(pairPatterns[0].seen);
+        p.run(fetched());
+        compare(p);
+    }
+
     void nothingThatIsNoNumberIsHidden_data() {
         QTest::addColumn<int>("shape");
         QTest::addColumn<int>("situation");
@@ -137,6 +178,12 @@ class BlockSparseTest : public QObject {
         OwnedSparse p(poisoned, s.blockSize, s.eachHead, patterns[pattern]);
         p.run(fetched());
         compare(p);
+        for (const PairPattern& pairs : pairPatterns) {
+            OwnedSparse partly(poisoned, s.blockSize, s.eachHead, patterns[pattern]);
+            partly.hidePairs(pairs.seen);
+            partly.run(fetched());
+            compare(partly);
+        }
     }
 
     void hiddenKeysAreOfNoAccount() { // columns of the mask that no block of queries sees
@@ -159,6 +206,8 @@ class BlockSparseTest : public QObject {
             for (const Pattern& pattern : patterns)
                 for (const bool causal : {false, true}) {
                     OwnedSparse p(problemOf(s, causal), s.blockSize, s.eachHead, pattern);
+                    if (s.queryLen % 2 == 0)
+                        p.hidePairs(pairPatterns[0].seen);
                     int64_t pairs = 0;
                     for (int64_t head = 0; head < s.batch * s.queryHeads; ++head)
                         for (int64_t i = 0; i < s.queryLen; ++i)
@@ -171,6 +220,7 @@ class BlockSparseTest : public QObject {
 
     void bitsDoNotDependOnThreads() {
         OwnedSparse p(OwnedProblem({1, 3, 3, 150, 700, 40, 0, true}), 32, true, patterns[5]);
+        p.hidePairs(pairPatterns[1].seen);
         std::vector<float> first;
         for (const int threads : {1, 2, 3, 4, 5}) {
             p.run(fetched(), {threads});

@@ -296,6 +296,8 @@ class AllreduceLabTest : public QObject {
         QVERIFY(*content<Metric>(run, "alpha").value >= 0);
         const auto& fit = content<Series>(run, "fit");
         QVERIFY(curve(fit, "ring 2")->provenance == Provenance::Measured);
+        for (const Curve& c : fit.curves) // each algorithm as on the other pages
+            QCOMPARE(c.colourKey, c.id.substr(0, c.id.find(' ')));
         QVERIFY(curve(fit, "ring 2.fit")->provenance == Provenance::Modelled);
         QCOMPARE(curve(content<Series>(run, "time"), "ring.measured")->x, std::vector<double>{2});
     }

@@ -137,7 +137,7 @@ class InspectorLabTest : public QObject {
         const Session s("inspect.kernel",
                         {{"kernel", kernel.toStdString()}, {"seqLen", int64_t{64}}, {"launch", launch}});
         QVERIFY2(s.findings("error").isEmpty(), qPrintable(s.findings("error")));
-        if (kernel == "flash2-mma" || kernel == "mma-e4m3") {
+        if (kernel == "flash2-mma" || kernel == "mma-tf32" || kernel == "mma-e4m3") {
             QVERIFY2(s.findings("warning").isEmpty(), qPrintable(s.findings("warning")));
             VERIFY_CONTAINS(s.findings("good"), "No bank conflicts to speak of");
         }

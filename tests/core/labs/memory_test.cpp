@@ -6,6 +6,7 @@
 #include "core/labs/allreduce/allreduce_lab.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/inputs.h"
+#include "core/labs/linear/linear_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
 
@@ -35,10 +36,10 @@ Registry registryOfAll() {
     Registry registry;
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
+    labs::linear::registerLab(registry, operators);
     labs::allreduce::registerLab(registry);
     labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
-    labs::precision::registerLab(registry);
     return registry;
 }
 
@@ -105,10 +106,22 @@ class MemoryTest : public QObject {
             {"seqLen=512", "heads=64", "headDim=16", "kernels=tiled"});
         row("accuracy", "attention.accuracy", "cpu",
             {"queryLen=6000", "keyLen=2000", "headDim=16", "implementations=standard", "dtypes=f32"});
+        row("race of linear attention", "linear-attention.race", "cpu",
+            {"seqLen=4096", "heads=64", "headDim=64", "pointSeconds=0.5", "implementations=chunked"});
+        row("race of linear attention's recurrent form", "linear-attention.race", "cpu",
+            {"seqLen=512", "heads=256", "headDim=64", "pointSeconds=5", "implementations=recurrent"});
         row("map", "attention.map", "cpu",
             {"input=gaussian", "seqLen=400000", "keyLen=64", "headDim=64", "causal=false"});
         row("structured map", "attention.map", "cpu", {"input=sink", "seqLen=30000", "headDim=512"});
         row("scores that overflow", "precision.overflow", "cpu", {"input=gaussian", "seqLen=10000", "headDim=256"});
+        row("patterns", "linear.patterns", "cpu", {"n=4096"});
+        row("sparse attention, every block in part", "sparse-attention.race", "cpu",
+            {"seqLen=16384", "heads=1", "headDim=8", "pattern=atrous", "stride=40", "pointSeconds=0.1",
+             "implementations=block-sparse"});
+        row("top-k", "sparse-attention.race", "cpu",
+            {"seqLen=4096", "heads=24", "headDim=2", "pattern=topk", "pointSeconds=5", "implementations=block-sparse"});
+        row("low rank", "low-rank-attention.race", "cpu",
+            {"seqLen=400000", "heads=1", "headDim=32", "rank=32", "pointSeconds=0.1", "implementations=few-keys"});
         row("tiles", "attention.tiles", "cpu", {"seqLen=64", "queryTile=2", "keyTile=2"});
         row("allreduce by a ring", "allreduce.race", "cpu",
             {"ranks=4", "bytes=33554432", "algorithms=ring", "library=false", "pointSeconds=0.01"});
@@ -118,6 +131,15 @@ class MemoryTest : public QObject {
         row("steps", "allreduce.steps", "cpu", {"ranks=8", "elements=2000000", "compare=tree"});
         row("simulated steps", "allreduce.steps", "cpu", {"transport=simulated", "ranks=8", "elements=2000000"});
         row("links", "allreduce.links", "cpu", {"ranks=32", "elements=500000"});
+        row("both orders of three matrices", "linear.order", "cpu", {"seqLen=4096", "headDim=64", "seqLens=64"});
+        row("maps of features", "linear.maps", "cpu", {"method=elu1", "seqLen=16384", "headDim=128"});
+        row("all states of a sequence", "linear.forms", "cpu", {"seqLen=8192", "headDim=64", "chunks=64"});
+        row("gated attention units", "gau.race", "cpu",
+            {"seqLenSwept=256", "dModel=64", "shared=16", "chunk=64", "batch=256", "implementations=chunked",
+             "pointSeconds=2"});
+        row("ledger", "linear.ledger", "cpu", {"lengths=16384", "pointSeconds=0.01"});
+        row("training of gated units", "linear.gau-training", "cpu",
+            {"steps=10", "features=256", "layers=4", "context=128", "batch=8"});
         row("sums", "precision.sums", "cpu", {"length=16777216", "what=dot", "orders=serial", "accumulators=f32"});
         const QString table = folder.filePath("trace.csv");
         QFile out(table);

@@ -269,6 +269,22 @@ class ScalerPagesTest : public QObject {
         QVERIFY_EXCEPTION_THROWN(record("precision.scaler-log", {}, true), Cancelled);
     }
 
+    /// A lab's own pages are listed before those that are made for each operator.
+    void pagesOfOperatorsStandBehindTheLabsOwn() {
+        Registry registry;
+        workbench::Operators operators;
+        labs::registerAll(registry, operators);
+        std::vector<std::string> own, all;
+        for (const Experiment* page : registry.all())
+            if (const Description d = page->describe(); d.lab == "Precision") {
+                all.push_back(d.id);
+                if (d.id.starts_with("precision."))
+                    own.push_back(d.id);
+            }
+        QVERIFY(own.size() >= 8 && all.size() > own.size());
+        QVERIFY(std::equal(own.begin(), own.end(), all.begin()));
+    }
+
     /// A log that is dropped elsewhere is of nccl-tests first, as it was.
     void logsOfOtherPagesGoWhereTheyWent() {
         Registry registry;

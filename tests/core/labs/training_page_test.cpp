@@ -2,6 +2,7 @@
 // The pages Training and Gradients, run as the engine runs them.
 #include "core/error.h"
 #include "core/lab/record.h"
+#include "core/labs/precision/gradient_census.h"
 #include "core/labs/precision/growing_curves.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_runs.h"
@@ -15,6 +16,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <ratio>
@@ -34,8 +36,8 @@ using Given = std::map<std::string, Value>;
 
 /// A rhyme, in which much is learned within few steps, and a small model.
 Given small(const std::string& text) {
-    return {{"input", std::string("file")}, {"file", text},           {"steps", int64_t{80}},
-            {"features", int64_t{32}},      {"context", int64_t{32}}, {"layers", int64_t{1}}};
+    return {{"input", std::string("file")}, {"file", text},         {"steps", int64_t{80}}, {"features", int64_t{32}},
+            {"context", int64_t{32}},       {"layers", int64_t{1}}, {"rate", 0.003}};
 }
 
 RunRecord record(const char* id, const Given& given, bool cancelled = false) {
@@ -137,6 +139,33 @@ class TrainingPageTest : public QObject {
         QCOMPARE(std::get<double>(table.rows[4][5]), 12.0);
     }
 
+    /// With nothing set: what the page shows at first.
+    void theDefaultsShowWhoFailsAndHow() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+        QSKIP("It takes minutes under sanitizers.");
+#endif
+        const RunRecord run = record("precision.training", {});
+        const auto last = [&](const char* recipe) {
+            const std::vector<double>& y = curve(run, "loss", recipe).y;
+            double sum = 0;
+            for (size_t i = y.size() - 300; i < y.size(); ++i)
+                sum += y[i] / 300;
+            return sum;
+        };
+        const double learned = last("f32");
+        QVERIFY2(learned < 3.9, qPrintable(QString::number(learned)));
+        for (const char* recipe : {"f16-dynamic", "bf16-stochastic"})
+            QVERIFY2(std::fabs(last(recipe) - learned) < 0.06,
+                     qPrintable(QString("%1: %2, f32 %3").arg(recipe).arg(last(recipe)).arg(learned)));
+        const double noScale = last("f16"), alone = last("f16-no-master");
+        QVERIFY2(noScale > learned + 0.5 && alone > noScale + 0.1,
+                 qPrintable(QString("f32 %1, no scale %2, alone %3").arg(learned).arg(noScale).arg(alone)));
+        // Why: one loses its gradients, the other its updates as well.
+        QVERIFY(curve(run, "zeros", "f16").y.back() > 40 && curve(run, "zeros", "f16-dynamic").y.back() < 5);
+        const auto& table = content<Table>(run, "recipes");
+        QVERIFY(std::get<double>(table.rows[1][3]) > 50 && std::get<double>(table.rows[2][3]) < 2);
+    }
+
     /// A static scale at which gradients overflow ends its own training and no other.
     void whatLeavesItsRangeEnds() {
         Given given = small(rhyme);
@@ -148,6 +177,35 @@ class TrainingPageTest : public QObject {
         const auto& row = content<Table>(run, "recipes").rows[1];
         QVERIFY(std::holds_alternative<std::monostate>(row[1]));
         QCOMPARE(std::get<std::string>(row.back()), std::string("left its range at step 1"));
+    }
+
+    /// At the ends of FP16's range, to the number.
+    void theCensusCountsWhatFp16Loses() {
+        labs::precision::GradientCensus census(3); // of 8 times these
+        const std::vector<float> small{0, 0x1p-28f, -0x1.000002p-28f, 0x1.fffffep-18f, -0x1p-17f},
+            large{8189.9f, -8190, std::numeric_limits<float>::infinity(), 1};
+        census.add({"h.3.attn.q", {}, small});
+        census.add({"logits", {}, large});
+        const auto all = census.all();
+        QCOMPARE(all.numbers, int64_t{9});
+        QCOMPARE(all.flushed, int64_t{1}); // a tie, which goes to 0
+        QCOMPARE(all.subnormal, int64_t{2});
+        QCOMPARE(all.infinite, int64_t{2});
+        QCOMPARE(all.percent(all.infinite), 100 * 2.0 / 9);
+        const Figure layers = census.table(5), exponents = census.heatmap(5);
+        const auto& rows = std::get<Table>(layers.content).rows;
+        QCOMPARE(rows.size(), size_t{2});
+        QVERIFY(rows[0] == (std::vector<Table::Cell>{std::string("3 q"), int64_t{5}, 20.0, 40.0, 0.0, 0x1p-14,
+                                                     int64_t{29}})); // 2^15 is the last
+        QVERIFY(rows[1] == (std::vector<Table::Cell>{std::string("logits"), int64_t{4}, 0.0, 0.0, 50.0,
+                                                     std::numeric_limits<double>::infinity(), std::monostate{}}));
+        const auto& map = std::get<Heatmap>(exponents.content);
+        std::map<std::string, float> shares; // of the last row, by exponent
+        for (size_t e = 0; e < map.x.labels.size(); ++e)
+            if (const float share = map.cells[map.x.labels.size() + e]; !std::isnan(share))
+                shares[map.x.labels[e]] = share;
+        QVERIFY(shares == (std::map<std::string, float>{{"3", 25.0f}, {"15", 50.0f}, {"19", 25.0f}}));
+        QCOMPARE(exponents.subtitle, std::string("step 5, loss scale 2^3"));
     }
 
     /// A scale moves what is counted by as many columns, and nothing else.

@@ -21,17 +21,19 @@ using namespace warplight::lab;
 
 namespace {
 
+workbench::OperatorList those(const std::set<std::string>& ids) {
+    Registry registry;
+    workbench::Operators all;
+    labs::registerAll(registry, all);
+    workbench::OperatorList found;
+    for (const auto& op : all.list())
+        if (ids.contains(op->id))
+            found.push_back(op);
+    return found;
+}
+
 workbench::OperatorList both() {
-    static const workbench::OperatorList operators = [] {
-        Registry registry;
-        workbench::Operators all;
-        labs::registerAll(registry, all);
-        workbench::OperatorList two;
-        for (const auto& op : all.list())
-            if (op->id == "attention" || op->id == "block-sparse-attention")
-                two.push_back(op);
-        return two;
-    }();
+    static const workbench::OperatorList operators = those({"attention", "block-sparse-attention"});
     return operators;
 }
 
@@ -92,6 +94,20 @@ class JointPageTest : public QObject {
         for (const auto& row : std::get<Table>(run.figure("errors")->content).rows)
             judged.insert(std::get<std::string>(row[0]));
         QVERIFY(judged.contains("flash") && judged.contains("block-sparse"));
+    }
+
+    /// A main figure has a row of its own: dQ, dK and dV in two types would be six.
+    void oneOfManyHistogramsIsTheMainFigure() {
+        const auto accuracy = workbench::makeAccuracy(those({"attention-backward"}));
+        const RunRecord run = test::runPage(
+            *accuracy, {{"queryLen", int64_t{32}}, {"keyLen", int64_t{32}}, {"dtypes", Ids{"f32", "bf16"}}});
+        int histograms = 0, mains = 0;
+        for (const Figure& figure : run.figures()) {
+            histograms += std::holds_alternative<Histogram>(figure.content) ? 1 : 0;
+            mains += figure.place == Figure::Place::Main ? 1 : 0;
+        }
+        QVERIFY2(histograms >= 6, qPrintable(QString::number(histograms)));
+        QCOMPARE(mains, 1);
     }
 };
 

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/model/open_model.h"
+
+#include "core/model/example_model.h"
+#include "core/model/model_folder.h"
+
+#include <utility>
+
+namespace warplight::model {
+
+OpenedModel openModel(const std::filesystem::path& folder) {
+    if (folder.empty())
+        return {exampleModel(), byteTokenizer()};
+    auto model = loadModel(folder);
+    auto tokenizer = tokenizerOf(folder, model->config.vocabulary);
+    return {std::move(model), std::move(tokenizer)};
+}
+
+} // namespace warplight::model
