@@ -130,7 +130,15 @@ std::vector<workbench::TensorSpec> linearTensorSpecs() {
              "Where the same for values of 1 goes (f32)",
              false},
         Spec{"phi", Role::Between, {}, 11, "features"},
-        Spec{"states", Role::Between, {}, 6}};
+        Spec{"phiQ", Role::Between, {}, 11, "features"},
+        Spec{"phiK", Role::Between, {}, 11, "features"},
+        Spec{"omega", Role::Between, {}, 11, "features"},
+        Spec{"largest", Role::Between, {}, 11, "features"},
+        Spec{"shift", Role::Between, {}, 11, "features"},
+        Spec{"states", Role::Between, {}, 6},
+        Spec{"sums", Role::Between, {}, 6, "states"},
+        Spec{"added", Role::Between, {}, 2, "V"},
+        Spec{"ones", Role::Between, {}, 10, "z"}};
 }
 
 std::vector<lab::Parameter::Option> linearInputKinds() {

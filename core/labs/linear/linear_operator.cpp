@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace warplight::labs::linear {
 namespace {
@@ -136,6 +137,8 @@ Operator linearOperator() {
     op.rungOption = "form";
     for (const auto& rung : cpu::linearForms())
         op.ladder.push_back(onCpu(rung));
+    for (Implementation& rung : linearGpuRungs())
+        op.ladder.push_back(std::move(rung));
     op.baseline = "parallel";
     op.frugal = "chunked";
     op.theory = "operations alone meet at N = d";

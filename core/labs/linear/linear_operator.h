@@ -21,6 +21,9 @@ workbench::Operator linearBackwardOperator();
 /// Slot of the palette.
 int colourOf(cpu::LinearForm form);
 
+/// Its rungs on a GPU.
+std::vector<workbench::Implementation> linearGpuRungs();
+
 /// The shape of a problem whose numbers are complete.
 cpu::LinearShape linearShape(const workbench::Problem& problem);
 /// Pointers into the tensors of an operator: Q, K, V, decay, beta, O, state, z.
