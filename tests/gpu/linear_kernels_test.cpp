@@ -6,6 +6,7 @@
 #include "gpu/ops/linear_attention.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/gpu/linear_table.h"
+#include "tests/thinned.h"
 
 #include <QTest>
 #include <algorithm>
@@ -206,4 +207,3 @@ class LinearKernelsTest : public QObject {
 
 QTEST_GUILESS_MAIN(LinearKernelsTest)
 #include "linear_kernels_test.moc"
-#include "tests/thinned.h"

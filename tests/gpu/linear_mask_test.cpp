@@ -6,6 +6,7 @@
 #include "gpu/ops/linear_attention.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/gpu/linear_table.h"
+#include "tests/thinned.h"
 
 #include <QTest>
 #include <algorithm>
@@ -279,4 +280,3 @@ class LinearMaskTest : public QObject {
 
 QTEST_GUILESS_MAIN(LinearMaskTest)
 #include "linear_mask_test.moc"
-#include "tests/thinned.h"
