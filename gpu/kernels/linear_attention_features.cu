@@ -7,9 +7,10 @@
 #include "attention.cuh"
 #include "linear_attention.cuh"
 
-#include <cfloat>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+
+constexpr float largestFinite = 3.402823466e38f; ///< of f32; NVRTC has no <cfloat>
 
 /// Rows of `headDim` numbers, `dim` of them in use, become rows of `width`, of which those from `features` on are 0.
 template <class T>
@@ -130,12 +131,12 @@ __device__ void favor(const FeatureProblem<T>& p, const float* omega, float* shi
         float e[favorRows], most[favorRows];
 #pragma unroll
         for (int r = 0; r < favorRows; ++r)
-            most[r] = -FLT_MAX;
+            most[r] = -largestFinite;
         for (int feature = threadIdx.x; feature < p.features; feature += 32 * warps) {
             exponents(feature, e);
 #pragma unroll
             for (int r = 0; r < favorRows; ++r)
-                most[r] = r < count && fabsf(e[r]) <= FLT_MAX ? fmaxf(most[r], e[r]) : most[r];
+                most[r] = r < count && fabsf(e[r]) <= largestFinite ? fmaxf(most[r], e[r]) : most[r];
         }
 #pragma unroll
         for (int r = 0; r < favorRows; ++r) {
@@ -176,7 +177,7 @@ __device__ void favor(const FeatureProblem<T>& p, const float* omega, float* shi
             const float most = kind == Shift::None ? 0 : largest[0][kind == Shift::Given ? 0 : r];
             if (r < count)
                 store(p.to + (head * p.rows + first + r) * p.width + feature,
-                      feature < p.features ? expf(e[r] - (most == -FLT_MAX ? 0 : most)) * factor : 0);
+                      feature < p.features ? expf(e[r] - (most == -largestFinite ? 0 : most)) * factor : 0);
         }
     }
 }
@@ -185,7 +186,7 @@ __device__ void favor(const FeatureProblem<T>& p, const float* omega, float* shi
 
 /// to[head] = the largest of `count` numbers of each head; one block of 32 threads a head.
 extern "C" __global__ void linear_features_largest(const float* from, float* to, int count) {
-    float most = -FLT_MAX;
+    float most = -largestFinite;
     for (int i = threadIdx.x; i < count; i += 32)
         most = fmaxf(most, from[(long long)blockIdx.x * count + i]);
     most = groupMax<32>(most);
