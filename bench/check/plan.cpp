@@ -18,6 +18,8 @@ const Sizes& raceSizes(bool small) {
            "kernels=flash1,flash2,flash2-mma,mma-tf32,mma-e4m3"}}},
         {"attention-backward", {{"seqLen=256,512,1024,2048,4096", "heads=16"}}},
         {"block-sparse-attention", {{"seqLen=512,1024,4096,16384", "heads=8"}}},
+        {"linear-attention", {{"seqLen=512,2048,8192,32768", "heads=8"}}},
+        {"sparse-attention", {{"seqLen=512,1024,4096,16384", "heads=8"}}},
         {"softmax", {{"rows=4096", "columnsSwept=256,1024,4096,16384,65536"}}},
         {"matmul",
          {{"sizes=256,512,1024,2048,4096", "kernels=naive,tiled,half2,mma,mma-f16,mma-tf32,mma-e4m3,mma-e5m2"}}},
@@ -26,6 +28,8 @@ const Sizes& raceSizes(bool small) {
     static const Sizes quick{{"attention", {{"seqLen=64,128", "heads=1", "headDim=32"}}},
                              {"attention-backward", {{"seqLen=64", "heads=1", "headDim=32"}}},
                              {"block-sparse-attention", {{"seqLen=128", "heads=1", "headDim=32"}}},
+                             {"linear-attention", {{"seqLen=128", "heads=1", "headDim=32"}}},
+                             {"sparse-attention", {{"seqLen=128", "heads=1", "headDim=32"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64,256"}}},
                              {"matmul", {{"sizes=64,128"}}},
                              {"cast", {{"counts=4096,16384"}}},
@@ -37,11 +41,15 @@ const Sizes& trafficSizes(bool small) {
     static const Sizes real{{"attention", {{"seqLen=512,1024", "heads=2"}}},
                             {"attention-backward", {{"seqLen=512", "heads=2"}}},
                             {"block-sparse-attention", {{"seqLen=1024", "heads=2"}}},
+                            {"linear-attention", {{"seqLen=1024", "heads=2"}}},
+                            {"sparse-attention", {{"seqLen=1024", "heads=2"}}},
                             {"softmax", {{"rows=1024", "columnsSwept=1024,8192"}}},
                             {"matmul", {{"sizes=256,512"}}}};
     static const Sizes quick{{"attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
                              {"attention-backward", {{"seqLen=64", "heads=1", "headDim=32"}}},
                              {"block-sparse-attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
+                             {"linear-attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
+                             {"sparse-attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64"}}},
                              {"matmul", {{"sizes=64"}}}};
     return small ? quick : real;
