@@ -10,20 +10,33 @@ namespace warplight::labs::attention {
 
 using lab::TilePut;
 
-TilePut MapTiles::tile(int level, int64_t tileRow, int64_t tileCol, const std::atomic<bool>& cancel) {
-    if (level < 0 || level >= head->levels())
-        throw InputError(
-            fmt::format("level {} of the map does not exist, expected 0 to {}", level, head->levels() - 1));
+int mapLevels(int64_t rows, int64_t columns) {
+    int count = 1;
+    while ((std::max(rows, columns) - 1) >> (count - 1) >= mapTileSize)
+        ++count;
+    return count;
+}
+
+TilePut emptyTile(int64_t rows, int64_t columns, int level, int64_t tileRow, int64_t tileCol) {
+    const int levels = mapLevels(rows, columns);
+    if (level < 0 || level >= levels)
+        throw InputError(fmt::format("level {} of the map does not exist, expected 0 to {}", level, levels - 1));
     const int64_t cell = int64_t{1} << level;
     TilePut tile;
     tile.level = level;
     tile.tileRow = tileRow;
     tile.tileCol = tileCol;
-    tile.rows = std::min<int64_t>(mapTileSize, (head->problem.queryLen + cell - 1) / cell - tileRow * mapTileSize);
-    tile.cols = std::min<int64_t>(mapTileSize, (head->problem.keyLen + cell - 1) / cell - tileCol * mapTileSize);
+    tile.rows = std::min<int64_t>(mapTileSize, (rows + cell - 1) / cell - tileRow * mapTileSize);
+    tile.cols = std::min<int64_t>(mapTileSize, (columns + cell - 1) / cell - tileCol * mapTileSize);
     if (tileRow < 0 || tileCol < 0 || tile.rows <= 0 || tile.cols <= 0)
         throw InputError(fmt::format("tile {}, {} lies outside level {} of the map", tileRow, tileCol, level));
     tile.cells.resize(static_cast<size_t>(tile.rows * tile.cols));
+    return tile;
+}
+
+TilePut MapTiles::tile(int level, int64_t tileRow, int64_t tileCol, const std::atomic<bool>& cancel) {
+    TilePut tile = emptyTile(head->problem.queryLen, head->problem.keyLen, level, tileRow, tileCol);
+    const int64_t cell = int64_t{1} << level;
     if (level < summaryLevel)
         cpu::mapTile(head->problem, head->lse, tileRow * mapTileSize * cell, tileCol * mapTileSize * cell, tile.rows,
                      tile.cols, cell, head->pooling, tile.cells, 0, &cancel);

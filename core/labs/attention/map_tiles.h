@@ -17,6 +17,11 @@
 namespace warplight::labs::attention {
 
 inline constexpr int mapTileSize = 256;
+/// Levels of a lazy map of so many rows and columns: the coarsest is one tile.
+int mapLevels(int64_t rows, int64_t columns);
+/// A tile of such a map, its cells 0; throws InputError for a level or a place that the map does not have.
+lab::TilePut emptyTile(int64_t rows, int64_t columns, int level, int64_t tileRow, int64_t tileCol);
+
 inline constexpr int summaryLevel = 6; ///< of the attention map: this one and those above come from the streaming pass
 
 /// Everything that outlives run() to answer for the map.
@@ -28,12 +33,7 @@ struct MapHead {
     cpu::Pooling pooling = cpu::Pooling::Max;
     std::vector<std::string> labels;
 
-    int levels() const {
-        int count = 1;
-        while ((std::max(problem.queryLen, problem.keyLen) - 1) >> (count - 1) >= mapTileSize)
-            ++count;
-        return count;
-    }
+    int levels() const { return mapLevels(problem.queryLen, problem.keyLen); }
     std::string token(int64_t key) const {
         return key < static_cast<int64_t>(labels.size()) ? fmt::format("{} “{}”", key, labels[static_cast<size_t>(key)])
                                                          : std::to_string(key);

@@ -2,6 +2,7 @@
 #include "core/labs/linear/factor_map.h"
 
 #include "core/error.h"
+#include "core/labs/attention/map_tiles.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,20 +34,10 @@ class Tiles : public lab::TileSource {
 
     lab::TilePut tile(int level, int64_t tileRow, int64_t tileCol, const std::atomic<bool>& cancel) override {
         const cpu::MapProblem& p = maps->exact;
-        if (level < 0 || level >= maps->levels())
-            throw InputError(
-                fmt::format("level {} of the map does not exist, expected 0 to {}", level, maps->levels() - 1));
+        lab::TilePut tile = attention::emptyTile(p.queryLen, p.keyLen, level, tileRow, tileCol);
         const int64_t cell = int64_t{1} << level;
-        lab::TilePut tile;
-        tile.level = level;
-        tile.tileRow = tileRow;
-        tile.tileCol = tileCol;
-        tile.rows = std::min<int64_t>(mapTileSize, (p.queryLen + cell - 1) / cell - tileRow * mapTileSize);
-        tile.cols = std::min<int64_t>(mapTileSize, (p.keyLen + cell - 1) / cell - tileCol * mapTileSize);
-        if (tileRow < 0 || tileCol < 0 || tile.rows <= 0 || tile.cols <= 0)
-            throw InputError(fmt::format("tile {}, {} lies outside level {} of the map", tileRow, tileCol, level));
-        tile.cells.resize(static_cast<size_t>(tile.rows * tile.cols));
-        const int64_t firstRow = tileRow * mapTileSize * cell, firstColumn = tileCol * mapTileSize * cell;
+        const int64_t firstRow = tileRow * attention::mapTileSize * cell,
+                      firstColumn = tileCol * attention::mapTileSize * cell;
         if (shown != Shown::Method)
             cpu::mapTile(p, maps->lse, firstRow, firstColumn, tile.rows, tile.cols, cell, cpu::Pooling::Mean,
                          tile.cells, 0, &cancel);
@@ -138,13 +129,6 @@ double FactorMap::mean(int64_t rowBegin, int64_t rowEnd, int64_t columnBegin, in
 
 int64_t FactorMap::heldBytes(int64_t rows, int64_t columns, int64_t rank) {
     return (rows + columns + 2) * rank * 12 + (rows + 1) * 8;
-}
-
-int ComparedMaps::levels() const {
-    int count = 1;
-    while ((std::max(exact.queryLen, exact.keyLen) - 1) >> (count - 1) >= mapTileSize)
-        ++count;
-    return count;
 }
 
 std::shared_ptr<lab::TileSource> tilesOf(std::shared_ptr<const ComparedMaps> maps, Shown shown) {

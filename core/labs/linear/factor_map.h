@@ -44,13 +44,9 @@ struct ComparedMaps {
     std::vector<float> q, k, lse;
     std::shared_ptr<const FactorMap> method;
     std::string name; ///< of the method, as a hover says it
-
-    int levels() const;
 };
 
 enum class Shown { Exact, Method, Difference };
-
-inline constexpr int mapTileSize = 256;
 
 /// Tiles of one of the three maps; all pool by the mean.
 std::shared_ptr<lab::TileSource> tilesOf(std::shared_ptr<const ComparedMaps> maps, Shown shown);

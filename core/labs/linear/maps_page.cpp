@@ -3,6 +3,7 @@
 #include "core/cpu/linear/feature_map.h"
 #include "core/error.h"
 #include "core/labs/attention/map_inputs.h"
+#include "core/labs/attention/map_tiles.h"
 #include "core/labs/linear/factor_map.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/spectrum.h"
@@ -162,8 +163,6 @@ class Maps : public Experiment {
         shape.features = settings.integer("features");
         shape.orthogonal = settings.flag("orthogonal");
         shape.seed = static_cast<uint64_t>(settings.integer("seed"));
-        if (shape.map == cpu::FeatureMap::Identity || shape.map == cpu::FeatureMap::Elu1)
-            shape.scale = 1;
         cpu::checkShape(shape);
         maps->lse.resize(static_cast<size_t>(shape.queryLen));
         std::vector<float> entropy(maps->lse.size());
@@ -218,8 +217,8 @@ class Maps : public Experiment {
         map.x = {"key", "", Scale::Linear, {}, {}, {}, false};
         map.y = {"query", "", Scale::Linear, {}, {}, {}, true};
         map.lazy = true;
-        map.tileSize = mapTileSize;
-        map.levels = maps.levels();
+        map.tileSize = attention::mapTileSize;
+        map.levels = attention::mapLevels(map.rows, map.cols);
         map.pooling = "mean";
         return map;
     }

@@ -3,7 +3,6 @@
 
 #include "core/lab/figure.h"
 #include "core/lab/run.h"
-#include "core/tensor/random.h"
 
 #include <array>
 #include <cstddef>

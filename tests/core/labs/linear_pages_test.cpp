@@ -2,6 +2,7 @@
 // The pages of linear attention that are no operator's, run as the engine runs them: against sums made here.
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
+#include "core/labs/attention/map_tiles.h"
 #include "core/labs/linear/factor_map.h"
 #include "core/labs/linear/linear_lab.h"
 #include "core/labs/linear/memory_story.h"
@@ -248,7 +249,7 @@ class LinearPagesTest : public QObject {
         std::vector<float> entropy(n);
         cpu::mapStatistics(maps->exact, maps->lse, entropy, 1, nullptr);
         maps->method = std::make_shared<FactorMap>(gaussian(n * 3, 4), gaussian(n * 3, 5), 3, true);
-        QCOMPARE(maps->levels(), 3);
+        QCOMPARE(labs::attention::mapLevels(n, n), 3);
         const std::atomic<bool> no = false;
         for (int level = 0; level < 3; ++level) {
             const auto a = tilesOf(maps, Shown::Exact)->tile(level, 0, 0, no).cells,
