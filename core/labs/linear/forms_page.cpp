@@ -3,6 +3,7 @@
 #include "core/cpu/linear/linear_attention.h"
 #include "core/error.h"
 #include "core/lab/number_text.h"
+#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/memory_story.h"
 #include "core/tensor/random.h"
@@ -337,8 +338,7 @@ class Forms : public Experiment {
 
     static void headlines(Run& run, int64_t chunk, double seconds, const std::map<std::string, double>& others) {
         const auto put = [&](const char* id, double value, const char* format, std::string caption) {
-            run.put({id, caption, "", "", Figure::Place::Headline,
-                     Metric{value, "", format, caption, {}, {}, Provenance::Measured, {}}});
+            putHeadline(run, id, value, "", format, caption, Provenance::Measured);
         };
         put("best", static_cast<double>(chunk), "{:.0f}",
             fmt::format("steps of the fastest chunk: {}", numberText(seconds, "s")));

@@ -5,6 +5,7 @@
 #include "core/labs/attention/map_inputs.h"
 #include "core/labs/attention/map_tiles.h"
 #include "core/labs/linear/factor_map.h"
+#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/spectrum.h"
 #include "core/tensor/release.h"
@@ -284,15 +285,11 @@ class Maps : public Experiment {
                  std::move(map)});
         run.serveTiles("difference", tilesOf(maps, Shown::Difference));
         const double judged = static_cast<double>(rows) - undefined;
-        metric(run, "apart", judged > 0 ? std::optional(100 * apart / judged) : std::nullopt, "{:.0f} %",
-               fmt::format("of a row's weight lies elsewhere, mean of {:.0f} rows", judged));
+        putHeadline(run, "apart", judged > 0 ? std::optional(100 * apart / judged) : std::nullopt, "", "{:.0f} %",
+                    fmt::format("of a row's weight lies elsewhere, mean of {:.0f} rows", judged));
         if (undefined > 0)
-            metric(run, "undefined", undefined, "{:.0f}", fmt::format("of {} rows have a denominator of zero", rows));
-    }
-
-    static void metric(Run& run, const char* id, std::optional<double> value, const char* format, std::string caption) {
-        run.put({id, caption, "", "", Figure::Place::Headline,
-                 Metric{value, "", format, caption, {}, {}, Provenance::Counted, {}}});
+            putHeadline(run, "undefined", undefined, "", "{:.0f}",
+                        fmt::format("of {} rows have a denominator of zero", rows));
     }
 
     static void putDenominators(Run& run, const Method& method) {
@@ -319,8 +316,8 @@ class Maps : public Experiment {
                  Figure::Place::Support, std::move(s)});
         const auto near = std::count_if(method.left.begin(), method.left.end(), [](double x) { return x < nearZero; });
         if (near > 0)
-            metric(run, "near", static_cast<double>(near), "{:.0f}",
-                   fmt::format("of {} denominators are zero or nearly so", count));
+            putHeadline(run, "near", static_cast<double>(near), "", "{:.0f}",
+                        fmt::format("of {} denominators are zero or nearly so", count));
     }
 
     /// Of the first tokens, as a matrix.
@@ -352,11 +349,11 @@ class Maps : public Experiment {
                 c.y.push_back(std::max(values[i] / values[0], 1e-9));
             }
             s.curves.push_back(std::move(c));
-            metric(run, softmax ? "rankExact" : "rankMethod",
-                   values.empty() ? std::nullopt : std::optional(effectiveRank(values)), "{:.0f}",
-                   softmax ? fmt::format("effective rank of the softmax map, {} tokens", n)
-                           : fmt::format("of the features' map, which has rank {} at most",
-                                         maps.exact.causal ? n : std::min(n, method.features)));
+            putHeadline(run, softmax ? "rankExact" : "rankMethod",
+                        values.empty() ? std::nullopt : std::optional(effectiveRank(values)), "", "{:.0f}",
+                        softmax ? fmt::format("effective rank of the softmax map, {} tokens", n)
+                                : fmt::format("of the features' map, which has rank {} at most",
+                                              maps.exact.causal ? n : std::min(n, method.features)));
         }
         run.put(
             {"spectrum", "Singular values", fmt::format("of the first {} tokens, relative to the largest", n),

@@ -2,6 +2,7 @@
 // (Q Kᵀ) V against Q (Kᵀ V): the same three matrices, brackets elsewhere.
 #include "core/devices/gpus.h"
 #include "core/lab/number_text.h"
+#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/order.h"
 
@@ -112,22 +113,17 @@ class Order : public Experiment {
     static Provenance ofFlops(bool counted) { return counted ? Provenance::Counted : Provenance::Modelled; }
     static Provenance ofSeconds(bool counted) { return counted ? Provenance::Modelled : Provenance::Measured; }
 
-    static void metric(Run& run, const char* id, std::optional<double> value, std::string unit, std::string format,
-                       std::string caption, Provenance provenance) {
-        run.put({id, caption, "", "", Figure::Place::Headline,
-                 Metric{value, std::move(unit), std::move(format), caption, {}, {}, provenance, {}}});
-    }
-
     static void putHeadlines(Run& run, const Orders& here, bool counted) {
         const double ratio = here.sum(0, &Product::flops) / here.sum(1, &Product::flops);
-        metric(run, "ratio", ratio >= 1 ? ratio : 1 / ratio, "×", "{:.3g}",
-               fmt::format("{} operations with K and V first", ratio >= 1 ? "fewer" : "more"), ofFlops(counted));
-        metric(run, "between", 4.0 * static_cast<double>(here.features * here.features), "B", "",
-               fmt::format("between the products, not {}",
-                           numberText(4.0 * static_cast<double>(here.length * here.length), "B")),
-               Provenance::Counted);
-        metric(run, "difference", here.largestDifference, "", "{:.1e}",
-               "largest difference of the two outputs, relative", counted ? Provenance::Counted : Provenance::Measured);
+        putHeadline(run, "ratio", ratio >= 1 ? ratio : 1 / ratio, "×", "{:.3g}",
+                    fmt::format("{} operations with K and V first", ratio >= 1 ? "fewer" : "more"), ofFlops(counted));
+        putHeadline(run, "between", 4.0 * static_cast<double>(here.features * here.features), "B", "",
+                    fmt::format("between the products, not {}",
+                                numberText(4.0 * static_cast<double>(here.length * here.length), "B")),
+                    Provenance::Counted);
+        putHeadline(run, "difference", here.largestDifference, "", "{:.1e}",
+                    "largest difference of the two outputs, relative",
+                    counted ? Provenance::Counted : Provenance::Measured);
     }
 
     static Figure table(const Orders& here, bool counted) {
@@ -198,11 +194,11 @@ class Order : public Experiment {
         }
         const std::optional<double> flops = crossing(all, &Product::flops), seconds = crossing(all, &Product::seconds);
         if (flops)
-            metric(run, "crossing", *flops, "", "n = {:.0f}",
-                   fmt::format("as many operations either way (theory: n = d = {})", settings.integer("headDim")),
-                   ofFlops(counted));
+            putHeadline(run, "crossing", *flops, "", "n = {:.0f}",
+                        fmt::format("as many operations either way (theory: n = d = {})", settings.integer("headDim")),
+                        ofFlops(counted));
         if (seconds)
-            metric(run, "timeCrossing", *seconds, "", "n = {:.0f}", "as long either way", ofSeconds(counted));
+            putHeadline(run, "timeCrossing", *seconds, "", "n = {:.0f}", "as long either way", ofSeconds(counted));
     }
 };
 

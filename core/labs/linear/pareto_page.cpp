@@ -2,6 +2,7 @@
 // Every replacement of exact attention on the same Q, K and V: how far off, and for how much.
 #include "core/error.h"
 #include "core/labs/attention/map_inputs.h"
+#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/pareto_methods.h"
 #include "core/tensor/random.h"
@@ -293,15 +294,8 @@ class Pareto : public Experiment {
                                    best->first.title,
                                    best->first.setting.empty() ? "" : fmt::format(" ({})", best->first.setting), family)
                      : fmt::format("no method of {} is faster than exact attention here", family);
-            run.put({"best." + family, caption, "", "", Figure::Place::Headline,
-                     Metric{best ? std::optional(best->second.error) : std::nullopt,
-                            "",
-                            "{:.2g}",
-                            caption,
-                            {},
-                            {},
-                            Provenance::Measured,
-                            {}}});
+            putHeadline(run, "best." + family, best ? std::optional(best->second.error) : std::nullopt, "", "{:.2g}",
+                        caption, Provenance::Measured);
         }
     }
 

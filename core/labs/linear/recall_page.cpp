@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How many words a state of a size remembers, rule by rule.
+#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/memory_story.h"
 
@@ -234,15 +235,8 @@ class Recall : public Experiment {
         const std::string title = titleOf(id);
         const std::string caption = known ? fmt::format("features until {} reads nine of ten words", title)
                                           : fmt::format("no size of these lets {} read nine of ten words", title);
-        run.put({"needed." + id, caption, "", "", Figure::Place::Headline,
-                 Metric{known ? std::optional(found->second) : std::nullopt,
-                        "",
-                        "{:.0f}",
-                        caption,
-                        {},
-                        {},
-                        Provenance::Counted,
-                        {}}});
+        putHeadline(run, "needed." + id, known ? std::optional(found->second) : std::nullopt, "", "{:.0f}", caption,
+                    Provenance::Counted);
     }
 };
 

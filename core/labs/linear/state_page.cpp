@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The state of linear attention as a picture, while words are told to it.
 #include "core/lab/number_text.h"
+#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/spectrum.h"
 #include "core/labs/linear/state_scene.h"
@@ -126,12 +127,6 @@ class State : public Experiment {
         return s.text("input") == "twice" ? twiceWritten(d, d, seed) : makeStory(kindOf(s), d, d, seed);
     }
 
-    static void metric(Run& run, const char* id, double value, std::string unit, std::string format,
-                       std::string caption) {
-        run.put({id, caption, "", "", Figure::Place::Headline,
-                 Metric{value, std::move(unit), std::move(format), caption, {}, {}, Provenance::Counted, {}}});
-    }
-
     static void putHeadlines(Run& run, const Settings& settings, const StateWalk& walk) {
         const MemoryStory& story = walk.story;
         double asked = 0, right = 0;
@@ -140,16 +135,17 @@ class State : public Experiment {
                 ++asked;
                 right += story.nearest(walk.steps[t].read) == story.tokens[t].value ? 1 : 0;
             }
-        metric(run, "right", right, "", "{:.0f}", fmt::format("of {:.0f} questions read the right value", asked));
-        metric(run, "lastRank", walk.steps.back().rankAfter, "", "{:.1f}",
-               fmt::format("effective rank of the last state, of {}", std::min(walk.features, story.valueDim)));
+        putHeadline(run, "right", right, "", "{:.0f}", fmt::format("of {:.0f} questions read the right value", asked));
+        putHeadline(run, "lastRank", walk.steps.back().rankAfter, "", "{:.1f}",
+                    fmt::format("effective rank of the last state, of {}", std::min(walk.features, story.valueDim)));
         const auto tokens = static_cast<double>(walk.steps.size());
-        metric(run, "bytes", 4.0 * static_cast<double>(walk.features * story.valueDim), "B", "",
-               fmt::format("state; keys and values of {:.0f} tokens take {}", tokens,
-                           numberText(4 * tokens * static_cast<double>(story.keyDim + story.valueDim), "B")));
+        putHeadline(run, "bytes", 4.0 * static_cast<double>(walk.features * story.valueDim), "B", "",
+                    fmt::format("state; keys and values of {:.0f} tokens take {}", tokens,
+                                numberText(4 * tokens * static_cast<double>(story.keyDim + story.valueDim), "B")));
         const Twice twice = readTwice(settings);
-        metric(run, "last", 100 * twice.last, "", "{:.0f} %",
-               fmt::format("off the last value of a key written twice; off the sum {:.0f}\u00a0%", 100 * twice.sum));
+        putHeadline(
+            run, "last", 100 * twice.last, "", "{:.0f} %",
+            fmt::format("off the last value of a key written twice; off the sum {:.0f}\u00a0%", 100 * twice.sum));
     }
 
     struct Twice {

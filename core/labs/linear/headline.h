@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/lab/run.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace warplight::labs::linear {
+
+/// A number above a page's figures, called by its caption; no value: it is not known.
+inline void putHeadline(lab::Run& run, std::string id, std::optional<double> value, std::string unit,
+                        std::string format, const std::string& caption,
+                        lab::Provenance provenance = lab::Provenance::Counted) {
+    run.put({std::move(id), caption, "", "", lab::Figure::Place::Headline,
+             lab::Metric{value, std::move(unit), std::move(format), caption, {}, {}, provenance, {}}});
+}
+
+} // namespace warplight::labs::linear
