@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cli/cli.h"
 
+#include "core/cli/command.h"
 #include "core/cli/compute_command.h"
 #include "core/cli/inspect_command.h"
 #include "core/cli/kernel_command.h"
@@ -17,7 +18,6 @@
 #include "core/lab/json.h"
 #include "core/text/echo.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -141,80 +141,79 @@ int whenPrinted(int code) {
 } // namespace
 
 int runCli(int argc, char** argv, const lab::Registry& registry, const workbench::Operators& operators) {
-    CLI::App app("Warplight's engine: attention kernels, run for real on this machine", "warplight-cli");
-    app.set_version_flag("--version", WARPLIGHT_VERSION);
-    app.require_subcommand(1);
+    CommandLine line("warplight-cli", WARPLIGHT_VERSION,
+                     "Warplight's engine: attention kernels, run for real on this machine");
+    const Command app = line.all();
+    app.needsCommand();
     bool asJson = false;
     std::string experiment, listed = "experiments";
-    CLI::App* devicesCommand = app.add_subcommand("devices", "What kernels can run on");
-    CLI::App* listCommand = app.add_subcommand("list", "All experiments, or all operators");
-    listCommand->add_option("what", listed, "experiments or operators")
-        ->check(CLI::IsMember({"experiments", "operators"}));
-    CLI::App* describeCommand = app.add_subcommand("describe", "One experiment and its settings");
-    describeCommand->add_option("experiment", experiment, "for example attention.race")->required();
-    for (CLI::App* command : {devicesCommand, listCommand, describeCommand})
-        command->add_flag("--json", asJson, "For programs to read");
-    CLI::App* serveCommand = app.add_subcommand("serve", "Speak docs/protocol.md on standard input and output");
+    const Command devicesCommand = app.command("devices", "What kernels can run on");
+    const Command listCommand = app.command("list", "All experiments, or all operators");
+    listCommand.option("what", &listed, "experiments or operators").oneOf({"experiments", "operators"});
+    const Command describeCommand = app.command("describe", "One experiment and its settings");
+    describeCommand.option("experiment", &experiment, "for example attention.race").required();
+    for (const Command& command : {devicesCommand, listCommand, describeCommand})
+        command.flag("--json", asJson, "For programs to read");
+    const Command serveCommand = app.command("serve", "Speak docs/protocol.md on standard input and output");
     RunOptions options;
-    CLI::App* runCommand = addRunCommand(app, options);
+    const Command runCommand = addRunCommand(app, options);
     const ComputeCommand computeCommand(app, operators);
     RoundOptions roundOptions;
-    CLI::App* roundCommand = addRoundCommand(computeCommand.app(), roundOptions);
+    const Command roundCommand = addRoundCommand(computeCommand.all(), roundOptions);
     KernelOptions kernelOptions;
-    CLI::App* kernelCommand = addKernelCommand(app, kernelOptions);
+    const Command kernelCommand = addKernelCommand(app, kernelOptions);
     InspectOptions inspectOptions;
-    CLI::App* inspectCommand = addInspectCommand(app, inspectOptions);
+    const Command inspectCommand = addInspectCommand(app, inspectOptions);
     NumberOptions numberOptions;
-    CLI::App* numberCommand = addNumberCommand(app, numberOptions);
+    const Command numberCommand = addNumberCommand(app, numberOptions);
     PatternOptions patternOptions;
-    CLI::App* patternCommand = addPatternCommand(app, patternOptions);
+    const Command patternCommand = addPatternCommand(app, patternOptions);
     TrainOptions trainOptions;
-    CLI::App* trainCommand = addTrainCommand(app, trainOptions);
+    const Command trainCommand = addTrainCommand(app, trainOptions);
     GenerateOptions generateOptions;
-    CLI::App* generateCommand = addGenerateCommand(app, generateOptions);
+    const Command generateCommand = addGenerateCommand(app, generateOptions);
     LogitsOptions logitsOptions;
-    CLI::App* logitsCommand = addLogitsCommand(app, logitsOptions);
+    const Command logitsCommand = addLogitsCommand(app, logitsOptions);
     try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& asked) { // --help, --version
-        return whenPrinted(app.exit(asked));
-    } catch (const CLI::ParseError& error) {
+        if (const auto code = line.parse(argc, argv))
+            return whenPrinted(*code);
+    } catch (const InputError& error) {
         say(sentenceOf(error) + " (see --help)");
         return 2;
     }
     try {
         if (const char* target = std::getenv("WARPLIGHT_TARGET"))
             cpu::useTarget(target); // "AVX2": as on a machine without more
-        if (*serveCommand || *runCommand)
+        if (serveCommand.given() || runCommand.given())
             collectives::removeLeftFolders();
-        if (*serveCommand)
+        if (serveCommand.given())
             return serve(registry);
         int code = 0;
-        if (*devicesCommand)
+        if (devicesCommand.given())
             printDevices(asJson);
-        else if (*listCommand)
+        else if (listCommand.given())
             listed == "operators" ? printOperators(operators, registry, asJson) : printList(registry, asJson);
-        else if (*describeCommand)
+        else if (describeCommand.given())
             printDescription(registry.find(experiment).describe(), asJson);
-        else if (*runCommand)
+        else if (runCommand.given())
             code = runExperiments(options, registry);
-        else if (*roundCommand)
+        else if (roundCommand.given())
             roundTensor(roundOptions);
         else if (computeCommand.given())
             computeCommand.run();
-        else if (*kernelCommand)
+        else if (kernelCommand.given())
             code = runKernel(kernelOptions);
-        else if (*inspectCommand)
+        else if (inspectCommand.given())
             inspectTensors(inspectOptions);
-        else if (*numberCommand)
+        else if (numberCommand.given())
             printNumber(numberOptions);
-        else if (*patternCommand)
+        else if (patternCommand.given())
             printPattern(patternOptions);
-        else if (*trainCommand)
+        else if (trainCommand.given())
             train(trainOptions);
-        else if (*generateCommand)
+        else if (generateCommand.given())
             generateText(generateOptions);
-        else if (*logitsCommand)
+        else if (logitsCommand.given())
             writeLogits(logitsOptions);
         return whenPrinted(code);
     } catch (const InputError& error) {

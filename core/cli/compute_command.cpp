@@ -10,7 +10,6 @@
 #include "gpu/host/memory_budget.h"
 #include "gpu/ops/kernel_library.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
@@ -65,54 +64,54 @@ std::string kebabOf(const std::string& id) {
     return kebab;
 }
 
-CLI::App* addOperator(CLI::App& compute, ComputeOptions& given) {
+Command addOperator(Command compute, ComputeOptions& given) {
     const Operator& op = *given.op;
-    CLI::App* command = compute.add_subcommand(op.id, op.formula);
+    const Command command = compute.command(op.id, op.formula);
     for (const TensorSpec& spec : op.tensors) {
         if (spec.role == Role::Between)
             continue;
         const bool input = spec.role == Role::Input;
         const char* what = input ? "FILE.npy, FILE.npz:key, FILE.safetensors:name or FILE.safetensors.index.json:name"
                                  : "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]";
-        CLI::Option* option = command->add_option(flagOf(op, spec), given.files[spec.name],
-                                                  spec.doc.empty() ? what : fmt::format("{}: {}", spec.doc, what));
+        const Option option = command.option(flagOf(op, spec), &given.files[spec.name],
+                                             spec.doc.empty() ? what : fmt::format("{}: {}", spec.doc, what));
         if (spec.wanted)
-            option->required();
+            option.required();
     }
     for (const lab::Parameter& p : op.options)
         if (p.type == lab::Parameter::Type::Flag) {
             const bool otherwise = std::get<bool>(p.defaultValue);
             given.flags[p.id] = otherwise;
-            command->add_flag((otherwise ? "!--no-" : "--") + p.id, given.flags[p.id], p.doc);
+            command.flag((otherwise ? "!--no-" : "--") + p.id, given.flags[p.id], p.doc);
         } else {
             std::string doc = p.doc;
             for (const auto& option : p.options)
                 doc += (&option == &p.options.front() ? " " : ", ") + option.id;
             const std::string kebab = kebabOf(p.id); // as the description has it, it is understood as well
-            command->add_option(kebab == p.id ? "--" + kebab : fmt::format("--{},--{}", kebab, p.id),
-                                given.options[p.id], doc);
+            command.option(kebab == p.id ? "--" + kebab : fmt::format("--{},--{}", kebab, p.id), &given.options[p.id],
+                           doc);
         }
     std::vector<std::string> ids[2];
     for (const Implementation& i : op.ladder)
         ids[i.onGpuDevice()].push_back(i.id);
     const bool isImplementation = op.rungOption == "implementation";
-    command->add_option(isImplementation ? "--implementation" : fmt::format("--{},--implementation", op.rungOption),
-                        given.implementation,
-                        fmt::format("{} on cpu{}{}{}", fmt::join(ids[0], ", "), ids[1].empty() ? "" : "; ",
-                                    fmt::join(ids[1], ", "), ids[1].empty() ? "" : " on GPUs"));
-    command->add_option("--dtype", given.dtype,
-                        "f32, f16 or bf16: inputs are rounded to it, outputs are stored in it (default: as the first "
-                        "input)");
+    command.option(isImplementation ? "--implementation" : fmt::format("--{},--implementation", op.rungOption),
+                   &given.implementation,
+                   fmt::format("{} on cpu{}{}{}", fmt::join(ids[0], ", "), ids[1].empty() ? "" : "; ",
+                               fmt::join(ids[1], ", "), ids[1].empty() ? "" : " on GPUs"));
+    command.option("--dtype", &given.dtype,
+                   "f32, f16 or bf16: inputs are rounded to it, outputs are stored in it (default: as the first "
+                   "input)");
     if (op.arrangement && !op.arrangement->layouts.empty())
-        command->add_option("--layout", given.layout,
-                            fmt::format("{}, for four dimensions", fmt::join(op.arrangement->layouts, " or ")));
-    command->add_option("--device", given.device, "cpu, vgpu (the virtual GPU) or cuda:0 (see devices)")
-        ->check([](const std::string& device) {
+        command.option("--layout", &given.layout,
+                       fmt::format("{}, for four dimensions", fmt::join(op.arrangement->layouts, " or ")));
+    command.option("--device", &given.device, "cpu, vgpu (the virtual GPU) or cuda:0 (see devices)")
+        .check([](const std::string& device) {
             return device == "cpu" || device == "vgpu" || device.starts_with("cuda:")
                        ? std::string()
                        : device + " is none of cpu, vgpu, cuda:0, cuda:1 ...";
         });
-    command->add_option("--threads", given.threads, "0 = all");
+    command.option("--threads", &given.threads, "0 = all");
     return command;
 }
 
@@ -273,22 +272,22 @@ void compute(const ComputeOptions& given) {
 
 } // namespace
 
-ComputeCommand::ComputeCommand(CLI::App& app, const workbench::Operators& operators)
-    : compute(app.add_subcommand("compute", "One operator on your own tensors")) {
-    compute->require_subcommand(1);
+ComputeCommand::ComputeCommand(Command app, const workbench::Operators& operators)
+    : compute(app.command("compute", "One operator on your own tensors")) {
+    compute.needsCommand();
     for (const auto& op : operators.list()) {
         auto given = std::make_unique<ComputeOptions>();
         given->op = op.get();
-        CLI::App* command = addOperator(*compute, *given);
+        const Command command = addOperator(compute, *given);
         commands.emplace_back(command, std::move(given));
     }
 }
 
-bool ComputeCommand::given() const { return compute->parsed(); }
+bool ComputeCommand::given() const { return compute.given(); }
 
 void ComputeCommand::run() const {
     for (const auto& [command, given] : commands)
-        if (command->parsed())
+        if (command.given())
             cli::compute(*given);
 }
 

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/cli/command.h"
 #include "core/workbench/operator.h"
 
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-namespace CLI {
-class App;
-}
 
 namespace warplight::cli {
 
@@ -27,15 +24,15 @@ struct ComputeOptions {
 /// `compute OPERATOR`: a command for each operator, its flags and help made from the description.
 class ComputeCommand {
   public:
-    ComputeCommand(CLI::App& app, const workbench::Operators& operators);
+    ComputeCommand(Command app, const workbench::Operators& operators);
     bool given() const;
-    CLI::App& app() const { return *compute; } ///< for commands that are no operators
+    Command all() const { return compute; } ///< for commands that are no operators
     /// Reads the tensors, runs one implementation, writes the outputs. Throws InputError; writes nothing then.
     void run() const;
 
   private:
-    CLI::App* compute;
-    std::vector<std::pair<CLI::App*, std::unique_ptr<ComputeOptions>>> commands;
+    Command compute;
+    std::vector<std::pair<Command, std::unique_ptr<ComputeOptions>>> commands;
 };
 
 } // namespace warplight::cli

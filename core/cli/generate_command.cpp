@@ -7,7 +7,6 @@
 #include "core/text/echo.h"
 #include "gpu/host/memory_budget.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -54,19 +53,19 @@ class Characters {
 
 } // namespace
 
-CLI::App* addGenerateCommand(CLI::App& app, GenerateOptions& o) {
-    CLI::App* command = app.add_subcommand("generate", "What a GPT-2 writes behind a prompt");
-    command->add_option("--model", o.model,
-                        "Folder with config.json and model.safetensors (default: the small model that comes with the "
-                        "program, which has read its documents)");
-    command->add_option("--prompt", o.prompt, "Text that it goes on with")->required();
-    command->add_option("--tokens", o.tokens, "How many it writes")->check(CLI::Range(int64_t{1}, int64_t{10'000'000}));
-    command->add_flag("--greedy", o.greedy, "Always the likeliest token");
-    command->add_option("--temperature", o.temperature, "Below 1 the likely becomes likelier");
-    command->add_option("--top-k", o.most, "Only the likeliest so many tokens (default: all)");
-    command->add_option("--seed", o.seed, "Of the choices");
-    command->add_option("--threads", o.threads, "0 = all");
-    command->add_option("--format", o.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+Command addGenerateCommand(Command app, GenerateOptions& o) {
+    const Command command = app.command("generate", "What a GPT-2 writes behind a prompt");
+    command.option("--model", &o.model,
+                   "Folder with config.json and model.safetensors (default: the small model that comes with the "
+                   "program, which has read its documents)");
+    command.option("--prompt", &o.prompt, "Text that it goes on with").required();
+    command.option("--tokens", &o.tokens, "How many it writes").between(int64_t{1}, int64_t{10'000'000});
+    command.flag("--greedy", o.greedy, "Always the likeliest token");
+    command.option("--temperature", &o.temperature, "Below 1 the likely becomes likelier");
+    command.option("--top-k", &o.most, "Only the likeliest so many tokens (default: all)");
+    command.option("--seed", &o.seed, "Of the choices");
+    command.option("--threads", &o.threads, "0 = all");
+    command.option("--format", &o.format, "text or json").oneOf({"text", "json"});
     return command;
 }
 

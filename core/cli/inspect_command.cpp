@@ -5,7 +5,6 @@
 #include "core/formats/tensor_file.h"
 #include "core/precision/statistics.h"
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -113,15 +112,15 @@ void printText(const formats::TensorEntry& entry, const Statistics& s) {
 
 } // namespace
 
-CLI::App* addInspectCommand(CLI::App& app, InspectOptions& options) {
-    CLI::App* command = app.add_subcommand(
+Command addInspectCommand(Command app, InspectOptions& options) {
+    const Command command = app.command(
         "inspect-tensor", "What numbers a file's tensors hold, and what f16, bf16 and FP8 would lose of them");
     command
-        ->add_option(
-            "file", options.file,
+        .option(
+            "file", &options.file,
             "FILE.npy, FILE.npz, FILE.safetensors or FILE.safetensors.index.json, with :NAME for one of its tensors")
-        ->required();
-    command->add_option("--format", options.format, "text, json or csv")->check(CLI::IsMember({"text", "json", "csv"}));
+        .required();
+    command.option("--format", &options.format, "text, json or csv").oneOf({"text", "json", "csv"});
     return command;
 }
 

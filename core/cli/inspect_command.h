@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <string>
+#include "core/cli/command.h"
 
-namespace CLI {
-class App;
-}
+#include <string>
 
 namespace warplight::cli {
 
@@ -14,7 +12,7 @@ struct InspectOptions {
 };
 
 /// Registers `inspect-tensor` and fills `options` when it is given.
-CLI::App* addInspectCommand(CLI::App& app, InspectOptions& options);
+Command addInspectCommand(Command app, InspectOptions& options);
 
 /// Prints what the numbers of each tensor of a file are like, and what f16, bf16, e4m3 and e5m2 would lose of them; a
 /// tensor at a time, of which only a piece is held. Throws InputError.

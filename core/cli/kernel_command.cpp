@@ -8,7 +8,6 @@
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -137,27 +136,25 @@ void printText(const gpu::LaunchStats& s, const std::string& kernel) {
 
 } // namespace
 
-CLI::App* addKernelCommand(CLI::App& app, KernelOptions& options) {
-    CLI::App* kernel = app.add_subcommand("kernel", "Kernels of your own");
-    kernel->require_subcommand(1);
-    CLI::App* run =
-        kernel->add_subcommand("run", "Runs a kernel of a PTX file on the virtual GPU and counts what it does");
-    run->add_option("file", options.file, "FILE.ptx, or FILE.cu where nvcc or NVRTC is found")->required();
-    run->add_option("--entry", options.entry, "The kernel; may be left out if there is only one");
-    run->add_option("--grid", options.grid, "Blocks: X[,Y[,Z]]");
-    run->add_option("--block", options.block, "Threads of a block: X[,Y[,Z]]");
-    run->add_option("--shared", options.shared, "Bytes of dynamic shared memory");
+Command addKernelCommand(Command app, KernelOptions& options) {
+    const Command kernel = app.command("kernel", "Kernels of your own");
+    kernel.needsCommand();
+    const Command run = kernel.command("run", "Runs a kernel of a PTX file on the virtual GPU and counts what it does");
+    run.option("file", &options.file, "FILE.ptx, or FILE.cu where nvcc or NVRTC is found").required();
+    run.option("--entry", &options.entry, "The kernel; may be left out if there is only one");
+    run.option("--grid", &options.grid, "Blocks: X[,Y[,Z]]");
+    run.option("--block", &options.block, "Threads of a block: X[,Y[,Z]]");
+    run.option("--shared", &options.shared, "Bytes of dynamic shared memory");
     std::string gpus;
     for (const vgpu::GpuProfile& gpu : vgpu::gpuProfiles())
         gpus += fmt::format("{}{}", gpus.empty() ? "" : ", ", gpu.id);
-    run->add_option("--gpu", options.gpu, fmt::format("Model the caches and the time of one of {}", gpus));
-    run->add_flag("--check", options.check, "Look for races and reads of memory that nobody wrote");
-    run->add_option("--threads", options.threads, "Of this machine; 0 = all");
-    run->add_option("--format", options.format, "text or json")->check(CLI::IsMember({"text", "json"}));
-    run->add_option("--arg", options.arguments,
-                    "In the kernel's order: in:FILE.npy, out:f32[1024,64]:FILE.npy, inout:FILE.npy:FILE2.npy, "
-                    "random:f32[1024], zeros:, iota:, i32:1024, u32:, i64:, u64:, f16:, f32:0.125, f64:, ptr:0")
-        ->take_all();
+    run.option("--gpu", &options.gpu, fmt::format("Model the caches and the time of one of {}", gpus));
+    run.flag("--check", options.check, "Look for races and reads of memory that nobody wrote");
+    run.option("--threads", &options.threads, "Of this machine; 0 = all");
+    run.option("--format", &options.format, "text or json").oneOf({"text", "json"});
+    run.option("--arg", &options.arguments,
+               "In the kernel's order: in:FILE.npy, out:f32[1024,64]:FILE.npy, inout:FILE.npy:FILE2.npy, "
+               "random:f32[1024], zeros:, iota:, i32:1024, u32:, i64:, u64:, f16:, f32:0.125, f64:, ptr:0");
     return run;
 }
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/cli/command.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-namespace CLI {
-class App;
-}
 
 namespace warplight::cli {
 
@@ -20,7 +18,7 @@ struct KernelOptions {
 };
 
 /// Registers `kernel run` and fills `options` when it is given.
-CLI::App* addKernelCommand(CLI::App& app, KernelOptions& options);
+Command addKernelCommand(Command app, KernelOptions& options);
 
 /// Runs anybody's PTX (or CUDA source, where nvcc is found) on the virtual GPU, writes the arrays asked for and prints
 /// what was counted. Returns the exit code: 1 when the kernel failed or a check found something.

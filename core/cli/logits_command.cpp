@@ -8,7 +8,6 @@
 #include "gpu/host/memory_budget.h"
 #include "gpu/host/regular_file.h"
 
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -37,24 +36,20 @@ std::vector<int32_t> tokensOf(const tensor::Tensor& loaded, const std::string& w
 
 } // namespace
 
-CLI::App* addLogitsCommand(CLI::App& app, LogitsOptions& o) {
-    CLI::App* command = app.add_subcommand("logits", "A GPT-2's logits of every token of a text");
-    command->add_option("--model", o.model, "Folder with config.json and model.safetensors")->required();
-    CLI::Option* text =
-        command->add_option("--text", o.text, "A file, of at most as many tokens as the model's context");
-    CLI::Option* tokens =
-        command->add_option("--tokens", o.tokens, "FILE.npy of whole numbers, [length] or [batch, length]");
-    text->excludes(tokens);
+Command addLogitsCommand(Command app, LogitsOptions& o) {
+    const Command command = app.command("logits", "A GPT-2's logits of every token of a text");
+    command.option("--model", &o.model, "Folder with config.json and model.safetensors").required();
+    const Option text = command.option("--text", &o.text, "A file, of at most as many tokens as the model's context");
+    const Option tokens =
+        command.option("--tokens", &o.tokens, "FILE.npy of whole numbers, [length] or [batch, length]");
+    text.excludes(tokens);
     command
-        ->add_option("-o,--out", o.out,
-                     "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]; [length, vocabulary], "
-                     "behind batch if there is one")
-        ->required();
-    command->add_option("--threads", o.threads, "0 = all");
-    command->final_callback([text, tokens] {
-        if (text->count() + tokens->count() == 0)
-            throw CLI::RequiredError("--text or --tokens");
-    });
+        .option("-o,--out", &o.out,
+                "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]; [length, vocabulary], "
+                "behind batch if there is one")
+        .required();
+    command.option("--threads", &o.threads, "0 = all");
+    command.needsOneOf(text, tokens, "--text or --tokens");
     return command;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/cli/command.h"
 #include "core/model/recipe.h"
 
 #include <cstdint>
@@ -8,22 +9,18 @@
 #include <optional>
 #include <string>
 
-namespace CLI {
-class App;
-}
-
 namespace warplight::cli {
 
 /// What is not given is unset: a run that is resumed has it from its checkpoint.
 struct TrainOptions {
-    std::string text, out, preset = "tiny", architecture = "gpt2", format = "text";
-    std::optional<std::string> schedule, precision;
+    std::string text, out, format = "text";
+    std::optional<std::string> preset, architecture, schedule, precision;
     std::optional<int64_t> steps, batch, length, warmup, growthInterval, gradientShift;
     std::optional<uint64_t> seed;
     std::optional<double> rate, weightDecay, clip, lossScale;
     int64_t every = 100; ///< steps from checkpoint to checkpoint
     int threads = 0;
-    bool resume = false, presetGiven = false, architectureGiven = false;
+    bool resume = false;
 };
 
 struct GenerateOptions {
@@ -41,9 +38,9 @@ struct LogitsOptions {
 };
 
 /// Registers `train`, `generate` and `logits`; each fills its options when it is given.
-CLI::App* addTrainCommand(CLI::App& app, TrainOptions& options);
-CLI::App* addGenerateCommand(CLI::App& app, GenerateOptions& options);
-CLI::App* addLogitsCommand(CLI::App& app, LogitsOptions& options);
+Command addTrainCommand(Command app, TrainOptions& options);
+Command addGenerateCommand(Command app, GenerateOptions& options);
+Command addLogitsCommand(Command app, LogitsOptions& options);
 
 /// Trains a model on a text: a line of figures a step (json) or what was reached (text) on standard output, progress on
 /// standard error. Throws InputError before the first step for whatever is wrong.

@@ -3,7 +3,6 @@
 
 #include "core/precision/stored.h"
 
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <fmt/format.h>
 #include <iostream>
@@ -38,15 +37,14 @@ json toJson(const Stored& s) {
 
 } // namespace
 
-CLI::App* addNumberCommand(CLI::App& app, NumberOptions& options) {
-    CLI::App* command = app.add_subcommand("number", "A value as every number format stores it");
-    command->add_option("value", options.value, "0.1, 1e-8, 0x1p-24, inf, nan")->required();
-    command->add_option("--rounding", options.rounding, "nearest (ties to even), zero, up, down or stochastic")
-        ->check(CLI::IsMember(precision::roundingNames()));
-    command->add_option("--dice", options.dice, "Of [0, 1), for stochastic rounding")
-        ->check(CLI::Range(0.0, 0x1.fffffffffffffp-1));
-    command->add_flag("--saturate", options.saturate, "Beyond the range to the largest number instead of infinity");
-    command->add_option("--format", options.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+Command addNumberCommand(Command app, NumberOptions& options) {
+    const Command command = app.command("number", "A value as every number format stores it");
+    command.option("value", &options.value, "0.1, 1e-8, 0x1p-24, inf, nan").required();
+    command.option("--rounding", &options.rounding, "nearest (ties to even), zero, up, down or stochastic")
+        .oneOf(precision::roundingNames());
+    command.option("--dice", &options.dice, "Of [0, 1), for stochastic rounding").between(0.0, 0x1.fffffffffffffp-1);
+    command.flag("--saturate", options.saturate, "Beyond the range to the largest number instead of infinity");
+    command.option("--format", &options.format, "text or json").oneOf({"text", "json"});
     return command;
 }
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <string>
+#include "core/cli/command.h"
 
-namespace CLI {
-class App;
-}
+#include <string>
 
 namespace warplight::cli {
 
@@ -16,7 +14,7 @@ struct NumberOptions {
 };
 
 /// Registers `number` and fills `options` when it is given.
-CLI::App* addNumberCommand(CLI::App& app, NumberOptions& options);
+Command addNumberCommand(Command app, NumberOptions& options);
 
 /// Prints a value as every number format stores it. Throws InputError.
 void printNumber(const NumberOptions& options);

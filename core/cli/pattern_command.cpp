@@ -9,7 +9,6 @@
 #include "core/tensor/random.h"
 #include "gpu/host/memory_budget.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
 #include <fmt/format.h>
@@ -151,26 +150,25 @@ std::vector<uint8_t> maskUpTo(const Pattern& pattern, int64_t most) {
 
 } // namespace
 
-CLI::App* addPatternCommand(CLI::App& app, PatternOptions& options) {
-    CLI::App* command =
-        app.add_subcommand("pattern", "What a pattern of sparse attention keeps: its mask, pairs, blocks and reach");
+Command addPatternCommand(Command app, PatternOptions& options) {
+    const Command command =
+        app.command("pattern", "What a pattern of sparse attention keeps: its mask, pairs, blocks and reach");
     std::vector<std::string_view> names;
     for (const sparse::KindInfo& kind : sparse::kinds())
         names.push_back(kind.name);
-    command->add_option("pattern", options.pattern, fmt::format("{}", fmt::join(names, ", ")))->required();
-    command->add_option("--n", options.n, "Length of the sequence")->check(CLI::Range(int64_t{1}, longest));
+    command.option("pattern", &options.pattern, fmt::format("{}", fmt::join(names, ", "))).required();
+    command.option("--n", &options.n, "Length of the sequence").between(int64_t{1}, longest);
     for (const sparse::Field& field : sparse::fields())
-        command->add_option(fmt::format("--{}", field.id), options.parameters.*field.value, field.doc)
-            ->capture_default_str();
-    command->add_flag("--causal", options.parameters.causal, "No query sees a key behind it");
-    command->add_option("--q", options.q, "Queries [sequence, headDim] of topk and lsh (default: normal numbers)");
-    command->add_option("--k", options.k, "Keys [sequence, headDim] of topk and lsh");
-    command->add_option("--mask", options.mask, "Mask [queries, keys] of bitmap: 0 is hidden");
+        command.option(fmt::format("--{}", field.id), &(options.parameters.*field.value), field.doc).withDefaultInHelp();
+    command.flag("--causal", options.parameters.causal, "No query sees a key behind it");
+    command.option("--q", &options.q, "Queries [sequence, headDim] of topk and lsh (default: normal numbers)");
+    command.option("--k", &options.k, "Keys [sequence, headDim] of topk and lsh");
+    command.option("--mask", &options.mask, "Mask [queries, keys] of bitmap: 0 is hidden");
     command
-        ->add_option("--format", options.format,
-                     "text (up to 64 positions with the mask), json (up to 2048), or npy: the mask alone")
-        ->check(CLI::IsMember({"text", "json", "npy"}));
-    command->add_option("-o,--output", options.output, "Where it goes; a name that ends in .npy: the mask");
+        .option("--format", &options.format,
+                "text (up to 64 positions with the mask), json (up to 2048), or npy: the mask alone")
+        .oneOf({"text", "json", "npy"});
+    command.option("-o,--output", &options.output, "Where it goes; a name that ends in .npy: the mask");
     return command;
 }
 

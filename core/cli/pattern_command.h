@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/cli/command.h"
 #include "core/sparse/pattern.h"
 
 #include <cstdint>
 #include <string>
-
-namespace CLI {
-class App;
-}
 
 namespace warplight::cli {
 
@@ -19,7 +16,7 @@ struct PatternOptions {
 };
 
 /// Registers `pattern` and fills `options` when it is given.
-CLI::App* addPatternCommand(CLI::App& app, PatternOptions& options);
+Command addPatternCommand(Command app, PatternOptions& options);
 
 /// Prints what a pattern of sparse attention keeps, and its mask. Throws InputError.
 void printPattern(const PatternOptions& options);

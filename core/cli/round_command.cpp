@@ -6,7 +6,6 @@
 #include "core/precision/rounding.h"
 #include "core/precision/stored.h"
 
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -45,23 +44,23 @@ void print(const precision::RoundingCounts& counts, const std::string& to, bool 
 
 } // namespace
 
-CLI::App* addRoundCommand(CLI::App& compute, RoundOptions& options) {
-    CLI::App* command = compute.add_subcommand("round", "A tensor rounded to a number format and back to f32");
+Command addRoundCommand(Command compute, RoundOptions& options) {
+    const Command command = compute.command("round", "A tensor rounded to a number format and back to f32");
     command
-        ->add_option("--in", options.in,
-                     "FILE.npy, FILE.npz:key, FILE.safetensors:name or FILE.safetensors.index.json:name")
-        ->required();
-    command->add_option("-o,--out", options.out, "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]")->required();
-    command->add_option("--to", options.to, fmt::format("{}", fmt::join(precision::targetNames(), ", ")))
-        ->required()
-        ->check(CLI::IsMember(precision::targetNames()));
-    command->add_option("--rounding", options.rounding, "nearest (ties to even), zero, up, down or stochastic")
-        ->check(CLI::IsMember(precision::roundingNames()));
-    command->add_flag("--saturate", options.saturate,
-                      "Beyond the range to the largest number instead of infinity; blocks do so anyway");
-    command->add_option("--scale", options.scale, "Multiply by this before and divide after");
-    command->add_option("--seed", options.seed, "Of stochastic rounding");
-    command->add_option("--format", options.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+        .option("--in", &options.in,
+                "FILE.npy, FILE.npz:key, FILE.safetensors:name or FILE.safetensors.index.json:name")
+        .required();
+    command.option("-o,--out", &options.out, "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]").required();
+    command.option("--to", &options.to, fmt::format("{}", fmt::join(precision::targetNames(), ", ")))
+        .required()
+        .oneOf(precision::targetNames());
+    command.option("--rounding", &options.rounding, "nearest (ties to even), zero, up, down or stochastic")
+        .oneOf(precision::roundingNames());
+    command.flag("--saturate", options.saturate,
+                 "Beyond the range to the largest number instead of infinity; blocks do so anyway");
+    command.option("--scale", &options.scale, "Multiply by this before and divide after");
+    command.option("--seed", &options.seed, "Of stochastic rounding");
+    command.option("--format", &options.format, "text or json").oneOf({"text", "json"});
     return command;
 }
 

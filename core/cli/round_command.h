@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/cli/command.h"
+
 #include <cstdint>
 #include <string>
-
-namespace CLI {
-class App;
-}
 
 namespace warplight::cli {
 
@@ -18,7 +16,7 @@ struct RoundOptions {
 };
 
 /// Registers `compute round` and fills `options` when it is given.
-CLI::App* addRoundCommand(CLI::App& compute, RoundOptions& options);
+Command addRoundCommand(Command compute, RoundOptions& options);
 
 /// Rounds a tensor to a format and back to f32, prints what became of its numbers, and writes it. Throws InputError;
 /// writes nothing then.

@@ -10,7 +10,6 @@
 #include "core/lab/session.h"
 #include "core/text/echo.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <csignal>
@@ -133,15 +132,15 @@ void writeFolder(const std::filesystem::path& folder, const std::vector<lab::Run
 
 } // namespace
 
-CLI::App* addRunCommand(CLI::App& app, RunOptions& options) {
-    CLI::App* command = app.add_subcommand("run", "Run an experiment, or all of a lab");
-    command->add_option("what", options.what, "attention.race, or attention for the whole lab")->required();
-    command->add_option("--set", options.settings, "A setting: name=value; a sweep is 256:16384:x2 or a,b,c")
-        ->allow_extra_args(false);
-    command->add_option("--device", options.device, "cpu or vgpu; default: the first that an experiment runs on");
-    command->add_option("--format", options.format, "How to print")->check(CLI::IsMember({"text", "json", "csv"}));
-    command->add_option("--out", options.outFolder, "A folder for a CSV per figure and run.json");
-    command->add_option("--save", options.sessionFile, "A .warplight session file");
+Command addRunCommand(Command app, RunOptions& options) {
+    const Command command = app.command("run", "Run an experiment, or all of a lab");
+    command.option("what", &options.what, "attention.race, or attention for the whole lab").required();
+    command.option("--set", &options.settings, "A setting: name=value; a sweep is 256:16384:x2 or a,b,c")
+        .oneValueEachTime();
+    command.option("--device", &options.device, "cpu or vgpu; default: the first that an experiment runs on");
+    command.option("--format", &options.format, "How to print").oneOf({"text", "json", "csv"});
+    command.option("--out", &options.outFolder, "A folder for a CSV per figure and run.json");
+    command.option("--save", &options.sessionFile, "A .warplight session file");
     return command;
 }
 

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/cli/command.h"
 #include "core/lab/experiment.h"
 
 #include <string>
 #include <vector>
-
-namespace CLI {
-class App;
-}
 
 namespace warplight::cli {
 
@@ -19,7 +16,7 @@ struct RunOptions {
 };
 
 /// Registers `run` and fills `options` when it is given.
-CLI::App* addRunCommand(CLI::App& app, RunOptions& options);
+Command addRunCommand(Command app, RunOptions& options);
 
 /// Runs one experiment or all of a lab, printing as they end, and writes the files asked for. Returns the exit code.
 int runExperiments(const RunOptions& options, const lab::Registry& registry);

@@ -11,7 +11,6 @@
 #include "gpu/host/memory_budget.h"
 #include "gpu/host/regular_file.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -74,7 +73,7 @@ Recipe recipeOf(const TrainOptions& o, Recipe recipe, bool resumed) {
 }
 
 Config configOf(const TrainOptions& o, model::Architecture architecture) {
-    const Config preset = model::presetByName(o.preset);
+    const Config preset = model::presetByName(o.preset.value_or("tiny"));
     return architecture == model::Architecture::Gau ? model::withGatedUnits(preset) : preset;
 }
 
@@ -140,51 +139,47 @@ class Progress {
 
 } // namespace
 
-CLI::App* addTrainCommand(CLI::App& app, TrainOptions& o) {
-    CLI::App* command = app.add_subcommand("train", "A small GPT-2 on a text of your own, byte by byte");
-    command->add_option("--text", o.text, "A file; its bytes are the tokens")->required();
-    command->add_option("-o,--out", o.out, "Folder for config.json, model.safetensors and training.safetensors")
-        ->required();
+Command addTrainCommand(Command app, TrainOptions& o) {
+    const Command command = app.command("train", "A small GPT-2 on a text of your own, byte by byte");
+    command.option("--text", &o.text, "A file; its bytes are the tokens").required();
+    command.option("-o,--out", &o.out, "Folder for config.json, model.safetensors and training.safetensors").required();
     command
-        ->add_option("--preset", o.preset,
-                     "tiny (2 layers, 128 features, context 128) or small (6 layers, 256 features, context 256)")
-        ->check(CLI::IsMember(model::presetNames()))
-        ->each([&o](const std::string&) { o.presetGiven = true; });
+        .option("--preset", &o.preset,
+                "tiny (2 layers, 128 features, context 128) or small (6 layers, 256 features, context 256)")
+        .oneOf(model::presetNames());
     command
-        ->add_option("--architecture", o.architecture,
-                     "gpt2 (attention and an MLP a block) or gau (two gated attention units instead, as many "
-                     "parameters); only gpt2 can be given to generate and logits (default gpt2)")
-        ->check(CLI::IsMember(model::architectureNames()))
-        ->each([&o](const std::string&) { o.architectureGiven = true; });
-    command->add_option("--steps", o.steps, "All steps of the run, also when it is resumed (default 1000)");
-    command->add_option("--seed", o.seed, "Of the first weights and of which sequences a step sees (default 1)");
-    command->add_option("--batch", o.batch, "Sequences a step (default 8)");
-    command->add_option("--length", o.length, "Tokens of a sequence (default: the preset's context)");
-    command->add_option("--lr", o.rate, "Highest learning rate (default 0.001)");
-    command->add_option("--schedule", o.schedule, "cosine (down to a tenth) or constant (default cosine)")
-        ->check(CLI::IsMember({"cosine", "constant"}));
-    command->add_option("--warmup", o.warmup, "Steps in which the rate rises (default 100, at most a tenth of all)");
-    command->add_option("--weight-decay", o.weightDecay, "AdamW's, of matrices and embeddings (default 0.1)");
-    command->add_option("--clip", o.clip, "Largest norm of all gradients together, 0: no bound (default 1)");
-    command->add_option("--checkpoint-every", o.every, "Steps from one checkpoint to the next")
-        ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}));
-    command->add_flag("--resume", o.resume,
-                      "Go on where the last checkpoint in --out stands, bit by bit as if never stopped");
+        .option("--architecture", &o.architecture,
+                "gpt2 (attention and an MLP a block) or gau (two gated attention units instead, as many "
+                "parameters); only gpt2 can be given to generate and logits (default gpt2)")
+        .oneOf(model::architectureNames());
+    command.option("--steps", &o.steps, "All steps of the run, also when it is resumed (default 1000)");
+    command.option("--seed", &o.seed, "Of the first weights and of which sequences a step sees (default 1)");
+    command.option("--batch", &o.batch, "Sequences a step (default 8)");
+    command.option("--length", &o.length, "Tokens of a sequence (default: the preset's context)");
+    command.option("--lr", &o.rate, "Highest learning rate (default 0.001)");
+    command.option("--schedule", &o.schedule, "cosine (down to a tenth) or constant (default cosine)")
+        .oneOf({"cosine", "constant"});
+    command.option("--warmup", &o.warmup, "Steps in which the rate rises (default 100, at most a tenth of all)");
+    command.option("--weight-decay", &o.weightDecay, "AdamW's, of matrices and embeddings (default 0.1)");
+    command.option("--clip", &o.clip, "Largest norm of all gradients together, 0: no bound (default 1)");
+    command.option("--checkpoint-every", &o.every, "Steps from one checkpoint to the next")
+        .between(int64_t{1}, int64_t{1'000'000'000});
+    command.flag("--resume", o.resume,
+                 "Go on where the last checkpoint in --out stands, bit by bit as if never stopped");
     command
-        ->add_option(
-            "--precision", o.precision,
+        .option(
+            "--precision", &o.precision,
             fmt::format("What is rounded to which format: {} (default f32)", fmt::join(model::precisionNames(), ", ")))
-        ->check(CLI::IsMember(model::precisionNames()));
-    command->add_option("--loss-scale", o.lossScale,
-                        "What the loss is multiplied by, at first (default 1; f16-static 1024, f16-dynamic 65536)");
-    command->add_option("--growth-interval", o.growthInterval,
-                        "Clean steps after which the scale of f16-dynamic doubles (default 2000)");
-    command->add_option(
-        "--gradient-shift", o.gradientShift,
-        "Divides the loss by 2 to the power of this for the backward pass alone, to stand for the small "
-        "gradients of deep networks (default 0)");
-    command->add_option("--threads", o.threads, "0 = all; the result has the same bits for any number");
-    command->add_option("--format", o.format, "text, or json: a line a step")->check(CLI::IsMember({"text", "json"}));
+        .oneOf(model::precisionNames());
+    command.option("--loss-scale", &o.lossScale,
+                   "What the loss is multiplied by, at first (default 1; f16-static 1024, f16-dynamic 65536)");
+    command.option("--growth-interval", &o.growthInterval,
+                   "Clean steps after which the scale of f16-dynamic doubles (default 2000)");
+    command.option("--gradient-shift", &o.gradientShift,
+                   "Divides the loss by 2 to the power of this for the backward pass alone, to stand for the small "
+                   "gradients of deep networks (default 0)");
+    command.option("--threads", &o.threads, "0 = all; the result has the same bits for any number");
+    command.option("--format", &o.format, "text, or json: a line a step").oneOf({"text", "json"});
     return command;
 }
 
@@ -193,15 +188,15 @@ void train(const TrainOptions& o) {
     TrainingState state;
     if (o.resume) {
         state = model::readTrainingState(folder);
-        if (const auto was = model::nameOf(state.config.architecture); o.architectureGiven && o.architecture != was)
+        if (const auto was = model::nameOf(state.config.architecture); o.architecture && *o.architecture != was)
             throw InputError(fmt::format("--architecture {}: the run in {} is of {}, expected the same or nothing",
-                                         o.architecture, echoed(o.out), was));
-        if (o.presetGiven && !(configOf(o, state.config.architecture) == state.config))
+                                         *o.architecture, echoed(o.out), was));
+        if (o.preset && !(configOf(o, state.config.architecture) == state.config))
             throw InputError(fmt::format("--preset {}: the run in {} is of another model, expected the same or nothing",
-                                         o.preset, echoed(o.out)));
+                                         *o.preset, echoed(o.out)));
     } else {
         requireNoModel(folder);
-        state.config = configOf(o, model::architectureByName(o.architecture));
+        state.config = configOf(o, model::architectureByName(o.architecture.value_or("gpt2")));
     }
     Recipe recipe = recipeOf(o, state.recipe, o.resume);
     if (recipe.steps < state.steps)

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "gpu/host/memory_budget.h"
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <cstddef>

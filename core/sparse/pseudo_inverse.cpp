@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/algebra/decomposition.h"
 #include "core/error.h"
 #include "core/sparse/low_rank.h"
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -41,14 +42,6 @@ Matrix iterated(const Matrix& a, int iterations, const std::atomic<bool>* cancel
     return z;
 }
 
-Matrix bySingularValues(const Matrix& a) {
-    const Eigen::BDCSVD<Eigen::MatrixXd> svd(a, Eigen::ComputeFullU | Eigen::ComputeFullV);
-    const Eigen::VectorXd& values = svd.singularValues();
-    const double least = values(0) * static_cast<double>(a.rows()) * std::numeric_limits<double>::epsilon();
-    const Eigen::VectorXd inverse = values.unaryExpr([&](double x) { return x > least ? 1 / x : 0.0; });
-    return svd.matrixV() * inverse.asDiagonal() * svd.matrixU().transpose();
-}
-
 } // namespace
 
 std::vector<double> pseudoInverse(const std::vector<double>& a, int64_t m, int iterations,
@@ -58,8 +51,9 @@ std::vector<double> pseudoInverse(const std::vector<double>& a, int64_t m, int i
         return {};
     if (!std::all_of(a.begin(), a.end(), [](double x) { return std::isfinite(x); })) // a decomposition may not end
         return std::vector<double>(a.size(), std::numeric_limits<double>::quiet_NaN());
-    const Eigen::Map<const Matrix> given(a.data(), m, m);
-    const Matrix z = iterations > 0 ? iterated(given, iterations, cancel) : bySingularValues(given);
+    if (iterations == 0)
+        return algebra::pseudoInverse(a, m);
+    const Matrix z = iterated(Eigen::Map<const Matrix>(a.data(), m, m), iterations, cancel);
     return {z.data(), z.data() + z.size()};
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cpu/linear/feature_map.h"
 
+#include "core/algebra/decomposition.h"
 #include "core/error.h"
 #include "core/tensor/random.h"
 
-#include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -19,19 +19,6 @@ std::vector<float> gaussian(int64_t count, uint64_t seed, uint64_t stream) {
     std::vector<float> numbers(static_cast<size_t>(count));
     tensor::fillGaussian(numbers, seed, stream);
     return numbers;
-}
-
-/// Makes the rows of a d × d block of normal numbers orthonormal, uniformly so among all that are (Mezzadri 2007: the
-/// signs of R's diagonal).
-void orthonormalise(double* block, int64_t d) {
-    using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    Eigen::Map<Matrix> rows(block, d, d);
-    const Eigen::HouseholderQR<Matrix> qr(rows.transpose());
-    Matrix q = qr.householderQ();
-    for (int64_t i = 0; i < d; ++i)
-        if (qr.matrixQR()(i, i) < 0)
-            q.col(i) *= -1;
-    rows = q.transpose();
 }
 
 /// e^(x - max), divided by their sum, of `count` numbers that are `step` apart.
@@ -64,7 +51,7 @@ std::vector<double> favorProjection(const LinearShape& s) {
     if (s.orthogonal) {
         const std::vector<float> lengths = gaussian(blocks * d * d, s.seed, lengthStream);
         for (int64_t block = 0; block < blocks; ++block)
-            orthonormalise(omega.data() + block * d * d, d);
+            algebra::orthonormaliseRows(omega.data() + block * d * d, d, d);
         for (int64_t row = 0; row < m; ++row) {
             double length = 0;
             for (int64_t i = 0; i < d; ++i)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The map of softmax attention beside the one that a feature map makes of the same Q and K, and their difference.
+#include "core/algebra/decomposition.h"
 #include "core/cpu/linear/feature_map.h"
 #include "core/error.h"
 #include "core/labs/attention/map_inputs.h"
@@ -338,7 +339,7 @@ class Maps : public Experiment {
         s.y = {"size", "", Scale::Log10, 1e-9, {}, {}, false};
         for (const bool softmax : {true, false}) {
             run.checkCancelled();
-            const std::vector<double> values = singularValues(softmax ? exact : made, n, n);
+            const std::vector<double> values = algebra::singularValues(softmax ? exact : made, n, n);
             Curve c;
             c.id = c.colourKey = softmax ? "softmax" : "method";
             c.label = softmax ? "softmax" : "features";

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/linear/memory_story.h"
 
+#include "core/algebra/decomposition.h"
 #include "core/error.h"
+#include "core/labs/linear/spectrum.h"
 #include "core/tensor/random.h"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -14,8 +15,6 @@
 
 namespace warplight::labs::linear {
 namespace {
-
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr std::array<const char*, 24> names{"cat", "sky", "ink", "fox", "oak", "sun", "tea", "map",
                                             "owl", "sea", "key", "hat", "bee", "ice", "jam", "log",
@@ -32,14 +31,12 @@ std::vector<double> directions(int64_t count, int64_t dim, bool orthogonal, uint
     std::vector<float> numbers(static_cast<size_t>(count * dim));
     tensor::fillGaussian(numbers, seed, stream);
     std::vector<double> rows(numbers.begin(), numbers.end());
-    Eigen::Map<Matrix> all(rows.data(), count, dim);
-    if (orthogonal)
-        for (int64_t begin = 0; begin < count; begin += dim) {
-            const int64_t some = std::min(dim, count - begin);
-            const Eigen::HouseholderQR<Eigen::MatrixXd> qr(all.middleRows(begin, some).transpose());
-            all.middleRows(begin, some) = (qr.householderQ() * Eigen::MatrixXd::Identity(dim, some)).transpose();
-        }
-    all.rowwise().normalize();
+    for (int64_t begin = 0; orthogonal && begin < count; begin += dim)
+        algebra::orthonormaliseRows(rows.data() + begin * dim, std::min(dim, count - begin), dim);
+    for (auto row = rows.begin(); row != rows.end(); row += dim) {
+        const double length = norm({row, row + dim});
+        std::for_each(row, row + dim, [&](double& x) { x /= length; });
+    }
     return rows;
 }
 

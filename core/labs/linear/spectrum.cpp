@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/linear/spectrum.h"
 
-#include <Eigen/Dense>
-#include <algorithm>
 #include <cmath>
 #include <numeric>
 
 namespace warplight::labs::linear {
-
-std::vector<double> singularValues(std::span<const double> matrix, int64_t rows, int64_t columns) {
-    using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    if (!std::all_of(matrix.begin(), matrix.end(), [](double x) { return std::isfinite(x); }))
-        return {};
-    const Eigen::BDCSVD<Matrix> svd(Eigen::Map<const Matrix>(matrix.data(), rows, columns));
-    return {svd.singularValues().begin(), svd.singularValues().end()};
-}
 
 double effectiveRank(std::span<const double> values) {
     const double sum = std::accumulate(values.begin(), values.end(), 0.0);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/algebra/decomposition.h"
 #include "core/labs/linear/spectrum.h"
 #include "core/labs/linear/state_scene.h"
 
@@ -51,7 +52,7 @@ StateWalk walkThrough(MemoryStory story, cpu::LinearRule rule, cpu::FeatureMap m
             off[c] -= step.read[c];
         step.error = norm(off) / norm(value);
         step.normAfter = norm(step.after);
-        step.rankAfter = effectiveRank(singularValues(step.after, walk.features, story.valueDim));
+        step.rankAfter = effectiveRank(algebra::singularValues(step.after, walk.features, story.valueDim));
         walk.steps.push_back(std::move(step));
     }
     walk.story = std::move(story);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The pages of linear attention that are no operator's, run as the engine runs them: against sums made here.
+#include "core/algebra/decomposition.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/map_tiles.h"
@@ -338,9 +339,9 @@ class LinearPagesTest : public QObject {
         QVERIFY(near(effectiveRank(std::vector<double>{2, 2, 2}), 3, 1e-12));
         QVERIFY(near(effectiveRank(std::vector<double>{1, 0, 0}), 1, 1e-12));
         QCOMPARE(effectiveRank(std::vector<double>{0, 0}), 0.0);
-        const std::vector<double> values = singularValues(std::vector<double>{3, 0, 0, 0, -4, 0}, 2, 3);
+        const std::vector<double> values = algebra::singularValues(std::vector<double>{3, 0, 0, 0, -4, 0}, 2, 3);
         QVERIFY(near(values[0], 4, 1e-12) && near(values[1], 3, 1e-12));
-        QVERIFY(singularValues(std::vector<double>{NAN}, 1, 1).empty());
+        QVERIFY(algebra::singularValues(std::vector<double>{NAN}, 1, 1).empty());
     }
 };
 
