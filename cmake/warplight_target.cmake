@@ -13,6 +13,9 @@ function(warplight_options target)
     if(WARPLIGHT_SANITIZE)
         target_compile_options(${target} PUBLIC -fsanitize=${WARPLIGHT_SANITIZE} -fno-omit-frame-pointer
                                                 -fno-sanitize-recover=undefined
+                                        # What these two find ends at the address sanitizer when it is used; the
+                                        # fuzzers, by Clang, have them. A third of the time to compile.
+                                        $<$<CXX_COMPILER_ID:GNU>:-fno-sanitize=null,pointer-overflow>
                                         # A stack needs lines, no more: half the time to compile.
                                         PRIVATE -O1 -g1 $<$<CXX_COMPILER_ID:GNU>:-fno-var-tracking>)
         target_link_options(${target} PUBLIC -fsanitize=${WARPLIGHT_SANITIZE})
