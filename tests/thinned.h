@@ -14,4 +14,13 @@ constexpr int thinned([[maybe_unused]] int step, [[maybe_unused]] int otherwise 
 #endif
 }
 
+/// A size or a count: `otherwise`, or the smaller `sanitized` under the address sanitizer.
+constexpr long shortened([[maybe_unused]] long otherwise, [[maybe_unused]] long sanitized) {
+#ifdef __SANITIZE_ADDRESS__
+    return sanitized;
+#else
+    return otherwise;
+#endif
+}
+
 } // namespace warplight::test

@@ -120,9 +120,12 @@ class MpiRunTest : public QObject {
     }
 
     void everyTypeMeetsEveryReduction() {
+        int row = 0;
         for (const Variant& variant : everyone())
             for (const number::Format type : everyType)
                 for (const Reduction reduction : everyReduction) {
+                    if (row++ % thinned(7) != 0)
+                        continue;
                     const ProcessCall call = callOf(variant, Collective::Allreduce, 1025, type, reduction);
                     const std::string wrong = wrongResult(ranksOf(3), 3, call);
                     QVERIFY2(wrong.empty(), wrong.c_str());
@@ -306,3 +309,4 @@ class MpiRunTest : public QObject {
 
 QTEST_GUILESS_MAIN(MpiRunTest)
 #include "mpi_run_test.moc"
+#include "tests/thinned.h"

@@ -294,7 +294,8 @@ class GatedUnitTest : public QObject {
     void trainingLearnsAndGoesOnBitByBit() {
         QTemporaryDir folder;
         const Corpus corpus = rhyme();
-        const Recipe recipe{.steps = 250, .batch = 4, .rate = 0.01, .warmup = 25};
+        const int64_t steps = test::shortened(250, 40);
+        const Recipe recipe{.steps = steps, .batch = 4, .rate = 0.01, .warmup = 25};
         const auto trained = [&](int64_t first, int64_t last) {
             Model model(little());
             initialise(model.config, model.layout, model.weights, recipe.seed);
@@ -308,11 +309,12 @@ class GatedUnitTest : public QObject {
             saveCheckpoint(trainer, path);
             return std::pair(loss, std::vector<float>(model.weights.all().begin(), model.weights.all().end()));
         };
-        const auto whole = trained(0, 250);
+        const auto whole = trained(0, steps);
         trained(0, 25);
-        const auto resumed = trained(25, 250);
+        const auto resumed = trained(25, steps);
         // From 5.5; the letters' shares alone give 2.49, and the letter before 1.08: what is below comes by attention.
-        QVERIFY2(whole.first < 0.8, qPrintable(QString::number(whole.first)));
+        if (steps == 250)
+            QVERIFY2(whole.first < 0.8, qPrintable(QString::number(whole.first)));
         QVERIFY(resumed.second == whole.second);
     }
 
@@ -341,3 +343,4 @@ class GatedUnitTest : public QObject {
 
 QTEST_GUILESS_MAIN(GatedUnitTest)
 #include "gated_unit_test.moc"
+#include "tests/thinned.h"
