@@ -5,6 +5,7 @@
 #include "gpu/cuda/nvrtc.h"
 #include "gpu/error.h"
 #include "gpu/virtual/virtual_device.h"
+#include "tests/thinned.h"
 
 #include <QDir>
 #include <QTemporaryDir>
@@ -311,4 +312,3 @@ extern "C" __global__ void masks(const unsigned* a, const unsigned* b, unsigned*
 
 QTEST_GUILESS_MAIN(CudaCompilerTest)
 #include "cuda_compiler_test.moc"
-#include "tests/thinned.h"

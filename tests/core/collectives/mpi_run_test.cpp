@@ -5,6 +5,7 @@
 #include "every_algorithm.h"
 #include "mpi_processes.h"
 #include "replay.h"
+#include "tests/thinned.h"
 
 #include <QTest>
 #include <algorithm>
@@ -309,4 +310,3 @@ class MpiRunTest : public QObject {
 
 QTEST_GUILESS_MAIN(MpiRunTest)
 #include "mpi_run_test.moc"
-#include "tests/thinned.h"

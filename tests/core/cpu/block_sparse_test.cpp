@@ -6,6 +6,7 @@
 #include "each_rung.h"
 #include "nonfinite.h"
 #include "sparse.h"
+#include "tests/thinned.h"
 
 #include <QTest>
 #include <algorithm>
@@ -260,4 +261,3 @@ class BlockSparseTest : public QObject {
 
 QTEST_GUILESS_MAIN(BlockSparseTest)
 #include "block_sparse_test.moc"
-#include "tests/thinned.h"

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "tests/core/cpu/each_rung.h"
 #include "tests/core/cpu/gau_case.h"
+#include "tests/thinned.h"
 
 #include <QTest>
 #include <chrono>
@@ -301,4 +302,3 @@ class GauTest : public QObject {
 
 QTEST_GUILESS_MAIN(GauTest)
 #include "gau_test.moc"
-#include "tests/thinned.h"

@@ -9,6 +9,7 @@
 #include "core/model/trainer.h"
 #include "core/model/training_state.h"
 #include "tests/core/model/reference_gau.h"
+#include "tests/thinned.h"
 
 #include <QFile>
 #include <QTemporaryDir>
@@ -343,4 +344,3 @@ class GatedUnitTest : public QObject {
 
 QTEST_GUILESS_MAIN(GatedUnitTest)
 #include "gated_unit_test.moc"
-#include "tests/thinned.h"
