@@ -3,6 +3,7 @@
 #include "gpu/ops/attention.h"
 #include "gpu/virtual/gpu_profile.h"
 #include "gpu/virtual/virtual_device.h"
+#include "tests/thinned.h"
 
 #include <QFile>
 #include <QTest>
@@ -132,7 +133,7 @@ class TimeModelTest : public QObject {
         da.upload(a.data());
         db.upload(b.data());
         double before = 0, measuredBefore = 0;
-        for (size_t r = 0; r < std::size(rungs); r += static_cast<size_t>(warplight::test::thinned(3))) {
+        for (size_t r = 0; r < std::size(rungs); r += static_cast<size_t>(test::thinned(3))) {
             const Rung& rung = rungs[r];
             LaunchConfig config;
             config.grid = {columns / rung.tile, rows / rung.tile};
@@ -208,5 +209,4 @@ class TimeModelTest : public QObject {
 };
 
 QTEST_GUILESS_MAIN(TimeModelTest)
-#include "tests/thinned.h"
 #include "time_model_test.moc"
