@@ -2,8 +2,8 @@
 // Parallel, recurrent, cumsum and chunked linear attention: one sum in four orders.
 #include "core/cpu/linear/linear_attention.h"
 #include "core/error.h"
+#include "core/lab/headline.h"
 #include "core/lab/number_text.h"
-#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/memory_story.h"
 #include "core/tensor/random.h"

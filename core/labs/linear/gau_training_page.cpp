@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // GAU training: a GPT-2 and one of gated attention units with as many parameters, trained beside each other.
 #include "core/cpu/parallel.h"
+#include "core/lab/headline.h"
 #include "core/labs/linear/gau_lab.h"
-#include "core/labs/precision/curves.h"
-#include "core/labs/precision/growing_curves.h"
-#include "core/labs/precision/training_runs.h"
+#include "core/labs/training/curves.h"
+#include "core/labs/training/growing_curves.h"
+#include "core/labs/training/training_runs.h"
 
 #include <algorithm>
 #include <chrono>
@@ -21,21 +22,13 @@ namespace warplight::labs::linear {
 namespace {
 
 using namespace lab;
-using precision::TrainingRun;
+using training::TrainingRun;
 
 /// A training with the name that its curve has.
 struct Named {
     std::string id, title;
     TrainingRun training;
 };
-
-double meanOfLast(const std::vector<float>& losses) {
-    const size_t count = std::max<size_t>(1, losses.size() / 10);
-    double sum = 0;
-    for (size_t i = losses.size() - count; i < losses.size(); ++i)
-        sum += static_cast<double>(losses[i]);
-    return sum / static_cast<double>(count);
-}
 
 class GauTraining : public Experiment {
   public:
@@ -82,26 +75,26 @@ class GauTraining : public Experiment {
     }
 
     double estimatedSeconds(const Settings& s) const override {
-        return precision::secondsAStep(s) * 2.2 * static_cast<double>(s.integer("steps")) / cpu::workerCount(2);
+        return training::secondsAStep(s) * 2.2 * static_cast<double>(s.integer("steps")) / cpu::workerCount(2);
     }
 
     MemoryNeed neededMemory(const Settings& s, const std::string& /*device*/) const override {
         const model::Recipe recipe = recipeOf(s);
-        MemoryNeed need = precision::trainingMemory(s, {recipe});
+        MemoryNeed need = training::trainingMemory(s, {recipe});
         need.bytes =
-            saturatedSum(need.bytes, model::trainingBytes(model::withGatedUnits(precision::configOf(s)), recipe, 1));
+            saturatedSum(need.bytes, model::trainingBytes(model::withGatedUnits(training::configOf(s)), recipe, 1));
         return need;
     }
 
     void run(const Settings& s, Run& run) override {
-        const model::Config gpt2 = precision::configOf(s), gated = model::withGatedUnits(gpt2);
+        const model::Config gpt2 = training::configOf(s), gated = model::withGatedUnits(gpt2);
         const model::Recipe recipe = recipeOf(s);
-        const model::Corpus corpus = precision::corpusOf(s, run.cancelToken());
+        const model::Corpus corpus = training::corpusOf(s, run.cancelToken());
         std::vector<Named> all;
         all.push_back({"gpt2-block", "attention + MLP", {gpt2, corpus, recipe, run.cancelToken()}});
         all.push_back({"gau-block", "gated attention units", {gated, corpus, recipe, run.cancelToken()}});
         putCurves(run);
-        precision::GrowingCurves curves(recipe.steps);
+        training::GrowingCurves curves(recipe.steps);
         std::chrono::steady_clock::time_point shown{};
         for (int64_t step = 0; step < recipe.steps; ++step) {
             cpu::parallelItems(static_cast<int64_t>(all.size()), cpu::workerCount(0), run.cancelToken(),
@@ -109,10 +102,9 @@ class GauTraining : public Experiment {
             run.checkCancelled();
             for (const Named& one : all)
                 if (one.training.ended.empty())
-                    curves.add(
-                        "loss",
-                        precision::named({}, one.id, one.title, one.id, Curve::Style::Line, Provenance::Measured),
-                        one.training.last.loss);
+                    curves.add("loss",
+                               training::named({}, one.id, one.title, one.id, Curve::Style::Line, Provenance::Measured),
+                               one.training.last.loss);
                 else if (static_cast<int64_t>(one.training.losses.size()) == step)
                     run.log(fmt::format("{}: {}", one.title, one.training.ended), Log::Level::Warning);
             curves.endStep(step + 1);
@@ -126,7 +118,7 @@ class GauTraining : public Experiment {
             curves.show(run);
             putTable(all, recipe, run);
         }
-        putHeadline(all, run);
+        putDifference(all, run);
     }
 
   private:
@@ -172,7 +164,7 @@ class GauTraining : public Experiment {
             const bool is = r.ended.empty() && !r.losses.empty();
             t.rows.push_back(
                 {one.title, r.model->layout.count(), r.model->config.layers, r.model->config.hidden,
-                 is ? Table::Cell(meanOfLast(r.losses)) : Table::Cell(), is ? Table::Cell(step) : Table::Cell(),
+                 is ? Table::Cell(training::lastLoss(r)) : Table::Cell(), is ? Table::Cell(step) : Table::Cell(),
                  is ? Table::Cell(static_cast<double>(recipe.batch * recipe.length) / step) : Table::Cell()});
         }
         run.put(
@@ -181,16 +173,13 @@ class GauTraining : public Experiment {
              Figure::Place::Support, std::move(t)});
     }
 
-    static void putHeadline(const std::vector<Named>& all, Run& run) {
+    static void putDifference(const std::vector<Named>& all, Run& run) {
         if (!all[0].training.ended.empty() || !all[1].training.ended.empty())
             return;
-        Metric m;
-        m.value = meanOfLast(all[1].training.losses) - meanOfLast(all[0].training.losses);
-        m.unit = "nats";
-        m.format = "{:+.3f}";
-        m.caption = *m.value < 0 ? "gated units are below attention + MLP" : "gated units are above attention + MLP";
-        run.put({"difference", "Difference of the losses", "", "Means of the last tenth of the steps.",
-                 Figure::Place::Headline, std::move(m)});
+        const double by = training::lastLoss(all[1].training) - training::lastLoss(all[0].training);
+        lab::putHeadline(run, "difference", by, "nats", "{:+.3f}",
+                         by < 0 ? "gated units are below attention + MLP" : "gated units are above attention + MLP",
+                         Provenance::Measured);
     }
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // (Q Kᵀ) V against Q (Kᵀ V): the same three matrices, brackets elsewhere.
 #include "core/devices/gpus.h"
+#include "core/lab/headline.h"
 #include "core/lab/number_text.h"
-#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/order.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every replacement of exact attention on the same Q, K and V: how far off, and for how much.
 #include "core/error.h"
+#include "core/lab/headline.h"
 #include "core/labs/attention/map_inputs.h"
-#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/pareto_methods.h"
 #include "core/tensor/random.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How many words a state of a size remembers, rule by rule.
-#include "core/labs/linear/headline.h"
+#include "core/lab/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/memory_story.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The state of linear attention as a picture, while words are told to it.
+#include "core/lab/headline.h"
 #include "core/lab/number_text.h"
-#include "core/labs/linear/headline.h"
 #include "core/labs/linear/linear_pages.h"
 #include "core/labs/linear/spectrum.h"
 #include "core/labs/linear/state_scene.h"

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Exponents of the gradients of a training while it goes on, layer by layer, against what FP16 holds.
 #include "core/error.h"
-#include "core/labs/precision/curves.h"
+#include "core/lab/headline.h"
 #include "core/labs/precision/gradient_census.h"
-#include "core/labs/precision/growing_curves.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_figures.h"
-#include "core/labs/precision/training_runs.h"
+#include "core/labs/training/curves.h"
+#include "core/labs/training/growing_curves.h"
+#include "core/labs/training/training_runs.h"
 
 #include <chrono>
 #include <cmath>
@@ -21,6 +22,7 @@ namespace warplight::labs::precision {
 namespace {
 
 using namespace lab;
+using namespace training;
 
 constexpr auto pause = std::chrono::milliseconds(100); ///< between two pictures
 
@@ -96,6 +98,7 @@ class Gradients : public Experiment {
             run.put(census.heatmap(step));
             run.put(census.histogram(step));
             run.put(census.table(step));
+            putHeadlines(census, run);
             run.progress(static_cast<double>(step) / static_cast<double>(recipe.steps),
                          fmt::format("step {} of {}", step, recipe.steps));
         }
@@ -121,6 +124,15 @@ class Gradients : public Experiment {
                       "Mean cross entropy of the sequences of each step, **measured**. ln 256 = 5.55 is knowing "
                       "nothing.",
                       {"loss", "nats", Scale::Linear, {}, {}, {}, false}));
+    }
+
+    static void putHeadlines(const GradientCensus& census, Run& run) {
+        const GradientCensus::Losses all = census.all();
+        putHeadline(run, "gone", all.percent(all.flushed), "", "{:.1f} %", "of the gradients are 0 in FP16");
+        putHeadline(run, "few", all.percent(all.subnormal), "", "{:.1f} %", "are subnormal, with fewer digits");
+        if (all.largest > 0)
+            putHeadline(run, "headroom", std::log2(65520 / all.largest), "", "{:+.1f}",
+                        "powers of two that the largest is below infinity");
     }
 
     static void addPoints(GrowingCurves& curves, const GradientCensus& census, double loss, int power) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/precision/scaler_figures.h"
 
-#include "core/labs/precision/curves.h"
+#include "core/labs/training/curves.h"
 #include "core/text/counted.h"
 
 #include <algorithm>
@@ -18,6 +18,7 @@ namespace warplight::labs::precision {
 namespace {
 
 using namespace lab;
+using namespace training;
 using warplight::precision::Replay;
 
 Axis stepAxis() { return {"step", "", Scale::Linear, {}, {}, {}, false}; }

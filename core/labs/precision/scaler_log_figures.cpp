@@ -2,7 +2,7 @@
 #include "core/labs/precision/scaler_log_figures.h"
 
 #include "core/error.h"
-#include "core/labs/precision/curves.h"
+#include "core/labs/training/curves.h"
 #include "core/text/counted.h"
 
 #include <algorithm>
@@ -14,6 +14,7 @@ namespace warplight::labs::precision {
 namespace {
 
 using namespace lab;
+using namespace training;
 using warplight::precision::ScalerEvent;
 using warplight::precision::ScalerLog;
 using warplight::precision::ScalerSummary;

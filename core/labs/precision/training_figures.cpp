@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/precision/training_figures.h"
 
-#include "core/labs/precision/curves.h"
+#include "core/lab/headline.h"
 #include "core/labs/precision/precision_lab.h"
+#include "core/labs/training/curves.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +16,7 @@
 namespace warplight::labs::precision {
 
 using namespace lab;
+using namespace training;
 
 namespace {
 
@@ -80,16 +82,34 @@ Figure table(const std::vector<TrainingRun>& trainings) {
             std::move(t)};
 }
 
-} // namespace
-
-double lastLoss(const TrainingRun& training) {
-    const auto& losses = training.losses;
-    if (!training.ended.empty() || losses.empty())
-        return std::numeric_limits<double>::quiet_NaN();
-    const size_t count = std::max<size_t>(1, losses.size() / 10);
-    return std::accumulate(losses.end() - static_cast<std::ptrdiff_t>(count), losses.end(), 0.0) /
-           static_cast<double>(count);
+/// What FP32 reaches, which recipe is the furthest above it and which loses the most updates.
+void putHeadlines(const std::vector<TrainingRun>& trainings, Run& run) {
+    const auto title = [](const TrainingRun& t) { return std::string(t.traits.title); };
+    const auto exact = std::find_if(trainings.begin(), trainings.end(),
+                                    [](const TrainingRun& t) { return t.traits.precision == model::Precision::F32; });
+    if (exact == trainings.end())
+        return;
+    const double loss = lastLoss(*exact);
+    putHeadline(run, "exact", loss, "nats", "{:.2f}", "last loss of " + title(*exact), Provenance::Measured);
+    const TrainingRun *worst = nullptr, *loser = nullptr;
+    const auto lost = [](const TrainingRun& t) { return percentOf(t.updates.lost, t.updates.wanted); };
+    for (const TrainingRun& t : trainings) {
+        if (!worst || lastLoss(t) > lastLoss(*worst))
+            worst = &t;
+        if (!loser || lost(t) > lost(*loser))
+            loser = &t;
+        if (!t.ended.empty())
+            putHeadline(run, "ended." + std::string(t.traits.id), static_cast<double>(t.trainer->steps), "", "{:.0f}",
+                        "steps until " + title(t) + " left its range");
+    }
+    if (worst != &*exact)
+        putHeadline(run, "worst", lastLoss(*worst) - loss, "nats", "{:+.2f}",
+                    title(*worst) + ", the furthest above " + title(*exact), Provenance::Measured);
+    if (lost(*loser) > 0)
+        putHeadline(run, "lost.most", lost(*loser), "", "{:.0f} %", "of its updates are lost by " + title(*loser));
 }
+
+} // namespace
 
 std::map<std::string, int64_t> recipeColours() {
     std::map<std::string, int64_t> colours = formatColours(); // f32, f16 and bf16 are recipes as well
@@ -147,6 +167,7 @@ void TrainingFigures::show(const std::vector<TrainingRun>& trainings, int64_t st
         return;
     curves.show(run);
     run.put(table(trainings));
+    putHeadlines(trainings, run);
     shown = std::chrono::steady_clock::now();
 }
 

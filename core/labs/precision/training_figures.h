@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/lab/run.h"
-#include "core/labs/precision/growing_curves.h"
-#include "core/labs/precision/training_runs.h"
+#include "core/labs/training/growing_curves.h"
+#include "core/labs/training/training_runs.h"
 
 #include <chrono>
 #include <cstdint>
@@ -20,19 +20,16 @@ class TrainingFigures {
     TrainingFigures(lab::Run& run, int64_t steps);
 
     /// The step that a run has just done.
-    void add(const TrainingRun& training);
+    void add(const training::TrainingRun& training);
     /// That step, counted from 1, is done. Shows what has been added, if the last time is long enough ago or it has to
     /// be now.
-    void show(const std::vector<TrainingRun>& trainings, int64_t step, bool now);
+    void show(const std::vector<training::TrainingRun>& trainings, int64_t step, bool now);
 
   private:
     lab::Run& run;
-    GrowingCurves curves;
+    training::GrowingCurves curves;
     std::chrono::steady_clock::time_point shown{};
 };
-
-/// Mean loss of the last tenth of the steps, which batches make rise and fall; NaN of a training that ended in none.
-double lastLoss(const TrainingRun& training);
 
 /// Colours of recipes, by their names, and of scalers and formats.
 std::map<std::string, int64_t> recipeColours();

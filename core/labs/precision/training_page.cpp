@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_figures.h"
-#include "core/labs/precision/training_runs.h"
+#include "core/labs/training/training_runs.h"
 
 #include <cmath>
 #include <cstddef>
@@ -22,6 +22,7 @@ namespace warplight::labs::precision {
 namespace {
 
 using namespace lab;
+using namespace training;
 
 // Found by trying: FP32 learns in some seconds, at a rate at which FP16 alone loses two updates of three, and FP16
 // without a scale more than half of its gradients. Each fails in its own way, and visibly.

@@ -3,8 +3,8 @@
 #include "core/error.h"
 #include "core/lab/record.h"
 #include "core/labs/all_labs.h"
-#include "core/labs/precision/curves.h"
 #include "core/labs/precision/precision_lab.h"
+#include "core/labs/training/curves.h"
 #include "core/workbench/operator.h"
 #include "tests/core/lab/run_page.h"
 
@@ -228,7 +228,7 @@ class ScalerPagesTest : public QObject {
         const RunRecord run = record("precision.scaler-log", {{"input", word("text")}, {"text", text}});
         QCOMPARE(*content<Metric>(run, "skipped").value, 30'000.0);
         for (const Curve& c : content<Series>(run, "scale").curves) {
-            QVERIFY(c.x.size() <= labs::precision::mostPoints + 1);
+            QVERIFY(c.x.size() <= labs::training::mostPoints + 1);
             QVERIFY(std::is_sorted(c.x.begin(), c.x.end()));
         }
         QCOMPARE(content<Table>(run, "events").rows.size(), size_t(500));
@@ -240,14 +240,14 @@ class ScalerPagesTest : public QObject {
             c.x.push_back(i);
             c.y.push_back(i == 77'777 ? 50 : i == 3 ? -50 : std::sin(i));
         }
-        const Curve t = labs::precision::thinned(c, 300);
+        const Curve t = labs::training::thinned(c, 300);
         QVERIFY(t.x.size() <= 301);
         QCOMPARE(*std::max_element(t.y.begin(), t.y.end()), 50.0);
         QCOMPARE(*std::min_element(t.y.begin(), t.y.end()), -50.0);
         QCOMPARE(t.x.front(), 0.0);
         QCOMPARE(t.x.back(), 99'999.0);
         const std::vector<double> values = {2, 2, 1};
-        QCOMPARE(labs::precision::stairs(values).y, (std::vector<double>{2, 2, 1, 1}));
+        QCOMPARE(labs::training::stairs(values).y, (std::vector<double>{2, 2, 1, 1}));
     }
 
     void wrongSettingsAreOneSentence() {

@@ -3,9 +3,9 @@
 #include "core/error.h"
 #include "core/lab/record.h"
 #include "core/labs/precision/gradient_census.h"
-#include "core/labs/precision/growing_curves.h"
 #include "core/labs/precision/precision_lab.h"
-#include "core/labs/precision/training_runs.h"
+#include "core/labs/training/growing_curves.h"
+#include "core/labs/training/training_runs.h"
 #include "tests/core/lab/run_page.h"
 
 #include <QFile>
@@ -262,13 +262,13 @@ class TrainingPageTest : public QObject {
     /// Of a long run a point stands for some steps; what is rare keeps a point each.
     void longRunsHaveAsManyPointsAsAScreenShows() {
         constexpr int64_t steps = 10'000, together = 3; // 4,000 points are the most
-        labs::precision::GrowingCurves curves(steps);
+        labs::training::GrowingCurves curves(steps);
         RunRecord record;
         record.apply(RunStarted{1, "test", "", {}, "cpu", "", {}, {}});
         Run run(
             1, "cpu", [&](const Frame& frame) { record.apply(frame); }, std::make_shared<std::atomic<bool>>(false));
         run.put({"f", "", "", "", Figure::Place::Main, Series{}});
-        using enum labs::precision::GrowingCurves::Keep;
+        using enum labs::training::GrowingCurves::Keep;
         const auto like = [](const char* id) {
             Curve c;
             c.id = id;

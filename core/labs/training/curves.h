@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-namespace warplight::labs::precision {
+namespace warplight::labs::training {
 
 /// More points than this no screen shows apart.
 inline constexpr size_t mostPoints = 4000;
@@ -24,4 +24,4 @@ lab::Curve named(lab::Curve curve, std::string id, std::string label, std::strin
                  lab::Curve::Style style = lab::Curve::Style::Line,
                  lab::Provenance provenance = lab::Provenance::Counted);
 
-} // namespace warplight::labs::precision
+} // namespace warplight::labs::training

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/labs/precision/curves.h"
+#include "core/labs/training/curves.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
-namespace warplight::labs::precision {
+namespace warplight::labs::training {
 
 lab::Curve thinned(lab::Curve curve, size_t most) {
     const size_t count = curve.x.size();
@@ -58,4 +58,4 @@ lab::Curve named(lab::Curve curve, std::string id, std::string label, std::strin
     return curve;
 }
 
-} // namespace warplight::labs::precision
+} // namespace warplight::labs::training

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/labs/precision/training_runs.h"
+#include "core/labs/training/training_runs.h"
 
 #include "core/error.h"
-#include "core/labs/precision/embedded_documents.h" // README.md and docs
+#include "core/labs/training/embedded_documents.h" // README.md and docs
 #include "core/model/tokenizer.h"
 #include "gpu/host/regular_file.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fmt/format.h>
+#include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <system_error>
 
-namespace warplight::labs::precision {
+namespace warplight::labs::training {
 
 using namespace lab;
 
@@ -52,6 +55,15 @@ void TrainingRun::step() {
     } catch (const std::runtime_error& error) {
         ended = error.what();
     }
+}
+
+double lastLoss(const TrainingRun& training) {
+    const auto& losses = training.losses;
+    if (!training.ended.empty() || losses.empty())
+        return std::numeric_limits<double>::quiet_NaN();
+    const size_t count = std::max<size_t>(1, losses.size() / 10);
+    return std::accumulate(losses.end() - static_cast<std::ptrdiff_t>(count), losses.end(), 0.0) /
+           static_cast<double>(count);
 }
 
 std::vector<Parameter> trainingParameters(int64_t steps, int64_t shift, double rate) {
@@ -147,4 +159,4 @@ double secondsAStep(const Settings& settings) {
     return always + 6 * rows * (12 * layers * features * features + 256 * features) / operationsASecond;
 }
 
-} // namespace warplight::labs::precision
+} // namespace warplight::labs::training

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/labs/precision/growing_curves.h"
+#include "core/labs/training/growing_curves.h"
 
 #include "core/cpu/rounding.h"
-#include "core/labs/precision/curves.h"
+#include "core/labs/training/curves.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace warplight::labs::precision {
+namespace warplight::labs::training {
 
 GrowingCurves::GrowingCurves(int64_t all) : steps(all), every(cpu::ceilDiv(all, static_cast<int64_t>(mostPoints))) {}
 
@@ -42,4 +42,4 @@ void GrowingCurves::show(lab::Run& run) {
     }
 }
 
-} // namespace warplight::labs::precision
+} // namespace warplight::labs::training

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs::precision {
+namespace warplight::labs::training {
 
 /// One training beside others: of the same first weights, and the same sequences in the same order. Its steps take one
 /// thread: they are too short for more, and others go on at the same time.
@@ -34,6 +34,9 @@ struct TrainingRun {
     void step();
 };
 
+/// Mean loss of the last tenth of the steps, which batches make rise and fall; NaN of a training that ended in none.
+double lastLoss(const TrainingRun& training);
+
 /// The defaults are the page's own. Settings "input" and "file", "steps", "batch", "context", "layers", "features",
 /// "rate", "shift" and "seed".
 std::vector<lab::Parameter> trainingParameters(int64_t steps, int64_t shift, double rate);
@@ -47,4 +50,4 @@ MemoryNeed trainingMemory(const lab::Settings& settings, const std::vector<model
 /// Of one step, about, on one core.
 double secondsAStep(const lab::Settings& settings);
 
-} // namespace warplight::labs::precision
+} // namespace warplight::labs::training

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace warplight::labs::precision {
+namespace warplight::labs::training {
 
 /// Curves over the steps of a training that grow while it goes on. Of a run of more steps than a screen shows apart, a
 /// point stands for some steps.
@@ -40,4 +40,4 @@ class GrowingCurves {
     std::vector<Growing> curves; ///< in the order in which they first came
 };
 
-} // namespace warplight::labs::precision
+} // namespace warplight::labs::training
