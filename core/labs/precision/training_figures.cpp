@@ -96,7 +96,8 @@ void putHeadlines(const std::vector<TrainingRun>& trainings, Run& run) {
     for (const TrainingRun& t : trainings) {
         if (!worst || lastLoss(t) > lastLoss(*worst))
             worst = &t;
-        if (!loser || lost(t) > lost(*loser))
+        if (!t.traits.stochastic &&
+            (!loser || lost(t) > lost(*loser))) // rounded by chance, they are not lost in the mean
             loser = &t;
         if (!t.ended.empty())
             putHeadline(run, "ended." + std::string(t.traits.id), static_cast<double>(t.trainer->steps), "", "{:.0f}",
@@ -105,7 +106,7 @@ void putHeadlines(const std::vector<TrainingRun>& trainings, Run& run) {
     if (worst != &*exact)
         putHeadline(run, "worst", lastLoss(*worst) - loss, "nats", "{:+.2f}",
                     title(*worst) + ", the furthest above " + title(*exact), Provenance::Measured);
-    if (lost(*loser) > 0)
+    if (loser && lost(*loser) > 0)
         putHeadline(run, "lost.most", lost(*loser), "", "{:.0f} %", "of its updates are lost by " + title(*loser));
 }
 
