@@ -2,12 +2,10 @@
 #include "core/labs/linear/factor_map.h"
 
 #include "core/error.h"
-#include "core/labs/attention/map_tiles.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <fmt/format.h>
 #include <limits>
 #include <utility>
 
@@ -27,61 +25,6 @@ std::vector<double> sumsBefore(const std::vector<float>& x, int64_t count, int64
         sums[i + static_cast<size_t>(rank)] = sums[i] + static_cast<double>(x[i]);
     return sums;
 }
-
-class Tiles : public lab::TileSource {
-  public:
-    Tiles(std::shared_ptr<const ComparedMaps> maps, Shown shown) : maps(std::move(maps)), shown(shown) {}
-
-    lab::TilePut tile(int level, int64_t tileRow, int64_t tileCol, const std::atomic<bool>& cancel) override {
-        const cpu::MapProblem& p = maps->exact;
-        lab::TilePut tile = attention::emptyTile(p.queryLen, p.keyLen, level, tileRow, tileCol);
-        const int64_t cell = int64_t{1} << level;
-        const int64_t firstRow = tileRow * attention::mapTileSize * cell,
-                      firstColumn = tileCol * attention::mapTileSize * cell;
-        if (shown != Shown::Method)
-            cpu::mapTile(p, maps->lse, firstRow, firstColumn, tile.rows, tile.cols, cell, cpu::Pooling::Mean,
-                         tile.cells, 0, &cancel);
-        if (shown != Shown::Exact)
-            addMethod(tile, firstRow, firstColumn, cell, cancel);
-        return tile;
-    }
-
-    std::vector<std::string> probe(int64_t row, int64_t col) override {
-        const cpu::MapProblem& p = maps->exact;
-        if (row < 0 || col < 0 || row >= p.queryLen || col >= p.keyLen)
-            return {};
-        if (p.causal && col > row)
-            return {"masked"};
-        double score = 0;
-        for (int64_t c = 0; c < p.headDim; ++c)
-            score += static_cast<double>(p.q[row * p.headDim + c]) * static_cast<double>(p.k[col * p.headDim + c]);
-        const double exact =
-            std::exp(score * static_cast<double>(p.scale) - static_cast<double>(maps->lse[static_cast<size_t>(row)]));
-        const double method = maps->method->at(row, col);
-        return {fmt::format("query {} · key {}", row, col), fmt::format("softmax {:.4g}", exact),
-                fmt::format("{} {:.4g} · difference {:.3g}", maps->name, method, method - exact)};
-    }
-
-  private:
-    void addMethod(lab::TilePut& tile, int64_t firstRow, int64_t firstColumn, int64_t cell,
-                   const std::atomic<bool>& cancel) const {
-        const FactorMap& m = *maps->method;
-        for (int64_t r = 0; r < tile.rows; ++r) {
-            if (cancel.load(std::memory_order_relaxed))
-                throw Cancelled();
-            for (int64_t c = 0; c < tile.cols; ++c) {
-                const int64_t row = firstRow + r * cell, column = firstColumn + c * cell;
-                float& value = tile.cells[static_cast<size_t>(r * tile.cols + c)];
-                const double mean =
-                    m.mean(row, std::min(row + cell, m.rows()), column, std::min(column + cell, m.columns()));
-                value = static_cast<float>(shown == Shown::Method ? mean : mean - static_cast<double>(value));
-            }
-        }
-    }
-
-    std::shared_ptr<const ComparedMaps> maps;
-    Shown shown;
-};
 
 } // namespace
 
@@ -106,6 +49,18 @@ FactorMap::FactorMap(std::vector<float> l, std::vector<float> r, int64_t rank, b
 
 double FactorMap::at(int64_t row, int64_t column) const { return mean(row, row + 1, column, column + 1); }
 
+void FactorMap::means(int64_t rowBegin, int64_t columnBegin, int64_t rows, int64_t columns, int64_t cell,
+                      std::span<float> out, const std::atomic<bool>* cancel) const {
+    for (int64_t r = 0; r < rows; ++r) {
+        checkCancelled(cancel);
+        for (int64_t c = 0; c < columns; ++c) {
+            const int64_t row = rowBegin + r * cell, column = columnBegin + c * cell;
+            out[static_cast<size_t>(r * columns + c)] = static_cast<float>(
+                mean(row, std::min(row + cell, rowCount), column, std::min(column + cell, columnCount)));
+        }
+    }
+}
+
 double FactorMap::mean(int64_t rowBegin, int64_t rowEnd, int64_t columnBegin, int64_t columnEnd) const {
     if (undefined[static_cast<size_t>(rowEnd)] > undefined[static_cast<size_t>(rowBegin)] ||
         (causal && columnBegin >= rowEnd))
@@ -129,10 +84,6 @@ double FactorMap::mean(int64_t rowBegin, int64_t rowEnd, int64_t columnBegin, in
 
 int64_t FactorMap::heldBytes(int64_t rows, int64_t columns, int64_t rank) {
     return (rows + columns + 2) * rank * 12 + (rows + 1) * 8;
-}
-
-std::shared_ptr<lab::TileSource> tilesOf(std::shared_ptr<const ComparedMaps> maps, Shown shown) {
-    return std::make_shared<Tiles>(std::move(maps), shown);
 }
 
 } // namespace warplight::labs::linear

@@ -5,7 +5,7 @@
 #include "core/labs/attention/inputs.h"
 #include "core/labs/linear/sparse_lab.h"
 #include "core/sparse/low_rank.h"
-#include "core/tensor/random.h"
+#include "core/sparse/low_rank_factors.h"
 #include "gpu/host/memory_budget.h"
 
 #include <algorithm>
@@ -33,7 +33,6 @@ using workbench::Problem;
 using workbench::Tensors;
 using workbench::TensorSpec;
 
-constexpr uint64_t projectionStream = 5; ///< of the seed; Q, K, V and masks take those before
 constexpr int64_t mostRank = 1 << 16;
 
 LowRankMethod methodOf(const Problem& p) { return sparse::lowRankMethods()[static_cast<size_t>(p["method"])].id; }
@@ -79,14 +78,14 @@ void complete(Problem& p) {
     check(lowRank(p));
 }
 
-/// E and F that nobody gave: normal numbers of variance 1 / rank, so that lengths are kept on average.
+/// E and F that nobody gave.
 void derive(const Problem& p, Tensors& t, const cpu::RunOptions& how) {
     if (p.flag("projectionGiven"))
         return;
-    const auto deviation = static_cast<float>(1 / std::sqrt(p.real("rank")));
-    uint64_t stream = projectionStream;
-    for (const char* name : {"E", "F"})
-        tensor::fillGaussian(t.at(name).values, static_cast<uint64_t>(p["seed"]), stream++, deviation, how.cancel);
+    for (const bool values : {false, true})
+        fillProjection(t.at(values ? "F" : "E").values,
+                       values ? sparse::Projection::OfValues : sparse::Projection::OfKeys, p["rank"],
+                       static_cast<uint64_t>(p["seed"]), how.cancel);
 }
 
 Implementation onCpu(const cpu::RungInfo<sparse::LowRankRung>& rung) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The map of softmax attention beside the one that a feature map makes of the same Q and K, and their difference.
+// The map of softmax attention beside the one that a method makes of the same Q and K, and their difference.
 #include "core/algebra/decomposition.h"
-#include "core/cpu/linear/feature_map.h"
 #include "core/error.h"
 #include "core/lab/headline.h"
 #include "core/labs/attention/map_inputs.h"
 #include "core/labs/attention/map_tiles.h"
-#include "core/labs/linear/factor_map.h"
 #include "core/labs/linear/linear_pages.h"
+#include "core/labs/linear/map_methods.h"
+#include "core/labs/linear/method_map.h"
 #include "core/labs/linear/spectrum.h"
 #include "core/tensor/release.h"
 
@@ -30,59 +30,6 @@ namespace {
 using namespace lab;
 
 constexpr int64_t judgedRows = 256, spectrumTokens = 256, shownPoints = 1024;
-constexpr double nearZero = 1e-6; ///< of the mean size of a denominator's terms
-
-std::vector<Parameter::Option> mapOptions() {
-    std::vector<Parameter::Option> options;
-    for (const auto& map : cpu::featureMaps())
-        options.push_back({std::string(map.name), std::string(map.title), std::string(map.improves)});
-    return options;
-}
-
-/// Denominators of all queries, and the map as a product of features over them.
-struct Method {
-    std::shared_ptr<const FactorMap> map;
-    std::vector<double> denominators; ///< for each key that a query sees
-    std::vector<double> left;         ///< of the sizes of their terms, where those cancel one another: 1 is all
-    int64_t features = 0;
-};
-
-Method makeMethod(const cpu::LinearShape& shape, const ComparedMaps& maps, const std::atomic<bool>* cancel) {
-    const cpu::Features<float> phi(shape);
-    const int64_t n = shape.queryLen, m = shape.keyLen, r = phi.count();
-    std::vector<float> left(static_cast<size_t>(n * r)), right(static_cast<size_t>(m * r));
-    phi.ofQueries(maps.q.data(), n, left.data());
-    phi.ofKeys(maps.k.data(), m, right.data(), cancel);
-    std::vector<double> sum(static_cast<size_t>(r)), size(static_cast<size_t>(r));
-    const auto take = [&](int64_t key) {
-        for (int64_t c = 0; c < r; ++c) {
-            const auto x = static_cast<double>(right[static_cast<size_t>(key * r + c)]);
-            sum[static_cast<size_t>(c)] += x;
-            size[static_cast<size_t>(c)] += std::fabs(x);
-        }
-    };
-    if (!shape.causal)
-        for (int64_t key = 0; key < m; ++key)
-            take(key);
-    Method method;
-    method.features = r;
-    for (int64_t i = 0; i < n; ++i) {
-        if (shape.causal)
-            take(i);
-        double denominator = 0, magnitude = 0;
-        float* row = left.data() + i * r;
-        for (int64_t c = 0; c < r; ++c) {
-            denominator += static_cast<double>(row[c]) * sum[static_cast<size_t>(c)];
-            magnitude += std::fabs(static_cast<double>(row[c])) * size[static_cast<size_t>(c)];
-        }
-        for (int64_t c = 0; c < r; ++c)
-            row[c] = static_cast<float>(static_cast<double>(row[c]) / denominator);
-        method.denominators.push_back(denominator / static_cast<double>(shape.causal ? i + 1 : m));
-        method.left.push_back(magnitude > 0 ? std::fabs(denominator) / magnitude : 0);
-    }
-    method.map = std::make_shared<FactorMap>(std::move(left), std::move(right), r, shape.causal);
-    return method;
-}
 
 class Maps : public Experiment {
   public:
@@ -91,15 +38,19 @@ class Maps : public Experiment {
         d.id = "linear.maps";
         d.lab = "Linear attention";
         d.title = "Maps";
-        d.sentence = "The softmax map, the map that features make of the same Q and K, and where they differ.";
-        d.question = "What does a head lose when its softmax becomes a product of features?";
+        d.sentence = "The softmax map, the map that a method makes of the same Q and K, and where they differ.";
+        d.question = "What does a head lose when its softmax becomes features, a pattern or a map of low rank?";
         d.about =
             "**Softmax**: P = softmax(QKᵀ/√d). **Features**: A_ij = φ(q_i)·φ(k_j) / Σ_j φ(q_i)·φ(k_j), of rank φ's "
             "number "
             "of features at most: sharp rows blur. Its blocks follow from sums of features, so that a picture of any "
             "size "
             "costs the same. A query whose denominator is zero has no row: IEEE's 0/0. Maps of either sign (none) can "
-            "come close to it anywhere.";
+            "come close to it anywhere.\n\n**Patterns**: the softmax over the keys that are kept; what lies on others "
+            "is "
+            "shared among these. **Low rank**: what Linformer, Nyström and pooling multiply V by, written as one "
+            "matrix; "
+            "they have no causal mask.";
         d.devices = {"cpu"};
         d.colours = {{"softmax", 7}, {"method", 0}};
         d.dropFiles = "qFile";
@@ -110,9 +61,6 @@ class Maps : public Experiment {
         Parameter sharp = Parameter::real("sharpness", "Sharpness", 1, 0.01, 100, "Q is multiplied by it.");
         sharp.sliderStep = 0.1;
         d.parameters = {
-            Parameter::choice("method", "Feature map", "favor", mapOptions(), "φ, in the place of the softmax."),
-            Parameter::integer("features", "Random features", 128, 1, 4096, "m of FAVOR+."),
-            Parameter::flag("orthogonal", "Orthogonal features", true, "Of FAVOR+: in blocks; otherwise independent."),
             sharp,
             Parameter::choice("input", "Input", "mixed", attention::mapInputKinds(),
                               "Made-up structure, or your own Q and K."),
@@ -134,61 +82,43 @@ class Maps : public Experiment {
                 p.shownWhen = {when("input", {"files"})};
             else if (p.id == "seqLen" || p.id == "headDim")
                 p.shownWhen = {unless("input", {"files"})};
-            else if (p.id == "features" || p.id == "orthogonal")
-                p.shownWhen = {when("method", {"favor"})};
             else if (p.id == "causal")
-                p.shownWhen = {unless("method", {"softmax"})};
+                p.shownWhen = {when("method", methodsWithMasks())};
+        const std::vector<Parameter> methods = mapMethodParameters();
+        d.parameters.insert(d.parameters.begin(), methods.begin(), methods.end());
         return d;
     }
 
     double estimatedSeconds(const Settings& s) const override {
         const auto n = static_cast<double>(s.integer("seqLen")), d = static_cast<double>(s.integer("headDim"));
-        return 0.3 + n * n * d * 1e-10 + static_cast<double>(judgedRows) * n * featuresOf(s) * 1e-9;
+        return 0.3 + n * n * d * 1e-10 + static_cast<double>(judgedRows * widthOf(s, s.integer("headDim"))) * n * 1e-9;
     }
 
     MemoryNeed neededMemory(const Settings& s, const std::string&) const override {
-        const int64_t n = s.integer("seqLen"), d = s.integer("headDim"), r = featuresOf(s);
-        return {n * d * 24 + n * judgedRows * 8 + 2 * n * r * 4 + FactorMap::heldBytes(n, n, r) + (int64_t{32} << 20),
-                0, fmt::format("{} features of {} queries and keys", r, n), "seqLen, headDim or features"};
+        const int64_t n = s.integer("seqLen"), d = s.integer("headDim");
+        return {n * d * 24 + n * judgedRows * 8 + mapMethodBytes(s, n, d) + (int64_t{32} << 20), 0,
+                fmt::format("both maps of {} queries and keys", n), "seqLen, headDim, features or rank"};
     }
 
     void run(const Settings& settings, Run& run) override {
         auto maps = std::make_shared<ComparedMaps>();
         const ReleasesBeside release(maps);
         takeInputs(settings, run, *maps);
-        cpu::LinearShape shape;
-        shape.queryLen = maps->exact.queryLen;
-        shape.keyLen = maps->exact.keyLen;
-        shape.headDim = shape.valueDim = maps->exact.headDim;
-        shape.map = cpu::featureMapByName(settings.text("method"));
-        shape.causal = maps->exact.causal;
-        shape.features = settings.integer("features");
-        shape.orthogonal = settings.flag("orthogonal");
-        shape.seed = static_cast<uint64_t>(settings.integer("seed"));
-        cpu::checkShape(shape);
-        maps->lse.resize(static_cast<size_t>(shape.queryLen));
+        maps->lse.resize(static_cast<size_t>(maps->exact.queryLen));
         std::vector<float> entropy(maps->lse.size());
         cpu::mapStatistics(maps->exact, maps->lse, entropy, 0, run.cancelToken());
-        const Method method = makeMethod(shape, *maps, run.cancelToken());
+        const MapMethod method = makeMapMethod(settings, *maps, run.cancelToken());
         maps->method = method.map;
         maps->name = settings.text("method");
 
-        putMap(run, settings, maps, Shown::Exact);
-        putMap(run, settings, maps, Shown::Method);
-        putDifference(run, maps);
-        putDenominators(run, method);
+        putMap(run, settings, maps, nullptr);
+        putMap(run, settings, maps, &method);
+        putDifference(run, maps, method);
+        putRows(run, method);
         putSpectrum(run, *maps, method);
     }
 
   private:
-    static int64_t featuresOf(const Settings& s) {
-        cpu::LinearShape shape;
-        shape.headDim = shape.valueDim = s.integer("headDim");
-        shape.map = cpu::featureMapByName(s.text("method"));
-        shape.features = s.integer("features");
-        return cpu::featureCount(shape);
-    }
-
     static void takeInputs(const Settings& s, Run& run, ComparedMaps& maps) {
         attention::MapInputs x =
             s.text("input") == "files"
@@ -200,7 +130,7 @@ class Maps : public Experiment {
         if (x.queryLen == 0 || x.keyLen == 0)
             throw InputError(
                 fmt::format("there are {} queries and {} keys, expected at least one of each", x.queryLen, x.keyLen));
-        const bool causal = s.flag("causal") && s.text("method") != "softmax";
+        const bool causal = isCausal(s);
         if (causal && x.queryLen != x.keyLen)
             throw InputError(fmt::format("causal: {} queries and {} keys, expected as many of one as of the other",
                                          x.queryLen, x.keyLen));
@@ -225,27 +155,24 @@ class Maps : public Experiment {
         return map;
     }
 
+    /// The softmax's, or the method's.
     static void putMap(Run& run, const Settings& settings, const std::shared_ptr<const ComparedMaps>& maps,
-                       Shown shown) {
-        const bool exact = shown == Shown::Exact, log = settings.text("colour") == "log";
+                       const MapMethod* method) {
+        const bool log = settings.text("colour") == "log";
         Heatmap map = lazyMap(*maps);
-        map.valueTitle = exact ? "P" : "A";
+        map.valueTitle = method ? "A" : "P";
         map.valueScale = log ? Scale::Log10 : Scale::Linear;
         map.valueMaximum = 1;
         map.valueMinimum = log ? std::min(1e-3, 0.1 / static_cast<double>(map.cols)) : 0;
-        const std::string id = exact ? "exact" : "method";
-        run.put(
-            {id, exact ? "Softmax" : "Features", exact ? "softmax(QKᵀ/√d)" : "φ(q)·φ(k) over their sum",
-             exact
-                 ? "P = exp(S − lse), tile by tile. Coarse cells are means. **Counted.**"
-                 : "Weights of the feature map, row by row divided by their sum; negative ones are drawn as the least. "
-                   "Rows whose sum is zero have no values. **Counted.**",
-             Figure::Place::Support, std::move(map)});
-        run.serveTiles(id, tilesOf(maps, shown));
+        const std::string id = method ? "method" : "exact";
+        run.put({id, method ? method->title : "Softmax", method ? method->formula : "softmax(QKᵀ/√d)",
+                 method ? method->explain : "P = exp(S − lse), tile by tile. Coarse cells are means. **Counted.**",
+                 Figure::Place::Support, std::move(map)});
+        run.serveTiles(id, tilesOf(maps, method ? Shown::Method : Shown::Exact));
     }
 
     /// Of some rows, every cell: how far off, and what the colours' range should hold.
-    static void putDifference(Run& run, const std::shared_ptr<const ComparedMaps>& maps) {
+    static void putDifference(Run& run, const std::shared_ptr<const ComparedMaps>& maps, const MapMethod& method) {
         const cpu::MapProblem& p = maps->exact;
         const int64_t rows = std::min(judgedRows, p.queryLen);
         std::vector<float> exact(static_cast<size_t>(p.keyLen));
@@ -281,48 +208,50 @@ class Maps : public Experiment {
         map.palette = Heatmap::Palette::Diverging;
         map.valueMinimum = -range;
         map.valueMaximum = range;
-        run.put({"difference", "Difference", "features − softmax",
+        run.put({"difference", "Difference", fmt::format("{} − softmax", method.label),
                  "A − P. The colours end where one cell of fifty is farther off. **Counted.**", Figure::Place::Support,
                  std::move(map)});
         run.serveTiles("difference", tilesOf(maps, Shown::Difference));
         const double judged = static_cast<double>(rows) - undefined;
-        putHeadline(run, "apart", judged > 0 ? std::optional(100 * apart / judged) : std::nullopt, "", "{:.0f} %",
-                    fmt::format("of a row's weight lies elsewhere, mean of {:.0f} rows", judged));
+        // Weights of either sign need not sum to 1, so that more than a row's whole weight can lie elsewhere.
+        const double share = judged > 0 ? apart / judged : 0;
+        putHeadline(run, "apart", judged > 0 ? std::optional(share > 1 ? share : 100 * share) : std::nullopt, "",
+                    share > 1 ? "{:.1f} ×" : "{:.0f} %",
+                    fmt::format("{} lies elsewhere, mean of {:.0f} rows",
+                                share > 1 ? "a row's weight, in weights of either sign," : "of a row's weight",
+                                judged));
         if (undefined > 0)
-            putHeadline(run, "undefined", undefined, "", "{:.0f}",
-                        fmt::format("of {} rows have a denominator of zero", rows));
+            putHeadline(run, "undefined", undefined, "", "{:.0f}", fmt::format("of {} rows have no values", rows));
     }
 
-    static void putDenominators(Run& run, const Method& method) {
+    static void putRows(Run& run, const MapMethod& method) {
+        const std::vector<double>& values = method.rows.values;
         Series s;
         s.x = {"query", "", Scale::Linear, {}, {}, {}, false};
-        s.y = {"|denominator| for each key", "", Scale::Log10, {}, {}, {}, false};
+        s.y = {method.rows.axis, "", method.rows.logarithmic ? Scale::Log10 : Scale::Linear, {}, {}, {}, false};
+        if (!method.rows.logarithmic)
+            s.y.minimum = std::min(0.0, *std::min_element(values.begin(), values.end()));
         Curve c;
         c.id = c.colourKey = "method";
-        c.label = "features";
+        c.label = method.label;
         c.style = Curve::Style::Line;
         c.provenance = Provenance::Counted;
-        const size_t count = method.denominators.size(), step = (count + shownPoints - 1) / shownPoints;
+        const size_t count = values.size(), step = (count + shownPoints - 1) / shownPoints;
         for (size_t i = 0; i < count; i += step) {
-            double least = INFINITY;
-            for (size_t j = i; j < std::min(i + step, count); ++j)
-                least = std::min(least, std::fabs(method.denominators[j]));
             c.x.push_back(static_cast<double>(i));
-            c.y.push_back(least);
+            c.y.push_back(*std::min_element(values.begin() + static_cast<std::ptrdiff_t>(i),
+                                            values.begin() + static_cast<std::ptrdiff_t>(std::min(i + step, count))));
         }
         s.curves.push_back(std::move(c));
-        run.put({"denominators", "Denominators", "what divides a row: near 0 it is anything",
-                 "|Σ_j φ(q)·φ(k_j)| divided by the number of keys that a query sees. Of several queries a point is the "
-                 "smallest; a zero has no place on a logarithmic axis. **Counted.**",
-                 Figure::Place::Support, std::move(s)});
-        const auto near = std::count_if(method.left.begin(), method.left.end(), [](double x) { return x < nearZero; });
-        if (near > 0)
-            putHeadline(run, "near", static_cast<double>(near), "", "{:.0f}",
+        run.put({"denominators", method.rows.title, method.rows.subtitle, method.rows.explain, Figure::Place::Support,
+                 std::move(s)});
+        if (method.nearZero > 0)
+            putHeadline(run, "near", static_cast<double>(method.nearZero), "", "{:.0f}",
                         fmt::format("of {} denominators are zero or nearly so", count));
     }
 
     /// Of the first tokens, as a matrix.
-    static void putSpectrum(Run& run, const ComparedMaps& maps, const Method& method) {
+    static void putSpectrum(Run& run, const ComparedMaps& maps, const MapMethod& method) {
         const int64_t n = std::min({spectrumTokens, maps.exact.queryLen, maps.exact.keyLen});
         std::vector<double> exact, made;
         std::vector<float> row(static_cast<size_t>(maps.exact.keyLen));
@@ -342,7 +271,7 @@ class Maps : public Experiment {
             const std::vector<double> values = algebra::singularValues(softmax ? exact : made, n, n);
             Curve c;
             c.id = c.colourKey = softmax ? "softmax" : "method";
-            c.label = softmax ? "softmax" : "features";
+            c.label = softmax ? "softmax" : method.label;
             c.style = Curve::Style::Line;
             c.provenance = Provenance::Counted;
             for (size_t i = 0; i < values.size(); ++i) {
@@ -350,11 +279,13 @@ class Maps : public Experiment {
                 c.y.push_back(std::max(values[i] / values[0], 1e-9));
             }
             s.curves.push_back(std::move(c));
-            putHeadline(run, softmax ? "rankExact" : "rankMethod",
-                        values.empty() ? std::nullopt : std::optional(effectiveRank(values)), "", "{:.0f}",
-                        softmax ? fmt::format("effective rank of the softmax map, {} tokens", n)
-                                : fmt::format("of the features' map, which has rank {} at most",
-                                              maps.exact.causal ? n : std::min(n, method.features)));
+            putHeadline(
+                run, softmax ? "rankExact" : "rankMethod",
+                values.empty() ? std::nullopt : std::optional(effectiveRank(values)), "", "{:.0f}",
+                softmax ? fmt::format("effective rank of the softmax map, {} tokens", n)
+                : maps.exact.causal || method.rankAtMost == 0
+                    ? "of the method's map, whose rank may be full"
+                    : fmt::format("of the method's map, which has rank {} at most", std::min(n, method.rankAtMost)));
         }
         run.put(
             {"spectrum", "Singular values", fmt::format("of the first {} tokens, relative to the largest", n),

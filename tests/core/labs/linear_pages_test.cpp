@@ -3,12 +3,9 @@
 #include "core/algebra/decomposition.h"
 #include "core/error.h"
 #include "core/labs/attention/attention_lab.h"
-#include "core/labs/attention/map_tiles.h"
-#include "core/labs/linear/factor_map.h"
 #include "core/labs/linear/linear_lab.h"
 #include "core/labs/linear/memory_story.h"
 #include "core/labs/linear/spectrum.h"
-#include "core/tensor/random.h"
 #include "tests/core/lab/run_page.h"
 
 #include <QTest>
@@ -48,12 +45,6 @@ const Curve& curve(const RunRecord& run, const char* figure, const std::string& 
     if (found == curves.end())
         throw InputError("no curve " + id);
     return *found;
-}
-
-std::vector<float> gaussian(int64_t count, uint64_t stream) {
-    std::vector<float> x(static_cast<size_t>(count));
-    tensor::fillGaussian(x, 7, stream);
-    return x;
 }
 
 bool near(double x, double y, double tolerance) { return std::fabs(x - y) <= tolerance; }
@@ -199,105 +190,6 @@ class LinearPagesTest : public QObject {
         QVERIFY(std::get<double>(table.rows[3][1]) > std::get<double>(table.rows[1][1])); // bf16 is coarser than f32
         QCOMPARE(curve(run, "time", "chunked").x, (std::vector<double>{1, 7, 64, 128}));
         QVERIFY(metric(run, "over.recurrent") > 0);
-    }
-
-    void blocksOfAFactorMapAreTheMeansOfTheirCells_data() {
-        QTest::addColumn<bool>("causal");
-        QTest::newRow("all") << false;
-        QTest::newRow("causal") << true;
-    }
-    void blocksOfAFactorMapAreTheMeansOfTheirCells() {
-        QFETCH(bool, causal);
-        constexpr int64_t n = 37, r = 5;
-        std::vector<float> left = gaussian(n * r, 0);
-        const std::vector<float> right = gaussian(n * r, 1);
-        left[20 * r + 2] = NAN; // a row without values
-        const FactorMap map(left, right, r, causal);
-        const auto cell = [&](int64_t i, int64_t j) {
-            double sum = 0;
-            for (int64_t c = 0; c < r; ++c)
-                sum += static_cast<double>(left[static_cast<size_t>(i * r + c)]) *
-                       static_cast<double>(right[static_cast<size_t>(j * r + c)]);
-            return sum;
-        };
-        for (const int64_t size : {1, 4, 16, 37})
-            for (int64_t row = 0; row < n; row += size)
-                for (int64_t column = 0; column < n; column += size) {
-                    const int64_t rowEnd = std::min(row + size, n), columnEnd = std::min(column + size, n);
-                    double sum = 0;
-                    bool seen = false;
-                    for (int64_t i = row; i < rowEnd; ++i)
-                        for (int64_t j = column; j < columnEnd; ++j)
-                            if (!causal || j <= i) {
-                                sum += cell(i, j);
-                                seen = true;
-                            }
-                    const double mean = map.mean(row, rowEnd, column, columnEnd);
-                    if (!seen || std::isnan(sum))
-                        QVERIFY(std::isnan(mean));
-                    else
-                        QVERIFY(near(mean, sum / static_cast<double>((rowEnd - row) * (columnEnd - column)), 1e-9));
-                }
-    }
-
-    void theDifferenceIsThatOfBothMaps() {
-        constexpr int64_t n = 600, d = 8;
-        auto maps = std::make_shared<ComparedMaps>();
-        maps->q = gaussian(n * d, 2);
-        maps->k = gaussian(n * d, 3);
-        maps->exact = {n, n, d, 0.35f, true, maps->q.data(), maps->k.data()};
-        maps->lse.resize(n);
-        std::vector<float> entropy(n);
-        cpu::mapStatistics(maps->exact, maps->lse, entropy, 1, nullptr);
-        maps->method = std::make_shared<FactorMap>(gaussian(n * 3, 4), gaussian(n * 3, 5), 3, true);
-        QCOMPARE(labs::attention::mapLevels(n, n), 3);
-        const std::atomic<bool> no = false;
-        for (int level = 0; level < 3; ++level) {
-            const auto a = tilesOf(maps, Shown::Exact)->tile(level, 0, 0, no).cells,
-                       b = tilesOf(maps, Shown::Method)->tile(level, 0, 0, no).cells,
-                       c = tilesOf(maps, Shown::Difference)->tile(level, 0, 0, no).cells;
-            for (size_t i = 0; i < a.size(); ++i)
-                QVERIFY((std::isnan(b[i]) && std::isnan(c[i])) || near(c[i], b[i] - a[i], 1e-6));
-        }
-        QVERIFY_EXCEPTION_THROWN(tilesOf(maps, Shown::Exact)->tile(3, 0, 0, no), InputError);
-        QVERIFY_EXCEPTION_THROWN(tilesOf(maps, Shown::Method)->tile(0, 3, 0, no), InputError);
-    }
-
-    void manyRandomFeaturesComeCloseToTheSoftmax() {
-        const auto apart = [](const char* method, int64_t features) {
-            return metric(record("linear.maps", {{"method", std::string(method)},
-                                                 {"features", features},
-                                                 {"input", std::string("gaussian")},
-                                                 {"seqLen", int64_t{128}},
-                                                 {"headDim", int64_t{16}}}),
-                          "apart");
-        };
-        QVERIFY(apart("favor", 2048) < apart("favor", 16) / 2);
-        QVERIFY(apart("favor", 2048) < apart("elu1", 16));
-    }
-
-    void aMapOfFeaturesHasTheirRank() {
-        const RunRecord run = record(
-            "linear.maps",
-            {{"method", std::string("elu1")}, {"seqLen", int64_t{128}}, {"headDim", int64_t{8}}, {"causal", false}});
-        const Curve &method = curve(run, "spectrum", "method"), &softmax = curve(run, "spectrum", "softmax");
-        QVERIFY(method.y[7] > 1e-6);
-        QVERIFY(method.y[8] < 1e-6); // f32 features
-        QVERIFY(softmax.y[20] > method.y[20] * 10);
-    }
-
-    void aRowOfZerosHasNoValues() { // of 40 first queries some have no feature in common with the one key they see
-        int zeros = 0;
-        for (int64_t seed = 0; seed < 40; ++seed) {
-            const RunRecord run = record("linear.maps", {{"method", std::string("relu")},
-                                                         {"input", std::string("gaussian")},
-                                                         {"seqLen", int64_t{8}},
-                                                         {"headDim", int64_t{8}},
-                                                         {"seed", seed}});
-            QCOMPARE(run.figure("near") == nullptr, run.figure("undefined") == nullptr);
-            zeros += run.figure("near") ? 1 : 0;
-        }
-        QVERIFY(zeros > 0 && zeros < 40);
     }
 
     /// Windows, numbers of keys and ranks that are as large as the sequence leave nothing out.

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/sparse/low_rank.h"
+#include "core/sparse/low_rank_factors.h"
 #include "tests/core/cpu/each_rung.h"
 #include "tests/core/cpu/problem.h"
 
@@ -237,6 +238,30 @@ class LowRankTest : public QObject {
                                                 .arg(bound)));
                     }
                 }
+    }
+
+    /// left · rightᵀ · V is what the method itself gives.
+    void factorsMultiplyVAsTheMethodDoes() {
+        constexpr int64_t n = 61, m = 83, d = 24, r = 9;
+        for (const LowRankMethod method : all) {
+            Owned x({1, 1, 1, n, m, d, 0.2f, false}, method, r);
+            const std::vector<float> want = x.run(LowRankRung::Reference);
+            const sparse::Factors factors = factorsOf(x.problem());
+            for (int64_t i = 0; i < n; ++i)
+                for (int64_t c = 0; c < d; ++c) {
+                    double o = 0, size = 0;
+                    for (int64_t l = 0; l < r; ++l)
+                        for (int64_t j = 0; j < m; ++j) {
+                            const double term = static_cast<double>(factors.left[static_cast<size_t>(i * r + l)]) *
+                                                static_cast<double>(factors.right[static_cast<size_t>(j * r + l)]) *
+                                                static_cast<double>(x.attention.v[static_cast<size_t>(j * d + c)]);
+                            o += term;
+                            size += std::fabs(term);
+                        }
+                    QVERIFY(std::fabs(o - static_cast<double>(want[static_cast<size_t>(i * d + c)])) <=
+                            1e-6 * (1 + size));
+                }
+        }
     }
 
     void pseudoInversesAreThose() { // Penrose's conditions; diag(2, 0) has diag(1/2, 0)
