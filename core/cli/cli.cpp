@@ -27,6 +27,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -127,6 +128,35 @@ void printDescription(const lab::Description& d, bool asJson) {
     }
 }
 
+/// What there is: devices, experiments, operators.
+void addLists(Command app, const lab::Registry& registry, const workbench::Operators& operators) {
+    struct Given {
+        bool asJson = false;
+        std::string experiment, listed = "experiments";
+    };
+    const auto given = std::make_shared<Given>();
+    const Command devices = app.command("devices", "What kernels can run on");
+    const Command list = app.command("list", "All experiments, or all operators");
+    list.option("what", &given->listed, "experiments or operators").oneOf({"experiments", "operators"});
+    const Command describe = app.command("describe", "One experiment and its settings");
+    describe.option("experiment", &given->experiment, "for example attention.race").required();
+    for (const Command& command : {devices, list, describe})
+        command.flag("--json", given->asJson, "For programs to read");
+    devices.does([given] {
+        printDevices(given->asJson);
+        return 0;
+    });
+    list.does([given, &registry, &operators] {
+        given->listed == "operators" ? printOperators(operators, registry, given->asJson)
+                                     : printList(registry, given->asJson);
+        return 0;
+    });
+    describe.does([given, &registry] {
+        printDescription(registry.find(given->experiment).describe(), given->asJson);
+        return 0;
+    });
+}
+
 void say(const std::string& sentence) { std::cerr << "warplight-cli: " << sentence << '\n'; }
 
 /// The exit code, when what was printed has come out; a full disk is an error.
@@ -145,35 +175,20 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
                      "Warplight's engine: attention kernels, run for real on this machine");
     const Command app = line.all();
     app.needsCommand();
-    bool asJson = false;
-    std::string experiment, listed = "experiments";
-    const Command devicesCommand = app.command("devices", "What kernels can run on");
-    const Command listCommand = app.command("list", "All experiments, or all operators");
-    listCommand.option("what", &listed, "experiments or operators").oneOf({"experiments", "operators"});
-    const Command describeCommand = app.command("describe", "One experiment and its settings");
-    describeCommand.option("experiment", &experiment, "for example attention.race").required();
-    for (const Command& command : {devicesCommand, listCommand, describeCommand})
-        command.flag("--json", asJson, "For programs to read");
-    const Command serveCommand = app.command("serve", "Speak docs/protocol.md on standard input and output");
-    RunOptions options;
-    const Command runCommand = addRunCommand(app, options);
-    const ComputeCommand computeCommand(app, operators);
-    RoundOptions roundOptions;
-    const Command roundCommand = addRoundCommand(computeCommand.all(), roundOptions);
-    KernelOptions kernelOptions;
-    const Command kernelCommand = addKernelCommand(app, kernelOptions);
-    InspectOptions inspectOptions;
-    const Command inspectCommand = addInspectCommand(app, inspectOptions);
-    NumberOptions numberOptions;
-    const Command numberCommand = addNumberCommand(app, numberOptions);
-    PatternOptions patternOptions;
-    const Command patternCommand = addPatternCommand(app, patternOptions);
-    TrainOptions trainOptions;
-    const Command trainCommand = addTrainCommand(app, trainOptions);
-    GenerateOptions generateOptions;
-    const Command generateCommand = addGenerateCommand(app, generateOptions);
-    LogitsOptions logitsOptions;
-    const Command logitsCommand = addLogitsCommand(app, logitsOptions);
+    addLists(app, registry, operators);
+    app.command("serve", "Speak docs/protocol.md on standard input and output").does([&] {
+        collectives::removeLeftFolders();
+        return serve(registry);
+    });
+    addRunCommand(app, registry);
+    addRoundCommand(addComputeCommand(app, operators));
+    addKernelCommand(app);
+    addInspectCommand(app);
+    addNumberCommand(app);
+    addPatternCommand(app);
+    addTrainCommand(app);
+    addGenerateCommand(app);
+    addLogitsCommand(app);
     try {
         if (const auto code = line.parse(argc, argv))
             return whenPrinted(*code);
@@ -184,38 +199,7 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
     try {
         if (const char* target = std::getenv("WARPLIGHT_TARGET"))
             cpu::useTarget(target); // "AVX2": as on a machine without more
-        if (serveCommand.given() || runCommand.given())
-            collectives::removeLeftFolders();
-        if (serveCommand.given())
-            return serve(registry);
-        int code = 0;
-        if (devicesCommand.given())
-            printDevices(asJson);
-        else if (listCommand.given())
-            listed == "operators" ? printOperators(operators, registry, asJson) : printList(registry, asJson);
-        else if (describeCommand.given())
-            printDescription(registry.find(experiment).describe(), asJson);
-        else if (runCommand.given())
-            code = runExperiments(options, registry);
-        else if (roundCommand.given())
-            roundTensor(roundOptions);
-        else if (computeCommand.given())
-            computeCommand.run();
-        else if (kernelCommand.given())
-            code = runKernel(kernelOptions);
-        else if (inspectCommand.given())
-            inspectTensors(inspectOptions);
-        else if (numberCommand.given())
-            printNumber(numberOptions);
-        else if (patternCommand.given())
-            printPattern(patternOptions);
-        else if (trainCommand.given())
-            train(trainOptions);
-        else if (generateCommand.given())
-            generateText(generateOptions);
-        else if (logitsCommand.given())
-            writeLogits(logitsOptions);
-        return whenPrinted(code);
+        return whenPrinted(line.run());
     } catch (const InputError& error) {
         say(sentenceOf(error));
         return 2;

@@ -43,7 +43,7 @@ Option Option::oneValueEachTime() const {
 bool Option::given() const { return it->count() > 0; }
 
 Command Command::command(const std::string& name, const std::string& doc) const {
-    return Command(it->add_subcommand(name, doc));
+    return Command(it->add_subcommand(name, doc), *works);
 }
 Option Command::option(const std::string& names, Target target, const std::string& doc) const {
     return std::visit([&](auto* value) { return Option(it->add_option(names, *value, doc)); }, target);
@@ -58,7 +58,7 @@ void Command::needsOneOf(Option a, Option b, const std::string& names) const {
             throw CLI::RequiredError(names);
     });
 }
-bool Command::given() const { return it->parsed(); }
+void Command::does(std::function<int()> work) const { works->emplace_back(it, std::move(work)); }
 
 CommandLine::CommandLine(const std::string& name, const std::string& version, const std::string& doc)
     : app(std::make_unique<CLI::App>(doc, name)) {
@@ -66,7 +66,7 @@ CommandLine::CommandLine(const std::string& name, const std::string& version, co
 }
 CommandLine::~CommandLine() = default;
 
-Command CommandLine::all() const { return Command(app.get()); }
+Command CommandLine::all() { return Command(app.get(), works); }
 
 std::optional<int> CommandLine::parse(int argc, char** argv) {
     try {
@@ -77,6 +77,13 @@ std::optional<int> CommandLine::parse(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         throw InputError(sentenceOf(error));
     }
+}
+
+int CommandLine::run() const {
+    for (const auto& [command, work] : works)
+        if (command->parsed())
+            return work();
+    return 0;
 }
 
 } // namespace warplight::cli

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -35,15 +36,17 @@ class Option {
     CLI::Option* it;
 };
 
-/// A command, its options and the commands below it. A copy is the same command; all live as long as their CommandLine.
+/// A command, its options, the commands below it and what it does. A copy is the same command; all live as long as
+/// their CommandLine.
 class Command {
   public:
     /// Where the value of an option goes. It is left as it is, the default, unless the option is given.
     using Target = std::variant<std::string*, std::vector<std::string>*, int*, int64_t*, uint64_t*, double*,
                                 std::optional<std::string>*, std::optional<int64_t>*, std::optional<uint64_t>*,
                                 std::optional<double>*>;
+    using Works = std::vector<std::pair<CLI::App*, std::function<int()>>>;
 
-    explicit Command(CLI::App* of) : it(of) {}
+    Command(CLI::App* of, Works& all) : it(of), works(&all) {}
     Command command(const std::string& name, const std::string& doc) const;
     /// `names` as "-o,--out"; without dashes what stands at that place on the line.
     Option option(const std::string& names, Target target, const std::string& doc) const;
@@ -51,10 +54,12 @@ class Command {
     void flag(const std::string& names, bool& target, const std::string& doc) const;
     void needsCommand() const;
     void needsOneOf(Option a, Option b, const std::string& names) const;
-    bool given() const;
+    /// What is done when it has been given, once all of the line is known: returns the exit code.
+    void does(std::function<int()> work) const;
 
   private:
     CLI::App* it;
+    Works* works;
 };
 
 /// The whole command line of a program.
@@ -62,13 +67,16 @@ class CommandLine {
   public:
     CommandLine(const std::string& name, const std::string& version, const std::string& doc);
     ~CommandLine();
-    Command all() const;
+    Command all();
     /// Fills the targets. Returns the exit code when --help or --version was asked for and printed. Throws InputError
     /// with one sentence.
     std::optional<int> parse(int argc, char** argv);
+    /// Does what the command that was given does; its exit code.
+    int run() const;
 
   private:
     std::unique_ptr<CLI::App> app;
+    Command::Works works;
 };
 
 } // namespace warplight::cli

@@ -15,13 +15,26 @@
 #include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 namespace warplight::cli {
 namespace {
+
+/// What was asked of one operator.
+struct ComputeOptions {
+    const workbench::Operator* op = nullptr;
+    std::map<std::string, std::string> files;   ///< by tensor, as written; empty: not given
+    std::map<std::string, std::string> options; ///< of the operator, as written; empty: not given
+    std::map<std::string, bool> flags;
+    std::string implementation, dtype, layout, device = "cpu";
+    int threads = 0;
+};
 
 using number::Format;
 using workbench::Implementation;
@@ -272,23 +285,18 @@ void compute(const ComputeOptions& given) {
 
 } // namespace
 
-ComputeCommand::ComputeCommand(Command app, const workbench::Operators& operators)
-    : compute(app.command("compute", "One operator on your own tensors")) {
-    compute.needsCommand();
+Command addComputeCommand(Command app, const workbench::Operators& operators) {
+    const Command all = app.command("compute", "One operator on your own tensors");
+    all.needsCommand();
     for (const auto& op : operators.list()) {
-        auto given = std::make_unique<ComputeOptions>();
+        const auto given = std::make_shared<ComputeOptions>();
         given->op = op.get();
-        const Command command = addOperator(compute, *given);
-        commands.emplace_back(command, std::move(given));
+        addOperator(all, *given).does([given] {
+            compute(*given);
+            return 0;
+        });
     }
-}
-
-bool ComputeCommand::given() const { return compute.given(); }
-
-void ComputeCommand::run() const {
-    for (const auto& [command, given] : commands)
-        if (command.given())
-            cli::compute(*given);
+    return all;
 }
 
 } // namespace warplight::cli

@@ -22,6 +22,15 @@
 namespace warplight::cli {
 namespace {
 
+struct GenerateOptions {
+    std::string model, prompt, format = "text";
+    bool greedy = false;
+    int64_t tokens = 200, most = 0;
+    uint64_t seed = 1;
+    double temperature = 1;
+    int threads = 0;
+};
+
 /// Prints bytes as they come, whole characters at a time.
 class Characters {
   public:
@@ -50,24 +59,6 @@ class Characters {
     }
     std::string waiting;
 };
-
-} // namespace
-
-Command addGenerateCommand(Command app, GenerateOptions& o) {
-    const Command command = app.command("generate", "What a GPT-2 writes behind a prompt");
-    command.option("--model", &o.model,
-                   "Folder with config.json and model.safetensors (default: the small model that comes with the "
-                   "program, which has read its documents)");
-    command.option("--prompt", &o.prompt, "Text that it goes on with").required();
-    command.option("--tokens", &o.tokens, "How many it writes").between(int64_t{1}, int64_t{10'000'000});
-    command.flag("--greedy", o.greedy, "Always the likeliest token");
-    command.option("--temperature", &o.temperature, "Below 1 the likely becomes likelier");
-    command.option("--top-k", &o.most, "Only the likeliest so many tokens (default: all)");
-    command.option("--seed", &o.seed, "Of the choices");
-    command.option("--threads", &o.threads, "0 = all");
-    command.option("--format", &o.format, "text or json").oneOf({"text", "json"});
-    return command;
-}
 
 void generateText(const GenerateOptions& o) {
     const model::Sampling sampling{o.greedy, o.temperature, o.most, o.seed};
@@ -101,6 +92,29 @@ void generateText(const GenerateOptions& o) {
     characters.end();
     std::cout << std::endl;
     std::cerr << fmt::format("{:.0f} tokens/s\n", static_cast<double>(written.size()) / seconds);
+}
+
+} // namespace
+
+void addGenerateCommand(Command app) {
+    const auto given = std::make_shared<GenerateOptions>();
+    GenerateOptions& o = *given;
+    const Command command = app.command("generate", "What a GPT-2 writes behind a prompt");
+    command.option("--model", &o.model,
+                   "Folder with config.json and model.safetensors (default: the small model that comes with the "
+                   "program, which has read its documents)");
+    command.option("--prompt", &o.prompt, "Text that it goes on with").required();
+    command.option("--tokens", &o.tokens, "How many it writes").between(int64_t{1}, int64_t{10'000'000});
+    command.flag("--greedy", o.greedy, "Always the likeliest token");
+    command.option("--temperature", &o.temperature, "Below 1 the likely becomes likelier");
+    command.option("--top-k", &o.most, "Only the likeliest so many tokens (default: all)");
+    command.option("--seed", &o.seed, "Of the choices");
+    command.option("--threads", &o.threads, "0 = all");
+    command.option("--format", &o.format, "text or json").oneOf({"text", "json"});
+    command.does([given] {
+        generateText(*given);
+        return 0;
+    });
 }
 
 } // namespace warplight::cli

@@ -11,14 +11,20 @@
 #include <cstdint>
 #include <fmt/format.h>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace warplight::cli {
 namespace {
+
+struct InspectOptions {
+    std::string file, format = "text";
+};
 
 using nlohmann::json;
 using precision::Statistics;
@@ -110,20 +116,6 @@ void printText(const formats::TensorEntry& entry, const Statistics& s) {
     }
 }
 
-} // namespace
-
-Command addInspectCommand(Command app, InspectOptions& options) {
-    const Command command = app.command(
-        "inspect-tensor", "What numbers a file's tensors hold, and what f16, bf16 and FP8 would lose of them");
-    command
-        .option(
-            "file", &options.file,
-            "FILE.npy, FILE.npz, FILE.safetensors or FILE.safetensors.index.json, with :NAME for one of its tensors")
-        .required();
-    command.option("--format", &options.format, "text, json or csv").oneOf({"text", "json", "csv"});
-    return command;
-}
-
 void inspectTensors(const InspectOptions& options) {
     const auto tensors = formats::tensorsOf(options.file);
     json all = json::array();
@@ -141,6 +133,25 @@ void inspectTensors(const InspectOptions& options) {
     }
     if (options.format == "json")
         std::cout << all.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+}
+
+} // namespace
+
+void addInspectCommand(Command app) {
+    const auto given = std::make_shared<InspectOptions>();
+    InspectOptions& options = *given;
+    const Command command = app.command(
+        "inspect-tensor", "What numbers a file's tensors hold, and what f16, bf16 and FP8 would lose of them");
+    command
+        .option(
+            "file", &options.file,
+            "FILE.npy, FILE.npz, FILE.safetensors or FILE.safetensors.index.json, with :NAME for one of its tensors")
+        .required();
+    command.option("--format", &options.format, "text, json or csv").oneOf({"text", "json", "csv"});
+    command.does([given] {
+        inspectTensors(*given);
+        return 0;
+    });
 }
 
 } // namespace warplight::cli

@@ -9,15 +9,27 @@
 #include "gpu/virtual/virtual_device.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace warplight::cli {
 namespace {
+
+struct KernelOptions {
+    std::string file, entry, grid = "1", block = "32", gpu, format = "text";
+    int64_t shared = 0;
+    bool check = false;
+    int threads = 0;
+    std::vector<std::string> arguments;
+};
 
 using nlohmann::json;
 
@@ -134,30 +146,6 @@ void printText(const gpu::LaunchStats& s, const std::string& kernel) {
         std::cout << '\n';
 }
 
-} // namespace
-
-Command addKernelCommand(Command app, KernelOptions& options) {
-    const Command kernel = app.command("kernel", "Kernels of your own");
-    kernel.needsCommand();
-    const Command run = kernel.command("run", "Runs a kernel of a PTX file on the virtual GPU and counts what it does");
-    run.option("file", &options.file, "FILE.ptx, or FILE.cu where nvcc or NVRTC is found").required();
-    run.option("--entry", &options.entry, "The kernel; may be left out if there is only one");
-    run.option("--grid", &options.grid, "Blocks: X[,Y[,Z]]");
-    run.option("--block", &options.block, "Threads of a block: X[,Y[,Z]]");
-    run.option("--shared", &options.shared, "Bytes of dynamic shared memory");
-    std::string gpus;
-    for (const vgpu::GpuProfile& gpu : vgpu::gpuProfiles())
-        gpus += fmt::format("{}{}", gpus.empty() ? "" : ", ", gpu.id);
-    run.option("--gpu", &options.gpu, fmt::format("Model the caches and the time of one of {}", gpus));
-    run.flag("--check", options.check, "Look for races and reads of memory that nobody wrote");
-    run.option("--threads", &options.threads, "Of this machine; 0 = all");
-    run.option("--format", &options.format, "text or json").oneOf({"text", "json"});
-    run.option("--arg", &options.arguments,
-               "In the kernel's order: in:FILE.npy, out:f32[1024,64]:FILE.npy, inout:FILE.npy:FILE2.npy, "
-               "random:f32[1024], zeros:, iota:, i32:1024, u32:, i64:, u64:, f16:, f32:0.125, f64:, ptr:0");
-    return run;
-}
-
 int runKernel(const KernelOptions& options) {
     const auto device = vgpu::makeVirtualDevice();
     const std::string text = kernels::readKernelFile(options.file).ptx;
@@ -203,6 +191,32 @@ int runKernel(const KernelOptions& options) {
         printText(stats, kernel.info().name);
     const bool good = std::all_of(stats.findings.begin(), stats.findings.end(), [](const auto& f) { return f.note; });
     return good ? 0 : 1;
+}
+
+} // namespace
+
+void addKernelCommand(Command app) {
+    const auto given = std::make_shared<KernelOptions>();
+    KernelOptions& options = *given;
+    const Command kernel = app.command("kernel", "Kernels of your own");
+    kernel.needsCommand();
+    const Command run = kernel.command("run", "Runs a kernel of a PTX file on the virtual GPU and counts what it does");
+    run.option("file", &options.file, "FILE.ptx, or FILE.cu where nvcc or NVRTC is found").required();
+    run.option("--entry", &options.entry, "The kernel; may be left out if there is only one");
+    run.option("--grid", &options.grid, "Blocks: X[,Y[,Z]]");
+    run.option("--block", &options.block, "Threads of a block: X[,Y[,Z]]");
+    run.option("--shared", &options.shared, "Bytes of dynamic shared memory");
+    std::string gpus;
+    for (const vgpu::GpuProfile& gpu : vgpu::gpuProfiles())
+        gpus += fmt::format("{}{}", gpus.empty() ? "" : ", ", gpu.id);
+    run.option("--gpu", &options.gpu, fmt::format("Model the caches and the time of one of {}", gpus));
+    run.flag("--check", options.check, "Look for races and reads of memory that nobody wrote");
+    run.option("--threads", &options.threads, "Of this machine; 0 = all");
+    run.option("--format", &options.format, "text or json").oneOf({"text", "json"});
+    run.option("--arg", &options.arguments,
+               "In the kernel's order: in:FILE.npy, out:f32[1024,64]:FILE.npy, inout:FILE.npy:FILE2.npy, "
+               "random:f32[1024], zeros:, iota:, i32:1024, u32:, i64:, u64:, f16:, f32:0.125, f64:, ptr:0");
+    run.does([given] { return runKernel(*given); });
 }
 
 } // namespace warplight::cli

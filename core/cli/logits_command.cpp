@@ -21,6 +21,11 @@
 namespace warplight::cli {
 namespace {
 
+struct LogitsOptions {
+    std::string model, text, tokens, out;
+    int threads = 0;
+};
+
 constexpr int64_t longestText = int64_t{1} << 26;
 
 std::vector<int32_t> tokensOf(const tensor::Tensor& loaded, const std::string& where, int64_t vocabulary) {
@@ -32,25 +37,6 @@ std::vector<int32_t> tokensOf(const tensor::Tensor& loaded, const std::string& w
         tokens.push_back(static_cast<int32_t>(value));
     }
     return tokens;
-}
-
-} // namespace
-
-Command addLogitsCommand(Command app, LogitsOptions& o) {
-    const Command command = app.command("logits", "A GPT-2's logits of every token of a text");
-    command.option("--model", &o.model, "Folder with config.json and model.safetensors").required();
-    const Option text = command.option("--text", &o.text, "A file, of at most as many tokens as the model's context");
-    const Option tokens =
-        command.option("--tokens", &o.tokens, "FILE.npy of whole numbers, [length] or [batch, length]");
-    text.excludes(tokens);
-    command
-        .option("-o,--out", &o.out,
-                "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]; [length, vocabulary], "
-                "behind batch if there is one")
-        .required();
-    command.option("--threads", &o.threads, "0 = all");
-    command.needsOneOf(text, tokens, "--text or --tokens");
-    return command;
 }
 
 void writeLogits(const LogitsOptions& o) {
@@ -90,6 +76,30 @@ void writeLogits(const LogitsOptions& o) {
         made.values.insert(made.values.end(), logits.begin(), logits.end());
     }
     formats::saveTensors(outputs);
+}
+
+} // namespace
+
+void addLogitsCommand(Command app) {
+    const auto given = std::make_shared<LogitsOptions>();
+    LogitsOptions& o = *given;
+    const Command command = app.command("logits", "A GPT-2's logits of every token of a text");
+    command.option("--model", &o.model, "Folder with config.json and model.safetensors").required();
+    const Option text = command.option("--text", &o.text, "A file, of at most as many tokens as the model's context");
+    const Option tokens =
+        command.option("--tokens", &o.tokens, "FILE.npy of whole numbers, [length] or [batch, length]");
+    text.excludes(tokens);
+    command
+        .option("-o,--out", &o.out,
+                "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]; [length, vocabulary], "
+                "behind batch if there is one")
+        .required();
+    command.option("--threads", &o.threads, "0 = all");
+    command.needsOneOf(text, tokens, "--text or --tokens");
+    command.does([given] {
+        writeLogits(*given);
+        return 0;
+    });
 }
 
 } // namespace warplight::cli

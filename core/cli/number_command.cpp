@@ -6,10 +6,18 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace warplight::cli {
 namespace {
+
+struct NumberOptions {
+    std::string value, rounding = "nearest", format = "text";
+    bool saturate = false;
+    double dice = 0;
+};
 
 using nlohmann::json;
 using precision::Stored;
@@ -35,19 +43,6 @@ json toJson(const Stored& s) {
             {"state", precision::nameOf(s.state)}};
 }
 
-} // namespace
-
-Command addNumberCommand(Command app, NumberOptions& options) {
-    const Command command = app.command("number", "A value as every number format stores it");
-    command.option("value", &options.value, "0.1, 1e-8, 0x1p-24, inf, nan").required();
-    command.option("--rounding", &options.rounding, "nearest (ties to even), zero, up, down or stochastic")
-        .oneOf(precision::roundingNames());
-    command.option("--dice", &options.dice, "Of [0, 1), for stochastic rounding").between(0.0, 0x1.fffffffffffffp-1);
-    command.flag("--saturate", options.saturate, "Beyond the range to the largest number instead of infinity");
-    command.option("--format", &options.format, "text or json").oneOf({"text", "json"});
-    return command;
-}
-
 void printNumber(const NumberOptions& options) {
     const double value = precision::numberFrom(options.value, "VALUE");
     json list = json::array();
@@ -66,6 +61,24 @@ void printNumber(const NumberOptions& options) {
     }
     if (options.format == "json")
         std::cout << json{{"value", numberOrWord(value)}, {"formats", list}}.dump(2) << '\n';
+}
+
+} // namespace
+
+void addNumberCommand(Command app) {
+    const auto given = std::make_shared<NumberOptions>();
+    NumberOptions& options = *given;
+    const Command command = app.command("number", "A value as every number format stores it");
+    command.option("value", &options.value, "0.1, 1e-8, 0x1p-24, inf, nan").required();
+    command.option("--rounding", &options.rounding, "nearest (ties to even), zero, up, down or stochastic")
+        .oneOf(precision::roundingNames());
+    command.option("--dice", &options.dice, "Of [0, 1), for stochastic rounding").between(0.0, 0x1.fffffffffffffp-1);
+    command.flag("--saturate", options.saturate, "Beyond the range to the largest number instead of infinity");
+    command.option("--format", &options.format, "text or json").oneOf({"text", "json"});
+    command.does([given] {
+        printNumber(*given);
+        return 0;
+    });
 }
 
 } // namespace warplight::cli

@@ -3,20 +3,9 @@
 
 #include "core/cli/command.h"
 
-#include <string>
-
 namespace warplight::cli {
 
-struct NumberOptions {
-    std::string value, rounding = "nearest", format = "text";
-    bool saturate = false;
-    double dice = 0;
-};
-
-/// Registers `number` and fills `options` when it is given.
-Command addNumberCommand(Command app, NumberOptions& options);
-
-/// Prints a value as every number format stores it. Throws InputError.
-void printNumber(const NumberOptions& options);
+/// `number`: prints a value as every number format stores it. Throws InputError.
+void addNumberCommand(Command app);
 
 } // namespace warplight::cli

@@ -11,16 +11,25 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace warplight::cli {
 namespace {
+
+struct PatternOptions {
+    std::string pattern, q, k, mask, output, format;
+    int64_t n = 0;
+    sparse::Parameters parameters;
+};
 
 using nlohmann::json;
 using sparse::Pattern;
@@ -148,30 +157,6 @@ std::vector<uint8_t> maskUpTo(const Pattern& pattern, int64_t most) {
     return sparse::maskOf(pattern);
 }
 
-} // namespace
-
-Command addPatternCommand(Command app, PatternOptions& options) {
-    const Command command =
-        app.command("pattern", "What a pattern of sparse attention keeps: its mask, pairs, blocks and reach");
-    std::vector<std::string_view> names;
-    for (const sparse::KindInfo& kind : sparse::kinds())
-        names.push_back(kind.name);
-    command.option("pattern", &options.pattern, fmt::format("{}", fmt::join(names, ", "))).required();
-    command.option("--n", &options.n, "Length of the sequence").between(int64_t{1}, longest);
-    for (const sparse::Field& field : sparse::fields())
-        command.option(fmt::format("--{}", field.id), &(options.parameters.*field.value), field.doc).withDefaultInHelp();
-    command.flag("--causal", options.parameters.causal, "No query sees a key behind it");
-    command.option("--q", &options.q, "Queries [sequence, headDim] of topk and lsh (default: normal numbers)");
-    command.option("--k", &options.k, "Keys [sequence, headDim] of topk and lsh");
-    command.option("--mask", &options.mask, "Mask [queries, keys] of bitmap: 0 is hidden");
-    command
-        .option("--format", &options.format,
-                "text (up to 64 positions with the mask), json (up to 2048), or npy: the mask alone")
-        .oneOf({"text", "json", "npy"});
-    command.option("-o,--output", &options.output, "Where it goes; a name that ends in .npy: the mask");
-    return command;
-}
-
 void printPattern(const PatternOptions& given) {
     PatternOptions o = given;
     o.parameters.kind = sparse::kindByName(o.pattern);
@@ -210,6 +195,36 @@ void printPattern(const PatternOptions& given) {
     formats::AtomicFile file(o.output);
     file.stream() << text;
     file.commit();
+}
+
+} // namespace
+
+void addPatternCommand(Command app) {
+    const auto given = std::make_shared<PatternOptions>();
+    PatternOptions& options = *given;
+    const Command command =
+        app.command("pattern", "What a pattern of sparse attention keeps: its mask, pairs, blocks and reach");
+    std::vector<std::string_view> names;
+    for (const sparse::KindInfo& kind : sparse::kinds())
+        names.push_back(kind.name);
+    command.option("pattern", &options.pattern, fmt::format("{}", fmt::join(names, ", "))).required();
+    command.option("--n", &options.n, "Length of the sequence").between(int64_t{1}, longest);
+    for (const sparse::Field& field : sparse::fields())
+        command.option(fmt::format("--{}", field.id), &(options.parameters.*field.value), field.doc)
+            .withDefaultInHelp();
+    command.flag("--causal", options.parameters.causal, "No query sees a key behind it");
+    command.option("--q", &options.q, "Queries [sequence, headDim] of topk and lsh (default: normal numbers)");
+    command.option("--k", &options.k, "Keys [sequence, headDim] of topk and lsh");
+    command.option("--mask", &options.mask, "Mask [queries, keys] of bitmap: 0 is hidden");
+    command
+        .option("--format", &options.format,
+                "text (up to 64 positions with the mask), json (up to 2048), or npy: the mask alone")
+        .oneOf({"text", "json", "npy"});
+    command.option("-o,--output", &options.output, "Where it goes; a name that ends in .npy: the mask");
+    command.does([given] {
+        printPattern(*given);
+        return 0;
+    });
 }
 
 } // namespace warplight::cli

@@ -7,15 +7,25 @@
 #include "core/precision/stored.h"
 
 #include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace warplight::cli {
 namespace {
+
+struct RoundOptions {
+    std::string in, out, to, rounding = "nearest", format = "text";
+    bool saturate = false;
+    double scale = 1;
+    uint64_t seed = 42;
+};
 
 void print(const precision::RoundingCounts& counts, const std::string& to, bool asJson) {
     const std::vector<std::pair<const char*, int64_t>> all{{"values", counts.values},
@@ -42,9 +52,28 @@ void print(const precision::RoundingCounts& counts, const std::string& to, bool 
     std::cout << fmt::format("largest relative error {:.4g}\n", counts.largestRelativeError);
 }
 
+void roundTensor(const RoundOptions& options) {
+    if (!std::isfinite(options.scale) || options.scale == 0)
+        throw InputError(fmt::format("--scale {}: expected a finite number other than 0", options.scale));
+    std::vector<formats::OutputTensor> outputs{{options.out, {"rounded", {}, number::Format::F32}}};
+    formats::checkOutputs(outputs);
+    tensor::Tensor& made = outputs.front().tensor.tensor;
+    made = formats::loadTensor(options.in);
+    precision::HowToRound how;
+    how.rounding = precision::roundingByName(options.rounding);
+    how.beyond = options.saturate ? number::Beyond::Saturate : number::Beyond::Infinity;
+    how.scale = options.scale;
+    how.seed = options.seed;
+    const auto counts = precision::roundTo(made.values, precision::targetByName(options.to), how);
+    formats::saveTensors(outputs);
+    print(counts, options.to, options.format == "json");
+}
+
 } // namespace
 
-Command addRoundCommand(Command compute, RoundOptions& options) {
+void addRoundCommand(Command compute) {
+    const auto given = std::make_shared<RoundOptions>();
+    RoundOptions& options = *given;
     const Command command = compute.command("round", "A tensor rounded to a number format and back to f32");
     command
         .option("--in", &options.in,
@@ -61,24 +90,10 @@ Command addRoundCommand(Command compute, RoundOptions& options) {
     command.option("--scale", &options.scale, "Multiply by this before and divide after");
     command.option("--seed", &options.seed, "Of stochastic rounding");
     command.option("--format", &options.format, "text or json").oneOf({"text", "json"});
-    return command;
-}
-
-void roundTensor(const RoundOptions& options) {
-    if (!std::isfinite(options.scale) || options.scale == 0)
-        throw InputError(fmt::format("--scale {}: expected a finite number other than 0", options.scale));
-    std::vector<formats::OutputTensor> outputs{{options.out, {"rounded", {}, number::Format::F32}}};
-    formats::checkOutputs(outputs);
-    tensor::Tensor& made = outputs.front().tensor.tensor;
-    made = formats::loadTensor(options.in);
-    precision::HowToRound how;
-    how.rounding = precision::roundingByName(options.rounding);
-    how.beyond = options.saturate ? number::Beyond::Saturate : number::Beyond::Infinity;
-    how.scale = options.scale;
-    how.seed = options.seed;
-    const auto counts = precision::roundTo(made.values, precision::targetByName(options.to), how);
-    formats::saveTensors(outputs);
-    print(counts, options.to, options.format == "json");
+    command.does([given] {
+        roundTensor(*given);
+        return 0;
+    });
 }
 
 } // namespace warplight::cli

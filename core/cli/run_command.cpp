@@ -3,6 +3,7 @@
 
 #include "core/cli/run_once.h"
 #include "core/cli/text.h"
+#include "core/collectives/mpi_job.h"
 #include "core/error.h"
 #include "core/formats/atomic_file.h"
 #include "core/lab/figure_csv.h"
@@ -20,13 +21,21 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace warplight::cli {
 namespace {
+
+struct RunOptions {
+    std::string what;                  ///< an experiment's id or a lab's name
+    std::vector<std::string> settings; ///< "name=value"
+    std::string device, format = "text", outFolder, sessionFile;
+};
 
 using nlohmann::json;
 
@@ -130,20 +139,6 @@ void writeFolder(const std::filesystem::path& folder, const std::vector<lab::Run
     }
 }
 
-} // namespace
-
-Command addRunCommand(Command app, RunOptions& options) {
-    const Command command = app.command("run", "Run an experiment, or all of a lab");
-    command.option("what", &options.what, "attention.race, or attention for the whole lab").required();
-    command.option("--set", &options.settings, "A setting: name=value; a sweep is 256:16384:x2 or a,b,c")
-        .oneValueEachTime();
-    command.option("--device", &options.device, "cpu or vgpu; default: the first that an experiment runs on");
-    command.option("--format", &options.format, "How to print").oneOf({"text", "json", "csv"});
-    command.option("--out", &options.outFolder, "A folder for a CSV per figure and run.json");
-    command.option("--save", &options.sessionFile, "A .warplight session file");
-    return command;
-}
-
 int runExperiments(const RunOptions& options, const lab::Registry& registry) {
     std::vector<lab::Experiment*> experiments = registry.ofLab(options.what);
     const bool only = experiments.empty();
@@ -210,6 +205,25 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
     if (failure)
         std::rethrow_exception(failure);
     return records.back().ended()->outcome == lab::RunEnded::Outcome::Cancelled ? 130 : 0;
+}
+
+} // namespace
+
+void addRunCommand(Command app, const lab::Registry& registry) {
+    const auto given = std::make_shared<RunOptions>();
+    RunOptions& options = *given;
+    const Command command = app.command("run", "Run an experiment, or all of a lab");
+    command.option("what", &options.what, "attention.race, or attention for the whole lab").required();
+    command.option("--set", &options.settings, "A setting: name=value; a sweep is 256:16384:x2 or a,b,c")
+        .oneValueEachTime();
+    command.option("--device", &options.device, "cpu or vgpu; default: the first that an experiment runs on");
+    command.option("--format", &options.format, "How to print").oneOf({"text", "json", "csv"});
+    command.option("--out", &options.outFolder, "A folder for a CSV per figure and run.json");
+    command.option("--save", &options.sessionFile, "A .warplight session file");
+    command.does([given, &registry] {
+        collectives::removeLeftFolders();
+        return runExperiments(*given, registry);
+    });
 }
 
 } // namespace warplight::cli

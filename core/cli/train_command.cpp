@@ -28,6 +28,18 @@
 namespace warplight::cli {
 namespace {
 
+/// What is not given is unset: a run that is resumed has it from its checkpoint.
+struct TrainOptions {
+    std::string text, out, format = "text";
+    std::optional<std::string> preset, architecture, schedule, precision;
+    std::optional<int64_t> steps, batch, length, warmup, growthInterval, gradientShift;
+    std::optional<uint64_t> seed;
+    std::optional<double> rate, weightDecay, clip, lossScale;
+    int64_t every = 100; ///< steps from checkpoint to checkpoint
+    int threads = 0;
+    bool resume = false;
+};
+
 namespace fs = std::filesystem;
 using model::Config;
 using model::Recipe;
@@ -137,52 +149,6 @@ class Progress {
     int64_t steps = 0;
 };
 
-} // namespace
-
-Command addTrainCommand(Command app, TrainOptions& o) {
-    const Command command = app.command("train", "A small GPT-2 on a text of your own, byte by byte");
-    command.option("--text", &o.text, "A file; its bytes are the tokens").required();
-    command.option("-o,--out", &o.out, "Folder for config.json, model.safetensors and training.safetensors").required();
-    command
-        .option("--preset", &o.preset,
-                "tiny (2 layers, 128 features, context 128) or small (6 layers, 256 features, context 256)")
-        .oneOf(model::presetNames());
-    command
-        .option("--architecture", &o.architecture,
-                "gpt2 (attention and an MLP a block) or gau (two gated attention units instead, as many "
-                "parameters); only gpt2 can be given to generate and logits (default gpt2)")
-        .oneOf(model::architectureNames());
-    command.option("--steps", &o.steps, "All steps of the run, also when it is resumed (default 1000)");
-    command.option("--seed", &o.seed, "Of the first weights and of which sequences a step sees (default 1)");
-    command.option("--batch", &o.batch, "Sequences a step (default 8)");
-    command.option("--length", &o.length, "Tokens of a sequence (default: the preset's context)");
-    command.option("--lr", &o.rate, "Highest learning rate (default 0.001)");
-    command.option("--schedule", &o.schedule, "cosine (down to a tenth) or constant (default cosine)")
-        .oneOf({"cosine", "constant"});
-    command.option("--warmup", &o.warmup, "Steps in which the rate rises (default 100, at most a tenth of all)");
-    command.option("--weight-decay", &o.weightDecay, "AdamW's, of matrices and embeddings (default 0.1)");
-    command.option("--clip", &o.clip, "Largest norm of all gradients together, 0: no bound (default 1)");
-    command.option("--checkpoint-every", &o.every, "Steps from one checkpoint to the next")
-        .between(int64_t{1}, int64_t{1'000'000'000});
-    command.flag("--resume", o.resume,
-                 "Go on where the last checkpoint in --out stands, bit by bit as if never stopped");
-    command
-        .option(
-            "--precision", &o.precision,
-            fmt::format("What is rounded to which format: {} (default f32)", fmt::join(model::precisionNames(), ", ")))
-        .oneOf(model::precisionNames());
-    command.option("--loss-scale", &o.lossScale,
-                   "What the loss is multiplied by, at first (default 1; f16-static 1024, f16-dynamic 65536)");
-    command.option("--growth-interval", &o.growthInterval,
-                   "Clean steps after which the scale of f16-dynamic doubles (default 2000)");
-    command.option("--gradient-shift", &o.gradientShift,
-                   "Divides the loss by 2 to the power of this for the backward pass alone, to stand for the small "
-                   "gradients of deep networks (default 0)");
-    command.option("--threads", &o.threads, "0 = all; the result has the same bits for any number");
-    command.option("--format", &o.format, "text, or json: a line a step").oneOf({"text", "json"});
-    return command;
-}
-
 void train(const TrainOptions& o) {
     const fs::path folder = o.out;
     TrainingState state;
@@ -239,6 +205,57 @@ void train(const TrainOptions& o) {
     if (o.format == "text")
         std::cout << fmt::format("{} after {}: loss {:.4f}, {:.0f} tokens/s\n", o.out, counted(trainer.steps, "step"),
                                  progress.loss, progress.tokensPerSecond());
+}
+
+} // namespace
+
+void addTrainCommand(Command app) {
+    const auto given = std::make_shared<TrainOptions>();
+    TrainOptions& o = *given;
+    const Command command = app.command("train", "A small GPT-2 on a text of your own, byte by byte");
+    command.option("--text", &o.text, "A file; its bytes are the tokens").required();
+    command.option("-o,--out", &o.out, "Folder for config.json, model.safetensors and training.safetensors").required();
+    command
+        .option("--preset", &o.preset,
+                "tiny (2 layers, 128 features, context 128) or small (6 layers, 256 features, context 256)")
+        .oneOf(model::presetNames());
+    command
+        .option("--architecture", &o.architecture,
+                "gpt2 (attention and an MLP a block) or gau (two gated attention units instead, as many "
+                "parameters); only gpt2 can be given to generate and logits (default gpt2)")
+        .oneOf(model::architectureNames());
+    command.option("--steps", &o.steps, "All steps of the run, also when it is resumed (default 1000)");
+    command.option("--seed", &o.seed, "Of the first weights and of which sequences a step sees (default 1)");
+    command.option("--batch", &o.batch, "Sequences a step (default 8)");
+    command.option("--length", &o.length, "Tokens of a sequence (default: the preset's context)");
+    command.option("--lr", &o.rate, "Highest learning rate (default 0.001)");
+    command.option("--schedule", &o.schedule, "cosine (down to a tenth) or constant (default cosine)")
+        .oneOf({"cosine", "constant"});
+    command.option("--warmup", &o.warmup, "Steps in which the rate rises (default 100, at most a tenth of all)");
+    command.option("--weight-decay", &o.weightDecay, "AdamW's, of matrices and embeddings (default 0.1)");
+    command.option("--clip", &o.clip, "Largest norm of all gradients together, 0: no bound (default 1)");
+    command.option("--checkpoint-every", &o.every, "Steps from one checkpoint to the next")
+        .between(int64_t{1}, int64_t{1'000'000'000});
+    command.flag("--resume", o.resume,
+                 "Go on where the last checkpoint in --out stands, bit by bit as if never stopped");
+    command
+        .option(
+            "--precision", &o.precision,
+            fmt::format("What is rounded to which format: {} (default f32)", fmt::join(model::precisionNames(), ", ")))
+        .oneOf(model::precisionNames());
+    command.option("--loss-scale", &o.lossScale,
+                   "What the loss is multiplied by, at first (default 1; f16-static 1024, f16-dynamic 65536)");
+    command.option("--growth-interval", &o.growthInterval,
+                   "Clean steps after which the scale of f16-dynamic doubles (default 2000)");
+    command.option("--gradient-shift", &o.gradientShift,
+                   "Divides the loss by 2 to the power of this for the backward pass alone, to stand for the small "
+                   "gradients of deep networks (default 0)");
+    command.option("--threads", &o.threads, "0 = all; the result has the same bits for any number");
+    command.option("--format", &o.format, "text, or json: a line a step").oneOf({"text", "json"});
+    command.does([given] {
+        train(*given);
+        return 0;
+    });
 }
 
 } // namespace warplight::cli

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstddef>
 #include <fmt/format.h>
+#include <string_view>
 #include <utility>
 
 namespace warplight::labs::linear {
