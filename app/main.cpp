@@ -10,6 +10,7 @@
 #include <QDir>
 #include <QElapsedTimer>
 #include <QFileInfo>
+#include <QImage>
 #include <QProcess>
 #include <QSettings>
 #include <QTimer>
@@ -24,7 +25,8 @@ using namespace warplight::app;
 
 namespace {
 
-constexpr int settleTime = 400; // ms from the end of a run until its last frame is painted
+constexpr int settleTime = 200; // ms between two looks at a window that may still be painting
+constexpr int mostLooks = 15;   // at one that never stands still
 constexpr int badUse = 2;       // exit code
 constexpr int leastSide = 200, mostSide = 16384;
 
@@ -155,6 +157,19 @@ std::optional<int> settledWithoutDisplay(int argc, char** argv) {
     return std::nullopt;
 }
 
+/// Ends the program with a picture of the window, once two in a row are equal.
+void saveWhenStill(QWidget& window, const QString& file, const QImage& before = {}, int looks = 1) {
+    QTimer::singleShot(settleTime, &window, [&window, file, before, looks] {
+        const QImage now = window.grab().toImage();
+        if (now != before && looks < mostLooks)
+            return saveWhenStill(window, file, now, looks + 1);
+        const bool saved = now.save(file);
+        QApplication::exit(saved ? 0 : 1);
+        if (!saved)
+            refuse(QObject::tr("%1: the picture could not be written").arg(file));
+    });
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -212,13 +227,7 @@ int main(int argc, char** argv) {
         QObject::connect(&window, &MainWindow::runEnded, &window, [&] {
             const QString shown = parser.isSet(options.page) ? parser.value(options.page) : window.currentExperiment();
             if (window.currentExperiment() == shown && !window.isOpening())
-                QTimer::singleShot(settleTime, &window, [&] {
-                    const QString file = parser.value(options.screenshot);
-                    const bool saved = window.grab().save(file);
-                    QApplication::exit(saved ? 0 : 1);
-                    if (!saved)
-                        refuse(QObject::tr("%1: the picture could not be written").arg(file));
-                });
+                saveWhenStill(window, parser.value(options.screenshot));
         });
     window.show();
     if (parser.isSet(options.timing))
