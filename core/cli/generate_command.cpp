@@ -63,11 +63,11 @@ class Characters {
 void generateText(const GenerateOptions& o) {
     const model::Sampling sampling{o.greedy, o.temperature, o.most, o.seed};
     const model::Sampler checked(sampling); // before a model is read
-    const auto [loaded, tokenizer] = model::openModel(o.model);
+    const auto [loaded, tokenizer] = model::openModel(o.model, model::Accepted::Any);
     const std::vector<int32_t> prompt = tokenizer->encode(o.prompt);
     if (prompt.empty())
         throw InputError("--prompt: is empty, expected at least one character");
-    requireMemory({model::decoderBytes(loaded->config), 0, "Keys and values of all tokens", {}});
+    requireMemory({model::generationBytes(loaded->config), 0, "What the model keeps of all tokens", {}});
     const bool asJson = o.format == "json";
     Characters characters;
     if (!asJson)
@@ -99,7 +99,7 @@ void generateText(const GenerateOptions& o) {
 void addGenerateCommand(Command app) {
     const auto given = std::make_shared<GenerateOptions>();
     GenerateOptions& o = *given;
-    const Command command = app.command("generate", "What a GPT-2 writes behind a prompt");
+    const Command command = app.command("generate", "What a model writes behind a prompt");
     command.option("--model", &o.model,
                    "Folder with config.json and model.safetensors (default: the small model that comes with the "
                    "program, which has read its documents)");

@@ -42,7 +42,7 @@ std::vector<int32_t> tokensOf(const tensor::Tensor& loaded, const std::string& w
 void writeLogits(const LogitsOptions& o) {
     std::vector<formats::OutputTensor> outputs{{o.out, {"logits", {}, number::Format::F32}}};
     formats::checkOutputs(outputs);
-    const auto loaded = model::loadModel(o.model);
+    const auto loaded = model::loadModel(o.model, model::Accepted::Any);
     const model::Config& config = loaded->config;
     std::vector<int32_t> tokens;
     std::vector<int64_t> shape;
@@ -83,7 +83,7 @@ void writeLogits(const LogitsOptions& o) {
 void addLogitsCommand(Command app) {
     const auto given = std::make_shared<LogitsOptions>();
     LogitsOptions& o = *given;
-    const Command command = app.command("logits", "A GPT-2's logits of every token of a text");
+    const Command command = app.command("logits", "A model's logits of every token of a text");
     command.option("--model", &o.model, "Folder with config.json and model.safetensors").required();
     const Option text = command.option("--text", &o.text, "A file, of at most as many tokens as the model's context");
     const Option tokens =

@@ -222,7 +222,7 @@ void addTrainCommand(Command app) {
     command
         .option("--architecture", &o.architecture,
                 "gpt2 (attention and an MLP a block) or gau (two gated attention units instead, as many "
-                "parameters); only gpt2 can be given to generate and logits (default gpt2)")
+                "parameters) (default gpt2)")
         .oneOf(model::architectureNames());
     command.option("--steps", &o.steps, "All steps of the run, also when it is resumed (default 1000)");
     command.option("--seed", &o.seed, "Of the first weights and of which sequences a step sees (default 1)");

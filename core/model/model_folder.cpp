@@ -97,15 +97,16 @@ fs::path weightsOf(const fs::path& folder) {
 
 } // namespace
 
-std::unique_ptr<Model> loadModel(const fs::path& folder) {
+std::unique_ptr<Model> loadModel(const fs::path& folder, Accepted accepted) {
     std::error_code error;
     if (!fs::is_directory(folder, error))
         throw InputError(fmt::format("{}: is no folder, expected one with {} and {}", folder.string(), folder::config,
                                      folder::weights));
     const fs::path configFile = folder / folder::config;
     constexpr int64_t longest = 1 << 20;
+    const std::string text = contentsOfFile(configFile.string(), longest, "the config.json of a GPT-2");
     const Config config =
-        configFrom(contentsOfFile(configFile.string(), longest, "the config.json of a GPT-2"), configFile.string());
+        accepted == Accepted::Any ? anyConfigFrom(text, configFile.string()) : configFrom(text, configFile.string());
     const fs::path file = weightsOf(folder);
     requireRegularFile(file.string(), "the weights of the model");
     const Tensors tensors = tensorsOf(file, "");

@@ -22,14 +22,15 @@ inline constexpr const char *config = "config.json", *weights = "model.safetenso
 /// Of config.json's text. Throws InputError naming `where`, the field and what was expected: for what is no GPT-2, or
 /// one that computes something else than Network does.
 Config configFrom(std::string_view text, const std::string& where);
-/// The same, and that of a model of gated attention units, which training goes on with.
+/// The same, and that of a model of gated attention units.
 Config anyConfigFrom(std::string_view text, const std::string& where);
 /// As config.json.
 std::string configText(const Config& config);
 
 /// Reads a folder. Throws InputError naming the file and the tensor that is missing, has another shape, holds NaN or
 /// infinity, or does not belong to the model, before memory is taken for weights that do not fit.
-std::unique_ptr<Model> loadModel(const std::filesystem::path& folder);
+enum class Accepted { Gpt2, Any };
+std::unique_ptr<Model> loadModel(const std::filesystem::path& folder, Accepted accepted = Accepted::Gpt2);
 
 /// Writes config.json and model.safetensors, making the folder if it is not there. Each file appears whole or not at
 /// all. Throws as AtomicFile does.

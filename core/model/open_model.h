@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/model/model.h"
+#include "core/model/model_folder.h"
 #include "core/model/tokenizer.h"
 
 #include <filesystem>
@@ -17,6 +18,6 @@ struct OpenedModel {
 
 /// Reads both from a folder; an empty path: exampleModel(), whose tokens are bytes. Throws InputError as loadModel and
 /// tokenizerOf do.
-OpenedModel openModel(const std::filesystem::path& folder);
+OpenedModel openModel(const std::filesystem::path& folder, Accepted accepted = Accepted::Gpt2);
 
 } // namespace warplight::model

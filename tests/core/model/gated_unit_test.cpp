@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/model/decoder.h"
 #include "core/model/gated_unit.h"
+#include "core/model/generate.h"
 #include "core/model/model_folder.h"
 #include "core/model/network.h"
 #include "core/model/trainer.h"
@@ -23,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -327,6 +329,8 @@ class GatedUnitTest : public QObject {
         const std::string said = sentence([&] { loadModel(folder.path().toStdString()); });
         QCOMPARE(QString::fromStdString(said),
                  folder.path() + "/config.json: model_type is \"warplight-gau\", expected \"gpt2\"");
+        const auto read = loadModel(folder.path().toStdString(), Accepted::Any);
+        QVERIFY(std::equal(read->weights.all().begin(), read->weights.all().end(), model.weights.all().begin()));
         QVERIFY(anyConfigFrom(configText(little()), "x") == little());
         const Config gpt2{};
         QVERIFY(anyConfigFrom(configText(gpt2), "x") == gpt2);
@@ -334,6 +338,27 @@ class GatedUnitTest : public QObject {
         Config wrong = little();
         wrong.shared = 0;
         QCOMPARE(sentence([&] { check(wrong, "x"); }), "x: n_shared is 0, expected a whole number from 1 to 1048576");
+    }
+
+    /// Token by token, each the likeliest behind all before it, or behind the later half of a full context.
+    void whatIsWrittenIsTheLikeliest() {
+        Model model(little());
+        std::mt19937 random(8);
+        std::normal_distribution<float> normal(0, 0.3f);
+        for (float& w : model.weights.all())
+            w = normal(random);
+        std::vector<int32_t> all{'o', 'n', 'e'};
+        const auto found = generate(model, all, 60, {.greedy = true});
+        size_t seen = all.size();
+        for (const int32_t token : found) {
+            Network network(model, 1, static_cast<int64_t>(seen), false);
+            const auto logits = network.forward(std::span<const int32_t>(all).last(seen)).last(256);
+            QCOMPARE(token, static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
+            all.push_back(token);
+            seen = seen < 32 ? seen + 1 : 16;
+        }
+        QVERIFY(std::set<int32_t>(found.begin(), found.end()).size() > 3);
+        QVERIFY(sentence([&] { generate(model, std::vector<int32_t>{256}, 1, {}); }).find("256") != std::string::npos);
     }
 
     void trainingHoldsAtMostWhatIsSaid() {
