@@ -34,7 +34,6 @@ gpu::GauShape gpuShape(const Problem& p) {
 Implementation onGpu(const gpu::GauRungInfo& rung) {
     Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Gpu,
                                                    gauColour(rung.name));
-    i.held = rung.id == gpu::GauRung::Chunked ? "U, V, views of Z and states" : "U, V and views of Z";
     i.whyNot = [](const Problem& p) { return workbench::refusalOf([&] { gpu::checkShape(gpuShape(p)); }); };
     i.heldBytes = [id = rung.id](const Problem& p, int) { return gpu::deviceBytes(id, gpuShape(p)); };
     i.bytes = [id = rung.id](const Problem& p) { return gpu::algorithmicTraffic(id, gpuShape(p)); };
