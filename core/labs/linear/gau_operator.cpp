@@ -31,23 +31,9 @@ using workbench::TensorSpec;
 
 constexpr const char* mixedChunk = "mixed-chunk"; ///< of `compute`; pages have "chunk", which fits every length
 
-cpu::GauShape shapeOf(const Problem& p) {
-    cpu::GauShape shape;
-    shape.batch = p["batch"];
-    shape.length = p["seqLen"];
-    shape.features = p["dModel"];
-    shape.expanded = p["expanded"];
-    shape.shared = p["shared"];
-    shape.function = static_cast<cpu::GauFunction>(p["variant"]);
-    shape.causal = p.flag("causal");
-    shape.seenKeys = p.flag("seen-keys");
-    shape.chunk = p["chunk"];
-    return shape;
-}
-
 cpu::GauProblem problemOf(const Problem& p, Tensors& t) {
     const auto of = [&](const char* name) { return t.at(name).values.data(); };
-    return {shapeOf(p), of("X"), of("Wu"), of("Wv"), of("Wz"), of("gamma"), of("beta"), of("Wo"), of("Y")};
+    return {gauShape(p), of("X"), of("Wu"), of("Wv"), of("Wz"), of("gamma"), of("beta"), of("Wo"), of("Y")};
 }
 
 void complete(Problem& p) {
@@ -77,15 +63,13 @@ void complete(Problem& p) {
                                          : "4 beside --mixed-chunk, for queries, linear queries, keys and linear "
                                            "keys"));
     p.numbers["views"] = static_cast<double>(views);
-    cpu::check(shapeOf(p));
+    cpu::check(gauShape(p));
 }
-
-int colourOf(std::string_view id) { return id == "quadratic" ? 10 : id == "tiled" ? 1 : id == "chunked" ? 6 : 4; }
 
 /// What loops ask memory for if caches hold a tile and its keys: products read and write each operand once, gates are
 /// made in place, V is copied once for the products with A.
 gpu::TensorTraffic bytesOf(cpu::GauRung rung, const Problem& problem) {
-    const cpu::GauShape p = shapeOf(problem);
+    const cpu::GauShape p = gauShape(problem);
     const auto size = [](int64_t a, int64_t b) { return 4.0 * static_cast<double>(a) * static_cast<double>(b); };
     const double x = size(p.rows(), p.features), wide = size(p.rows(), p.expanded), z = size(p.rows(), p.shared),
                  in = size(p.features, p.expanded), views = size(p.views(), p.shared);
@@ -113,13 +97,13 @@ gpu::TensorTraffic bytesOf(cpu::GauRung rung, const Problem& problem) {
 
 Implementation onCpu(const cpu::RungInfo<cpu::GauRung>& rung) {
     Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,
-                                                   colourOf(rung.name));
+                                                   gauColour(rung.name));
     i.chosen = rung.id != cpu::GauRung::Reference;
     i.held = rung.id == cpu::GauRung::Quadratic ? "U, V, Z and A"
              : rung.id == cpu::GauRung::Chunked ? "U, V, Z and states"
                                                 : "U, V and Z";
     i.heldBytes = [id = rung.id](const Problem& p, int threads) {
-        return cpu::extraBytesAtMost(id, shapeOf(p), threads);
+        return cpu::extraBytesAtMost(id, gauShape(p), threads);
     };
     if (rung.id != cpu::GauRung::Reference)
         i.bytes = [id = rung.id](const Problem& p) { return bytesOf(id, p); };
@@ -213,10 +197,27 @@ std::vector<TensorSpec> tensors() {
             {"V", Role::Between, {}, 2, "U, V and Z"},
             {"Z", Role::Between, {}, 2, "U, V and Z"},
             {"S", Role::Between, {}, 1},
+            {"views", Role::Between, {}, 9, "views of Z"},
             {"state", Role::Between, {}, 8, "chunk states"}};
 }
 
 } // namespace
+
+cpu::GauShape gauShape(const Problem& p) {
+    cpu::GauShape shape;
+    shape.batch = p["batch"];
+    shape.length = p["seqLen"];
+    shape.features = p["dModel"];
+    shape.expanded = p["expanded"];
+    shape.shared = p["shared"];
+    shape.function = static_cast<cpu::GauFunction>(p["variant"]);
+    shape.causal = p.flag("causal");
+    shape.seenKeys = p.flag("seen-keys");
+    shape.chunk = p["chunk"];
+    return shape;
+}
+
+int gauColour(std::string_view id) { return id == "quadratic" ? 10 : id == "tiled" ? 1 : id == "chunked" ? 6 : 4; }
 
 Operator gauOperator() {
     Operator op;
@@ -248,7 +249,7 @@ Operator gauOperator() {
     op.reference = [](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
         cpu::gau(cpu::GauRung::Reference, problemOf(p, t), how);
     };
-    op.usefulFlops = [](const Problem& p) { return cpu::usefulFlops(shapeOf(p)); };
+    op.usefulFlops = [](const Problem& p) { return cpu::usefulFlops(gauShape(p)); };
     op.inWords = [](const Problem& p) {
         return fmt::format("N = {} with d = {}, e = {}, s = {}{}", p["seqLen"], p["dModel"], p["expanded"], p["shared"],
                            p["chunk"] ? fmt::format(", chunks of {}", p["chunk"]) : "");
@@ -262,6 +263,8 @@ Operator gauOperator() {
     op.lower = "seqLen, dModel, shared or batch";
     for (const auto& rung : cpu::gauRungs())
         op.ladder.push_back(onCpu(rung));
+    for (Implementation& rung : gauGpuRungs())
+        op.ladder.push_back(std::move(rung));
     op.baseline = "quadratic";
     op.frugal = "chunked";
     return op;

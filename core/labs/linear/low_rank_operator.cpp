@@ -6,7 +6,7 @@
 #include "core/labs/linear/sparse_lab.h"
 #include "core/sparse/low_rank.h"
 #include "core/sparse/low_rank_factors.h"
-#include "gpu/host/memory_budget.h"
+#include "gpu/ops/low_rank.h"
 
 #include <algorithm>
 #include <atomic>
@@ -88,13 +88,16 @@ void derive(const Problem& p, Tensors& t, const cpu::RunOptions& how) {
                        static_cast<uint64_t>(p["seed"]), how.cancel);
 }
 
+int colourOf(std::string_view id) { return id == "reference" ? 4 : id == "few-keys-plain" ? 1 : 0; }
+
+std::string whyNotCausal(const Problem& p) {
+    return p.has("causalAsked") ? "it mixes keys of all positions and has no causal mask" : "";
+}
+
 Implementation onCpu(const cpu::RungInfo<sparse::LowRankRung>& rung) {
-    const int colour = rung.name == "reference" ? 4 : rung.name == "few-keys-plain" ? 1 : 0;
-    Implementation i =
-        workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu, colour);
-    i.whyNot = [](const Problem& p) {
-        return std::string(p.has("causalAsked") ? "it mixes keys of all positions and has no causal mask" : "");
-    };
+    Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,
+                                                   colourOf(rung.name));
+    i.whyNot = whyNotCausal;
     i.heldBytes = [id = rung.id](const Problem& p, int threads) { return extraBytesAtMost(id, lowRank(p), threads); };
     i.bytes = [](const Problem& p) {
         const double queries = 4 * p.real("batch") * p.real("queryHeads") * p.real("queryLen") * p.real("headDim"),
@@ -107,6 +110,38 @@ Implementation onCpu(const cpu::RungInfo<sparse::LowRankRung>& rung) {
     };
     i.onCpu = [id = rung.id](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
         return lowRankForward(id, lowRank(p, &t), how).extraBytes;
+    };
+    return i;
+}
+
+/// The enums of both sides name the same things in the same order.
+static_assert(static_cast<int>(gpu::LowRankMethod::Nystrom) == static_cast<int>(LowRankMethod::Nystrom));
+static_assert(static_cast<int>(gpu::LowRankMethod::Pooling) == static_cast<int>(LowRankMethod::Pooling));
+
+gpu::LowRankShape gpuShape(const Problem& p) {
+    return {attention::gpuShape(p), static_cast<gpu::LowRankMethod>(methodOf(p)), p["rank"]};
+}
+
+Implementation onGpu() {
+    Implementation i = workbench::implementationOf(
+        "few-keys", "Tiles of projections and landmarks, flash attention between few and many",
+        "Few keys are made by products of tiles, keys split over blocks; a map is never held, but Nyström's r × r.",
+        Implementation::Device::Gpu, colourOf("few-keys"));
+    i.whyNot = [](const Problem& p) {
+        if (std::string why = whyNotCausal(p); !why.empty())
+            return why;
+        const std::string why = workbench::refusalOf([&] { gpu::checkShape(gpuShape(p)); });
+        return why.empty() ? gpu::whyNot(gpuShape(p)) : why;
+    };
+    i.heldBytes = [](const Problem& p, int) { return gpu::deviceBytes(gpuShape(p)); };
+    i.bytes = [](const Problem& p) { return gpu::algorithmicTraffic(gpuShape(p)); };
+    i.onGpu = [](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
+                 const gpu::LaunchOptions& how) -> gpu::Launched {
+        const auto of = [&](const char* name) { return t.at(name).values.data(); };
+        gpu::LowRankRun run =
+            gpu::lowRankForward(library, gpuShape(p), of("Q"), of("K"), of("V"), of("E"), of("F"), how);
+        t.at("O").values = std::move(run.o);
+        return gpu::Launched(std::move(run));
     };
     return i;
 }
@@ -188,6 +223,13 @@ Operator lowRankAttentionOperator() {
             op.tensors.end() - 1,
             {name, Role::Input, {"projectionRows", "projectionColumns"}, name[0] == 'E' ? 8 : 9, "", what, false});
     }
+    for (const char* few : {"Qr", "Kr", "Vr", "W", "partK"})
+        op.tensors.push_back({few, Role::Between, {}, 10, "few rows"});
+    for (const char* square : {"A", "Z", "AZ"})
+        op.tensors.push_back({square, Role::Between, {}, 11, "A and its inverse"});
+    op.tensors.push_back({"partO", Role::Between, {}, 6});
+    for (const char* statistic : {"m", "l", "lse"})
+        op.tensors.push_back({statistic, Role::Between, {}, 7, "statistics"});
     op.inputKinds = attention::inputKinds();
     op.options = attention::attentionOptions();
     std::erase_if(op.options, [](const Parameter& p) { return p.id == "causal"; });
@@ -211,6 +253,7 @@ Operator lowRankAttentionOperator() {
     op.lower = "seqLen, rank, heads, headDim or batch";
     for (const auto& rung : sparse::lowRankRungs())
         op.ladder.push_back(onCpu(rung));
+    op.ladder.push_back(onGpu());
     op.baseline = "few-keys-plain";
     op.frugal = "few-keys";
     op.arrangement = attention::attentionArrangement();

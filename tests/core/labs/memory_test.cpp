@@ -122,6 +122,10 @@ class MemoryTest : public QObject {
             {"seqLen=4096", "heads=24", "headDim=2", "pattern=topk", "pointSeconds=5", "implementations=block-sparse"});
         row("low rank", "low-rank-attention.race", "cpu",
             {"seqLen=400000", "heads=1", "headDim=32", "rank=32", "pointSeconds=0.1", "implementations=few-keys"});
+        row("low rank on the virtual GPU", "low-rank-attention.race", "vgpu",
+            {"seqLen=64", "heads=256", "batch=8", "headDim=32", "rank=16"});
+        row("landmarks on the virtual GPU", "low-rank-attention.race", "vgpu",
+            {"seqLen=64", "heads=256", "batch=4", "headDim=16", "rank=32", "method=nystrom-iterated"});
         row("tiles", "attention.tiles", "cpu", {"seqLen=64", "queryTile=2", "keyTile=2"});
         row("allreduce by a ring", "allreduce.race", "cpu",
             {"ranks=4", "bytes=33554432", "algorithms=ring", "library=false", "pointSeconds=0.01"});
@@ -137,6 +141,8 @@ class MemoryTest : public QObject {
         row("gated attention units", "gau.race", "cpu",
             {"seqLenSwept=256", "dModel=64", "shared=16", "chunk=64", "batch=256", "implementations=chunked",
              "pointSeconds=2"});
+        row("gated attention units on the virtual GPU", "gau.race", "vgpu",
+            {"seqLenSwept=256", "dModel=32", "shared=8", "chunk=64", "batch=256", "kernels=chunked"});
         row("ledger", "linear.ledger", "cpu", {"lengths=16384", "pointSeconds=0.01"});
         row("training of gated units", "linear.gau-training", "cpu",
             {"steps=10", "features=256", "layers=4", "context=128", "batch=8"});

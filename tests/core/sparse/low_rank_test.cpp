@@ -6,6 +6,7 @@
 #include "core/sparse/low_rank_factors.h"
 #include "tests/core/cpu/each_rung.h"
 #include "tests/core/cpu/problem.h"
+#include "tests/core/sparse/low_rank_case.h"
 
 #include <QTest>
 #include <algorithm>
@@ -29,75 +30,8 @@ namespace {
 constexpr LowRankMethod all[] = {LowRankMethod::Linformer, LowRankMethod::Nystrom, LowRankMethod::NystromIterated,
                                  LowRankMethod::Pooling};
 
-/// A problem that owns its tensors; O lies between sentinels.
-struct Owned {
-    OwnedProblem attention;
-    LowRankMethod method;
-    int64_t rank;
-    std::vector<float> e, f;
-
-    Owned(cpu::AttentionProblem shape, LowRankMethod m, int64_t r, unsigned seed = 1)
-        : attention(shape, seed), method(m), rank(r) {
-        OwnedProblem random({1, 1, 1, 2 * r, 1, std::max<int64_t>(shape.keyLen, 1), 1.0f, false}, seed + 1);
-        const auto half = random.q.begin() + static_cast<std::ptrdiff_t>(random.q.size() / 2);
-        e.assign(random.q.begin(), half);
-        f.assign(half, random.q.end());
-        for (std::vector<float>* x : {&e, &f})
-            for (float& value : *x)
-                value /= std::sqrt(static_cast<float>(r));
-    }
-    LowRankProblem problem() {
-        attention.o.assign(attention.outputs() + 2 * OwnedProblem::guard, OwnedProblem::sentinel);
-        attention.lse.assign(attention.rows() + 2 * OwnedProblem::guard, OwnedProblem::sentinel);
-        LowRankProblem x{attention.shape, method, rank, e.data(), f.data()};
-        x.attention.q = attention.q.data();
-        x.attention.k = attention.k.data();
-        x.attention.v = attention.v.data();
-        x.attention.o = attention.output();
-        return x;
-    }
-    std::vector<float> run(LowRankRung rung, const cpu::RunOptions& options = {}) {
-        const LowRankProblem x = problem();
-        most = extraBytesAtMost(rung, x, options.threads);
-        held = lowRankForward(rung, x, options).extraBytes;
-        return {attention.output(), attention.output() + attention.outputs()};
-    }
-    int64_t held = 0, most = 0;
-};
-
-double worst(const std::vector<float>& a, const std::vector<float>& b) {
-    double found = a.size() == b.size() ? 0 : INFINITY;
-    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
-        found = std::max(found, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-    return found;
-}
-
-/// The largest sum of sizes that a scaled score is made of: what its rounding errors are relative to.
-double logitMagnitude(const Owned& x) {
-    const auto& p = x.attention.shape;
-    std::vector<double> keys(x.attention.k.size()); // |K|, or |E| |K|
-    const auto d = static_cast<size_t>(p.headDim), n = static_cast<size_t>(p.keyLen);
-    const bool isLinformer = x.method == LowRankMethod::Linformer;
-    for (size_t i = 0; i < keys.size(); ++i) {
-        keys[i] = isLinformer ? 0 : std::fabs(static_cast<double>(x.attention.k[i]));
-        const size_t head = i / d / n, key = i / d % n;
-        for (size_t j = 0; isLinformer && key < static_cast<size_t>(x.rank) && j < n; ++j)
-            keys[i] += std::fabs(static_cast<double>(x.e[key * n + j]) *
-                                 static_cast<double>(x.attention.k[(head * n + j) * d + i % d]));
-    }
-    double largest = 0;
-    for (size_t q = 0; q < x.attention.q.size(); q += d)
-        for (size_t k = 0; k < keys.size(); k += d) {
-            double sum = 0;
-            for (size_t c = 0; c < d; ++c)
-                sum += std::fabs(static_cast<double>(x.attention.q[q + c])) * keys[k + c];
-            largest = std::max(largest, sum * static_cast<double>(p.scale));
-        }
-    return largest;
-}
-
 /// ‖A⁺‖∞ of the landmarks of all heads.
-double inverseNorm(const Owned& x) {
+double inverseNorm(const LowRankCase& x) {
     const auto& p = x.attention.shape;
     const auto mean = [&](const std::vector<float>& rows, int64_t head, int64_t count, int64_t segment, int64_t c) {
         const int64_t begin = segment * count / x.rank, end = (segment + 1) * count / x.rank;
@@ -133,7 +67,7 @@ double inverseNorm(const Owned& x) {
 }
 
 /// How far f32 may be off. A pseudo-inverse changes by at most ‖A⁺‖² times what A does (Wedin 1973).
-double allowed(const Owned& x, double size) {
+double allowed(const LowRankCase& x, double size) {
     constexpr double u = 0x1p-24;
     const double inverse = x.method == LowRankMethod::Nystrom ? 1 + inverseNorm(x) : 1;
     return size * 4 * u * (1 + logitMagnitude(x)) * inverse * inverse;
@@ -180,7 +114,7 @@ class LowRankTest : public QObject {
     void equalsNumPy() {
         QFETCH(int, method);
         QFETCH(QString, name);
-        Owned x({1, 1, 1, 64, 64, 16, 0, false}, static_cast<LowRankMethod>(method), 8);
+        LowRankCase x({1, 1, 1, 64, 64, 16, 0, false}, static_cast<LowRankMethod>(method), 8);
         const bool linformer = x.method == LowRankMethod::Linformer;
         x.attention.q = oracle(linformer ? "q" : "nystrom_q");
         x.attention.k = oracle(linformer ? "k" : "nystrom_k");
@@ -193,7 +127,7 @@ class LowRankTest : public QObject {
 
     void fullRankIsExactAttention() {
         for (const LowRankMethod method : {LowRankMethod::Linformer, LowRankMethod::Nystrom, LowRankMethod::Pooling}) {
-            Owned x({1, 2, 1, 40, 40, 16, 0, false}, method, 40);
+            LowRankCase x({1, 2, 1, 40, 40, 16, 0, false}, method, 40);
             std::fill(x.e.begin(), x.e.end(), 0.0f);
             for (size_t i = 0; i < 40; ++i)
                 x.e[i * 41] = 1;
@@ -219,7 +153,7 @@ class LowRankTest : public QObject {
                     if ((landmarks && rank > shape.queryLen) ||
                         (method != LowRankMethod::Linformer && rank > shape.keyLen))
                         continue;
-                    Owned x(shape, method, rank);
+                    LowRankCase x(shape, method, rank);
                     const std::vector<float> exact = x.run(LowRankRung::Reference);
                     for (const int threads : {1, 2}) {
                         const std::vector<float> made = x.run(fetched(), {threads, nullptr});
@@ -291,7 +225,7 @@ class LowRankTest : public QObject {
 
     void bitsDoNotDependOnThreads() {
         for (const LowRankMethod method : all) {
-            Owned x({1, 3, 1, 150, 300, 40, 0, false}, method, 12);
+            LowRankCase x({1, 3, 1, 150, 300, 40, 0, false}, method, 12);
             const std::vector<float> first = x.run(fetched(), {1, nullptr});
             for (const int threads : {2, 3, 4})
                 QVERIFY(x.run(fetched(), {threads, nullptr}) == first);
@@ -300,7 +234,7 @@ class LowRankTest : public QObject {
 
     void noKeysGiveZeros() {
         for (const LowRankMethod method : all) {
-            Owned x({1, 1, 1, 3, 0, 8, 0, false}, method, 1);
+            LowRankCase x({1, 1, 1, 3, 0, 8, 0, false}, method, 1);
             for (const float o : x.run(fetched()))
                 QCOMPARE(o, 0.0f);
         }
@@ -308,7 +242,7 @@ class LowRankTest : public QObject {
 
     void cancelEndsSoon() {
         for (const LowRankMethod method : all) {
-            Owned x({1, 2, 2, 4096, 4096, 64, 0, false}, method, 64);
+            LowRankCase x({1, 2, 2, 4096, 4096, 64, 0, false}, method, 64);
             const auto waited = untilCancelled(std::chrono::milliseconds(10), [&](const std::atomic<bool>* cancel) {
                 for (int i = 0; i < 1000; ++i)
                     x.run(fetched(), {0, cancel});
@@ -319,7 +253,7 @@ class LowRankTest : public QObject {
     }
 
     void badProblemsAreRefusedWithASentence() {
-        Owned x({1, 1, 1, 10, 20, 8, 0, false}, LowRankMethod::Nystrom, 11);
+        LowRankCase x({1, 1, 1, 10, 20, 8, 0, false}, LowRankMethod::Nystrom, 11);
         QCOMPARE(sentence(x.problem()), "rank 11: expected 1 to 10, the rows that it makes landmarks of");
         x.method = LowRankMethod::Pooling;
         x.rank = 21;
@@ -329,7 +263,7 @@ class LowRankTest : public QObject {
         LowRankProblem causal = x.problem();
         causal.attention.causal = true;
         QVERIFY(sentence(causal).find("expected no causal mask") != std::string::npos);
-        Owned many({1, 1, 1, 600, 600, 8, 0, false}, LowRankMethod::Nystrom, 600);
+        LowRankCase many({1, 1, 1, 600, 600, 8, 0, false}, LowRankMethod::Nystrom, 600);
         QVERIFY(sentence(many.problem()).find("nystrom-iterated takes more") != std::string::npos);
     }
 };
