@@ -31,7 +31,7 @@ static_assert(sizeof(KernelProduct) == 56);
 constexpr const char* family = "low_rank";
 
 /// sizeof(FewShared<D>): three tiles of 32 × (D + 1), and weights of 32 rows.
-int64_t sharedBytes(int64_t headDim) { return 4 * 32 * (3 * (paddedDim(headDim) + 1) + 36); }
+int64_t fewSharedBytes(int64_t headDim) { return 4 * 32 * (3 * (paddedDim(headDim) + 1) + 36); }
 
 /// The tensors on the device, and the launches.
 class Run {
@@ -134,7 +134,7 @@ class Run {
         const uint64_t w = temporary("W", rows * d), parts = temporary("partO", rows * splits * d),
                        most = temporary("m", rows * splits), sum = temporary("l", rows * splits);
         launcher.start(family, fmt::format("low_rank_few_queries_d{}", paddedDim(d)),
-                       {grid(ceilDiv(r, 32) * splits), grid(queryHeads(s))}, {128}, sharedBytes(d),
+                       {grid(ceilDiv(r, 32) * splits), grid(queryHeads(s))}, {128}, fewSharedBytes(d),
                        {kernelProblem(fromFew(s), {queries, k, v, 0, 0}, d), parts, most, sum,
                         static_cast<int32_t>(keysOfFewQueries)});
         launcher.start(
@@ -150,7 +150,7 @@ class Run {
                        product2 = temporary("AZ", numbers), product3 = temporary("AZ", numbers);
         uint64_t z = temporary("Z", numbers), next = temporary("Z", numbers);
         launcher.start(family, fmt::format("nystrom_scores_d{}", paddedDim(d)), {ceilDiv(r, 32), grid(heads)}, {128},
-                       sharedBytes(d), {kernelProblem(betweenFew(s), {queries, keys, 0, 0, 0}, d), map});
+                       fewSharedBytes(d), {kernelProblem(betweenFew(s), {queries, keys, 0, 0, 0}, d), map});
         launcher.start(family, "nystrom_start", {grid(heads)}, {32, 8}, 0, {map, z, static_cast<int32_t>(r)});
         const auto square = [&](uint64_t x, uint64_t y, uint64_t c, float identity, float scale) {
             product(x, y, c, heads, r, r, identity, scale, false, 1);
@@ -208,6 +208,11 @@ LowRankRun lowRankForward(KernelLibrary& library, const LowRankShape& s, const f
                 std::vector<float>(static_cast<size_t>(queryHeads(s) * s.attention.queryLen * s.attention.headDim))};
     }
     return Run(library, s, options).run(q, k, v, e, f);
+}
+
+int64_t sharedBytes(const LowRankShape& s) {
+    const int64_t d = s.attention.headDim;
+    return isIterated(s) ? std::max(fewSharedBytes(d), flashSharedBytes(d, 32)) : flashSharedBytes(d, 32);
 }
 
 int64_t deviceBytes(const LowRankShape& s) {

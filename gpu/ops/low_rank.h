@@ -48,6 +48,8 @@ TensorTraffic compulsoryTraffic(const LowRankShape& shape);
 /// What the loops of the kernels ask memory for, derived by hand from their tiles.
 TensorTraffic algorithmicTraffic(const LowRankShape& shape);
 
+/// Shared memory that a block of the most demanding kernel needs, bytes.
+int64_t sharedBytes(const LowRankShape& shape);
 /// Device memory that lowRankForward takes, its tensors included; INT64_MAX when the size overflows.
 int64_t deviceBytes(const LowRankShape& shape);
 

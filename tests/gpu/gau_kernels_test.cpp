@@ -133,6 +133,7 @@ class GauKernelsTest : public QObject {
 
     /// Not by a bit, whatever comes behind; and it does change what comes after it.
     void nothingBeforeATokenChangesWithIt() {
+        int row = 0;
         for (const cpu::RungInfo<GauFunction>& function : cpu::gauFunctions())
             for (const int64_t chunk : {0, 40}) {
                 GauShape p = withSizes({1, 101, 24, 33, 9});
@@ -143,6 +144,8 @@ class GauKernelsTest : public QObject {
                 for (const int64_t token : {1, 40, 70})
                     for (const float becomes :
                          {-3.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+                        if (row++ % thinned(5) != 0)
+                            continue;
                         GauCase changed = c;
                         std::fill_n(changed.x.begin() + token * p.features, p.features, becomes);
                         const std::vector<float> after = run(fetched(), changed).y;

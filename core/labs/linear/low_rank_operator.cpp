@@ -34,6 +34,7 @@ using workbench::Tensors;
 using workbench::TensorSpec;
 
 constexpr int64_t mostRank = 1 << 16;
+constexpr int64_t reservedShared = 1024; ///< bytes that a block costs besides its own
 
 LowRankMethod methodOf(const Problem& p) { return sparse::lowRankMethods()[static_cast<size_t>(p["method"])].id; }
 
@@ -134,6 +135,7 @@ Implementation onGpu() {
         return why.empty() ? gpu::whyNot(gpuShape(p)) : why;
     };
     i.heldBytes = [](const Problem& p, int) { return gpu::deviceBytes(gpuShape(p)); };
+    i.sharedBytes = [](const Problem& p) { return gpu::sharedBytes(gpuShape(p)) + reservedShared; };
     i.bytes = [](const Problem& p) { return gpu::algorithmicTraffic(gpuShape(p)); };
     i.onGpu = [](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                  const gpu::LaunchOptions& how) -> gpu::Launched {
