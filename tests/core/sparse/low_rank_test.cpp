@@ -178,7 +178,7 @@ class LowRankTest : public QObject {
     void factorsMultiplyVAsTheMethodDoes() {
         constexpr int64_t n = 61, m = 83, d = 24, r = 9;
         for (const LowRankMethod method : all) {
-            Owned x({1, 1, 1, n, m, d, 0.2f, false}, method, r);
+            LowRankCase x({1, 1, 1, n, m, d, 0.2f, false}, method, r);
             const std::vector<float> want = x.run(LowRankRung::Reference);
             const sparse::Factors factors = factorsOf(x.problem());
             for (int64_t i = 0; i < n; ++i)
