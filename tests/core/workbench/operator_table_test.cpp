@@ -13,6 +13,7 @@
 #include "core/tensor/random.h"
 #include "core/workbench/runner.h"
 #include "gpu/ops/kernel_library.h"
+#include "tests/thinned.h"
 
 #include <QTest>
 #include <algorithm>
@@ -386,7 +387,10 @@ class OperatorTableTest : public QObject {
         const Implementation& i = o.implementation(implementation.toStdString(), Implementation::Device::Cpu);
         // Inside, flash-bf16 multiplies bf16: it is judged by that.
         const Format inside = i.id.ends_with("-bf16") ? Format::BF16 : Format::F32;
+        int row = 0;
         for (const Numbers& numbers : shapesOf(o.id, full)) {
+            if (row++ % test::thinned(2) != 0)
+                continue;
             const Case c = caseOf(o, i, numbers, Format::F32);
             Tensors made = c.stored;
             const QString beyond = runGuarded(i, c.problem, o, made, 1);
@@ -417,7 +421,8 @@ class OperatorTableTest : public QObject {
             const Case c = caseOf(o, i, numbers, stored);
             if (i.whyNot && !i.whyNot(c.problem).empty())
                 continue;
-            ++ran;
+            if (ran++ % test::thinned(3) != 0)
+                continue;
             Tensors made = c.stored;
             gpu::LaunchOptions options;
             options.checks = true;
