@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The chunked form as matrix products. A round takes as many chunks of all heads as fit into the caches: each makes its
-// own sum KᵀV (all at once), the sums are added up from chunk to chunk, and then each reads the state before it and the
-// pairs within (all at once again). How a sum is made depends on the problem alone, not on the threads.
+// The chunked form as matrix products. Where there are heads enough for all threads, each goes through its chunks by
+// itself: the sum KᵀV of a chunk, the state before it, then its rows, which read that state and the pairs within.
+// Otherwise a round takes as many chunks of all heads as fit into the caches: all sums at once, which are added up from
+// chunk to chunk, then all rows at once. How a sum is made depends on the problem alone, not on the threads.
 #include "core/cpu/linear/chunked_products.h"
 
 #include "core/cpu/attention/kernels.h"
@@ -53,14 +54,18 @@ Plan planOf(const LinearShape& s, int64_t lanes, int64_t panel) {
     return p;
 }
 
+/// Whether heads keep all workers busy without being divided.
+bool headsGoAlone(const Plan& p, int64_t workers) { return p.heads % workers == 0 || p.heads >= 4 * workers; }
+
 class ProductRun {
   public:
     ProductRun(const LinearShape& shape, const LinearTensors<float>& tensors, const RunOptions& o)
         : s(shape), t(tensors), options(o), workers(workerCount(o.threads)), map(shape) {
-        kept = space.take<float>(plan.heads * plan.perRound * keptFloats());
+        const int64_t slots = headsGoAlone(plan, workers) ? workers : plan.heads * plan.perRound;
+        kept = space.take<float>(slots * keptFloats());
         sums = space.take<float>(plan.heads * plan.stateFloats);
         std::fill_n(sums, plan.heads * plan.stateFloats, 0.0f);
-        factors = space.take<float>(plan.heads * plan.perRound);
+        factors = space.take<float>(slots);
         mapped = space.take<float>(workers * mappedFloats());
         scratch = space.take<float>(workers * scratchPerWorker());
         if (map.joinsKeys())
@@ -76,7 +81,9 @@ class ProductRun {
         parallelItems(joined ? plan.heads : 0, workers, options.cancel, [&](int64_t h, int) {
             map.ofKeys(t.k + h * s.keyLen * s.headDim, s.keyLen, joined + h * s.keyLen * plan.features, options.cancel);
         });
-        for (int64_t first = 0; first < plan.chunks; first += plan.perRound)
+        const bool alone = headsGoAlone(plan, workers);
+        parallelItems(alone ? plan.heads : 0, workers, options.cancel, [&](int64_t h, int worker) { walk(h, worker); });
+        for (int64_t first = 0; !alone && first < plan.chunks; first += plan.perRound)
             round(first, std::min(plan.perRound, plan.chunks - first));
         if (!s.causal) {
             const int64_t blocks = ceilDiv(s.queryLen, rowsOfBlock);
@@ -105,6 +112,18 @@ class ProductRun {
         return !decays() ? nullptr : t.decay ? t.decay + h * s.keyLen + step : constants + h * plan.chunk;
     }
     const float* values(int64_t h, int64_t step) const { return t.v + (h * s.keyLen + step) * s.valueDim; }
+
+    /// One head, chunk by chunk: what a chunk keeps stays in the first caches.
+    void walk(int64_t h, int worker) const {
+        for (int64_t chunk = 0; chunk < plan.chunks; ++chunk) {
+            gather(h, chunk, worker, worker);
+            kernel.passOn(state(worker), sums + h * plan.stateFloats, factors[worker],
+                          plan.features * (plan.columns + 1));
+            const int64_t begin = chunk * plan.chunk, end = std::min(begin + plan.chunk, s.keyLen);
+            for (int64_t row = begin; s.causal && row < end; row += rowsOfBlock)
+                readChunk(h, chunk, worker, row, std::min(rowsOfBlock, end - row), worker);
+        }
+    }
 
     void round(int64_t first, int64_t chunks) {
         const int64_t items = plan.heads * chunks;
@@ -258,7 +277,7 @@ int64_t chunkedProductsBytesAtMost(const LinearShape& s, int threads) {
     const int64_t workers = workerCount(threads), slack = 16;
     const bool joins = s.map == FeatureMap::Softmax || (s.map == FeatureMap::Favor && s.normalise && !s.causal);
     const Plan p = planOf(s, linearKernels().lanes, linearKernels().panelWidth);
-    const int64_t slots = p.heads * p.perRound;
+    const int64_t slots = headsGoAlone(p, workers) ? workers : p.heads * p.perRound;
     return buffers({floats(slots, p.panelFloats + p.valueFloats + p.stateFloats + slack),
                     floats(p.heads, p.stateFloats), floats(slots, 1),
                     floats(workers, stepsOfBlock * p.features + slack),
