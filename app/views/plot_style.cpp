@@ -58,11 +58,16 @@ class HumanTicker : public QCPAxisTicker, public SizedTicker {
         const int last = static_cast<int>(std::floor(std::log(range.upper) / std::log(base) + nearly));
         const int step = std::max(1, (last - first + 7) / 8);
         const bool narrow = base == 10 && range.upper < 200 * range.lower; // a decade or two
-        for (int power = first; power <= last; power += step)
+        for (int power = narrow ? first - 1 : first; power <= last; power += step)
             for (const int factor : {1, 2, 5})
-                if (factor == 1 || narrow)
-                    ticks.append(factor * std::pow(base, power));
-        return ticks;
+                if (const double tick = factor * std::pow(base, power);
+                    (factor == 1 && power >= first) || (narrow && tick >= range.lower && tick <= range.upper))
+                    ticks.append(tick);
+        const auto inside = std::count_if(ticks.begin(), ticks.end(), [&](double tick) {
+            return tick >= range.lower * (1 - nearly) && tick <= range.upper * (1 + nearly);
+        });
+        // Within so little there are no powers, and a logarithm is nearly straight.
+        return inside >= 2 ? ticks : QCPAxisTicker::createTickVector(getTickStep(range), range);
     }
     double getTickStep(const QCPRange& range) override {
         return unit == "B" && scale == lab::Scale::Linear ? std::exp2(std::ceil(std::log2(range.size() / 6)))

@@ -265,6 +265,40 @@ class ViewsTest : public QObject {
                  QString("tiledfused-2passflash1flash2flash2-mmaflash-decode"));
     }
 
+    /// However little of a decade an axis shows.
+    void aLogarithmicAxisHasNumbers_data() {
+        QTest::addColumn<double>("from");
+        QTest::addColumn<double>("to");
+        QTest::newRow("between 200 and 500 us") << 2.1e-4 << 2.9e-4;
+        QTest::newRow("around 500 us") << 4.5e-4 << 7e-4;
+        QTest::newRow("without a power of ten") << 1.5e-4 << 7e-4;
+        QTest::newRow("a decade") << 1e-4 << 1e-3;
+        QTest::newRow("a hair") << 3.01e-4 << 3.02e-4;
+    }
+    void aLogarithmicAxisHasNumbers() {
+        QFETCH(const double, from);
+        QFETCH(const double, to);
+        lab::Series series;
+        series.y.scale = lab::Scale::Log10;
+        series.y.unit = "s";
+        lab::Curve curve;
+        curve.id = curve.label = "c";
+        curve.x = {1, 2};
+        curve.y = {from, to};
+        series.curves = {curve};
+        SeriesView view;
+        view.resize(600, 400);
+        view.setFigure({"c", "", "", "", {}, series});
+        view.show();
+        auto* plot = view.findChild<QCustomPlot*>();
+        QTRY_VERIFY(plot->plottableCount() > 0);
+        plot->replot();
+        const auto shown = plot->yAxis->tickVector();
+        QVERIFY2(std::count_if(shown.begin(), shown.end(),
+                               [&](double tick) { return plot->yAxis->range().contains(tick); }) >= 2,
+                 qPrintable(plot->yAxis->tickVectorLabels().join(' ')));
+    }
+
     void numbersOfAnAxisNeverTouch_data() {
         QTest::addColumn<QSize>("size");
         for (const QSize size : {QSize(240, 150), QSize(330, 190), QSize(700, 400)})
