@@ -144,10 +144,10 @@ std::vector<Knob> knobs(Page page) {
     std::vector<Knob> all{
         sizeKnob("seqLen", "N", "sequence length", "Sequence length", race ? 2048 : 512, race ? 1 << 17 : 4096,
                  race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 256, 1024}, 256),
-        sizeKnob("dModel", "d", "features of a token", "Features", race ? 256 : 64, 4096, {64, 128, 256, 512}, 64),
-        sizeKnob("shared", "s", "features of queries and keys", "Shared features", race ? 128 : 32, 1024,
+        sizeKnob("dModel", "d", "features of a token", "Features", race ? 128 : 64, 4096, {64, 128, 256, 512}, 64),
+        sizeKnob("shared", "s", "features of queries and keys", "Shared features", race ? 64 : 32, 1024,
                  {16, 32, 64, 128, 256}, 32),
-        sizeKnob("chunk", "c", "tokens of a chunk", "Chunk", race ? 256 : 64, 1 << 17, {32, 64, 128, 256, 512, 1024},
+        sizeKnob("chunk", "c", "tokens of a chunk", "Chunk", race ? 128 : 64, 1 << 17, {32, 64, 128, 256, 512, 1024},
                  0),
         sizeKnob("batch", "batch", "sequences", "Batch", 1, 1 << 10, {1, 2, 4, 8}, 1)};
     all[3].single->minimum = 0;
