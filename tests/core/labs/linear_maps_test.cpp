@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The page Maps and what it shows: maps that are made where they are looked at, against sums over their cells.
 #include "core/error.h"
-#include "core/labs/attention/attention_lab.h"
 #include "core/labs/attention/map_tiles.h"
 #include "core/labs/linear/factor_map.h"
-#include "core/labs/linear/linear_lab.h"
 #include "core/labs/linear/map_methods.h"
 #include "core/labs/linear/pattern_map.h"
 #include "core/tensor/random.h"
-#include "tests/core/lab/run_page.h"
+#include "tests/core/labs/linear_record.h"
 
 #include <QTest>
 #include <algorithm>
@@ -24,37 +22,15 @@
 using namespace warplight;
 using namespace warplight::lab;
 using namespace warplight::labs::linear;
-using test::content;
+using namespace warplight::test;
 
 namespace {
-
-using Given = std::map<std::string, Value>;
-
-RunRecord record(const char* page, const Given& given, const std::string& device = "cpu") {
-    Registry registry;
-    workbench::Operators operators;
-    labs::attention::registerLab(registry, operators);
-    registerLab(registry, operators);
-    return test::runPage(registry.find(page), given, device);
-}
-
-double metric(const RunRecord& run, const char* id) { return content<Metric>(run, id).value.value(); }
-
-const Curve& curve(const RunRecord& run, const char* figure, const std::string& id) {
-    const auto& curves = content<Series>(run, figure).curves;
-    const auto found = std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.id == id; });
-    if (found == curves.end())
-        throw InputError("no curve " + id);
-    return *found;
-}
 
 std::vector<float> gaussian(int64_t count, uint64_t stream) {
     std::vector<float> x(static_cast<size_t>(count));
     tensor::fillGaussian(x, 7, stream);
     return x;
 }
-
-bool near(double x, double y, double tolerance) { return std::fabs(x - y) <= tolerance; }
 
 /// Q, K and the log-sum-exps of one head.
 std::shared_ptr<ComparedMaps> mapsOf(int64_t n, int64_t d, bool causal) {

@@ -2,11 +2,9 @@
 // The pages of linear attention that are no operator's, run as the engine runs them: against sums made here.
 #include "core/algebra/decomposition.h"
 #include "core/error.h"
-#include "core/labs/attention/attention_lab.h"
-#include "core/labs/linear/linear_lab.h"
 #include "core/labs/linear/memory_story.h"
 #include "core/labs/linear/spectrum.h"
-#include "tests/core/lab/run_page.h"
+#include "tests/core/labs/linear_record.h"
 
 #include <QTest>
 #include <algorithm>
@@ -23,33 +21,7 @@
 using namespace warplight;
 using namespace warplight::lab;
 using namespace warplight::labs::linear;
-using test::content;
-
-namespace {
-
-using Given = std::map<std::string, Value>;
-
-RunRecord record(const char* page, const Given& given, const std::string& device = "cpu") {
-    Registry registry;
-    workbench::Operators operators;
-    labs::attention::registerLab(registry, operators);
-    registerLab(registry, operators);
-    return test::runPage(registry.find(page), given, device);
-}
-
-double metric(const RunRecord& run, const char* id) { return content<Metric>(run, id).value.value(); }
-
-const Curve& curve(const RunRecord& run, const char* figure, const std::string& id) {
-    const auto& curves = content<Series>(run, figure).curves;
-    const auto found = std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.id == id; });
-    if (found == curves.end())
-        throw InputError("no curve " + id);
-    return *found;
-}
-
-bool near(double x, double y, double tolerance) { return std::fabs(x - y) <= tolerance; }
-
-} // namespace
+using namespace warplight::test;
 
 class LinearPagesTest : public QObject {
     Q_OBJECT

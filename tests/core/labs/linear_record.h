@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/error.h"
+#include "core/labs/attention/attention_lab.h"
+#include "core/labs/linear/linear_lab.h"
+#include "tests/core/lab/run_page.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+
+/// For tests of the pages of linear attention: a run, and what is looked for in it.
+namespace warplight::test {
+
+using Given = std::map<std::string, lab::Value>;
+
+inline lab::RunRecord record(const char* page, const Given& given, const std::string& device = "cpu") {
+    lab::Registry registry;
+    workbench::Operators operators;
+    labs::attention::registerLab(registry, operators);
+    labs::linear::registerLab(registry, operators);
+    return test::runPage(registry.find(page), given, device);
+}
+
+inline double metric(const lab::RunRecord& run, const char* id) { return content<lab::Metric>(run, id).value.value(); }
+
+inline const lab::Curve& curve(const lab::RunRecord& run, const char* figure, const std::string& id) {
+    const auto& curves = content<lab::Series>(run, figure).curves;
+    const auto found = std::find_if(curves.begin(), curves.end(), [&](const lab::Curve& c) { return c.id == id; });
+    if (found == curves.end())
+        throw InputError("no curve " + id);
+    return *found;
+}
+
+inline bool near(double x, double y, double tolerance) { return std::fabs(x - y) <= tolerance; }
+
+} // namespace warplight::test
