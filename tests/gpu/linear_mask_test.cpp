@@ -5,6 +5,7 @@
 #include "gpu/number/format.h"
 #include "gpu/ops/linear_attention.h"
 #include "gpu/virtual/virtual_device.h"
+#include "tests/gpu/counted.h"
 #include "tests/gpu/linear_table.h"
 #include "tests/thinned.h"
 
@@ -189,15 +190,8 @@ class LinearMaskTest : public QObject {
                         s.chunk = chunk, s.keepsState = true;
                         for (const gpu::LaunchRecord& launch :
                              run({LinearRung::ChunkedMma, format}, OwnedLinear(s)).launches) {
-                            for (const gpu::LineCount& line :
-                                 launch.stats.lines) // broadcast reads take less than is ideal
-                                QVERIFY2(line.wavefronts <= line.idealWavefronts,
-                                         qPrintable(QString("%1, %2:%3: %4 wavefronts, %5 without conflicts")
-                                                        .arg(QString::fromStdString(launch.kernel),
-                                                             QString::fromStdString(line.sourceFile))
-                                                        .arg(line.sourceLine)
-                                                        .arg(line.wavefronts)
-                                                        .arg(line.idealWavefronts)));
+                            const QString conflict = bankConflict(launch);
+                            QVERIFY2(conflict.isEmpty(), qPrintable(conflict));
                             QVERIFY(launch.stats.sharedWavefronts > 0);
                             QVERIFY(launch.stats.tensorFlops > 0);
                             ++kernels;
