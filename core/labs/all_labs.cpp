@@ -10,6 +10,7 @@
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_operators.h"
 #include "core/labs/profile/profile_lab.h"
+#include "core/labs/ssm/ssm_lab.h"
 #include "core/workbench/page.h"
 
 namespace warplight::labs {
@@ -17,6 +18,7 @@ namespace warplight::labs {
 void registerAll(lab::Registry& registry, workbench::Operators& operators) {
     attention::registerLab(registry, operators);
     linear::registerLab(registry, operators);
+    ssm::registerLab(registry, operators);
     workbench::registerPages(registry, operators.add(blocks::softmaxOperator()));
     workbench::registerPages(registry, operators.add(blocks::matmulOperator()));
     precision::registerPages(registry);
