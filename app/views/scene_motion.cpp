@@ -56,12 +56,15 @@ void shift(Steps::Bars& bars, const Steps::Bars& from, double share) {
 }
 
 /// The values are those of one of the two.
-void shift(Steps::Matrix& matrix, const Steps::Matrix& from, double share) {
-    Steps::Matrix shown = share < 0.5 ? from : matrix;
-    shown.x = matrix.x, shown.y = matrix.y, shown.width = matrix.width, shown.height = matrix.height;
-    shift<Steps::Matrix>(shown, from, share);
-    matrix = std::move(shown);
+template <class Values>
+void shiftWithValues(Values& item, const Values& from, double share) {
+    Values shown = share < 0.5 ? from : item;
+    shown.x = item.x, shown.y = item.y, shown.width = item.width, shown.height = item.height;
+    shift<Values>(shown, from, share);
+    item = std::move(shown);
 }
+void shift(Steps::Matrix& matrix, const Steps::Matrix& from, double share) { shiftWithValues(matrix, from, share); }
+void shift(Steps::Trace& trace, const Steps::Trace& from, double share) { shiftWithValues(trace, from, share); }
 
 template <class Item>
 void moveAll(std::vector<Item>& items, const std::vector<Item>& before, double share) {
@@ -108,6 +111,7 @@ Steps::Step sceneBetween(const Steps& steps, size_t from, size_t to, double shar
     moveAll(scene.regions, before.regions, share);
     moveAll(scene.bars, before.bars, share);
     moveAll(scene.matrices, before.matrices, share);
+    moveAll(scene.traces, before.traces, share);
     return scene;
 }
 

@@ -59,6 +59,12 @@ QPointF unitsOf(const QRectF& area, const Steps& steps) {
     return steps.stretches ? units : QPointF(smaller, smaller);
 }
 
+template <class Item>
+QRectF boxIn(const QRectF& area, const QPointF& units, const Item& item) {
+    return {area.left() + item.x * units.x(), area.top() + item.y * units.y(), item.width * units.x(),
+            item.height * units.y()};
+}
+
 QString barTip(const Steps::Step& scene, const Steps::Bars& bars, const Steps::Bars::Bar& bar) {
     QStringList words{qt(bars.title), qt(lab::rowNameOf(scene, bars, bar.row)),
                       lab::isPart(bars, bar) ? qt(bar.text) : QString()};
@@ -86,6 +92,8 @@ class ScenePainter {
             paintMatrix(painter, boxOf(matrix), matrix, type);
         for (const auto& bars : scene.bars)
             paintBars(painter, boxOf(bars), bars, type);
+        for (const auto& trace : scene.traces)
+            paintTrace(painter, boxOf(trace), trace, type);
         for (const bool under : {true, false}) { // what joins cells lies under them, what points at them over them
             for (const auto& arrow : scene.arrows)
                 if ((arrow.shape != Steps::Arrow::Shape::Bow) == under)
@@ -102,7 +110,7 @@ class ScenePainter {
     QPointF at(double x, double y) const { return {area.left() + x * unitX, area.top() + y * unitY}; }
     template <class Item>
     QRectF boxOf(const Item& item) const {
-        return {at(item.x, item.y), QSizeF(item.width * unitX, item.height * unitY)};
+        return boxIn(area, {unitX, unitY}, item);
     }
 
     void paintRegion(const Steps::Region& region) {
@@ -285,6 +293,21 @@ QString sceneTip(const QRectF& area, const Steps& steps, const Steps::Step& scen
             if (bar.row == *row && (!lab::isPart(bars, bar) || (bar.to && value >= bar.from && value < *bar.to)))
                 return barTip(scene, bars, bar);
     }
+    QStringList lines; // all traces of a box tell theirs
+    for (const auto* part : {&steps.always, &scene})
+        for (const auto& trace : part->traces)
+            if (const QRectF box = boxIn(area, units, trace); box.contains(point))
+                if (const QString line = traceTip(box, trace, point); !line.isEmpty())
+                    lines << line;
+    return lines.join('\n');
+}
+
+std::optional<DrawingSheet> sceneSheet(const QRectF& area, const Steps& steps, const Steps::Step& scene,
+                                       const QPointF& point) {
+    for (const auto* part : {&scene, &steps.always})
+        for (const auto& trace : part->traces)
+            if (const QRectF box = boxIn(area, unitsOf(area, steps), trace); trace.link >= 0 && box.contains(point))
+                return DrawingSheet{trace, part->links[static_cast<size_t>(trace.link)], box};
     return {};
 }
 

@@ -6,6 +6,7 @@
 #include <QPainter>
 #include <QRectF>
 #include <QString>
+#include <optional>
 
 namespace warplight::app {
 
@@ -21,6 +22,16 @@ QString sceneTip(const QRectF& area, const lab::Steps& steps, const lab::Steps::
 const lab::Link* sceneLink(const QRectF& area, const lab::Steps& steps, const lab::Steps::Step& scene,
                            const QPointF& point);
 
+/// A trace that can be drawn with the mouse, and what it belongs to.
+struct DrawingSheet {
+    lab::Steps::Trace trace;
+    lab::Link link;
+    QRectF box; ///< in pixels
+};
+/// What would be drawn on at a point of that area; nothing where that is not possible.
+std::optional<DrawingSheet> sceneSheet(const QRectF& area, const lab::Steps& steps, const lab::Steps::Step& scene,
+                                       const QPointF& point);
+
 /// Scenes' values and bars, apart from where they stand (scene_data.cpp).
 struct SceneType {
     double scale = 1; ///< of all type and lines
@@ -29,6 +40,10 @@ struct SceneType {
 };
 void paintMatrix(QPainter& painter, const QRectF& box, const lab::Steps::Matrix& matrix, const SceneType& type);
 void paintBars(QPainter& painter, const QRectF& box, const lab::Steps::Bars& bars, const SceneType& type);
+/// scene_trace.cpp
+void paintTrace(QPainter& painter, const QRectF& box, const lab::Steps::Trace& trace, const SceneType& type);
+/// The value of the point that a pointer in this box is at; empty: there is none.
+QString traceTip(const QRectF& box, const lab::Steps::Trace& trace, const QPointF& pointer);
 /// Ink that can be read on a ground of that colour.
 QColor inkOn(const QColor& ground);
 /// A line of text above a box, beginning at its left edge.

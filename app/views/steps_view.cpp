@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/views/steps_view.h"
 
+#include "app/views/pen_stroke.h"
 #include "app/views/scene_motion.h"
 #include "app/views/scene_paint.h"
 #include "app/views/theme.h"
@@ -22,6 +23,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 
 namespace warplight::app {
 namespace {
@@ -29,17 +31,18 @@ namespace {
 constexpr int playInterval = 1400; // ms a step: time to read its sentence's number
 constexpr int motionTime = 280;    // ms
 
+/// What a canvas asks about its scene.
+struct Sight {
+    std::function<void(QPainter&, const QRectF&)> paint;
+    std::function<QString(const QRectF&, const QPointF&)> tip;
+    std::function<const lab::Link*(const QRectF&, const QPointF&)> link;
+    std::function<std::optional<DrawingSheet>(const QRectF&, const QPointF&)> sheet;
+    std::function<void(const lab::Link&)> follow;
+};
+
 class Canvas : public QWidget {
   public:
-    Canvas(QWidget* parent, std::function<void(QPainter&, const QRectF&)> paint,
-           std::function<QString(const QRectF&, const QPointF&)> tip,
-           std::function<const lab::Link*(const QRectF&, const QPointF&)> link,
-           std::function<void(const lab::Link&)> follow)
-        : QWidget(parent),
-          paint(std::move(paint)),
-          tip(std::move(tip)),
-          link(std::move(link)),
-          follow(std::move(follow)) {
+    Canvas(QWidget* parent, Sight sight) : QWidget(parent), sight(std::move(sight)) {
         setMinimumSize(220, 160);
         setMouseTracking(true);
     }
@@ -48,38 +51,55 @@ class Canvas : public QWidget {
     void paintEvent(QPaintEvent*) override {
         QPainter painter(this);
         painter.setRenderHint(QPainter::Antialiasing);
-        paint(painter, rect());
+        sight.paint(painter, rect());
+        if (stroke)
+            stroke->paint(painter);
     }
 
     bool event(QEvent* event) override {
         if (event->type() != QEvent::ToolTip)
             return QWidget::event(event);
         const auto* help = static_cast<QHelpEvent*>(event);
-        QToolTip::showText(help->globalPos(), tip(rect(), help->pos()), this);
+        QToolTip::showText(help->globalPos(), sight.tip(rect(), help->pos()), this);
         return true;
     }
 
     void mouseMoveEvent(QMouseEvent* event) override {
-        setCursor(link(rect(), event->position()) ? Qt::PointingHandCursor : Qt::ArrowCursor);
+        if (stroke) {
+            stroke->moveTo(event->position());
+            return update();
+        }
+        setCursor(sight.link(rect(), event->position())    ? Qt::PointingHandCursor
+                  : sight.sheet(rect(), event->position()) ? Qt::CrossCursor
+                                                           : Qt::ArrowCursor);
         event->ignore();
     }
     void mousePressEvent(QMouseEvent* event) override {
-        pressed = event->button() == Qt::LeftButton ? link(rect(), event->position()) : nullptr;
-        if (!pressed)
+        pressed = event->button() == Qt::LeftButton ? sight.link(rect(), event->position()) : nullptr;
+        if (pressed)
+            return;
+        if (event->button() == Qt::LeftButton)
+            if (auto sheet = sight.sheet(rect(), event->position()))
+                stroke.emplace(std::move(*sheet), event->position());
+        if (!stroke)
             event->ignore();
     }
     void mouseReleaseEvent(QMouseEvent* event) override {
-        const lab::Link* released = link(rect(), event->position());
+        if (const auto drawn = std::exchange(stroke, std::nullopt)) {
+            update();
+            if (drawn->counts())
+                sight.follow(drawn->link());
+            return;
+        }
+        const lab::Link* released = sight.link(rect(), event->position());
         if (released && released == std::exchange(pressed, nullptr))
-            follow(lab::Link(*released)); // the scene may go away meanwhile
+            sight.follow(lab::Link(*released)); // the scene may go away meanwhile
     }
 
   private:
-    std::function<void(QPainter&, const QRectF&)> paint;
-    std::function<QString(const QRectF&, const QPointF&)> tip;
-    std::function<const lab::Link*(const QRectF&, const QPointF&)> link;
-    std::function<void(const lab::Link&)> follow;
+    Sight sight;
     const lab::Link* pressed = nullptr; ///< only compared
+    std::optional<PenStroke> stroke;
 };
 
 /// Few facts stand in a line below the scene, many beside it.
@@ -107,17 +127,18 @@ QString factsColumn(const lab::Steps::Step& step) {
 
 StepsView::StepsView(QWidget* parent)
     : FigureView(parent),
-      canvas(new Canvas(
-          this, [this](QPainter& p, const QRectF& area) { paintCurrent(p, area, 0.85); },
-          [this](const QRectF& area, const QPointF& point) {
-              return steps.steps.empty() ? QString()
-                                         : sceneTip(area, steps, steps.steps[static_cast<size_t>(current)], point);
-          },
-          [this](const QRectF& area, const QPointF& point) {
-              return steps.steps.empty() ? nullptr
-                                         : sceneLink(area, steps, steps.steps[static_cast<size_t>(current)], point);
-          },
-          [this](const lab::Link& link) { emit linkActivated(link); })),
+      canvas(new Canvas(this, {[this](QPainter& p, const QRectF& area) { paintCurrent(p, area, 0.85); },
+                               [this](const QRectF& area, const QPointF& point) {
+                                   return steps.steps.empty() ? QString() : sceneTip(area, steps, currentStep(), point);
+                               },
+                               [this](const QRectF& area, const QPointF& point) {
+                                   return steps.steps.empty() ? nullptr : sceneLink(area, steps, currentStep(), point);
+                               },
+                               [this](const QRectF& area, const QPointF& point) {
+                                   return steps.steps.empty() ? std::nullopt
+                                                              : sceneSheet(area, steps, currentStep(), point);
+                               },
+                               [this](const lab::Link& link) { emit linkActivated(link); }})),
       middle(new QBoxLayout(QBoxLayout::TopToBottom)),
       captionLabel(new QLabel(this)),
       facts(new QLabel(this)),
@@ -164,14 +185,15 @@ StepsView::StepsView(QWidget* parent)
     motion.setEndValue(1.0);
     motion.setEasingCurve(QEasingCurve::InOutCubic);
     connect(&motion, &QVariantAnimation::valueChanged, canvas, qOverload<>(&QWidget::update));
-    timer.setInterval(playInterval);
     connect(&timer, &QTimer::timeout, this, [this] {
         if (current >= last())
             togglePlay();
-        else
-            takeKey(Qt::Key_Right);
+        else // what follows quickly needs no motion between
+            takeKey(Qt::Key_Right, timer.interval() < 2 * motionTime);
     });
 }
+
+const lab::Steps::Step& StepsView::currentStep() const { return steps.steps[static_cast<size_t>(current)]; }
 
 int StepsView::last() const { return std::max(0, static_cast<int>(steps.steps.size()) - 1); }
 
@@ -181,6 +203,7 @@ void StepsView::setFigure(const lab::Figure& figure) {
         const QSignalBlocker quiet(scrub);
         scrub->setMaximum(last());
     }
+    timer.setInterval(steps.stepTime > 0 ? static_cast<int>(1000 * steps.stepTime) : playInterval);
     player->setVisible(steps.steps.size() > 1); // a picture of one step is no film
     reserveCaption();
     go(touched ? current : static_cast<int>(std::min<int64_t>(steps.opensAt, last())));

@@ -44,6 +44,7 @@ class StepsView : public FigureView {
 
   private:
     int last() const;
+    const lab::Steps::Step& currentStep() const;
     void go(int step, bool moves = false);
     void showCurrent();
     void reserveCaption();

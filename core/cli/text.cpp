@@ -119,6 +119,10 @@ struct Printer {
                 text += fmt::format("       {}: {} [{}]\n", fact.title, fact.text, name(fact.provenance));
             for (const auto& bars : steps.steps[i].bars)
                 text += barsText(steps.steps[i], bars);
+            for (const auto& trace : steps.steps[i].traces)
+                if (!trace.title.empty())
+                    text += fmt::format("       {}: {} points [{}]\n", trace.title, trace.ys.size(),
+                                        name(trace.provenance));
             for (const auto& matrix : steps.steps[i].matrices)
                 text += fmt::format("       {}: {} × {} values [{}]\n", matrix.title, matrix.rows, matrix.cols,
                                     name(matrix.provenance));

@@ -203,6 +203,22 @@ struct Steps {
         std::string id{};
         bool operator==(const Bars&) const = default;
     };
+    /// Numbers over positions, in a box with scales of its own; traces of one box are drawn over each other.
+    struct Trace {
+        enum class Style { Line, Points, Stems }; ///< Stems: a bar from 0 at each position
+        double x = 0, y = 0, width = 1, height = 1;
+        double left = 0, right = 1, bottom = 0, top = 1; ///< what stands at the box's edges
+        std::vector<float> xs{};                         ///< empty: evenly from left to right
+        std::vector<float> ys;                           ///< NaN: a gap
+        Style style = Style::Line;
+        std::string title{}, unit{}; ///< what it is called where the pointer rests
+        std::string colourKey{};     ///< empty: muted, a scale or a frame
+        Provenance provenance = Provenance::Measured;
+        int64_t link = -1;   ///< of one that can be drawn with the mouse: index into the step's links
+        std::string draws{}; ///< the setting of that link which takes what was drawn: ys, with commas between
+        std::string id{};
+        bool operator==(const Trace&) const = default;
+    };
     struct Fact { ///< a number of this step, listed beside the scene
         std::string title, text;
         Provenance provenance = Provenance::Measured;
@@ -217,6 +233,7 @@ struct Steps {
         std::vector<Region> regions{};
         std::vector<Matrix> matrices{};
         std::vector<Bars> bars{};
+        std::vector<Trace> traces{};
         std::vector<Link> links{};
         bool operator==(const Step&) const = default;
     };
@@ -224,6 +241,7 @@ struct Steps {
     std::vector<Step> steps;
     bool stretches = false; ///< the canvas takes the shape of the view; otherwise a unit is as wide as it is high
     int64_t opensAt = 0;    ///< the step that a view shows first
+    double stepTime = 0;    ///< s a step when it is played; 0: time to read its sentence
     Step always{};          ///< drawn under every step: what does not change
     bool operator==(const Steps&) const = default;
 };

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -120,6 +121,20 @@ void checkBars(const Steps::Bars& bars) {
     }
 }
 
+void checkTrace(const Steps::Trace& trace, size_t links) {
+    checkPlace(trace, "trace");
+    const auto check = [&](bool right, std::string_view what) {
+        if (!right)
+            throw InputError(fmt::format("trace \"{}\": {}", trace.title, what));
+    };
+    check(trace.ys.size() <= mostCells, "it must have at most 1048576 points");
+    check(trace.xs.empty() || trace.xs.size() == trace.ys.size(), "xs must be one a point, or empty");
+    for (const auto& [from, to] : {std::pair(trace.left, trace.right), std::pair(trace.bottom, trace.top)})
+        check(std::isfinite(from) && std::isfinite(to) && from != to,
+              "left, right, bottom and top must be finite, and not the same");
+    check(trace.link < static_cast<int64_t>(links), "link must be an index into links");
+}
+
 void checkScene(const Steps::Step& step) {
     for (const Steps::Cell& cell : step.cells)
         require(cell.link < static_cast<int64_t>(step.links.size()), "cells: link must be an index into links");
@@ -129,6 +144,8 @@ void checkScene(const Steps::Step& step) {
         checkMatrix(matrix);
     for (const Steps::Bars& bars : step.bars)
         checkBars(bars);
+    for (const Steps::Trace& trace : step.traces)
+        checkTrace(trace, step.links.size());
 }
 
 void checkScenes(std::span<const Steps::Step> steps, size_t first) {

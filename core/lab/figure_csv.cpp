@@ -118,6 +118,13 @@ struct Writer {
             for (const auto& bars : step.bars)
                 for (const auto& bar : bars.bars)
                     line(bar.provenance, barName(step, bars, bar), bar.to ? number(*bar.to - bar.from) : bar.text);
+            for (const auto& trace : step.traces)
+                if (!trace.title.empty()) // one without is a scale
+                    for (size_t p = 0; p < trace.ys.size(); ++p)
+                        line(trace.provenance,
+                             fmt::format("{}{} at {}", trace.title, trace.unit.empty() ? "" : " (" + trace.unit + ")",
+                                         number(positionOf(trace, p))),
+                             number(static_cast<double>(trace.ys[p])));
             for (const auto& matrix : step.matrices) {
                 std::vector<bool> absent(matrix.values.size());
                 for (const uint32_t c : matrix.absent)

@@ -20,4 +20,12 @@ bool isPart(const Steps::Bars& bars, const Steps::Bars::Bar& bar) {
     return std::count_if(bars.bars.begin(), bars.bars.end(), [&](const auto& b) { return b.row == bar.row; }) > 1;
 }
 
+double positionOf(const Steps::Trace& trace, size_t point) {
+    if (!trace.xs.empty())
+        return static_cast<double>(trace.xs.at(point));
+    const size_t last = trace.ys.size() - 1;
+    return last == 0 ? trace.left
+                     : trace.left + (trace.right - trace.left) * static_cast<double>(point) / static_cast<double>(last);
+}
+
 } // namespace warplight::lab

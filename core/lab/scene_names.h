@@ -3,6 +3,7 @@
 
 #include "core/lab/figure.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -14,5 +15,8 @@ std::string rowNameOf(const Steps::Step& scene, const Steps::Bars& bars, int64_t
 
 /// Whether a bar is one of several in its row: then its text says which part it is.
 bool isPart(const Steps::Bars& bars, const Steps::Bars::Bar& bar);
+
+/// Where a point of a trace stands on its scale from left to right.
+double positionOf(const Steps::Trace& trace, size_t point);
 
 } // namespace warplight::lab

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <vector>
 
 using namespace warplight;
 using namespace warplight::app;
@@ -54,6 +55,22 @@ lab::Steps twoSteps() {
     scores.id = "S 1";
     second.matrices = {scores};
     steps.steps = {first, second};
+    return steps;
+}
+
+/// One step: -0.5 at position 0, 0 at 2, nothing from 4 on.
+lab::Steps withTrace() {
+    lab::Steps steps;
+    steps.width = steps.height = 1;
+    steps.stretches = true;
+    lab::Steps::Trace trace;
+    trace.right = 8;
+    trace.bottom = -1;
+    trace.xs = {0, 2, 4, 8};
+    trace.ys = {-0.5f, 0, NAN, NAN};
+    trace.title = "signal";
+    trace.colourKey = "flash";
+    steps.steps.emplace_back().traces = {trace};
     return steps;
 }
 
@@ -157,6 +174,52 @@ class SceneTest : public QObject {
         QVERIFY(image.pixelColor(310, 50) != filled);
     }
 
+    void tracesPassThroughTheirValues() {
+        lab::Steps steps = withTrace();
+        const QImage line = painted(steps); // 400 × 200 pixels for 8 positions and values from -1 to 1
+        const QColor colour = Theme::current().series("flash");
+        QCOMPARE(line.pixelColor(100, 100), colour);                                        // 0 at position 2
+        QVERIFY(line.pixelColor(100, 60) != colour && line.pixelColor(300, 100) != colour); // NaN from there on
+        steps.steps[0].traces[0].style = lab::Steps::Trace::Style::Stems;
+        const QImage stems = painted(steps);
+        QCOMPARE(stems.pixelColor(0, 140), colour); // from 0 down to -0.5
+        QVERIFY(stems.pixelColor(0, 160) != colour && stems.pixelColor(0, 90) != colour);
+    }
+
+    void whatIsDrawnWithTheMouseBecomesASetting() {
+        lab::Steps steps = withTrace();
+        steps.stretches = true;
+        lab::Steps::Step& scene = steps.steps[0];
+        scene.links = {{"draw", "ssm.memory", {{"signal", "drawn"}}}};
+        scene.traces[0].link = 0;
+        scene.traces[0].draws = "values";
+        StepsView view;
+        view.resize(600, 400);
+        view.setFigure({"steps", "Steps", "", "", lab::Figure::Place::Main, steps});
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        std::vector<lab::Link> followed;
+        connect(&view, &FigureView::linkActivated, &view, [&](const lab::Link& link) { followed.push_back(link); });
+        QWidget* canvas = view.childAt(view.width() / 2, view.height() / 2);
+        const auto at = [&](double x, double y) {
+            return QPoint(static_cast<int>(x * canvas->width()), static_cast<int>(y * canvas->height()));
+        };
+        QTest::mousePress(canvas, Qt::LeftButton, {}, at(0.5, 0.25));
+        QTest::mouseRelease(canvas, Qt::LeftButton, {}, at(0.5, 0.25));
+        QVERIFY(followed.empty()); // a click draws nothing
+        QTest::mousePress(canvas, Qt::LeftButton, {}, at(0.5, 0.25));
+        QTest::mouseMove(canvas, at(0.75, 0.25));
+        QTest::mouseMove(canvas, at(1.5, -1)); // beyond the edge: up to it
+        QTest::mouseRelease(canvas, Qt::LeftButton, {}, at(1.5, -1));
+        QCOMPARE(followed.size(), size_t{1});
+        QCOMPARE(followed[0].settings.at("signal"), std::string("drawn"));
+        const QStringList values = QString::fromStdString(followed[0].settings.at("values")).split(',');
+        QCOMPARE(values.size(), 240);
+        QCOMPARE(values[0].toDouble(), -0.5);                                    // as it was
+        QVERIFY(std::fabs(values[150].toDouble() - 0.5) < 0.02);                 // where the pen went level
+        QVERIFY(values[239].toDouble() > 0.99 && values[239].toDouble() <= 1.0); // and where it left the sheet
+    }
+
     void aValueIsToldUnderTheMouse() {
         lab::Steps steps = twoSteps();
         steps.width = 10;
@@ -172,6 +235,8 @@ class SceneTest : public QObject {
         QCOMPARE(sceneTip(area, steps, scene, {950, 450}), QString());
         scene.matrices[0].absent = {0};
         QCOMPARE(sceneTip(area, steps, scene, {50, 50}), QString());
+        const lab::Steps traced = withTrace();
+        QCOMPARE(sceneTip(area, traced, traced.steps[0], {260, 100}), QString("signal at 2: 0 (measured)"));
     }
 
     void anySizeAndOddNumbersArePainted() {

@@ -60,6 +60,9 @@ class StepsTest : public QObject {
         row("link", "cells: link", [](auto& s) { s.cells[1].link = 1; });
         row("mark", "bars \"bytes\": from, to", [](auto& s) { s.bars[0].bars[0].mark = INFINITY; });
         row("scale", "bars \"bytes\": minimum", [](auto& s) { s.bars[0].maximum = s.bars[0].minimum; });
+        row("points", "trace \"signal\": xs", [](auto& s) { s.traces[0].xs.pop_back(); });
+        row("edges", "trace \"signal\": left, right", [](auto& s) { s.traces[0].top = s.traces[0].bottom; });
+        row("sheet", "trace \"signal\": link", [](auto& s) { s.traces[0].link = 1; });
         row("bar names", "bars \"bytes\": rowNames", [](auto& s) { s.bars[0].rowNames.pop_back(); });
     }
 
@@ -101,6 +104,7 @@ class StepsTest : public QObject {
         QVERIFY(has("cpu,1,measured,\"bytes, standard (B)\",−∞"));
         QVERIFY(has("cpu,1,counted,\"S [16, 9]\",-2.5"));
         QVERIFY(has("cpu,1,counted,\"S [16, 10]\",inf"));
+        QVERIFY(has("cpu,1,counted,signal (V) at -10,0.5"));
         QVERIFY(!lines.filter("S [17, 9]").isEmpty() && lines.filter("S [17, 10]").isEmpty()); // which is absent
     }
 };
