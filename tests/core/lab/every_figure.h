@@ -100,7 +100,7 @@ inline std::vector<lab::Figure> everyFigure() {
                     -1,
                     3,
                     {-10, 0, 10},
-                    {0.5f, std::numeric_limits<float>::quiet_NaN(), -0.25f},
+                    {0.5f, std::numeric_limits<float>::infinity(), -0.25f},
                     Steps::Trace::Style::Stems,
                     "signal",
                     "V",
