@@ -7,7 +7,9 @@
 #include "core/text/lower_case.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
+#include <utility>
 
 namespace warplight::formats {
 namespace {

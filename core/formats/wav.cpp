@@ -5,10 +5,15 @@
 #include "gpu/host/memory_budget.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <fmt/format.h>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace warplight::formats {
 namespace {
