@@ -3,6 +3,7 @@
 
 #include "core/cli/command.h"
 #include "core/cli/compute_command.h"
+#include "core/cli/hippo_command.h"
 #include "core/cli/inspect_command.h"
 #include "core/cli/kernel_command.h"
 #include "core/cli/machine.h"
@@ -181,7 +182,9 @@ int runCli(int argc, char** argv, const lab::Registry& registry, const workbench
         return serve(registry);
     });
     addRunCommand(app, registry);
-    addRoundCommand(addComputeCommand(app, operators));
+    const Command compute = addComputeCommand(app, operators);
+    addRoundCommand(compute);
+    addHippoCommand(compute);
     addKernelCommand(app);
     addInspectCommand(app);
     addNumberCommand(app);
