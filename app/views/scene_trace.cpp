@@ -75,7 +75,9 @@ std::optional<size_t> pointAt(const Place& place, const QPointF& pointer) {
 
 void paintTrace(QPainter& painter, const QRectF& box, const Steps::Trace& trace, const SceneType& type) {
     const Theme& theme = Theme::current();
-    const QColor colour = trace.colourKey.empty() ? theme.muted : theme.series(QString::fromStdString(trace.colourKey));
+    const QColor colour = !trace.colourKey.empty() ? theme.series(QString::fromStdString(trace.colourKey))
+                          : trace.title.empty()    ? theme.line // a scale
+                                                   : theme.muted;
     const bool reference = trace.provenance == lab::Provenance::Reference;
     const Place place{box, trace};
     painter.save();

@@ -212,7 +212,7 @@ struct Steps {
         std::vector<float> ys;                           ///< NaN: a gap
         Style style = Style::Line;
         std::string title{}, unit{}; ///< what it is called where the pointer rests
-        std::string colourKey{};     ///< empty: muted, a scale or a frame
+        std::string colourKey{};     ///< empty: muted; without a title a line of a scale
         Provenance provenance = Provenance::Measured;
         int64_t link = -1;   ///< of one that can be drawn with the mouse: index into the step's links
         std::string draws{}; ///< the setting of that link which takes what was drawn: ys, with commas between

@@ -13,8 +13,10 @@
 #include <cstdint>
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace warplight::labs::ssm {
@@ -139,9 +141,7 @@ class Memory : public Experiment {
                              const std::vector<Moment>& moments) {
         putHeadline(run, "numbers", static_cast<double>(options.n), "", "{:.0f}",
                     fmt::format("numbers remember {} samples", moments.front().now));
-        const auto shown = [](double share) {
-            return std::isfinite(share) ? std::optional(100 * share) : std::nullopt;
-        };
+        const auto shown = [](double share) { return share < 100 ? std::optional(100 * share) : std::nullopt; };
         putHeadline(run, "all", shown(moments.front().errorAll), "%", "{:.3g}",
                     fmt::format("error, all of the past ({})", nameOf(walks.front())));
         for (size_t m = 0; m < walks.size(); ++m)
@@ -156,7 +156,7 @@ class Memory : public Experiment {
         const MemoryWalk& walk = walks[static_cast<size_t>(widest - moments.begin())];
         putHeadline(
             run, "pole", largest(*widest), "", "{:.4g}",
-            fmt::format("largest |pole| ({}){}", nameOf(walk), largest(*widest) > 1 + 1e-9 ? ": it grows" : ""));
+            fmt::format("largest |pole| ({}){}", nameOf(walk), largest(*widest) > onCircle ? ": it grows" : ""));
     }
 
     static void putErrors(Run& run, const std::vector<MemoryWalk>& walks) {
@@ -170,10 +170,9 @@ class Memory : public Experiment {
             c.colourKey = colourKeyOf(walk.kind());
             c.provenance = Provenance::Counted;
             c.style = Curve::Style::Line;
-            const std::vector<double> errors = walk.errorByAge();
-            for (size_t age = 0; age < errors.size(); age += std::max<size_t>(1, errors.size() / 500)) {
-                c.x.push_back(static_cast<double>(age));
-                c.y.push_back(100 * errors[age]);
+            for (const auto& [age, error] : walk.errorByAge()) {
+                c.x.push_back(age);
+                c.y.push_back(100 * error);
             }
             s.curves.push_back(std::move(c));
         }
@@ -189,7 +188,7 @@ class Memory : public Experiment {
                      {"all", "Error, all", "%", true, Provenance::Counted, "{:.3g}"},
                      {"near", "Error, window", "%", true, Provenance::Counted, "{:.3g}"},
                      {"pole", "Largest |pole|", "", true, Provenance::Counted, "{:.6g}"},
-                     {"begins", "Grows from sample", "", true, Provenance::Counted, ""}};
+                     {"begins", "10 times the signal from", "", true, Provenance::Counted, ""}};
         for (size_t m = 0; m < walks.size(); ++m) {
             std::vector<Table::Cell> row{walks[m].kind().title, 100 * moments[m].errorAll, std::monostate{},
                                          warplight::ssm::largest(moments[m].poles), std::monostate{}};

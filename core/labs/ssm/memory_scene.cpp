@@ -17,12 +17,12 @@ namespace {
 using namespace lab;
 
 // The canvas, in units: the signal above, what the memories hold below.
-constexpr double canvasWidth = 32, canvasHeight = 17;
+constexpr double canvasWidth = 32, canvasHeight = 14.6;
 struct Box {
     double x, y, width, height;
 };
-constexpr Box signalBox{1.4, 0.8, 30.2, 7.8}, coefficientBox{1.4, 10.6, 10, 5.4}, poleBox{13.6, 10.6, 5.4, 5.4},
-    errorBox{21.6, 10.6, 10, 5.4};
+constexpr Box signalBox{1.4, 0.8, 30.2, 6.4}, coefficientBox{1.4, 9.2, 10, 4.4}, poleBox{14.2, 9.2, 4.4, 4.4},
+    errorBox{21.6, 9.2, 10, 4.4};
 constexpr size_t mostPoints = 400;    ///< of a curve: more than a pixel each says nothing
 constexpr double reachesBeyond = 1.5; ///< the scale, times the largest sample
 constexpr double poleScale = 1.25;    ///< from the middle to the edge of the plane
@@ -76,12 +76,12 @@ Steps::Arrow upright(double x, std::string colourKey = {}) {
 }
 
 std::string percent(double share) {
-    return std::isfinite(share) && share < 100 ? fmt::format("{:.2g} %", 100 * share) : std::string("no limit");
+    return std::isfinite(share) && share < 100 ? fmt::format("{:.2g} %", 100 * share) : std::string("over 10,000 %");
 }
 
 } // namespace
 
-std::string colourKeyOf(const MemoryKind& kind) { return "memory." + kind.id; }
+std::string colourKeyOf(const MemoryKind& kind) { return kind.id; }
 
 MemoryScene::MemoryScene(const Signal& signal, const MemoryOptions& options)
     : signal(signal), options(options), last(static_cast<double>(signal.clean.size())) {
@@ -175,11 +175,10 @@ void MemoryScene::addPoles(Steps::Step& scene, const MemoryKind& kind, const Mom
 
 void MemoryScene::addErrors(Steps::Step& scene, const MemoryWalk& walk) const {
     Steps::Trace trace = traceIn(errorBox, 0, last, leastError, mostError);
-    const std::vector<double> errors = walk.errorByAge();
-    for (size_t age = 0; age < errors.size(); age += std::max<size_t>(1, errors.size() / mostPoints)) {
+    for (const auto& [age, error] : walk.errorByAge()) {
+        const double power = std::log10(std::max(error, 1e-30));
         trace.xs.push_back(static_cast<float>(age));
-        const double power = std::log10(std::max(errors[age], 1e-30));
-        trace.ys.push_back(static_cast<float>(std::isnan(power) ? power : std::clamp(power, leastError, mostError)));
+        trace.ys.push_back(static_cast<float>(std::isnan(error) ? error : std::clamp(power, leastError, mostError)));
     }
     trace.title = shortTitle(walk.kind()) + ", log₁₀ of the error";
     trace.colourKey = colourKeyOf(walk.kind());
@@ -212,6 +211,7 @@ Steps::Step MemoryScene::scene(std::span<const MemoryWalk> walks, std::span<cons
     addCoefficients(scene, walks.front().kind(), moments.front());
     double largestPole = 0, noted = 0;
     std::string diverging;
+    bool outside = false;
     for (size_t m = 0; m < walks.size(); ++m) {
         const MemoryKind& kind = walks[m].kind();
         const Moment& moment = moments[m];
@@ -224,8 +224,9 @@ Steps::Step MemoryScene::scene(std::span<const MemoryWalk> walks, std::span<cons
             scene.arrows.push_back(upright(at, colourKeyOf(kind)));
             scene.labels.push_back(
                 label(at + 0.2, signalBox.y + 0.6 + noted++,
-                      fmt::format("{} grows without end from sample {}", shortTitle(kind), *begins)));
-            diverging += fmt::format("{}{}", diverging.empty() ? "" : " and ", shortTitle(kind));
+                      fmt::format("{}: beyond the signal from sample {}", shortTitle(kind), *begins)));
+            outside |= walks[m].leftCircle();
+            diverging += fmt::format("{}{}", diverging.empty() ? "" : ", ", shortTitle(kind));
         }
         scene.facts.push_back({shortTitle(kind) + " error", percent(moment.errorAll), Provenance::Counted});
         if (moment.errorNear && hasWindow(kind))
@@ -233,7 +234,7 @@ Steps::Step MemoryScene::scene(std::span<const MemoryWalk> walks, std::span<cons
     }
     scene.labels.push_back(
         label(poleBox.x + poleBox.width / 2, poleBox.y + poleBox.height + 0.5,
-              fmt::format("largest {:.4g}{}", largestPole, largestPole > 1 + 1e-9 ? ", outside" : ""),
+              fmt::format("largest {:.4g}{}", largestPole, largestPole > onCircle ? ", outside" : ""),
               Steps::Label::Align::Centre));
     const Moment& first = moments.front();
     scene.caption = diverging.empty()
@@ -242,7 +243,9 @@ Steps::Step MemoryScene::scene(std::span<const MemoryWalk> walks, std::span<cons
                                       first.errorNear ? fmt::format(", {} within the last {:.0f}",
                                                                     percent(*first.errorNear), options.window)
                                                       : std::string())
-                        : fmt::format("{} grows without end: a pole has left the circle.", diverging);
+                        : fmt::format("Beyond ten times the signal: {}. {}", diverging,
+                                      outside ? "A pole was outside the circle."
+                                              : "No pole is outside the circle: the matrix is far from normal.");
     return scene;
 }
 

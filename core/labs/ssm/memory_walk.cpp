@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <utility>
 
 namespace warplight::labs::ssm {
@@ -13,6 +14,7 @@ namespace {
 
 using warplight::ssm::Measure;
 
+constexpr size_t mostRanges = 100;
 constexpr double growsBeyond = 10; ///< times the largest sample: a stable memory holds at most about once that
 
 std::vector<double> ages(int64_t count) {
@@ -132,6 +134,7 @@ Moment MemoryWalk::walkTo(int64_t stop) {
     moment.coefficients.assign(held.begin(), held.end());
     moment.recalled = memory.recall(memory.reach());
     moment.poles = memory.poles();
+    outside |= warplight::ssm::largest(moment.poles) > onCircle;
     double off = 0, all = 0;
     for (size_t age = 0; age < static_cast<size_t>(stop); ++age) { // what it does not claim to know counts as 0
         const auto truth = static_cast<double>(clean[static_cast<size_t>(stop) - 1 - age]);
@@ -148,15 +151,19 @@ Moment MemoryWalk::walkTo(int64_t stop) {
     return moment;
 }
 
-std::vector<double> MemoryWalk::errorByAge() const {
-    double all = 0, count = 0; // relative to the signal as a whole: where it passes 0 there is no error by itself
-    for (size_t age = 0; age < was.size(); ++age) {
-        all += was[age];
-        count += looks[age];
+std::vector<MemoryWalk::ErrorAtAge> MemoryWalk::errorByAge() const {
+    const auto ages = static_cast<size_t>(memory.samples()), range = std::max<size_t>(1, wrong.size() / mostRanges);
+    // Relative to the signal as a whole: where it passes 0 there is no error by itself.
+    const double mean = std::accumulate(was.begin(), was.end(), 0.0) / std::accumulate(looks.begin(), looks.end(), 0.0);
+    std::vector<ErrorAtAge> errors;
+    for (size_t begin = 0; begin < ages; begin += range) {
+        const size_t end = std::min(begin + range, ages);
+        const auto sum = [&](const std::vector<double>& of) {
+            return std::accumulate(of.begin() + static_cast<ptrdiff_t>(begin), of.begin() + static_cast<ptrdiff_t>(end),
+                                   0.0);
+        };
+        errors.push_back({static_cast<double>(begin + end) / 2, relative(sum(wrong) / sum(looks), mean)});
     }
-    std::vector<double> errors;
-    for (size_t age = 0; age < wrong.size() && looks[age] > 0; ++age)
-        errors.push_back(relative(wrong[age] / looks[age], all / count));
     return errors;
 }
 

@@ -53,6 +53,8 @@ class Remembering {
     std::vector<double> matrix, input, state, next; ///< of S4: Ā [n, n], lower triangular, B̄, c
 };
 
+constexpr double onCircle = 1 + 1e-9; ///< the size of a pole above which it counts as outside
+
 /// What a memory held at one moment.
 struct Moment {
     int64_t now = 0; ///< samples heard
@@ -74,10 +76,16 @@ class MemoryWalk {
     Moment walkTo(int64_t stop);
 
     const MemoryKind& kind() const { return memory.kind(); }
-    /// The sample with which it began to hold more than ten times what a stable memory can: it grows without end.
+    /// The sample with which it began to hold more than ten times what a stable memory can.
     std::optional<int64_t> divergesAt() const { return diverges; }
-    /// Root mean square error over all looks by age in samples, relative to the signal's.
-    std::vector<double> errorByAge() const;
+    /// Whether a pole was outside the unit circle at any look.
+    bool leftCircle() const { return outside; }
+    struct ErrorAtAge {
+        double age = 0; ///< samples, of the middle
+        double error = 0;
+    };
+    /// Root mean square errors over all looks, relative to the signal's, of at most a hundred ranges of ages.
+    std::vector<ErrorAtAge> errorByAge() const;
 
   private:
     Remembering memory;
@@ -85,6 +93,7 @@ class MemoryWalk {
     std::span<const float> heard, clean;
     double bound = 0;
     std::optional<int64_t> diverges;
+    bool outside = false;
     std::vector<double> wrong, was, looks; ///< sums of squares by age, and of how many looks
 };
 

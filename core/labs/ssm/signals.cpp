@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <numbers>
 #include <string_view>
+#include <system_error>
 
 namespace warplight::labs::ssm {
 namespace {

@@ -6,7 +6,7 @@
 #include "core/labs/linear/map_methods.h"
 #include "core/labs/linear/pattern_map.h"
 #include "core/tensor/random.h"
-#include "tests/core/labs/linear_record.h"
+#include "tests/core/labs/page_record.h"
 
 #include <QTest>
 #include <algorithm>

@@ -4,7 +4,7 @@
 #include "core/error.h"
 #include "core/labs/linear/memory_story.h"
 #include "core/labs/linear/spectrum.h"
-#include "tests/core/labs/linear_record.h"
+#include "tests/core/labs/page_record.h"
 
 #include <QTest>
 #include <algorithm>

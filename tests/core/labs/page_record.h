@@ -2,8 +2,7 @@
 #pragma once
 
 #include "core/error.h"
-#include "core/labs/attention/attention_lab.h"
-#include "core/labs/linear/linear_lab.h"
+#include "core/labs/all_labs.h"
 #include "tests/core/lab/run_page.h"
 
 #include <algorithm>
@@ -11,7 +10,7 @@
 #include <map>
 #include <string>
 
-/// For tests of the pages of linear attention: a run, and what is looked for in it.
+/// For tests of pages: a run, and what is looked for in it.
 namespace warplight::test {
 
 using Given = std::map<std::string, lab::Value>;
@@ -19,8 +18,7 @@ using Given = std::map<std::string, lab::Value>;
 inline lab::RunRecord record(const char* page, const Given& given, const std::string& device = "cpu") {
     lab::Registry registry;
     workbench::Operators operators;
-    labs::attention::registerLab(registry, operators);
-    labs::linear::registerLab(registry, operators);
+    labs::registerAll(registry, operators);
     return test::runPage(registry.find(page), given, device);
 }
 
