@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/lab/experiment.h"
+
+#include <memory>
+
+namespace warplight::labs::ssm {
+
+std::unique_ptr<lab::Experiment> makeMatrices();
+
+} // namespace warplight::labs::ssm
