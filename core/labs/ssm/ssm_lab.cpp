@@ -5,6 +5,9 @@
 
 namespace warplight::labs::ssm {
 
-void registerLab(lab::Registry& registry, workbench::Operators&) { registry.add(makeMemory()); }
+void registerLab(lab::Registry& registry, workbench::Operators&) {
+    registry.add(makeMemory());
+    registry.add(makeMatrices());
+}
 
 } // namespace warplight::labs::ssm

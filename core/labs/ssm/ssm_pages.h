@@ -8,5 +8,6 @@
 namespace warplight::labs::ssm {
 
 std::unique_ptr<lab::Experiment> makeMemory();
+std::unique_ptr<lab::Experiment> makeMatrices();
 
 } // namespace warplight::labs::ssm

@@ -9,6 +9,7 @@
 #include "core/labs/linear/linear_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
+#include "core/labs/ssm/ssm_lab.h"
 
 #include <QFile>
 #include <QTemporaryDir>
@@ -40,6 +41,7 @@ Registry registryOfAll() {
     labs::allreduce::registerLab(registry);
     labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
+    labs::ssm::registerLab(registry, operators);
     return registry;
 }
 
@@ -146,6 +148,7 @@ class MemoryTest : public QObject {
         row("ledger", "linear.ledger", "cpu", {"lengths=16384", "pointSeconds=0.01"});
         row("training of gated units", "linear.gau-training", "cpu",
             {"steps=10", "features=256", "layers=4", "context=128", "batch=8"});
+        row("matrices and a drifting state", "ssm.matrices", "cpu", {"n=256", "steps=1000000", "kinds=s4d-lin"});
         row("sums", "precision.sums", "cpu", {"length=16777216", "what=dot", "orders=serial", "accumulators=f32"});
         const QString table = folder.filePath("trace.csv");
         QFile out(table);
