@@ -28,7 +28,7 @@ const SsdRungInfo& info(SsdRung rung);
 /// h_t = e^{a_t} h_{t-1} + b_t x_tᵀ, y_t = h_tᵀ c_t.
 struct SsdShape {
     int64_t batch = 1, length = 0, heads = 1, groups = 1, headDim = 0, stateDim = 0;
-    int64_t chunk = 128; ///< of rungs that have chunks: one of ssdChunks
+    int64_t chunk = 64;  ///< of rungs that have chunks: one of ssdChunks
     bool begins = false; ///< with a state that is given
     int64_t allHeads() const { return batch * heads; }
 };

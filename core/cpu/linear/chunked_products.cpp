@@ -207,7 +207,7 @@ class ProductRun {
                 }
                 v = to;
             }
-            kernel.addOuter(k, count, plan.features, v, plan.columns, plan.columns, from > 0, sum,
+            kernel.addOuter(k, plan.features, count, plan.features, v, plan.columns, plan.columns, from > 0, sum,
                             sum + plan.features * plan.columns);
         }
     }

@@ -90,14 +90,14 @@ HWY_INLINE void product(int64_t rows, const float* a, Steps steps, const float* 
         multiplyRows<1, AddToC>(rows, a, steps, b + x, bStride, depth, c + x, cStride);
 }
 
-void addOuter(const float* k, int64_t steps, int64_t features, const float* v, int64_t vStride, int64_t columns,
-              bool add, float* t, float* z) {
+void addOuter(const float* k, int64_t kStride, int64_t steps, int64_t features, const float* v, int64_t vStride,
+              int64_t columns, bool add, float* t, float* z) {
     for (int64_t f = 0; f < features; f += stripRows) {
         const int64_t rows = std::min(stripRows, features - f);
         if (add)
-            product<true>(rows, k + f, {1, features}, v, vStride, steps, t + f * columns, columns, columns);
+            product<true>(rows, k + f, {1, kStride}, v, vStride, steps, t + f * columns, columns, columns);
         else
-            product<false>(rows, k + f, {1, features}, v, vStride, steps, t + f * columns, columns, columns);
+            product<false>(rows, k + f, {1, kStride}, v, vStride, steps, t + f * columns, columns, columns);
     }
     if (!z)
         return;
@@ -106,13 +106,13 @@ void addOuter(const float* k, int64_t steps, int64_t features, const float* v, i
     for (; f + lanesOf <= features; f += lanesOf) {
         Vector sum = add ? hn::LoadU(d, z + f) : hn::Zero(d);
         for (int64_t s = 0; s < steps; ++s)
-            sum = hn::Add(sum, hn::LoadU(d, k + s * features + f));
+            sum = hn::Add(sum, hn::LoadU(d, k + s * kStride + f));
         hn::StoreU(sum, d, z + f);
     }
     for (; f < features; ++f) {
         z[f] = add ? z[f] : 0;
         for (int64_t s = 0; s < steps; ++s)
-            z[f] += k[s * features + f];
+            z[f] += k[s * kStride + f];
     }
 }
 

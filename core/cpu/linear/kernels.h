@@ -36,8 +36,8 @@ struct LinearKernels {
     /// Keys [keys ≤ panelWidth, features] into a panel [features, panelWidth]; missing ones become zeros.
     void (*packPanel)(const float* k, int64_t keys, int64_t features, float* panel);
     /// t [features, columns] (+)= kᵀ v and, unless it is null, z [features] (+)= Σ k, of `steps` rows.
-    void (*addOuter)(const float* k, int64_t steps, int64_t features, const float* v, int64_t vStride, int64_t columns,
-                     bool add, float* t, float* z);
+    void (*addOuter)(const float* k, int64_t kStride, int64_t steps, int64_t features, const float* v, int64_t vStride,
+                     int64_t columns, bool add, float* t, float* z);
     /// The sum so far into `t`, and what was there into the sum: t, sum = sum, factor · sum + t.
     void (*passOn)(float* t, float* sum, float factor, int64_t count);
     /// x[i] *= factor.

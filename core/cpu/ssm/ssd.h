@@ -24,7 +24,7 @@ struct SsdShape {
     int64_t batch = 1, length = 0, heads = 1, groups = 1;
     int64_t headDim = 0;  ///< P
     int64_t stateDim = 0; ///< N
-    int64_t chunk = 128;  ///< steps of a chunk, of Chunked; at least 1, more than there are: all
+    int64_t chunk = 64;   ///< steps of a chunk, of Chunked; at least 1, more than there are: all
     int64_t perGroup() const { return heads / groups; }
     int64_t allHeads() const { return batch * heads; }
 };

@@ -23,7 +23,7 @@ constexpr int64_t roundFloats = 1 << 18;   ///< of what the chunks of a round ke
 constexpr int64_t leastChunks = 4;         ///< of all heads at least, or there is nothing to do at once
 constexpr int64_t rowsOfBlock = 96;        ///< that are read in one piece; whole strips
 constexpr int64_t scoresOfBlock = 1 << 16; ///< floats that the scores of a block take at most, but for one strip
-constexpr int64_t stepsOfBlock = 192;      ///< of B that are copied in one piece; a multiple of any panel
+constexpr int64_t stepsOfBlock = 192;      ///< of B or X that are copied in one piece; a multiple of any panel
 constexpr int64_t sliceFloats = 4096;      ///< of a state that is passed on by one worker
 
 /// Sizes that follow from a shape and a vector's length.
@@ -70,7 +70,7 @@ class ChunkedRun {
         sums = space.take<float>(heads * plan.stateFloats);
         scores = space.take<float>(workers * plan.scoreFloats);
         scratch = space.take<float>(workers * scratchPerWorker());
-        copies = space.take<float>(workers * stepsOfBlock * s.stateDim);
+        copies = space.take<float>(workers * copyFloats());
     }
 
     RunCost run() {
@@ -126,20 +126,17 @@ class ChunkedRun {
         });
     }
 
-    /// Up to stepsOfBlock rows of B, one behind the other.
-    float* copyOf(int64_t group, int64_t step, int64_t count, int worker) const {
-        float* to = copies + worker * stepsOfBlock * s.stateDim;
-        for (int64_t j = 0; j < count; ++j)
-            std::copy_n(t.b + atGroup(group, step + j), s.stateDim, to + j * s.stateDim);
-        return to;
-    }
+    float* copyOf(int worker) const { return copies + worker * copyFloats(); }
+    int64_t copyFloats() const { return stepsOfBlock * std::max(s.stateDim, plan.columns); }
 
     void pack(int64_t group, int64_t chunk, int64_t i, int worker) const {
         const int64_t begin = chunk * plan.chunk, steps = std::min(plan.chunk, s.length - begin);
+        float* b = copyOf(worker);
         for (int64_t from = 0; from < steps; from += stepsOfBlock) {
             checkCancelled(options.cancel);
             const int64_t count = std::min(stepsOfBlock, steps - from);
-            const float* b = copyOf(group, begin + from, count, worker);
+            for (int64_t j = 0; j < count; ++j)
+                std::copy_n(t.b + atGroup(group, begin + from + j), s.stateDim, b + j * s.stateDim);
             for (int64_t j = 0; j < count; j += kernel.panelWidth)
                 kernel.packPanel(b + j * s.stateDim, std::min(kernel.panelWidth, count - j), s.stateDim,
                                  panelsOf(group, i) + (from + j) * s.stateDim);
@@ -151,7 +148,7 @@ class ChunkedRun {
         const int64_t begin = chunk * plan.chunk, steps = std::min(plan.chunk, s.length - begin),
                       slot = slotOf(head, i);
         const float* decay = decays + head * s.length + begin;
-        float* weights = scratch + worker * scratchPerWorker();
+        float *weights = scratch + worker * scratchPerWorker(), *faded = copyOf(worker);
         factors[slot] = 1;
         for (int64_t j = steps - 1; j >= 0; --j) { // what follows a step fades it
             weights[j] = factors[slot];
@@ -160,17 +157,16 @@ class ChunkedRun {
         for (int64_t from = 0; from < steps; from += stepsOfBlock) {
             checkCancelled(options.cancel);
             const int64_t count = std::min(stepsOfBlock, steps - from);
-            float* b = copyOf(groupOf(head), begin + from, count, worker);
-            for (int64_t j = 0; j < count; ++j)
-                kernel.scale(b + j * s.stateDim, weights[from + j], s.stateDim);
-            const float* x = t.x + atHead(head, begin + from);
-            float* to = padded + slot * plan.valueFloats + from * plan.columns;
-            for (int64_t j = 0; plan.padsValues && j < count; ++j) {
-                std::copy_n(x + j * s.heads * s.headDim, s.headDim, to + j * plan.columns);
-                std::fill_n(to + j * plan.columns + s.headDim, plan.columns - s.headDim, 0.0f);
+            float* kept = padded + slot * plan.valueFloats + from * plan.columns;
+            for (int64_t j = 0; j < count; ++j) {
+                const float* x = t.x + atHead(head, begin + from + j);
+                for (int64_t c = 0; c < plan.columns; ++c)
+                    faded[j * plan.columns + c] = c < s.headDim ? weights[from + j] * x[c] : 0;
+                for (int64_t c = 0; plan.padsValues && c < plan.columns; ++c)
+                    kept[j * plan.columns + c] = c < s.headDim ? x[c] : 0;
             }
-            kernel.addOuter(b, count, s.stateDim, plan.padsValues ? to : x, valueStride(), plan.columns, from > 0,
-                            states + slot * plan.stateFloats, nullptr);
+            kernel.addOuter(t.b + atGroup(groupOf(head), begin + from), s.groups * s.stateDim, count, s.stateDim, faded,
+                            plan.columns, plan.columns, from > 0, states + slot * plan.stateFloats, nullptr);
         }
     }
     int64_t valueStride() const { return plan.padsValues ? plan.columns : s.heads * s.headDim; }
@@ -229,7 +225,8 @@ int64_t chunkedSsdBytesAtMost(const SsdShape& s, int64_t chunk, int threads) {
     return buffers({floats(saturatedProduct(heads, s.length), 1),
                     floats(s.batch * s.groups * p.perRound, p.panelFloats),
                     floats(heads * p.perRound, p.valueFloats + p.stateFloats + 1), floats(heads, p.stateFloats),
-                    floats(workers, p.scoreFloats + scratchFloats(p.chunk, p.columns) + stepsOfBlock * s.stateDim)});
+                    floats(workers, p.scoreFloats + scratchFloats(p.chunk, p.columns) +
+                                        stepsOfBlock * std::max(s.stateDim, p.columns))});
 }
 
 } // namespace warplight::cpu
