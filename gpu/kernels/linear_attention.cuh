@@ -18,8 +18,10 @@
 enum class Rule { Add, Retention, Gla, Delta, GatedDelta };
 enum FeatureMap { Elu1, Relu, Relu2, Exp, Softmax, Cos, Taylor2, Favor, Identity };
 
+/// Kernels are templates of the problem: ssd.cuh has another whose heads lie otherwise.
 template <class T>
 struct LinearProblem {
+    using Number = T;
     const T* q;
     const T* k;
     const T* v;
@@ -33,6 +35,16 @@ struct LinearProblem {
     int features, map;
     float root; ///< of the scale: queries and keys are multiplied by it before the map
     int causal, normalised;
+
+    /// The first row of a head, and from a row to the next.
+    __device__ const T* queries(int head) const { return q + (long long)head * queryLen * headDim; }
+    __device__ const T* keys(int head) const { return k + (long long)head * keyLen * headDim; }
+    __device__ const T* values(int head) const { return v + (long long)head * keyLen * valueDim; }
+    __device__ T* outputs(int head) const { return o + (long long)head * queryLen * valueDim; }
+    __device__ int keyStride() const { return headDim; }
+    __device__ int valueStride() const { return valueDim; }
+    /// What a head begins with, [features, valueDim]; null: nothing.
+    __device__ static const T* before(int) { return nullptr; }
 };
 
 /// A number's feature; Cos is a row's.

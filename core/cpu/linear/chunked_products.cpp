@@ -207,7 +207,7 @@ class ProductRun {
                 }
                 v = to;
             }
-            kernel.addOuter(k, count, plan.features, v, plan.columns, plan.columns, from > 0, sum,
+            kernel.addOuter(k, plan.features, count, plan.features, v, plan.columns, plan.columns, from > 0, sum,
                             sum + plan.features * plan.columns);
         }
     }
@@ -216,7 +216,7 @@ class ProductRun {
         ChunkRows c{};
         c.q = mapQueries(h, row, rows, worker);
         c.rows = rows;
-        c.features = plan.features;
+        c.features = c.qStride = plan.features;
         c.columns = plan.columns;
         c.state = before;
         c.z = before && s.normalise ? before + plan.features * plan.columns : nullptr;

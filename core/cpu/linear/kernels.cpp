@@ -90,27 +90,29 @@ HWY_INLINE void product(int64_t rows, const float* a, Steps steps, const float* 
         multiplyRows<1, AddToC>(rows, a, steps, b + x, bStride, depth, c + x, cStride);
 }
 
-void addOuter(const float* k, int64_t steps, int64_t features, const float* v, int64_t vStride, int64_t columns,
-              bool add, float* t, float* z) {
+void addOuter(const float* k, int64_t kStride, int64_t steps, int64_t features, const float* v, int64_t vStride,
+              int64_t columns, bool add, float* t, float* z) {
     for (int64_t f = 0; f < features; f += stripRows) {
         const int64_t rows = std::min(stripRows, features - f);
         if (add)
-            product<true>(rows, k + f, {1, features}, v, vStride, steps, t + f * columns, columns, columns);
+            product<true>(rows, k + f, {1, kStride}, v, vStride, steps, t + f * columns, columns, columns);
         else
-            product<false>(rows, k + f, {1, features}, v, vStride, steps, t + f * columns, columns, columns);
+            product<false>(rows, k + f, {1, kStride}, v, vStride, steps, t + f * columns, columns, columns);
     }
+    if (!z)
+        return;
     const F d;
     int64_t f = 0;
     for (; f + lanesOf <= features; f += lanesOf) {
         Vector sum = add ? hn::LoadU(d, z + f) : hn::Zero(d);
         for (int64_t s = 0; s < steps; ++s)
-            sum = hn::Add(sum, hn::LoadU(d, k + s * features + f));
+            sum = hn::Add(sum, hn::LoadU(d, k + s * kStride + f));
         hn::StoreU(sum, d, z + f);
     }
     for (; f < features; ++f) {
         z[f] = add ? z[f] : 0;
         for (int64_t s = 0; s < steps; ++s)
-            z[f] += k[s * features + f];
+            z[f] += k[s * kStride + f];
     }
 }
 
@@ -152,16 +154,16 @@ HWY_INLINE float sumOf(const float* x, int64_t count) {
 }
 
 /// Scores of a strip against the first `keys` keys, in whole vectors of them.
-HWY_INLINE void stripScores(const float* q, int64_t rows, int64_t features, const float* panels, int64_t keys, float* s,
-                            int64_t sStride) {
+HWY_INLINE void stripScores(const float* q, int64_t qStride, int64_t rows, int64_t features, const float* panels,
+                            int64_t keys, float* s, int64_t sStride) {
     for (int64_t begin = 0; begin < keys; begin += panelKeys) {
         const float* panel = panels + begin * features;
         const int64_t vectors = std::min<int64_t>(panelVectors, (keys - begin + lanesOf - 1) / lanesOf);
         if (vectors == panelVectors)
-            multiplyRows<panelVectors, false>(rows, q, {features}, panel, panelKeys, features, s + begin, sStride);
+            multiplyRows<panelVectors, false>(rows, q, {qStride}, panel, panelKeys, features, s + begin, sStride);
         else
             for (int64_t x = 0; x < vectors * lanesOf; x += lanesOf)
-                multiplyRows<1, false>(rows, q, {features}, panel + x, panelKeys, features, s + begin + x, sStride);
+                multiplyRows<1, false>(rows, q, {qStride}, panel + x, panelKeys, features, s + begin + x, sStride);
     }
 }
 
@@ -187,13 +189,13 @@ HWY_INLINE void fade(Fading& f, float factor, int64_t row) {
     f.whole *= factor;
 }
 
-HWY_INLINE void multiplyBy(float* x, const float* by, int64_t count) {
+HWY_INLINE void multiply(const float* x, const float* by, int64_t count, float* y) {
     const F d;
     int64_t i = 0;
     for (; i + lanesOf <= count; i += lanesOf)
-        hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, by + i)), d, x + i);
+        hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, by + i)), d, y + i);
     for (; i < count; ++i)
-        x[i] *= by[i];
+        y[i] = x[i] * by[i];
 }
 
 /// Six rows at most, as they go through the registers.
@@ -232,7 +234,7 @@ HWY_INLINE void readColumns(const ChunkRows& c, const Strip& strip, int64_t colu
     };
     if (c.state)
         for (int64_t f = 0; f < c.features; ++f)
-            add(strip.q + f, c.features, c.state + f * c.columns + column, 0);
+            add(strip.q + f, c.qStride, c.state + f * c.columns + column, 0);
 #pragma GCC unroll 6
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 4
@@ -282,32 +284,47 @@ void readStripOf(int64_t rows, const ChunkRows& c, const Strip& strip) {
     }
 }
 
+void scoreRows(const ChunkRows& c, float* scores, int64_t stride) {
+    for (int64_t r = 0; r < c.rows; r += stripRows) {
+        const int64_t rows = std::min(stripRows, c.rows - r);
+        stripScores(c.q + r * c.qStride, c.qStride, rows, c.features, c.panels, c.first + r + rows, scores + r * stride,
+                    stride);
+    }
+}
+
 void readRows(const ChunkRows& c) {
-    const int64_t keysAtMost = c.panels ? c.first + c.rows : 0, sStride = roundUp(keysAtMost, panelKeys);
-    float *padded = c.scratch, *s = padded + stripRows * c.columns, *gamma = s + stripRows * sStride;
+    const bool pairs = c.panels || c.scores;
+    const int64_t keysAtMost = pairs ? c.first + c.rows : 0, ownStride = roundUp(keysAtMost, panelKeys);
+    float *padded = c.scratch, *s = padded + stripRows * c.columns, *gamma = s + stripRows * ownStride;
     const bool pads = c.columns != c.valueDim;
     Fading fading = c.decay ? fadingBefore(c.decay, c.first, gamma) : Fading{gamma, 1};
     for (int64_t r = 0; r < c.rows; r += stripRows) {
         const int64_t rows = std::min(stripRows, c.rows - r), first = c.first + r;
-        const float* q = c.q + r * c.features;
+        const float* q = c.q + r * c.qStride;
         float denominators[stripRows] = {}, whole[stripRows];
-        if (c.panels)
-            stripScores(q, rows, c.features, c.panels, first + rows, s, sStride);
+        const float* made = c.scores ? c.scores + r * c.scoreStride : s;
+        const int64_t madeStride = c.scores ? c.scoreStride : ownStride;
+        if (!c.scores && c.panels)
+            stripScores(q, c.qStride, rows, c.features, c.panels, first + rows, s, ownStride);
         for (int64_t i = 0; i < rows; ++i) {
             if (c.z)
-                denominators[i] = dot(q + i * c.features, c.z, c.features);
+                denominators[i] = dot(q + i * c.qStride, c.z, c.features);
             if (c.decay) {
                 fade(fading, c.decay[first + i], first + i);
-                multiplyBy(s + i * sStride, gamma, first + i + 1);
+                multiply(made + i * madeStride, gamma, first + i + 1, s + i * ownStride);
                 denominators[i] *= c.z ? fading.whole : 1;
                 whole[i] = fading.whole;
             }
-            if (c.panels && c.normalise)
-                denominators[i] += sumOf(s + i * sStride, first + i + 1);
+            if (pairs && c.normalise)
+                denominators[i] += sumOf((c.decay ? s + i * ownStride : made + i * madeStride), first + i + 1);
         }
         float* o = c.o + r * c.outputStride;
         readStripOf(rows, c,
-                    {q, c.panels ? s : nullptr, sStride, first, c.decay && c.state ? whole : nullptr,
+                    {q,
+                     !pairs    ? nullptr
+                     : c.decay ? s
+                               : made,
+                     c.decay ? ownStride : madeStride, first, c.decay && c.state ? whole : nullptr,
                      c.normalise ? denominators : nullptr, pads ? padded : o, pads ? c.columns : c.outputStride});
         for (int64_t i = 0; pads && i < rows; ++i)
             std::copy_n(padded + i * c.columns, c.valueDim, o + i * c.outputStride);
@@ -315,8 +332,8 @@ void readRows(const ChunkRows& c) {
 }
 
 const LinearKernels* linearTable() {
-    static const LinearKernels ofTarget{lanesOf,  panelKeys, mapEach,  packOnePanel,
-                                        addOuter, passOn,    scaleAll, readRows};
+    static const LinearKernels ofTarget{lanesOf, panelKeys, mapEach,   packOnePanel, addOuter,
+                                        passOn,  scaleAll,  scoreRows, readRows};
     return &ofTarget;
 }
 

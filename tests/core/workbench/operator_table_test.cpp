@@ -132,6 +132,22 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         shapes.push_back({{"seqLen", 200}, {"dModel", 16}, {"shared", 128}, {"chunk", 64}, {"causal", 1}});
         if (full)
             shapes.push_back({{"seqLen", 1000}, {"dModel", 96}, {"shared", 64}, {"chunk", 256}, {"causal", 1}});
+    } else if (op == "ssd") {
+        const auto shape = [](double length, double heads, double groups, double p, double n, double chunk) {
+            return Numbers{{"seqLen", length}, {"heads", heads}, {"groups", groups},
+                           {"headDim", p},     {"stateDim", n},  {"chunk", chunk}};
+        };
+        shapes = {shape(1, 1, 1, 1, 1, 64), shape(70, 4, 2, 24, 40, 32), shape(130, 2, 1, 70, 20, 64),
+                  shape(200, 6, 3, 16, 72, 128)};
+        for (Numbers& each : shapes)
+            each["batch"] = each["seqLen"] == 70 ? 2 : 1;
+        shapes.push_back(shapes[1]);
+        shapes.push_back(shapes[3]);
+        for (size_t i = 4; i < 6; ++i)
+            shapes[i]["begins"] = 1;
+        if (full)
+            shapes.push_back(shape(1000, 8, 1, 64, 128, 128));
+        shapes.push_back(shape(130, 2, 2, 64, 64, 64));
     } else if (op == "cast" || op == "adamw") {
         for (const double count : {3, 4097, 70001})
             shapes.push_back({{"count", count}, {"power", 10}});
@@ -267,7 +283,7 @@ void addOwnRows() {
 std::map<std::string, double> largestWithoutSigns(const Case& c) {
     Tensors sizes = c.stored;
     for (const TensorSpec& t : c.op->tensors)
-        if (t.role == TensorSpec::Role::Input)
+        if (t.role == TensorSpec::Role::Input && !t.fixed) // not masks, nor logarithms
             for (float& x : sizes.at(t.name).values)
                 x = std::fabs(x);
     c.op->reference(c.problem, sizes, {});
