@@ -20,7 +20,9 @@ struct Pair {
 };
 __device__ __forceinline__ Pair combined(Pair earlier, Pair later) { return {later.a * earlier.a, fmaf(later.a, earlier.b, later.b)}; }
 __device__ __forceinline__ float applied(Pair steps, float state) { return fmaf(steps.a, state, steps.b); }
-constexpr Pair nothing{1, 0}; ///< steps that change nothing
+/// A pair, or steps that change nothing. (Chosen as a whole, they would become a constant in global memory.)
+__device__ __forceinline__ Pair pairIf(bool there, float a, float b) { return {there ? a : 1, there ? b : 0}; }
+__device__ __forceinline__ Pair pairIf(bool there, const float* a, const float* b) { return {there ? *a : 1, there ? *b : 0}; }
 
 constexpr unsigned int wholeWarp = 0xffffffffu;
 constexpr int chunkThreads = 256, chunkItems = 4, chunkSteps = chunkThreads * chunkItems, chunkWarps = chunkThreads / 32;
@@ -55,7 +57,7 @@ extern "C" __global__ void __launch_bounds__(512) scan_hillis_steele(ScanRows p)
     float state = p.before(blockIdx.x);
     for (int begin = 0; begin < p.length; begin += tile) {
         const bool isStep = begin + i < p.length;
-        Pair own = isStep ? Pair{p.a[at + begin + i], p.b[at + begin + i]} : nothing;
+        Pair own = pairIf(isStep, p.a + at + begin + i, p.b + at + begin + i);
         int from = 0;
         __syncthreads(); // the last steps of the tile before are read
         a[0][i] = own.a, b[0][i] = own.b;
@@ -80,7 +82,7 @@ extern "C" __global__ void __launch_bounds__(512) scan_sklansky(ScanRows p) {
     float state = p.before(blockIdx.x);
     for (int begin = 0; begin < p.length; begin += tile) {
         const bool isStep = begin + i < p.length;
-        Pair own = isStep ? Pair{p.a[at + begin + i], p.b[at + begin + i]} : nothing;
+        Pair own = pairIf(isStep, p.a + at + begin + i, p.b + at + begin + i);
         __syncthreads();
         a[i] = own.a, b[i] = own.b;
         for (int half = 1; half < tile; half *= 2) {
@@ -112,7 +114,7 @@ extern "C" __global__ void __launch_bounds__(512) scan_blelloch(ScanRows p) {
 #pragma unroll
         for (int n = 0; n < 2; ++n) {
             const int step = threadIdx.x + n * threads;
-            own[n] = begin + step < p.length ? Pair{p.a[at + begin + step], p.b[at + begin + step]} : nothing;
+            own[n] = pairIf(begin + step < p.length, p.a + at + begin + step, p.b + at + begin + step);
             a[place(step)] = own[n].a, b[place(step)] = own[n].b;
         }
         int half = 1;
@@ -160,10 +162,10 @@ __device__ __forceinline__ ChunkSteps loadSteps(const ScanRows& p, int row, int 
         a = *reinterpret_cast<const float4*>(p.a + s.at);
         b = *reinterpret_cast<const float4*>(p.b + s.at);
     }
-    s.step[0] = s.count > 0 ? Pair{a.x, b.x} : nothing;
-    s.step[1] = s.count > 1 ? Pair{a.y, b.y} : nothing;
-    s.step[2] = s.count > 2 ? Pair{a.z, b.z} : nothing;
-    s.step[3] = s.count > 3 ? Pair{a.w, b.w} : nothing;
+    s.step[0] = pairIf(s.count > 0, a.x, b.x);
+    s.step[1] = pairIf(s.count > 1, a.y, b.y);
+    s.step[2] = pairIf(s.count > 2, a.z, b.z);
+    s.step[3] = pairIf(s.count > 3, a.w, b.w);
     return s;
 }
 __device__ __forceinline__ Pair all(const ChunkSteps& s) { return combined(combined(s.step[0], s.step[1]), combined(s.step[2], s.step[3])); }
@@ -199,16 +201,14 @@ struct BlockScan {
     };
     __device__ Result operator()(Pair own) {
         const Pair upTo = warpScan(own);
-        Pair before{__shfl_up_sync(wholeWarp, upTo.a, 1), __shfl_up_sync(wholeWarp, upTo.b, 1)};
-        if (threadIdx.x % 32 == 0)
-            before = nothing;
+        const Pair before = pairIf(threadIdx.x % 32 > 0, __shfl_up_sync(wholeWarp, upTo.a, 1), __shfl_up_sync(wholeWarp, upTo.b, 1));
         __syncthreads(); // a result before this one is read
         if (threadIdx.x % 32 == 31)
             warp[threadIdx.x / 32] = upTo;
         __syncthreads();
-        Pair earlier = nothing, whole = nothing;
+        Pair earlier{1, 0}, whole = warp[0];
 #pragma unroll
-        for (int w = 0; w < chunkWarps; ++w) {
+        for (int w = 1; w < chunkWarps; ++w) {
             if (w == threadIdx.x / 32)
                 earlier = whole;
             whole = combined(whole, warp[w]);
@@ -235,7 +235,7 @@ extern "C" __global__ void __launch_bounds__(256) scan_carry(ScanRows p, const P
     for (int begin = 0; begin < chunks - 1; begin += chunkThreads) {
         const int chunk = begin + threadIdx.x;
         const long long at = (long long)blockIdx.x * (chunks - 1) + chunk;
-        const Pair own = chunk < chunks - 1 ? pairs[at] : nothing;
+        const Pair own = pairIf(chunk < chunks - 1, &pairs[at].a, &pairs[at].b);
         const BlockScan::Result scanned = scan(own);
         if (chunk < chunks - 1)
             states[at] = applied(own, applied(scanned.before, state));
@@ -277,19 +277,24 @@ __device__ __forceinline__ void publish(int* status, Status what) {
     __threadfence();
     *reinterpret_cast<volatile int*>(status) = what;
 }
-__device__ __forceinline__ Pair readPair(const Pair* from) {
+__device__ __forceinline__ int readStatus(const int* from) { return *reinterpret_cast<const volatile int*>(from); }
+__device__ __forceinline__ float readState(const float* from) { return *reinterpret_cast<const volatile float*>(from); }
+__device__ __forceinline__ Pair readPairIf(bool there, const Pair* from) {
     const volatile float* x = reinterpret_cast<const volatile float*>(from);
-    return {x[0], x[1]};
+    float a = 1, b = 0;
+    if (there)
+        a = x[0], b = x[1];
+    return {a, b};
 }
 
 /// The state behind chunk `last` (-1: before the first), by one warp. Lane i looks at chunk last - i of its row, whose first
 /// chunk has number `first`.
-__device__ float lookBack(const LookBack& told, long long first, int last, float h0) {
+__device__ __forceinline__ float lookBack(const LookBack& told, long long first, int last, float h0) {
     const int lane = threadIdx.x % 32;
     int end = last, nearest; // of the window: chunks end - 31 … end
     for (;;) {
         const int chunk = end - lane;
-        const int status = chunk < 0 ? stateTold : *reinterpret_cast<const volatile int*>(told.status + first + chunk);
+        const int status = chunk < 0 ? int(stateTold) : readStatus(told.status + first + chunk);
         const unsigned int known = __ballot_sync(wholeWarp, status == stateTold), unknown = __ballot_sync(wholeWarp, status == untold);
         nearest = __ffs(known) - 1;
         if (known && !(unknown & ((1u << nearest) - 1)))
@@ -299,10 +304,10 @@ __device__ float lookBack(const LookBack& told, long long first, int last, float
     }
     __threadfence();
     const int from = end - nearest;
-    float state = from < 0 ? h0 : *reinterpret_cast<const volatile float*>(told.states + first + from);
+    float state = from < 0 ? h0 : readState(told.states + first + from);
     for (int begin = from + 1; begin <= last; begin += 32) { // forward again, a chunk after the other
         const int count = last - begin + 1 < 32 ? last - begin + 1 : 32;
-        const Pair own = lane < count ? readPair(told.pairs + first + begin + lane) : nothing;
+        const Pair own = readPairIf(lane < count, told.pairs + first + begin + lane);
         for (int i = 0; i < count; ++i)
             state = applied({__shfl_sync(wholeWarp, own.a, i), __shfl_sync(wholeWarp, own.b, i)}, state);
     }
