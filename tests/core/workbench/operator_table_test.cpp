@@ -132,6 +132,13 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         shapes.push_back({{"seqLen", 200}, {"dModel", 16}, {"shared", 128}, {"chunk", 64}, {"causal", 1}});
         if (full)
             shapes.push_back({{"seqLen", 1000}, {"dModel", 96}, {"shared", 64}, {"chunk", 256}, {"causal", 1}});
+    } else if (op == "scan" || op == "complex-scan" || op == "scan-backward") {
+        shapes = {{{"channels", 1}, {"length", 1}},
+                  {{"channels", 3}, {"length", 65}},
+                  {{"channels", 2}, {"length", 1000}},
+                  {{"channels", 1}, {"length", 2500}}};
+        if (full)
+            shapes.push_back({{"channels", 40}, {"length", 70001}});
     } else if (op == "cast" || op == "adamw") {
         for (const double count : {3, 4097, 70001})
             shapes.push_back({{"count", count}, {"power", 10}});
