@@ -2,6 +2,7 @@
 #include "core/labs/ssm/ssm_lab.h"
 
 <<<<<<< HEAD
+<<<<<<< HEAD
 #include "core/labs/ssm/ssm_pages.h"
 
 namespace warplight::labs::ssm {
@@ -18,6 +19,17 @@ namespace warplight::labs::ssm {
 void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     workbench::registerPages(registry, operators.add(ssdOperator()));
 >>>>>>> ssd
+=======
+#include "core/labs/ssm/scan_operator.h"
+#include "core/workbench/page.h"
+
+namespace warplight::labs::ssm {
+
+void registerLab(lab::Registry& registry, workbench::Operators& operators) {
+    workbench::registerPages(registry, operators.add(scanOperator()));
+    workbench::registerPages(registry, operators.add(complexScanOperator()));
+    workbench::registerPages(registry, operators.add(scanBackwardOperator()));
+>>>>>>> scan
 }
 
 } // namespace warplight::labs::ssm

@@ -148,6 +148,13 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         if (full)
             shapes.push_back(shape(1000, 8, 1, 64, 128, 128));
         shapes.push_back(shape(130, 2, 2, 64, 64, 64));
+    } else if (op == "scan" || op == "complex-scan" || op == "scan-backward") {
+        shapes = {{{"channels", 1}, {"length", 1}},
+                  {{"channels", 3}, {"length", 65}},
+                  {{"channels", 2}, {"length", 1000}},
+                  {{"channels", 1}, {"length", 2500}}};
+        if (full)
+            shapes.push_back({{"channels", 40}, {"length", 70001}});
     } else if (op == "cast" || op == "adamw") {
         for (const double count : {3, 4097, 70001})
             shapes.push_back({{"count", count}, {"power", 10}});

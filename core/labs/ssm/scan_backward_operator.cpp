@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The gradients of the linear scan, as an operator.
+#include "core/labs/ssm/scan_operator.h"
+#include "core/tensor/random.h"
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace warplight::labs::ssm {
+namespace {
+
+using workbench::Implementation;
+using workbench::Operator;
+using workbench::Page;
+using workbench::Problem;
+using workbench::Tensors;
+
+constexpr uint64_t gradientStream = 3; ///< behind those of scan_inputs.cpp
+
+cpu::RunCost backward(cpu::ScanRung rung, const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+    const auto of = [&](const char* name) { return t.at(name).values.data(); };
+    return cpu::scanBackward(rung, {scanShape(p), of("A"), of("B"), of("h0"), of("H")},
+                             {of("dH"), of("dA"), of("dB"), of("dh0")}, how);
+}
+
+Implementation onCpu(const cpu::RungInfo<cpu::ScanRung>& rung) {
+    Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,
+                                                   scanColour(rung.name));
+    i.held = "the sequence from its end";
+    i.heldBytes = [id = rung.id](const Problem& p, int threads) {
+        return cpu::scanBackwardBytesAtMost(id, scanShape(p), threads);
+    };
+    i.onCpu = [id = rung.id](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+        return backward(id, p, t, how).extraBytes;
+    };
+    return i;
+}
+
+} // namespace
+
+Operator scanBackwardOperator() {
+    using Role = workbench::TensorSpec::Role;
+    Operator op;
+    op.id = "scan-backward";
+    op.lab = "State space models";
+    op.title = op.page = "Scan backward";
+    op.gradientOf = "scan";
+    op.formula = "g_t = dh_t + a_{t+1} · g_{t+1}, db_t = g_t, da_t = g_t · h_{t-1}, dh0 = a_0 · g_0";
+    op.flopsText = "3 a step: the scan from the end, and the product with the state";
+    op.questions = {{Page::Race, "What does the way back cost, which is a scan again?"}};
+    op.knobs = scanKnobs;
+    const std::vector<std::string> rows{"channels", "length"}, states{"channels"};
+    op.tensors = {{"A", Role::Input, rows, 0, "", "Decays, one a step"},
+                  {"B", Role::Input, rows, 5, "", "What is added, one a step"},
+                  {"h0", Role::Input, states, 8, "", "The state before the first step; 0 if it is not given", false},
+                  {"H", Role::Input, rows, 3, "", "The states; computed if they are not given", false},
+                  {"dH", Role::Input, rows, 6, "", "Gradient of the states"},
+                  {"dA", Role::Output, rows, 1, "", "Where the gradient of A goes"},
+                  {"dB", Role::Output, rows, 9, "", "Where the gradient of B goes"},
+                  {"dh0", Role::Output, states, 2, "", "Where the gradient of h0 goes"}};
+    op.inputKinds = scanInputKinds();
+    op.complete = [](Problem& p) {
+        p.numbers["parts"] = 1;
+        check(scanShape(p));
+    };
+    op.fill = [](const Problem& p, const std::string& kind, uint64_t seed, Tensors& t,
+                 const std::atomic<bool>* cancel) {
+        fillScan(p, kind, seed, t, cancel);
+        tensor::fillGaussian(t.at("dH").values, seed, gradientStream, 1, cancel);
+    };
+    op.derive = [](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+        const auto of = [&](const char* name) { return t.at(name).values.data(); };
+        cpu::scan(cpu::ScanRung::Chunked, {scanShape(p), of("A"), of("B"), of("h0"), of("H")}, how);
+    };
+    op.reference = [](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+        backward(cpu::ScanRung::Reference, p, t, how);
+    };
+    op.usefulFlops = [](const Problem& p) { return cpu::scanBackwardFlops(scanShape(p)); };
+    op.inWords = scanInWords;
+    op.lower = "length or channels";
+    for (const auto& rung : cpu::scanRungs())
+        op.ladder.push_back(onCpu(rung));
+    op.baseline = "serial";
+    op.frugal = "chunked";
+    op.arrangement = scanArrangement(1);
+    return op;
+}
+
+} // namespace warplight::labs::ssm
