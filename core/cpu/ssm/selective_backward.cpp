@@ -25,7 +25,7 @@ namespace {
 constexpr std::array<RungInfo<SelectiveRung>, 2> rungs{{
     {SelectiveRung::Reference, "reference", "double precision, step by step",
      "nothing: this is the formula that every other rung is judged by"},
-    {SelectiveRung::Plain, "plain", "states computed again, chunk by chunk",
+    {SelectiveRung::Plain, "stepwise", "states computed again, chunk by chunk",
      "the formula in f32; of states only those at the beginnings of chunks are kept"},
 }};
 
@@ -200,7 +200,7 @@ RunCost selectiveScanBackward(SelectiveRung rung, const SelectiveShape& s, const
         return Backward<float, double>(s, t, g, options).run();
     if (rung == SelectiveRung::Plain)
         return Backward<float, float>(s, t, g, options).run();
-    throw InputError("selective scan: only reference and plain go backwards");
+    throw InputError("selective scan: only reference and stepwise go backwards");
 }
 
 RunCost selectiveScanBackward(const SelectiveShape& s, const SelectiveTensors<double>& t,

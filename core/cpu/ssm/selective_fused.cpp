@@ -11,6 +11,7 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <numbers>
 

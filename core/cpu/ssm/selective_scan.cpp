@@ -9,6 +9,7 @@
 #include "gpu/host/memory_budget.h"
 
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <fmt/format.h>
@@ -20,7 +21,7 @@ namespace {
 constexpr std::array<RungInfo<SelectiveRung>, 4> rungs{{
     {SelectiveRung::Reference, "reference", "double precision, step by step",
      "nothing: this is the formula that every other rung is judged by"},
-    {SelectiveRung::Plain, "plain", "step by step, number by number",
+    {SelectiveRung::Plain, "stepwise", "step by step, number by number",
      "the formula in f32: one exponential after the other, one channel after the other"},
     {SelectiveRung::Unfused, "unfused", "decays, inputs and all states in memory",
      "exponentials by vectors of steps and states, as a framework's operators do; pays with three tensors that are "

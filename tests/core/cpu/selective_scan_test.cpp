@@ -8,14 +8,17 @@
 #include "core/formats/tensor_file.h"
 #include "each_rung.h"
 #include "selective_case.h"
+#include "tests/thinned.h"
 
 #include <QTest>
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace warplight;
@@ -74,15 +77,17 @@ class SelectiveScanTest : public QObject {
     /// near 1 is rounded at each of the hundreds of steps that it remembers.
     void equalsDoublePrecision() {
         int row = 0;
-        for (const int64_t length : {0, 1, 2, 3, 5, 64, 511, 512, 513, 1100})
-            for (const auto& [dim, groups] : {std::pair(1, 1), std::pair(19, 1), std::pair(42, 3), std::pair(8, 8)})
-                for (const int64_t state : {1, 3, 8, 16, 31}) {
+        for (const int64_t length : {0, 1, 2, 7, 64, 512, 1030})
+            for (const auto& [dim, groups] : {std::pair(1, 1), std::pair(19, 1), std::pair(42, 3), std::pair(4, 4)})
+                for (const int64_t state : {1, 3, 16, 31}) {
+                    if (++row % test::thinned(5) != 0)
+                        continue;
                     const bool softplus = row % 2 == 0;
                     SelectiveCase<float> c(shapeOf(length, dim, state, 1 + row % 2, groups, softplus));
                     SelectiveCase<double> exact(c.shape);
                     if (row % 3 == 1)
                         c.z.clear(), exact.z.clear(), c.first.clear(), exact.first.clear();
-                    if (row++ % 5 == 2)
+                    if (row % 5 == 2)
                         c.d.clear(), exact.d.clear(), c.bias.clear(), exact.bias.clear();
                     const auto [y, last] = c.run(rung);
                     const auto [trueY, trueLast] = exact.run(SelectiveRung::Reference);
@@ -178,14 +183,16 @@ class SelectiveScanTest : public QObject {
     }
 
     void whatIsNoNumberStaysInItsChannel() {
-        constexpr int64_t length = 600, dim = 40;
+        constexpr int64_t length = 530, dim = 20;
+        const SelectiveCase<float> intact(shapeOf(length, dim, 5));
+        SelectiveCase<float> once = intact;
+        const std::vector<float> before = once.run(rung).first;
         for (const float value : {noNumber, inf, -inf})
-            for (const int64_t channel : {0, 15, 16, 37})
+            for (const int64_t channel : {0, 15, 16})
                 for (const auto member : {&SelectiveCase<float>::u, &SelectiveCase<float>::delta,
                                           &SelectiveCase<float>::z, &SelectiveCase<float>::a, &SelectiveCase<float>::d,
                                           &SelectiveCase<float>::bias, &SelectiveCase<float>::first}) {
-                    SelectiveCase<float> c(shapeOf(length, dim, 5));
-                    const std::vector<float> before = c.run(rung).first;
+                    SelectiveCase<float> c = intact;
                     auto& x = c.*member;
                     const auto width = static_cast<int64_t>(x.size()) / dim;
                     x[static_cast<size_t>(channel * width + width / 2)] = value;
@@ -226,8 +233,8 @@ class SelectiveScanTest : public QObject {
     }
 
     void memoryIsAtMostWhatIsSaid() {
-        for (const int64_t length : {1, 100, 2000})
-            for (const int64_t dim : {5, 300})
+        for (const int64_t length : {1, 700})
+            for (const int64_t dim : {5, 150})
                 for (const int threads : {1, 2}) {
                     SelectiveCase<float> c(shapeOf(length, dim, 16));
                     int64_t held = 0;
