@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/ssm/ssm_lab.h"
 
+#include "core/labs/ssm/selective_operator.h"
+#include "core/workbench/page.h"
+
 namespace warplight::labs::ssm {
 
-void registerLab(lab::Registry&, workbench::Operators&) {}
+void registerLab(lab::Registry& registry, workbench::Operators& operators) {
+    workbench::registerPages(registry, operators.add(selectiveScanOperator()));
+    workbench::registerPages(registry, operators.add(selectiveScanBackwardOperator()));
+}
 
 } // namespace warplight::labs::ssm
