@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// 2^x for Highway vectors. Included once per target.
+// 2^x and the logistic function for Highway vectors. Included once per target.
 #if defined(WARPLIGHT_CPU_EXP2_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WARPLIGHT_CPU_EXP2_INL_H
 #undef WARPLIGHT_CPU_EXP2_INL_H
@@ -52,6 +52,13 @@ HWY_INLINE V exp2Vector(D d, V x) {
     const hn::RebindToSigned<D> di; // a product, since a sum of exponents could turn a NaN into a number
     return hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 #endif
+}
+
+/// 1 / (1 + e^-x). From 2^126 on the power counts as that, and the quotient as 0 in f32's sums.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V sigmoidVector(D d, V x) {
+    const V one = hn::Set(d, 1.0f), power = hn::Min(hn::Mul(x, hn::Set(d, -1.44269504f)), hn::Set(d, 126.0f));
+    return hn::Div(one, hn::Add(one, exp2Vector(d, power)));
 }
 
 } // namespace warplight::cpu::HWY_NAMESPACE

@@ -161,16 +161,19 @@ class KernelResourcesTest : public QObject {
     }
 
     void lowRankAttentionAndGatedUnitsDoNotSpill() {
+    void lowRankAttentionGatedUnitsAndScansDoNotSpill() {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
             const QList<QByteArray> words = line.split(' ');
-            if (words.size() != 6 || (words[0] != "low_rank" && !words[0].startsWith("gau")))
+            if (words.size() != 6 ||
+                (words[0] != "low_rank" && words[0] != "selective_scan" && !words[0].startsWith("gau")))
                 continue;
             QVERIFY2(words[5].toInt() == 0, line.constData());
             QVERIFY2(words[3].toInt() <= 128, line.constData()); // two blocks of 256 threads a multiprocessor
             ++checked;
         }
-        QCOMPARE(checked, 6 * (5 + 2 * 4 + 5 + 4)); // architectures × kernels, of head dimensions and of functions
+        // architectures × kernels, of head dimensions and of functions, and of the selective scan
+        QCOMPARE(checked, 6 * (5 + 2 * 4 + 5 + 4 + 5));
     }
 };
 

@@ -36,16 +36,9 @@ HWY_INLINE void mapRow(float* y, int64_t count, Of of, const X*... x) {
     std::copy_n(made, count - i, y + i);
 }
 
-/// 1 / (1 + e^-x). From 2^126 on the power counts as that, and the quotient as 0 in f32's sums.
-HWY_INLINE Vector sigmoid(Vector x) {
-    const F d;
-    const Vector one = hn::Set(d, 1.0f), power = hn::Min(hn::Mul(x, hn::Set(d, -1.44269504f)), hn::Set(d, 126.0f));
-    return hn::Div(one, hn::Add(one, exp2Vector(d, power)));
-}
-
 void silu(const float* x, float* y, int64_t count) {
     mapRow(
-        y, count, [](Vector v) { return hn::Mul(v, sigmoid(v)); }, x);
+        y, count, [](Vector v) { return hn::Mul(v, sigmoidVector(F(), v)); }, x);
 }
 
 void siluBackward(const float* x, float* dy, int64_t count) {
@@ -54,7 +47,7 @@ void siluBackward(const float* x, float* dy, int64_t count) {
     mapRow(
         dy, count,
         [&](Vector v, Vector g) {
-            const Vector s = sigmoid(v);
+            const Vector s = sigmoidVector(d, v);
             return hn::Mul(g, hn::Mul(s, hn::MulAdd(v, hn::Sub(one, s), one)));
         },
         x, static_cast<const float*>(dy));

@@ -3,6 +3,7 @@
 
 <<<<<<< HEAD
 <<<<<<< HEAD
+<<<<<<< HEAD
 #include "core/labs/ssm/ssm_pages.h"
 
 namespace warplight::labs::ssm {
@@ -30,6 +31,16 @@ void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     workbench::registerPages(registry, operators.add(complexScanOperator()));
     workbench::registerPages(registry, operators.add(scanBackwardOperator()));
 >>>>>>> scan
+=======
+#include "core/labs/ssm/selective_operator.h"
+#include "core/workbench/page.h"
+
+namespace warplight::labs::ssm {
+
+void registerLab(lab::Registry& registry, workbench::Operators& operators) {
+    workbench::registerPages(registry, operators.add(selectiveScanOperator()));
+    workbench::registerPages(registry, operators.add(selectiveScanBackwardOperator()));
+>>>>>>> selective
 }
 
 } // namespace warplight::labs::ssm

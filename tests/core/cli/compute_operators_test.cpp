@@ -179,6 +179,54 @@ class ComputeOperatorsTest : public QObject {
         QVERIFY(largestDifference(load(at("part.npy")), load(at("cut.npy"))) < 1e-5);
     }
 
+    void selectiveScanGivesTheOracle_data() { addDevices(); }
+    void selectiveScanGivesTheOracle() { // which has steps before channels
+        QFETCH(QString, device);
+        const QString file = WARPLIGHT_TEST_DATA "/oracles/ssm/selective_scan.npz:";
+        const auto turned = [](const tensor::Tensor& x) {
+            tensor::Tensor made{{1, x.shape[1], x.shape[0]}, {}};
+            for (int64_t column = 0; column < x.shape[1]; ++column)
+                for (int64_t step = 0; step < x.shape[0]; ++step)
+                    made.values.push_back(x.values[static_cast<size_t>(step * x.shape[1] + column)]);
+            return made;
+        };
+        QStringList arguments{"compute", "selective-scan", "--a", file + "A", "--d", file + "D"};
+        for (const char* name : {"u", "delta", "B", "C", "z"}) {
+            const tensor::Tensor t = turned(load(file + name));
+            const std::string at = std::string(name) + ".npy";
+            arguments << "--" + QString(name).toLower() << save(at.c_str(), t.shape, t.values);
+        }
+        arguments << "-o" << at("y.npy") << "--last-state" << at("last.npy") << "--device" << device;
+        for (const char* implementation : {"fused", "unfused"}) {
+            const Outcome outcome = call(arguments + QStringList{"--implementation", implementation});
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+            QVERIFY(largestDifference(load(at("y.npy")), turned(load(file + "y_gated"))) < 5e-6);
+            tensor::Tensor last = load(file + "last_state");
+            last.shape.insert(last.shape.begin(), 1);
+            QVERIFY(largestDifference(load(at("last.npy")), last) < 5e-6);
+        }
+        // In two parts, the second from the state that the first left.
+        const auto cut = [&](const char* name, int64_t begin, int64_t end) {
+            const tensor::Tensor t = load(at((std::string(name) + ".npy").c_str()));
+            std::vector<float> part;
+            for (int64_t row = 0; row < t.shape[1]; ++row)
+                part.insert(part.end(), t.values.begin() + static_cast<ptrdiff_t>(row * t.shape[2] + begin),
+                            t.values.begin() + static_cast<ptrdiff_t>(row * t.shape[2] + end));
+            return save((std::string(name) + "_part.npy").c_str(), {1, t.shape[1], end - begin}, part);
+        };
+        for (const auto& [begin, end] : {std::pair<int64_t, int64_t>(0, 20), std::pair<int64_t, int64_t>(20, 50)}) {
+            QStringList some{"compute", "selective-scan", "--a", file + "A"};
+            for (const char* name : {"u", "delta", "B", "C"})
+                some << "--" + QString(name).toLower() << cut(name, begin, end);
+            if (begin > 0)
+                some << "--state" << at("carried.npy");
+            some << "-o" << at("part.npy") << "--last-state" << at("carried.npy") << "--device" << device;
+            const Outcome outcome = call(some);
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        }
+        QVERIFY(largestDifference(load(at("carried.npy")), load(at("last.npy"))) < 5e-6);
+    }
+
     void badInputIsOneSentenceAndWritesNothing_data() {
         QTest::addColumn<QStringList>("arguments");
         QTest::addColumn<QString>("names");
@@ -213,6 +261,26 @@ class ComputeOperatorsTest : public QObject {
         QTest::newRow("mask of other blocks")
             << QStringList{"block-sparse-attention", "--q", two, "--k", two, "--v", two, "--mask", three, "-o", o}
             << "--mask: 3 blocks of queries, expected 1";
+        const QString rates = save("rates.npy", {3, 2}, std::vector<float>(6)),
+                      steps = save("steps.npy", {1, 2, 2}, std::vector<float>(4));
+        QTest::newRow("rates of other channels")
+            << QStringList{"selective-scan",
+                           "--u",
+                           steps,
+                           "--delta",
+                           steps,
+                           "--a",
+                           rates,
+                           "--b",
+                           steps,
+                           "--c",
+                           steps,
+                           "-o",
+                           o}
+            << "rates.npy: shape [3, 2], expected a row for each channel of u: [2, 2]";
+        QTest::newRow("steps without a batch")
+            << QStringList{"selective-scan", "--u", two, "--delta", two, "--a", two, "--b", two, "--c", two, "-o", o}
+            << "two.npy: shape [2, 2], expected [batch, dim, len]";
         QTest::newRow("blocks that are not compiled")
             << QStringList{"block-sparse-attention",     "--q",         two,  "--k",      two,    "--v", two, "--mask",
                            save("one.npy", {1, 1}, {1}), "--blockSize", "48", "--device", "vgpu", "-o",  o}
@@ -251,10 +319,12 @@ class ComputeOperatorsTest : public QObject {
                 found << page["id"].toString() + ": " + devices.join(' ');
             }
         QStringList expected;
-        const QStringList onCpuAlone{"linear-attention-backward"};
+        const QStringList onCpuAlone{"linear-attention-backward", "selective-scan-backward"};
         for (const char* op : {"attention", "attention-backward", "block-sparse-attention", "linear-attention",
                                "linear-attention-backward", "sparse-attention", "low-rank-attention", "gau", "ssd",
                                "softmax", "matmul", "cast", "adamw"})
+                               "linear-attention-backward", "sparse-attention", "low-rank-attention", "gau",
+                               "selective-scan", "selective-scan-backward", "softmax", "matmul", "cast", "adamw"})
             if (onCpuAlone.contains(op))
                 expected << QString("%1.race: cpu").arg(op) << QString("%1.accuracy: cpu").arg(op);
             else

@@ -155,6 +155,18 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
                   {{"channels", 1}, {"length", 2500}}};
         if (full)
             shapes.push_back({{"channels", 40}, {"length", 70001}});
+    } else if (op == "selective-scan") {
+        shapes = {{{"len", 1}, {"dim", 1}, {"state", 1}},
+                  {{"len", 70}, {"dim", 20}, {"state", 5}, {"batch", 2}, {"groups", 2}, {"gate", 1}, {"bias", 1}},
+                  {{"len", 300}, {"dim", 3}, {"state", 16}, {"delta-softplus", 1}, {"skip", 1}, {"first", 1}},
+                  {{"len", 1}, {"dim", 33}, {"state", 16}, {"batch", 2}, {"gate", 1}, {"skip", 1}, {"first", 1}},
+                  {{"len", 1100}, {"dim", 2}, {"state", 3}, {"delta-softplus", 1}, {"gate", 1}}};
+        if (full)
+            shapes.push_back({{"len", 4097}, {"dim", 70}, {"state", 16}, {"delta-softplus", 1}, {"gate", 1}});
+    } else if (op == "selective-scan-backward") {
+        shapes = {{{"len", 1}, {"dim", 1}, {"state", 1}},
+                  {{"len", 70}, {"dim", 12}, {"state", 5}, {"batch", 2}, {"groups", 2}, {"gate", 1}},
+                  {{"len", 100}, {"dim", 40}, {"state", 3}, {"delta-softplus", 1}, {"skip", 1}, {"gate", 1}}};
     } else if (op == "cast" || op == "adamw") {
         for (const double count : {3, 4097, 70001})
             shapes.push_back({{"count", count}, {"power", 10}});

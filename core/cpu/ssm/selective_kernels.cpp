@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/cpu/targets.h" // before any of Highway's
+
+#include "core/cpu/ssm/selective_kernels.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/cpu/ssm/selective_kernels.cpp"
+#include "hwy/foreach_target.h" // IWYU pragma: keep
+
+#include "core/cpu/exp2-inl.h"
+#include "core/cpu/lane_rows-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace warplight::cpu::HWY_NAMESPACE {
+namespace {
+
+constexpr float log2e = 1.44269504f;
+constexpr int64_t rowStride = scanSteps + 16;
+
+/// 2^x, for decays: also above 127, where it becomes infinite.
+HWY_INLINE Vector decayOf(Vector x) {
+    const F d;
+#if HWY_TARGET == HWY_AVX3
+    return exp2Vector(d, x);
+#else
+    const Vector most = hn::Set(d, 128.0f); // whose power is infinite; a NaN is not above it
+    return exp2Vector(d, hn::IfThenElse(hn::Gt(x, most), most, x));
+#endif
+}
+
+/// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), relative error 3e-7: the logarithm is 2 artanh(e / (2 + e)).
+HWY_INLINE Vector softplus(Vector x) {
+    const F d;
+    const Vector below = notBelow(hn::Set(d, -100.0f), hn::Neg(hn::Abs(x)));
+    // e^below in two parts, as a rounded below · log2(e) would be |below| roundings off.
+    const Vector n = hn::Round(hn::Mul(below, hn::Set(d, log2e)));
+    const Vector rest = hn::MulAdd(n, hn::Set(d, -1.42860677e-6f), hn::MulAdd(n, hn::Set(d, -0.693145752f), below));
+    const Vector e = hn::Mul(exp2Vector(d, hn::Mul(rest, hn::Set(d, log2e))), exp2Vector(d, n));
+    const Vector s = hn::Div(e, hn::Add(e, hn::Set(d, 2.0f))), s2 = hn::Mul(s, s);
+    Vector p = hn::Set(d, 1.0f / 13);
+    for (const float odd : {11.0f, 9.0f, 7.0f, 5.0f, 3.0f, 1.0f})
+        p = hn::MulAdd(p, s2, hn::Set(d, 1 / odd));
+    return hn::MulAdd(hn::Add(s, s), p, notBelow(hn::Zero(d), x));
+}
+
+HWY_INLINE Vector silu(Vector x) { return hn::Mul(x, sigmoidVector(F(), x)); }
+
+/// `States` states from n on through all steps, in registers; y is begun or added to.
+template <int States, bool Begins>
+HWY_INLINE void scanStates(const ScanTile& p, int64_t n, const float* HWY_RESTRICT size,
+                           const float* HWY_RESTRICT input, float* HWY_RESTRICT y) {
+    const F d;
+    Vector h[States];
+#pragma GCC unroll 16
+    for (int i = 0; i < States; ++i)
+        h[i] = hn::Load(d, p.h + (n + i) * lanesOf);
+    const float *HWY_RESTRICT b = p.b + n, *HWY_RESTRICT c = p.c + n, *HWY_RESTRICT a = p.a + n * lanesOf;
+    const int64_t lines =
+        Begins ? p.aheadSteps * static_cast<int64_t>(sizeof(float)) / 64 : 0; // of a row that is fetched
+    int64_t line = 0, row = 0;
+    for (int64_t t = 0; t < p.steps; ++t, b += p.state, c += p.state) {
+        if (lines > 0 && row < p.aheadChannels) {
+            const int64_t at = row * p.stride + line * 16;
+            for (const float* rows : p.ahead)
+                if (rows)
+                    __builtin_prefetch(rows + at, 0, 2);
+            __builtin_prefetch(p.aheadY + at, 1, 2);
+            if (++line == lines)
+                line = 0, ++row;
+        }
+        const Vector now = hn::Load(d, size + t * lanesOf), in = hn::Load(d, input + t * lanesOf);
+        Vector sum[2] = {Begins ? hn::Zero(d) : hn::Load(d, y + t * lanesOf), hn::Zero(d)};
+#pragma GCC unroll 16
+        for (int i = 0; i < States; ++i) {
+            const Vector decay = decayOf(hn::Mul(now, hn::Load(d, a + i * lanesOf)));
+            h[i] = hn::MulAdd(decay, h[i], hn::Mul(in, hn::Set(d, b[i])));
+            sum[i % 2] = hn::MulAdd(h[i], hn::Set(d, c[i]), sum[i % 2]);
+        }
+        hn::Store(hn::Add(sum[0], sum[1]), d, y + t * lanesOf);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < States; ++i)
+        hn::Store(h[i], d, p.h + (n + i) * lanesOf);
+}
+
+/// As many states at a time as registers hold.
+template <int States>
+HWY_NOINLINE void scanAll(const ScanTile& p, int64_t n, const float* size, const float* input, float* y) {
+    for (; n + States <= p.state; n += States)
+        n == 0 ? scanStates<States, true>(p, n, size, input, y) : scanStates<States, false>(p, n, size, input, y);
+    if constexpr (States > 1)
+        scanAll<States / 2>(p, n, size, input, y);
+}
+
+/// Steps of a tile's channels to [steps, lanes]. They go through `rows` first: where rows lie a power of two apart, a
+/// line of each at a time would find few places in the cache.
+void loadTile(const ScanTile& p, const float* from, float* rows, float* to) {
+    for (int64_t i = 0; i < p.channels; ++i)
+        std::copy_n(from + i * p.stride, p.steps, rows + i * rowStride);
+    intoLanes(rows, rowStride, p.steps, to);
+}
+void storeTile(const ScanTile& p, const float* from, float* rows) {
+    fromLanes(from, rows, rowStride, p.steps);
+    for (int64_t i = 0; i < p.channels; ++i)
+        std::copy_n(rows + i * rowStride, p.steps, p.y + i * p.stride);
+}
+
+void scanTile(const ScanTile& p) {
+    const F d;
+    float *u = p.scratch, *size = u + scanSteps * lanesOf, *input = size + scanSteps * lanesOf,
+          *y = input + scanSteps * lanesOf, *rows = y + scanSteps * lanesOf;
+    for (int64_t i = p.channels; i < lanesOf; ++i)
+        std::fill_n(rows + i * rowStride, p.steps, 0.0f);
+    loadTile(p, p.u, rows, u);
+    loadTile(p, p.delta, rows, size);
+    const Vector bias = hn::Load(d, p.bias);
+    for (int64_t t = 0; t < p.steps; ++t) {
+        Vector now = hn::Add(hn::Load(d, size + t * lanesOf), bias);
+        if (p.softplus)
+            now = softplus(now);
+        hn::Store(now, d, size + t * lanesOf);
+        hn::Store(hn::Mul(now, hn::Load(d, u + t * lanesOf)), d, input + t * lanesOf);
+    }
+    scanAll<HWY_TARGET == HWY_AVX3 ? 16 : 8>(p, 0, size, input, y);
+    if (p.d) {
+        const Vector skip = hn::Load(d, p.d);
+        for (int64_t t = 0; t < p.steps; ++t)
+            hn::Store(hn::MulAdd(skip, hn::Load(d, u + t * lanesOf), hn::Load(d, y + t * lanesOf)), d, y + t * lanesOf);
+    }
+    if (p.z) {
+        loadTile(p, p.z, rows, u);
+        for (int64_t t = 0; t < p.steps; ++t)
+            hn::Store(hn::Mul(silu(hn::Load(d, u + t * lanesOf)), hn::Load(d, y + t * lanesOf)), d, y + t * lanesOf);
+    }
+    storeTile(p, y, rows);
+}
+
+/// A vector of states: what is behind the last state is zero, and stays out of sums.
+struct StateLanes {
+    int64_t count; ///< of lanes that there are
+
+    HWY_INLINE Vector load(const float* from) const {
+        if (count == lanesOf)
+            return hn::LoadU(F(), from);
+        HWY_ALIGN float edge[lanesOf] = {};
+        std::copy_n(from, count, edge);
+        return hn::Load(F(), edge);
+    }
+    HWY_INLINE void store(Vector v, float* to) const {
+        if (count == lanesOf)
+            return hn::StoreU(v, F(), to);
+        HWY_ALIGN float edge[lanesOf];
+        hn::Store(v, F(), edge);
+        std::copy_n(edge, count, to);
+    }
+    HWY_INLINE Vector there(Vector v) const {
+        return hn::IfThenElseZero(hn::FirstN(F(), static_cast<size_t>(count)), v);
+    }
+};
+
+void scanStep(const ScanStep& p) {
+    const F d;
+    for (int64_t e = 0; e < p.channels; ++e) {
+        const float *a = p.a + e * p.state, *first = p.first ? p.first + e * p.state : nullptr;
+        float* last = p.last ? p.last + e * p.state : nullptr;
+        const Vector size = hn::Set(d, p.size[e] * log2e), input = hn::Set(d, p.input[e]);
+        Vector sum = hn::Zero(d);
+        for (int64_t n = 0; n < p.state; n += lanesOf) {
+            const StateLanes lanes{std::min(lanesOf, p.state - n)};
+            const Vector decay = decayOf(hn::Mul(size, lanes.load(a + n)));
+            const Vector before = first ? lanes.load(first + n) : hn::Zero(d);
+            const Vector h = hn::MulAdd(decay, before, hn::Mul(input, lanes.load(p.b + n)));
+            if (last)
+                lanes.store(h, last + n);
+            const Vector read = hn::Mul(h, lanes.load(p.c + n));
+            sum = hn::Add(sum, lanes.count == lanesOf ? read : lanes.there(read));
+        }
+        p.sums[e] = hn::GetLane(hn::SumOfLanes(d, sum));
+    }
+}
+
+void stepSizes(const float* delta, const float* bias, bool isSoftplus, float* size, int64_t count) {
+    const F d;
+    HWY_ALIGN float edge[2 * lanesOf];
+    for (int64_t i = 0; i < count; i += lanesOf) {
+        const int64_t here = std::min(lanesOf, count - i);
+        std::fill_n(edge, 2 * lanesOf, 0.0f);
+        std::copy_n(delta + i, here, edge);
+        if (bias)
+            std::copy_n(bias + i, here, edge + lanesOf);
+        Vector now = hn::Add(hn::Load(d, edge), hn::Load(d, edge + lanesOf));
+        if (isSoftplus)
+            now = softplus(now);
+        hn::Store(now, d, edge);
+        std::copy_n(edge, here, size + i);
+    }
+}
+
+void gate(const float* z, float* y, int64_t count) {
+    const F d;
+    HWY_ALIGN float edge[lanesOf];
+    for (int64_t i = 0; i < count; i += lanesOf) {
+        const int64_t here = std::min(lanesOf, count - i);
+        std::fill_n(edge, lanesOf, 0.0f);
+        std::copy_n(z + i, here, edge);
+        hn::Store(silu(hn::Load(d, edge)), d, edge);
+        for (int64_t j = 0; j < here; ++j)
+            y[i + j] *= edge[j];
+    }
+}
+
+void exp2InPlace(float* x, int64_t count) {
+    const F d;
+    int64_t i = 0;
+    for (; i + lanesOf <= count; i += lanesOf)
+        hn::StoreU(decayOf(hn::LoadU(d, x + i)), d, x + i);
+    HWY_ALIGN float edge[lanesOf] = {};
+    std::copy_n(x + i, count - i, edge);
+    hn::Store(decayOf(hn::Load(d, edge)), d, edge);
+    std::copy_n(edge, count - i, x + i);
+}
+
+} // namespace
+
+const SelectiveKernels* selectiveTable() {
+    static const SelectiveKernels ofTarget{lanesOf, scanTile, scanStep, transposeRows, stepSizes, gate, exp2InPlace};
+    return &ofTarget;
+}
+
+} // namespace warplight::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace warplight::cpu {
+HWY_EXPORT(selectiveTable);
+const SelectiveKernels& selectiveKernels() { return *HWY_DYNAMIC_DISPATCH(selectiveTable)(); }
+} // namespace warplight::cpu
+#endif

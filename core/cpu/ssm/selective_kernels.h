@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the selective scan is made of, compiled for each instruction set.
+#pragma once
+
+#include <cstdint>
+
+namespace warplight::cpu {
+
+constexpr int64_t scanSteps = 512; ///< most steps of a tile
+
+/// Some steps of as many channels as a vector has lanes. Rows are a channel's steps, `stride` numbers apart.
+struct ScanTile {
+    int64_t channels = 0; ///< that there are, at most a vector's lanes
+    int64_t steps = 0;    ///< at most scanSteps
+    int64_t state = 0;
+    int64_t stride = 0;
+    bool softplus = false;
+    const float *u = nullptr, *delta = nullptr, *z = nullptr; ///< first rows; z may be null
+    float* y = nullptr;
+    const float *b = nullptr, *c = nullptr;    ///< [steps, state]
+    const float* a = nullptr;                  ///< A log2(e), [state, lanes]
+    const float *d = nullptr, *bias = nullptr; ///< [lanes]; d may be null
+    float* h = nullptr;                        ///< [state, lanes], from the first step to the last
+    float* scratch = nullptr;                  ///< scratchFloats(lanes)
+    const float* ahead[3] = {};                ///< rows that the next tile reads, to be fetched meanwhile; may be null
+    const float* aheadY = nullptr;             ///< and that it writes
+    int64_t aheadChannels = 0, aheadSteps = 0;
+};
+/// Steps by lanes of u, Δ, Δ u and y; and rows of one of them.
+constexpr int64_t scratchFloats(int64_t lanes) { return lanes * (5 * scanSteps + 16); }
+
+/// One step of some channels.
+struct ScanStep {
+    int64_t channels = 0, state = 0;
+    const float *size = nullptr, *input = nullptr; ///< Δ and Δ u of each
+    const float* a = nullptr;                      ///< [channels, state]
+    const float *b = nullptr, *c = nullptr;        ///< [state]
+    const float* first = nullptr;                  ///< [channels, state]; null: zeros
+    float* last = nullptr;                         ///< [channels, state]; null: not wanted
+    float* sums = nullptr;                         ///< C · h of each
+};
+
+struct SelectiveKernels {
+    int64_t lanes;
+    void (*scanTile)(const ScanTile& tile);
+    void (*scanStep)(const ScanStep& step);
+    /// [rows, steps], rows `stride` apart, to [steps, rows].
+    void (*transpose)(const float* from, int64_t stride, int64_t rows, int64_t steps, float* to);
+    /// Δ = delta + bias (which may be null), or softplus of that.
+    void (*stepSizes)(const float* delta, const float* bias, bool softplus, float* size, int64_t count);
+    void (*gate)(const float* z, float* y, int64_t count); ///< y times silu(z)
+    void (*exp2)(float* x, int64_t count);
+};
+
+const SelectiveKernels& selectiveKernels();
+
+} // namespace warplight::cpu
