@@ -160,7 +160,6 @@ class KernelResourcesTest : public QObject {
         QCOMPARE(checked, 6 * (1 + 4 + 5 + 2 * 3)); // architectures × kernels, of state dimensions, chunks and formats
     }
 
-    void lowRankAttentionAndGatedUnitsDoNotSpill() {
     void lowRankAttentionGatedUnitsAndScansDoNotSpill() {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
