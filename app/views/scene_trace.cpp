@@ -7,6 +7,7 @@
 
 #include <QPainterPath>
 #include <QStringList>
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <optional>
