@@ -22,6 +22,7 @@ namespace {
 
 constexpr int screenFrame = 16;      // ms
 constexpr double marginShare = 0.05; ///< of an axis, at either end
+constexpr double leastBarPlaces = 3; ///< a bar alone is no wall
 
 /// A curve without a label belongs to the one whose id stands before its dot: the same chip hides both.
 QString legendId(const lab::Curve& curve) {
@@ -227,7 +228,10 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
     const std::pair<QCPAxis*, const lab::Axis*> axes[] = {{target.xAxis, &series.x}, {target.yAxis, &series.y}};
     for (const auto& [axis, description] : axes) {
         QCPRange range = axis->range();
-        if (const auto at = onlyPlace(target, *axis)) { // one point: its surroundings
+        const auto at = onlyPlace(target, *axis);
+        if (const QCPRange every = everyX(); axis == target.xAxis && every.size() > 0) {
+            range = at ? every : range.expanded(every);
+        } else if (at) { // one point: its surroundings
             const double around = description->scale == lab::Scale::Linear ? std::max(std::fabs(*at) / 2, 0.5) : 0;
             range = around > 0 ? QCPRange(*at - around, *at + around) : QCPRange(*at / 2, *at * 2);
         }
@@ -237,6 +241,10 @@ void SeriesView::draw(QCustomPlot& target, bool fit) const {
         } else { // over many decades more, so that the outermost marks are whole
             const double margin = std::max(1.2, std::pow(range.upper / range.lower, marginShare));
             range = QCPRange(range.lower / margin, range.upper * margin);
+        }
+        if (axis == target.xAxis && below) {
+            const double around = std::max(0.0, leastBarPlaces - range.size()) / 2;
+            range = QCPRange(range.lower - around, range.upper + around);
         }
         if (description->minimum)
             range.lower = *description->minimum;
@@ -266,6 +274,16 @@ bool SeriesView::allZero() const {
             any = true;
         }
     return any;
+}
+
+/// Of what is shown, and of points that a logarithmic y axis has no place for.
+QCPRange SeriesView::everyX() const {
+    std::optional<QCPRange> every;
+    for (const lab::Curve& curve : series.curves)
+        for (const double x : hidden.contains(legendId(curve)) ? std::vector<double>() : curve.x)
+            if (drawable(x, series.x.scale))
+                every = every ? every->expanded(QCPRange(x, x)) : QCPRange(x, x);
+    return every.value_or(QCPRange());
 }
 
 bool SeriesView::allWhole(std::vector<double> lab::Curve::*coordinate) const {
