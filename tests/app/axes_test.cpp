@@ -64,6 +64,17 @@ class AxesTest : public QObject {
         QVERIFY(range.contains(256) && range.contains(65536));
         QVERIFY(!range.contains(2 * 65536));
     }
+
+    void bytesHaveTheirUnit() {
+        lab::Series series;
+        series.x.scale = lab::Scale::Log2;
+        series.x.unit = "B";
+        series.curves = {curveOf({8, 4096, 1 << 24}, {1, 2, 3})};
+        const QStringList labels = plotOf(series)->xAxis->tickVectorLabels();
+        QVERIFY(labels.size() > 2);
+        for (const QString& label : labels)
+            QVERIFY2(label.endsWith("B"), qPrintable(label));
+    }
 };
 
 QTEST_MAIN(AxesTest)
