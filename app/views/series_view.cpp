@@ -75,8 +75,9 @@ QColor faded(const QColor& colour) {
 constexpr size_t mostDashed = 500; ///< points: dashes of longer curves take seconds to draw, and are not seen
 
 QPen penOf(const lab::Curve& curve, bool pinned) {
-    QPen pen(Theme::current().series(QString::fromStdString(curve.colourKey)),
-             (curve.provenance == lab::Provenance::Reference ? 1.0 : 1.8) * uiScale()); // a room sees it, too
+    const QColor colour = Theme::current().series(QString::fromStdString(curve.colourKey));
+    const bool reference = curve.provenance == lab::Provenance::Reference, grey = colour == Theme::current().muted;
+    QPen pen(colour, (reference ? (grey ? 1.0 : 1.5) : 1.8) * uiScale()); // a room sees it, too
     if (curve.provenance == lab::Provenance::Modelled)
         pen.setStyle(Qt::DashLine);
     if (pinned) {
@@ -95,8 +96,9 @@ QCPScatterStyle markOf(const lab::Curve& curve, bool pinned) {
     const QColor colour = penOf(curve, pinned).color();
     const bool square = curve.provenance == lab::Provenance::Counted;
     const bool hollow = pinned || curve.provenance == lab::Provenance::Modelled;
+    const bool ring = hollow && curve.style == lab::Curve::Style::Points; // may lie on another curve's mark
     return {square ? QCPScatterStyle::ssSquare : QCPScatterStyle::ssCircle, QPen(colour, 1.4 * uiScale()),
-            hollow ? QBrush(Qt::NoBrush) : QBrush(colour), 6 * uiScale()};
+            hollow ? QBrush(Qt::NoBrush) : QBrush(colour), (ring ? 10 : 6) * uiScale()};
 }
 
 } // namespace
