@@ -113,13 +113,18 @@ class Placing {
         row.widths = shareWidth(width, least, most);
         for (size_t i = 0; i < members.size(); ++i)
             row.height = std::max(row.height, heightAt(members[i], row.widths[i]));
-        for (size_t i = 0; i < members.size(); ++i)
-            if (const int full = fullAt(members[i], row.widths[i]); full != any) {
-                const int filled = members.size() == 1 ? full : static_cast<int>(full / leastFilled);
-                if (filled < row.height)
-                    return {};
-                row.most = std::min(row.most, filled);
-            }
+        int highest = 0;
+        for (size_t i = 0; i < members.size(); ++i) {
+            const int full = fullAt(members[i], row.widths[i]);
+            highest = std::max(highest, full);
+            if (full == any)
+                continue;
+            const int filled = members.size() == 1 ? full : static_cast<int>(full / leastFilled);
+            if (filled < row.height)
+                return {};
+            row.most = std::min(row.most, filled);
+        }
+        row.most = std::min(row.most, highest);
         return {row};
     }
 
@@ -150,29 +155,39 @@ class Placing {
         if (others.empty())
             return false;
         const int spare = width - figureGap - leastOf(main);
-        int own = width - figureGap - std::clamp(static_cast<int>(width * mostBeside), narrowestSide, 420);
+        const int widest = width - figureGap - std::clamp(static_cast<int>(width * mostBeside), narrowestSide, 420);
+        int own = widest;
         if (figures[main].fullWidth)
             own = std::min(own, std::max(leastOf(main), figures[main].fullWidth(heightAt(main, width))));
         if (spare < narrowestSide || own < leastOf(main))
             return false;
+        Row row = rowWithSide(main, own, others);
+        if (figures[main].fullWidth) // the column has made the row higher: as much wider
+            if (const int wider = std::min(widest, figures[main].fullWidth(row.height)); wider > own)
+                if (Row more = rowWithSide(main, wider, others); more.side.size() == row.side.size())
+                    row = std::move(more);
+        if (row.side.empty())
+            return false;
+        others.erase(others.begin(), others.begin() + static_cast<std::ptrdiff_t>(row.side.size()));
+        rows.push_back(std::move(row));
+        return true;
+    }
+
+    Row rowWithSide(size_t main, int own, const Members& others) const {
         Row row{{main}, {own}, std::min(heightAt(main, own), fullAt(main, own)), any, {}};
         const int beside = width - own - figureGap;
         int used = 0;
-        while (!others.empty() && leastOf(others.front()) <= beside) {
-            const int more = heightAt(others.front(), beside) + (used > 0 ? figureGap : 0);
+        for (const size_t other : others) {
+            const int more = heightAt(other, beside) + (used > 0 ? figureGap : 0);
             const bool hole = used < leastFilled * row.height;
-            if (used > 0 && used + more > row.height * (hole ? mostHigher : 1.0))
+            if (leastOf(other) > beside || (used > 0 && used + more > row.height * (hole ? mostHigher : 1.0)))
                 break;
             used += more;
-            row.side.push_back(others.front());
-            others.erase(others.begin());
+            row.side.push_back(other);
         }
-        if (row.side.empty())
-            return false;
         row.height = std::max(row.height, used);
         row.most = std::max(row.height, fullAt(main, own));
-        rows.push_back(row);
-        return true;
+        return row;
     }
 
     /// The column fills the height as far as its figures make use of it.

@@ -51,7 +51,7 @@ void HeatmapView::setFigure(const lab::Figure& figure) {
     map = next;
     fillPalette();
     // One query over many keys is a stripe, not a hairline.
-    constexpr double mostUneven = 4;
+    constexpr double mostUneven = 2.5;
     const double ratio = static_cast<double>(map.cols) / static_cast<double>(std::max<int64_t>(map.rows, 1));
     stretch = ratio > mostUneven ? ratio / mostUneven : ratio < 1 / mostUneven ? ratio * mostUneven : 1;
     tiles.clear();

@@ -27,7 +27,7 @@ struct SizedTicker {
     virtual void countWhole(bool) {}
 };
 
-/// 256, 1k, 64k for powers of two; 1 µ, 10 m, 1, 1 k ... for the others.
+/// 256, 1k, 64k for powers of two; 1 µ, 10 m, 1, 1 k ... for the others; KiB, MiB for bytes.
 class HumanTicker : public QCPAxisTicker, public SizedTicker {
   public:
     explicit HumanTicker(const lab::Axis& axis) : scale(axis.scale), unit(QString::fromStdString(axis.unit)) {}
@@ -76,7 +76,7 @@ class HumanTicker : public QCPAxisTicker, public SizedTicker {
     }
     QVector<double> createSubTickVector(int, const QVector<double>&) override { return {}; }
     QString getTickLabel(double tick, const QLocale&, QChar, int) override {
-        if (scale == lab::Scale::Log2) {
+        if (scale == lab::Scale::Log2 && unit != "B") {
             constexpr const char* prefixes[] = {"", "k", "M", "G", "T"};
             size_t prefix = 0;
             for (; tick >= 1024 && prefix + 1 < std::size(prefixes); ++prefix)

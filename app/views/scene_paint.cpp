@@ -143,9 +143,9 @@ class ScenePainter {
         }
         if (cell.text.empty())
             return;
-        painter.setPen(keyed || cell.value                       ? inkOn(fill)
-                       : cell.state == Steps::CellState::Current ? theme.accentInk
-                                                                 : theme.ink);
+        painter.setPen(keyed || cell.value || cell.state == Steps::CellState::Highlight ? inkOn(fill)
+                       : cell.state == Steps::CellState::Current                        ? theme.accentInk
+                                                                                        : theme.ink);
         const QString text = qt(cell.text);
         QFont font = type.text(13);
         const QFontMetricsF metrics(font);

@@ -10,6 +10,7 @@
 
 class QCustomPlot;
 class QCPBars;
+class QCPRange;
 class QCPItemText;
 class QCPItemStraightLine;
 
@@ -54,6 +55,7 @@ class SeriesView : public FigureView {
     QCPBars* addBars(QCustomPlot& plot, const lab::Curve& curve, QCPBars* below) const;
     bool anyPoint() const;
     bool allZero() const;
+    QCPRange everyX() const;
     bool allWhole(std::vector<double> lab::Curve::*coordinate) const;
     QString legendNote() const;
     std::vector<LegendEntry> legendEntries() const;

@@ -257,7 +257,7 @@ void TimelineView::paintLabels(QPainter& painter, const QRectF& whole, const Row
     const QRectF chart = chartIn(whole);
     const QFont font = textFont(11.5), bold = textFont(11.5, QFont::DemiBold);
     const QFontMetricsF metrics(font);
-    double free = chart.top(); // labels of narrow tracks do not lie upon one another
+    double free = chart.top() - metrics.height() / 2; // labels of narrow tracks do not lie upon one another
     for (const Row& row : rows.rows) {
         const double top = chart.top() + row.top - scrolled;
         const double heading = headingHeight * uiScale();

@@ -19,6 +19,7 @@
 #include <QTableView>
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <map>
 #include <random>
 #include <set>
@@ -157,6 +158,19 @@ class LayoutTest : public PageFixture {
             QVERIFY(placed.cards[beside].bottom() <= placed.cards[0].bottom());
         }
         QVERIFY(placed.cards[3].top() > placed.cards[0].bottom()); // has no room there
+    }
+
+    void aMapGrowsWithTheColumnBesideIt() {
+        const PlacedFigures placed = placeFigures({map(Figure::Place::Main), detail(180), detail(300)}, 1480, 0);
+        QVERIFY(placed.cards[2].left() > placed.cards[0].right());
+        QCOMPARE(placed.cards[0].height(), 180 + figureGap + 300);
+        QCOMPARE(placed.cards[0].width() + 60, placed.cards[0].height());
+    }
+
+    void mapsSideBySideHaveNoHoleBelow() {
+        const PlacedFigures placed = placeFigures({map(), map(), map(), chart(), chart()}, 1000, 1200);
+        QCOMPARE(placed.height, 1200);
+        QVERIFY(std::abs(placed.cards[0].height() - placed.cards[0].width() - 60) <= 1);
     }
 
     void whatAWindowHasToSpareGoesToFiguresThatMakeUseOfIt() {

@@ -86,6 +86,22 @@ class TimelineViewTest : public QObject {
         }
     }
 
+    void theFirstOfManyNarrowTracksIsNamed() {
+        lab::Timeline timeline = timelineOf({}, 16);
+        for (int t = 0; t < 16; ++t) {
+            timeline.tracks[static_cast<size_t>(t)].group.clear();
+            timeline.spans.push_back({t, 0, 1, "", "", measured, ""});
+        }
+        TimelineView view;
+        show(view, timeline, {900, 260});
+        test::TextRecorder sheet;
+        QPainter painter(&sheet);
+        view.render(painter, QRectF(0, 0, 900, 260));
+        painter.end();
+        const auto& written = sheet.written();
+        QVERIFY(std::any_of(written.begin(), written.end(), [](const auto& w) { return w.text == "stream 0"; }));
+    }
+
     void twoTracksFillTheHeightThatTheyAskFor() {
         TimelineView view;
         const lab::Timeline timeline =

@@ -50,6 +50,10 @@ const char* ncclTypeName(number::Format type) {
                                           : "float";
 }
 
+std::string ncclReduction(const Settings& settings) {
+    return settings.text("reduction") == "average" ? "avg" : settings.text("reduction");
+}
+
 Axis sizeAxis() { return {"message size", "B", Scale::Log2, {}, {}, {}, false}; }
 
 class CollectiveRace : public Experiment {
@@ -136,7 +140,7 @@ class CollectiveRace : public Experiment {
         std::vector<int64_t> sizes = settings.sweep("bytes");
         std::sort(sizes.begin(), sizes.end());
         const int ranks = static_cast<int>(settings.integer("ranks"));
-        begin(run, ranks);
+        begin(run, ranks, settings);
         if (const std::string& file = settings.text("file"); !file.empty())
             drawNcclFile(run, file);
         std::map<std::string, std::unique_ptr<Carrier>> carriers;
@@ -209,7 +213,7 @@ class CollectiveRace : public Experiment {
         return runners;
     }
 
-    static void begin(Run& run, int ranks) {
+    static void begin(Run& run, int ranks, const Settings& settings) {
         const auto put = [&](const char* id, const char* title, std::string subtitle, Axis y, const char* explain,
                              Figure::Place place) {
             Series series;
@@ -235,11 +239,13 @@ class CollectiveRace : public Experiment {
         const auto measured = Provenance::Measured;
         table.columns = {{"algorithm", "Algorithm", "", false, {}, ""}, {"transport", "Transport", "", false, {}, ""},
                          {"size", "size", "B", true, {}, ""},           {"count", "count", "", true, {}, ""},
-                         {"type", "type", "", false, {}, ""},           {"redop", "redop", "", false, {}, ""},
                          {"time", "time", "s", true, measured, ""},     {"algbw", "algbw", "B/s", true, measured, ""},
                          {"busbw", "busbw", "B/s", true, measured, ""}, {"wrong", "#wrong", "", true, measured, ""},
                          {"repetitions", "times", "", true, {}, ""}};
-        run.put({"points", "Points", "columns as in nccl-tests", "", Figure::Place::Support, std::move(table)});
+        run.put({"points", "Points",
+                 fmt::format("type {}, redop {}; columns as in nccl-tests",
+                             ncclTypeName(collectives::elementType(settings.text("dtype"))), ncclReduction(settings)),
+                 "", Figure::Place::Support, std::move(table)});
     }
 
     static void addCurves(Run& run, const Runner& runner, bool several) {
@@ -270,10 +276,8 @@ class CollectiveRace : public Experiment {
         append("algbw", bytes / m.seconds, bytes / m.high, bytes / m.low);
         if (factor > 0)
             append("busbw", factor * bytes / m.seconds, factor * bytes / m.high, factor * bytes / m.low);
-        run.appendRow("points", {p.runner.title(), p.runner.transport, p.bytes, p.count,
-                                 std::string(ncclTypeName(collectives::elementType(settings.text("dtype")))),
-                                 settings.text("reduction"), m.seconds, bytes / m.seconds, factor * bytes / m.seconds,
-                                 m.wrong, m.repetitions});
+        run.appendRow("points", {p.runner.title(), p.runner.transport, p.bytes, p.count, m.seconds, bytes / m.seconds,
+                                 factor * bytes / m.seconds, m.wrong, m.repetitions});
     }
 
     static void conclude(Run& run, const std::vector<Point>& points, const std::vector<Runner>& runners, int ranks,
@@ -376,7 +380,7 @@ class CollectiveRace : public Experiment {
             row.bytes = p.bytes;
             row.count = p.count;
             row.type = ncclTypeName(collectives::elementType(settings.text("dtype")));
-            row.redop = settings.text("reduction") == "average" ? "avg" : settings.text("reduction");
+            row.redop = ncclReduction(settings);
             row.inPlace = timing;
             sum += timing.busbw;
             tests.rows.push_back(std::move(row));

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/allreduce/steps_scene.h"
 
+#include "core/text/counted.h"
+
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdint>
 #include <fmt/format.h>
@@ -85,6 +88,12 @@ void addArrow(Steps::Step& scene, const collectives::Message& message, double le
     }
 }
 
+std::string capitalised(std::string text) {
+    if (!text.empty())
+        text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+    return text;
+}
+
 std::string captionOf(const ShownRun& run, int64_t step) {
     const auto messages = run.replay->messages(step);
     const std::string_view phase = run.schedule->phase(step);
@@ -134,9 +143,8 @@ Steps::Step sceneAt(const ScenePlan& plan, std::vector<ShownRun>& runs, int64_t 
         const double left = plan.left[g], top = header + (runs.size() > 1 ? 0.4 : 0);
         if (runs.size() > 1)
             scene.labels.push_back({left - labelWidth + 0.1, 0.2,
-                                    fmt::format("{}, {}", titleOf(run.job->algorithm),
-                                                step > last ? fmt::format("done after {} steps", last + 1)
-                                                            : fmt::format("step {} of {}", now + 1, last + 1)),
+                                    fmt::format("{}, {}{}", titleOf(run.job->algorithm),
+                                                step > last ? "done after " : "", counted(last + 1, "step")),
                                     Steps::Label::Align::Left, true, false});
         for (int rank = 0; rank < log.ranks; ++rank)
             scene.labels.push_back({left + rank + cardWidth / 2, top - 0.2, fmt::format("rank {}", rank),
@@ -163,7 +171,7 @@ Steps::Step sceneAt(const ScenePlan& plan, std::vector<ShownRun>& runs, int64_t 
                                                 : captionOf(run, step);
         scene.caption += runs.size() > 1 ? fmt::format("{}{}, {}", g ? ". " : "", titleOf(run.job->algorithm), words)
                          : step < 0      ? fmt::format("Start: {}", words)
-                                         : fmt::format("Step {} of {}, {}", step + 1, last + 1, words);
+                                         : capitalised(words);
     }
     scene.caption += ".";
     return scene;

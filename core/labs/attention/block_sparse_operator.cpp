@@ -98,7 +98,7 @@ void complete(Problem& p) {
                                      attentionInWords(p), all, p["blockSize"], mostBlocks));
 }
 
-int colourOf(std::string_view id) { return id == "masked-dense" ? 9 : id == "block-sparse" ? 8 : 4; }
+int colourOf(std::string_view id) { return id == "masked-dense" ? 1 : id == "block-sparse" ? 8 : 4; }
 
 Implementation onCpu(const cpu::RungInfo<cpu::BlockSparseRung>& rung) {
     Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu,

@@ -118,7 +118,7 @@ std::vector<Knob> knobs(Page page) {
     const double most = race ? 1 << 15 : 4096;
     Knob size;
     size.id = "size";
-    size.symbol = "n";
+    size.symbol = "size";
     size.axis = "rows and columns";
     size.single =
         Parameter::integer("size", "Size", 256, 0, most, "Rows and columns of both matrices; 0: by m, n and k.");

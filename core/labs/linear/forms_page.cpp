@@ -144,7 +144,7 @@ class Forms : public Experiment {
                   "are equal; each rounds in its own order.";
         d.devices = {"cpu"};
         d.colours = {{"parallel", 1}, {"recurrent", 5}, {"cumsum", 10}, {"chunked", 6},
-                     {"f64", 9},      {"f32", 4},       {"f16", 0},     {"bf16", 1}};
+                     {"f64", 12},     {"f32", 4},       {"f16", 0},     {"bf16", 1}};
         auto maps = stepwiseMapOptions();
         Parameter n = Parameter::integer("seqLen", "Sequence length", 1024, 1, 16384, "Steps.");
         n.powersOfTwo = true;

@@ -188,7 +188,7 @@ std::vector<lab::Parameter::Option> stepwiseMapOptions() {
 }
 
 std::map<std::string, int64_t> ruleColours() {
-    return {{"rule.add", 1}, {"rule.retention", 5}, {"rule.gla", 2}, {"rule.delta", 0}, {"rule.gated-delta", 3}};
+    return {{"add", 1}, {"retention", 5}, {"gla", 2}, {"delta", 0}, {"gated-delta", 3}};
 }
 
 } // namespace warplight::labs::linear

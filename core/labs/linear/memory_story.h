@@ -66,7 +66,7 @@ cpu::LinearShape shapeOfState(const MemoryStory& story, cpu::LinearRule rule, cp
 /// The rules, and the maps that work step by step, as options.
 std::vector<lab::Parameter::Option> ruleOptions();
 std::vector<lab::Parameter::Option> stepwiseMapOptions();
-/// Slots of the palette of the rules, "rule.add" ….
+/// Slots of the palette of the rules, "add" ….
 std::map<std::string, int64_t> ruleColours();
 
 } // namespace warplight::labs::linear

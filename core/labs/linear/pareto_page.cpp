@@ -51,7 +51,7 @@ class Pareto : public Experiment {
             "chance attention is nearly a mean, and a blur is good; on structured ones it is sharp, and only methods "
             "that find the right keys come close.";
         d.devices = {"cpu"};
-        d.colours = {{"exact", 10}, {"linear", 0}, {"sparse", 1}, {"low-rank", 2}, {"front", 3}};
+        d.colours = {{"exact", 10}, {"linear", 0}, {"sparse", 1}, {"low-rank", 2}, {"front", 7}};
         d.dropFiles = "qFile";
         Parameter n = Parameter::integer("seqLen", "Sequence length", 1024, 16, 16384, "Of the made-up inputs.");
         n.powersOfTwo = true;

@@ -66,7 +66,7 @@ class Recall : public Experiment {
             "is drawn beside it.";
         d.devices = {"cpu"};
         d.colours = ruleColours();
-        d.colours[std::string("rule.") + softmaxId] = 7;
+        d.colours[softmaxId] = 7;
         auto rules = ruleOptions();
         rules.push_back({softmaxId, "Softmax attention", "All keys and values are kept."});
         d.parameters = {
@@ -121,7 +121,7 @@ class Recall : public Experiment {
             Curve c;
             c.id = id;
             c.label = title;
-            c.colourKey = "rule." + id;
+            c.colourKey = id;
             c.provenance = Provenance::Counted;
             c.x = {static_cast<double>(x)};
             c.y = {100 * y.mean};

@@ -31,7 +31,7 @@ using workbench::Problem;
 using workbench::Tensors;
 using workbench::TensorSpec;
 
-int colourOf(std::string_view id) { return id == "masked-dense" ? 9 : id == "block-sparse" ? 8 : 4; }
+int colourOf(std::string_view id) { return id == "masked-dense" ? 1 : id == "block-sparse" ? 8 : 4; }
 
 int64_t maskBytes(const Problem& p) {
     int64_t held = sparse::bytesAtMost(blockCounts(p), p["block"]);

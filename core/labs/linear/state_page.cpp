@@ -172,7 +172,7 @@ class State : public Experiment {
         Curve c;
         c.id = rule;
         c.label = title;
-        c.colourKey = "rule." + rule;
+        c.colourKey = rule;
         c.provenance = Provenance::Counted;
         c.style = Curve::Style::Line;
         c.x = std::move(x);

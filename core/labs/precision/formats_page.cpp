@@ -230,7 +230,7 @@ class Formats : public Experiment {
 } // namespace
 
 std::map<std::string, int64_t> formatColours() {
-    return {{"f64", 9},  {"f32", 4},  {"tf32", 5},  {"f16", 0},  {"bf16", 1},     {"e5m2", 2},     {"e4m3", 3},
+    return {{"f64", 12}, {"f32", 4},  {"tf32", 5},  {"f16", 0},  {"bf16", 1},     {"e5m2", 2},     {"e4m3", 3},
             {"e3m2", 6}, {"e2m3", 8}, {"e2m1", 10}, {"sign", 3}, {"exponent", 0}, {"fraction", 2}, {"value", 7}};
 }
 

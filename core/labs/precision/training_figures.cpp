@@ -57,7 +57,7 @@ Figure table(const std::vector<TrainingRun>& trainings) {
                  column("lost", "Updates lost, %", "", Provenance::Counted, "{:.1f}"),
                  column("zeros", "Gradients that are 0, %", "", Provenance::Counted, "{:.1f}"),
                  column("bytes", "Memory", "B/parameter", Provenance::Counted, "{:.1f}"),
-                 column("time", "Time a step", "ms", Provenance::Measured, "{:.1f}"),
+                 column("time", "Time a step", "s", Provenance::Measured, ""),
                  {"end", "How it went", "", false, {}, {}}};
     for (const TrainingRun& training : trainings) {
         t.rows.push_back(
@@ -65,7 +65,7 @@ Figure table(const std::vector<TrainingRun>& trainings) {
              numberOrNone(percentOf(training.updates.lost, training.updates.wanted)),
              numberOrNone(percentOf(training.rounded.zeros, training.rounded.numbers)),
              model::parameterBytes(training.traits.precision, training.model->layout).all(),
-             numberOrNone(1e3 * medianSeconds(training)),
+             numberOrNone(medianSeconds(training)),
              !training.ended.empty() ? fmt::format("left its range at step {}", training.trainer->steps + 1)
                                      : fmt::format("{} steps", training.trainer->steps)});
     }

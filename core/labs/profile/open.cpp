@@ -86,6 +86,8 @@ class OpenProfile : public Experiment {
             "`cuda_gpu_kern_sum`, `cuda_gpu_mem_time_sum`, `cuda_gpu_sum`)\n\n"
             "**PyTorch**: `torch.profiler.profile(...)`, then `export_chrome_trace(\"trace.json.gz\")`";
         d.devices = {"cpu"};
+        d.colours = {{"attention", 0}, {"matrix product", 2}, {"separate softmax", 1},
+                     {"copy", 7},      {"collective", 5},     {"elementwise and other", 3}};
         d.dropFiles = "file";
         d.parameters = {
             Parameter::file("file", "Profile", "GPU profiles (*.csv *.csv.gz *.json *.json.gz)",
