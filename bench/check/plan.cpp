@@ -24,6 +24,7 @@ const Sizes& raceSizes(bool small) {
          {{"seqLen=512,2048,8192,32768", "heads=8"},
           {"seqLen=512,2048,8192,32768", "heads=8", "method=nystrom-iterated"}}},
         {"gau", {{"seqLenSwept=512,1024,2048,4096,8192"}, {"seqLenSwept=512,2048", "chunk=0", "variant=softmax"}}},
+        {"s4", {{"seqLenSwept=256,1024,4096,16384", "channels=256"}}},
         {"softmax", {{"rows=4096", "columnsSwept=256,1024,4096,16384,65536"}}},
         {"matmul",
          {{"sizes=256,512,1024,2048,4096", "kernels=naive,tiled,half2,mma,mma-f16,mma-tf32,mma-e4m3,mma-e5m2"}}},
@@ -36,6 +37,7 @@ const Sizes& raceSizes(bool small) {
                              {"sparse-attention", {{"seqLen=128", "heads=1", "headDim=32"}}},
                              {"low-rank-attention", {{"seqLen=128", "heads=1", "headDim=32", "rank=16"}}},
                              {"gau", {{"seqLenSwept=128", "dModel=32", "shared=16", "chunk=32"}}},
+                             {"s4", {{"seqLenSwept=128", "channels=2", "state=16"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64,256"}}},
                              {"matmul", {{"sizes=64,128"}}},
                              {"cast", {{"counts=4096,16384"}}},
@@ -51,6 +53,7 @@ const Sizes& trafficSizes(bool small) {
                             {"sparse-attention", {{"seqLen=1024", "heads=2"}}},
                             {"low-rank-attention", {{"seqLen=1024", "heads=2"}}},
                             {"gau", {{"seqLenSwept=512"}}},
+                            {"s4", {{"seqLenSwept=1024", "channels=8"}}},
                             {"softmax", {{"rows=1024", "columnsSwept=1024,8192"}}},
                             {"matmul", {{"sizes=256,512"}}}};
     static const Sizes quick{{"attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
@@ -60,6 +63,7 @@ const Sizes& trafficSizes(bool small) {
                              {"sparse-attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
                              {"low-rank-attention", {{"seqLen=64", "heads=1", "headDim=32", "rank=16"}}},
                              {"gau", {{"seqLenSwept=64", "dModel=32", "shared=16", "chunk=32"}}},
+                             {"s4", {{"seqLenSwept=64", "channels=2", "state=16"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64"}}},
                              {"matmul", {{"sizes=64"}}}};
     return small ? quick : real;

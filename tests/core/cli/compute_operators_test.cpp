@@ -253,8 +253,8 @@ class ComputeOperatorsTest : public QObject {
         QStringList expected;
         const QStringList onCpuAlone{"linear-attention-backward"};
         for (const char* op : {"attention", "attention-backward", "block-sparse-attention", "linear-attention",
-                               "linear-attention-backward", "sparse-attention", "low-rank-attention", "gau", "softmax",
-                               "matmul", "cast", "adamw"})
+                               "linear-attention-backward", "sparse-attention", "low-rank-attention", "gau", "s4",
+                               "softmax", "matmul", "cast", "adamw"})
             if (onCpuAlone.contains(op))
                 expected << QString("%1.race: cpu").arg(op) << QString("%1.accuracy: cpu").arg(op);
             else

@@ -132,6 +132,15 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         shapes.push_back({{"seqLen", 200}, {"dModel", 16}, {"shared", 128}, {"chunk", 64}, {"causal", 1}});
         if (full)
             shapes.push_back({{"seqLen", 1000}, {"dModel", 96}, {"shared", 64}, {"chunk", 256}, {"causal", 1}});
+    } else if (op == "s4") {
+        for (const double kind : {0, 1, 2, 3, 4}) // LegS, then its diagonal, Lin, Inv, Real
+            shapes.push_back({{"channels", 19}, {"seqLen", 200}, {"state", 20}, {"kind", kind}});
+        shapes.push_back({{"channels", 1}, {"seqLen", 1}, {"state", 2}, {"kind", 2}});
+        for (const double state : {100, 200}) // 2 and 4 states a lane
+            shapes.push_back({{"channels", 3}, {"seqLen", 700}, {"state", state}, {"kind", 3}});
+        if (full)
+            shapes.push_back({{"channels", 40}, {"seqLen", 5000}, {"state", 64}, {"kind", 0}});
+        shapes.push_back({{"channels", 5}, {"seqLen", 1100}, {"state", 64}, {"kind", 2}});
     } else if (op == "cast" || op == "adamw") {
         for (const double count : {3, 4097, 70001})
             shapes.push_back({{"count", count}, {"power", 10}});
