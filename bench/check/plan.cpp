@@ -28,6 +28,7 @@ const Sizes& raceSizes(bool small) {
         {"scan",
          {{"channels=1024", "lengths=1024,4096,16384,65536"}, {"channels=1", "lengths=65536,1048576,16777216"}}},
         {"selective-scan", {{"lenSwept=512,2048,8192,32768", "dim=1536"}, {"dimSwept=256,1024,4096", "against=dim"}}},
+        {"s4", {{"seqLenSwept=256,1024,4096,16384", "channels=256"}}},
         {"softmax", {{"rows=4096", "columnsSwept=256,1024,4096,16384,65536"}}},
         {"matmul",
          {{"sizes=256,512,1024,2048,4096", "kernels=naive,tiled,half2,mma,mma-f16,mma-tf32,mma-e4m3,mma-e5m2"}}},
@@ -43,6 +44,7 @@ const Sizes& raceSizes(bool small) {
                              {"ssd", {{"seqLenSwept=128", "heads=2", "headDim=32", "stateDim=32", "chunk=64"}}},
                              {"scan", {{"channels=2", "lengths=64,2500"}}},
                              {"selective-scan", {{"lenSwept=128,300", "dim=16"}}},
+                             {"s4", {{"seqLenSwept=128", "channels=2", "state=16"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64,256"}}},
                              {"matmul", {{"sizes=64,128"}}},
                              {"cast", {{"counts=4096,16384"}}},
@@ -61,6 +63,7 @@ const Sizes& trafficSizes(bool small) {
                             {"ssd", {{"seqLenSwept=512"}}},
                             {"scan", {{"channels=16", "lengths=1024,16384"}}},
                             {"selective-scan", {{"lenSwept=256,2048", "dim=64"}}},
+                            {"s4", {{"seqLenSwept=1024", "channels=8"}}},
                             {"softmax", {{"rows=1024", "columnsSwept=1024,8192"}}},
                             {"matmul", {{"sizes=256,512"}}}};
     static const Sizes quick{{"attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
@@ -73,6 +76,7 @@ const Sizes& trafficSizes(bool small) {
                              {"ssd", {{"seqLenSwept=64", "heads=2", "headDim=32", "stateDim=32", "chunk=64"}}},
                              {"scan", {{"channels=2", "lengths=2500"}}},
                              {"selective-scan", {{"lenSwept=64", "dim=8"}}},
+                             {"s4", {{"seqLenSwept=64", "channels=2", "state=16"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64"}}},
                              {"matmul", {{"sizes=64"}}}};
     return small ? quick : real;

@@ -110,9 +110,10 @@ template <class T>
 CausalConvolution<T>::CausalConvolution(int64_t length) : count(length), fourier(goodLength(2 * length)) {}
 
 template <class T>
-int64_t CausalConvolution<T>::scratch() const {
+int64_t CausalConvolution<T>::scratchOf(int64_t length) {
     constexpr int64_t line = 64 / sizeof(T);
-    return 2 * ((fourier.numbers() + line - 1) / line * line);
+    const int64_t numbers = 2 * (goodLength(2 * length) / 2 + 1);
+    return 2 * ((numbers + line - 1) / line * line);
 }
 
 template <class T>

@@ -44,7 +44,8 @@ class CausalConvolution {
     explicit CausalConvolution(int64_t length);
     int64_t length() const { return count; }
     int64_t padded() const { return fourier.length(); }
-    int64_t scratch() const; ///< numbers that a call needs, aligned to 64 bytes
+    int64_t scratch() const { return scratchOf(count); } ///< numbers that a call needs, aligned to 64 bytes
+    static int64_t scratchOf(int64_t length);
     /// Three transforms. `y` may be `u`. Where kernel or u hold what is no finite number, all of y may be NaN.
     void apply(const T* kernel, const T* u, T* y, T* scratch) const;
 

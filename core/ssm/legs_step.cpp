@@ -115,12 +115,10 @@ void LegsStepper::add(std::span<double> c, double lambda, double u) const {
 }
 
 void LegsStepper::solve(std::span<double> c, double lambda) const {
-    double sum = 0; // S_n = Σ_(k <= n) √(2k+1) z_k, a linear recurrence of its own
+    double sum = 0; // Σ_(k < n) √(2k+1) z_k, a linear recurrence of its own
     for (size_t i = 0; i < c.size(); ++i) {
-        const auto k = static_cast<double>(i);
-        const double next = ((1 - lambda * k) * sum + norms[i] * c[i]) / (1 + lambda * (k + 1));
-        c[i] = (next - sum) / norms[i];
-        sum = next;
+        c[i] = (c[i] - lambda * norms[i] * sum) / (1 + lambda * static_cast<double>(i + 1));
+        sum += norms[i] * c[i];
     }
 }
 

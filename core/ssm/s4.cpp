@@ -32,11 +32,13 @@ constexpr cpu::RungInfo<S4Kind> infos[] = {
 constexpr int64_t checkedEvery = 64; ///< elements between two looks at the cancel flag
 
 /// c (I - Ā^length), which cuts the kernel off after `length` elements.
-std::vector<double> cutOff(const System& s, std::span<const double> c, int64_t length) {
+std::vector<double> cutOff(const System& s, std::span<const double> c, int64_t length,
+                           const std::atomic<bool>* cancel) {
     std::vector<double> power(s.a.size()), square = s.a;
     for (int64_t i = 0; i < s.n; ++i)
         power[static_cast<size_t>(i * s.n + i)] = 1;
     for (int64_t left = length; left > 0; left /= 2) {
+        checkCancelled(cancel);
         if (left % 2 != 0)
             power = algebra::product(power, square, s.n);
         if (left > 1)
@@ -96,7 +98,7 @@ std::vector<double> kernelByPowers(const System& s, std::span<const double> c, i
 
 std::vector<double> kernelByGeneratingFunction(const System& s, std::span<const double> c, int64_t length,
                                                const std::atomic<bool>* cancel) {
-    const std::vector<double> cut = cutOff(s, c, length);
+    const std::vector<double> cut = cutOff(s, c, length, cancel);
     const std::vector<Complex> b(s.b.begin(), s.b.end());
     std::vector<Complex> m(s.a.size());
     return fromRoots(length, cancel, [&](Complex z) {
@@ -134,7 +136,7 @@ Dplr legsDplr(int64_t n) {
 std::vector<double> kernelByDplr(const Dplr& d, std::span<const double> c, double step, int64_t length,
                                  const std::atomic<bool>* cancel) {
     const System legs = hippo(Measure::LegS, d.n);
-    const std::vector<double> cut = cutOff(discretise(legs, Rule::Bilinear, step), c, length);
+    const std::vector<double> cut = cutOff(discretise(legs, Rule::Bilinear, step), c, length, cancel);
     const auto n = static_cast<size_t>(d.n);
     std::vector<Complex> cb(n), cp(n), pb(n);
     std::vector<double> pp(n);

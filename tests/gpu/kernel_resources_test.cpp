@@ -174,6 +174,19 @@ class KernelResourcesTest : public QObject {
         // architectures × kernels, of head dimensions and of functions, and of the selective scan
         QCOMPARE(checked, 6 * (5 + 2 * 4 + 5 + 4 + 5));
     }
+
+    void stateSpacesDoNotSpill() {
+        int checked = 0;
+        for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
+            const QList<QByteArray> words = line.split(' ');
+            if (words.size() != 6 || words[0] != "s4")
+                continue;
+            QVERIFY2(words[5].toInt() == 0, line.constData());
+            QVERIFY2(words[3].toInt() <= 64, line.constData()); // eight blocks of 128 threads a multiprocessor
+            ++checked;
+        }
+        QCOMPARE(checked, 6 * 4); // architectures × kernels
+    }
 };
 
 QTEST_GUILESS_MAIN(KernelResourcesTest)

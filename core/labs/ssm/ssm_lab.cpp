@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/ssm/ssm_lab.h"
 
+#include "core/labs/ssm/recurrence_operators.h"
+#include "core/labs/ssm/s4_operator.h"
 #include "core/labs/ssm/scan_operator.h"
 #include "core/labs/ssm/selective_operator.h"
 #include "core/labs/ssm/ssd_operator.h"
@@ -12,10 +14,10 @@ namespace warplight::labs::ssm {
 void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     registry.add(makeMemory());
     registry.add(makeMatrices());
-    for (const auto& op : {operators.add(selectiveScanOperator()), operators.add(selectiveScanBackwardOperator()),
-                           operators.add(scanOperator()), operators.add(complexScanOperator()),
-                           operators.add(scanBackwardOperator()), operators.add(ssdOperator())})
-        workbench::registerPages(registry, op);
+    for (workbench::Operator& op : std::vector<workbench::Operator>{
+             selectiveScanOperator(), selectiveScanBackwardOperator(), s4Operator(), ssdOperator(), scanOperator(),
+             complexScanOperator(), scanBackwardOperator(), lruOperator(), rwkv4Operator(), rwkv6Operator()})
+        workbench::registerPages(registry, operators.add(std::move(op)));
 }
 
 } // namespace warplight::labs::ssm

@@ -167,6 +167,15 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         shapes = {{{"len", 1}, {"dim", 1}, {"state", 1}},
                   {{"len", 70}, {"dim", 12}, {"state", 5}, {"batch", 2}, {"groups", 2}, {"gate", 1}},
                   {{"len", 100}, {"dim", 40}, {"state", 3}, {"delta-softplus", 1}, {"skip", 1}, {"gate", 1}}};
+    } else if (op == "s4") {
+        for (const double kind : {0, 1, 2, 3, 4}) // LegS, then its diagonal, Lin, Inv, Real
+            shapes.push_back({{"channels", 19}, {"seqLen", 200}, {"state", 20}, {"kind", kind}});
+        shapes.push_back({{"channels", 1}, {"seqLen", 1}, {"state", 2}, {"kind", 2}});
+        for (const double state : {100, 200}) // 2 and 4 states a lane
+            shapes.push_back({{"channels", 3}, {"seqLen", 700}, {"state", state}, {"kind", 3}});
+        if (full)
+            shapes.push_back({{"channels", 40}, {"seqLen", 5000}, {"state", 64}, {"kind", 0}});
+        shapes.push_back({{"channels", 5}, {"seqLen", 1100}, {"state", 64}, {"kind", 2}});
     } else if (op == "cast" || op == "adamw") {
         for (const double count : {3, 4097, 70001})
             shapes.push_back({{"count", count}, {"power", 10}});

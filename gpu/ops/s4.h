@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "gpu/ops/launcher.h"
+#include "gpu/ops/traffic.h"
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace warplight::gpu {
+
+/// S4 with a diagonal A: x = a x + w u, y = Σ Re x over the states of a channel, f32 (gpu/kernels/s4.cu).
+struct S4Shape {
+    int64_t channels = 0, length = 0;
+    int64_t states = 0; ///< complex ones of a channel, 1 to 128
+};
+
+/// Recurrent keeps states in registers; Direct makes the kernel by the same recurrence, then convolves term by term.
+enum class S4Rung { Recurrent, Direct };
+std::string_view name(S4Rung rung); ///< "recurrent", "direct"
+
+/// Throws InputError for what the kernels cannot launch: states beyond 128, more than 2³⁰ steps or 65,535 channels.
+void checkShape(const S4Shape& shape);
+
+struct S4Run : Launched {
+    std::vector<float> y; ///< [channels, length]
+};
+/// `factors` [channels, states, 4]: a and w, real and imaginary part each; u [channels, length]. Buffers are called
+/// factors, U, K and Y. Throws InputError for other shapes, KernelError, Cancelled.
+S4Run s4(KernelLibrary& library, S4Rung rung, const S4Shape& shape, const float* factors, const float* u,
+         const LaunchOptions& options = {});
+
+/// What the loops of a rung ask memory for.
+TensorTraffic algorithmicTraffic(S4Rung rung, const S4Shape& shape);
+/// Device memory of all buffers; INT64_MAX when the size overflows.
+int64_t deviceBytes(S4Rung rung, const S4Shape& shape);
+
+} // namespace warplight::gpu
