@@ -254,7 +254,7 @@ class ComputeOperatorsTest : public QObject {
         const QStringList onCpuAlone{"linear-attention-backward"};
         for (const char* op : {"attention", "attention-backward", "block-sparse-attention", "linear-attention",
                                "linear-attention-backward", "sparse-attention", "low-rank-attention", "gau", "ssd",
-                               "softmax", "matmul", "cast", "adamw"})
+                               "lru", "rwkv4", "rwkv6", "softmax", "matmul", "cast", "adamw"})
             if (onCpuAlone.contains(op))
                 expected << QString("%1.race: cpu").arg(op) << QString("%1.accuracy: cpu").arg(op);
             else
