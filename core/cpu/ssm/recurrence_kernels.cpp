@@ -27,10 +27,11 @@ HWY_INLINE void stepColumns(const StateStep& step, int64_t column) {
         value[n] = hn::LoadU(d, step.value + column + n * lanesOf);
         out[n] = hn::Zero(d);
     }
-    const Vector factor = hn::Set(d, step.factor);
-    float* state = step.state + column;
-    for (int64_t r = 0; r < step.rows; ++r, state += step.columns) {
-        const Vector key = hn::Set(d, step.key[r]), query = hn::Set(d, step.query[r]);
+    const StateStep c = step; // what is stored cannot change it
+    const Vector factor = hn::Set(d, c.factor);
+    float* state = c.state + column;
+    for (int64_t r = 0; r < c.rows; ++r, state += c.columns) {
+        const Vector key = hn::Set(d, c.key[r]), query = hn::Set(d, c.query[r]);
 #pragma GCC unroll 4
         for (int n = 0; n < Vectors; ++n) {
             const Vector decayed = hn::Mul(factor, hn::LoadU(d, state + n * lanesOf));
@@ -61,10 +62,11 @@ HWY_INLINE void bonusColumns(const BonusStep& step, int64_t column) {
         value[n] = hn::LoadU(d, step.value + column + n * lanesOf);
         out[n] = hn::Zero(d);
     }
-    float* state = step.state + column;
-    for (int64_t r = 0; r < step.rows; ++r, state += step.columns) {
-        const Vector decay = hn::Set(d, step.decay[r]), key = hn::Set(d, step.key[r]),
-                     query = hn::Set(d, step.query[r]), bonus = hn::Set(d, step.bonus[r]);
+    const BonusStep c = step; // what is stored cannot change it
+    float* state = c.state + column;
+    for (int64_t r = 0; r < c.rows; ++r, state += c.columns) {
+        const Vector decay = hn::Set(d, c.decay[r]), key = hn::Set(d, c.key[r]), query = hn::Set(d, c.query[r]),
+                     bonus = hn::Set(d, c.bonus[r]);
 #pragma GCC unroll 4
         for (int n = 0; n < Vectors; ++n) {
             const Vector before = hn::LoadU(d, state + n * lanesOf);

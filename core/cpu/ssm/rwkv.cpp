@@ -17,6 +17,7 @@
 namespace warplight::cpu {
 namespace {
 
+constexpr int64_t stepsOfTile = 16;     ///< of RWKV-6 that are fetched together
 constexpr int64_t numbersOfChannel = 5; ///< w, u, and the state: p, q, largest exponent
 
 /// e^(a - m) and e^(b - m) with m the larger of both: one of them is 1.
@@ -121,36 +122,55 @@ RunCost rwkv4InVectors(const Rwkv4Shape& s, const Rwkv4Tensors& t, const RunOpti
     return {space.bytes(), workers};
 }
 
-RunCost rwkv6InVectors(const Rwkv6Shape& s, const Rwkv6Tensors& t, const RunOptions& options) {
+/// What a head in vectors holds: its state, some steps of its tensors and one of its output.
+struct HeadPlan {
+    int64_t columns, size;
+    explicit HeadPlan(const Rwkv6Shape& s)
+        : columns(roundUp(s.valueDim, recurrenceKernels().lanes)),
+          size(roundUp((s.keyDim + stepsOfTile + 1) * columns + 4 * stepsOfTile * s.keyDim, 16)) {}
+};
+
+/// One head. Its rows lie far apart: those of some steps are fetched together, so that they are waited for once.
+void walkInVectors(const Rwkv6Shape& s, const Rwkv6Tensors& t, int64_t item, const HeadPlan& plan, float* state,
+                   const RunOptions& options) {
     const RecurrenceKernels& kernel = recurrenceKernels();
-    const auto exponentials = linearKernels().mapEach;
-    const int workers = workerCount(options.threads);
-    Workspace space;
-    const int64_t columns = roundUp(s.valueDim, kernel.lanes),
-                  size = roundUp((s.keyDim + 2) * columns + 2 * s.keyDim, 16);
-    const bool pads = columns != s.valueDim;
-    float* states = space.take<float>(workers * size);
-    parallelItems(s.allHeads(), workers, options.cancel, [&](int64_t item, int worker) {
-        const int64_t head = item % s.heads;
-        float *state = states + worker * size, *value = state + s.keyDim * columns, *out = value + columns,
-              *decay = out + columns, *bonus = decay + s.keyDim;
-        std::fill_n(state, size, 0.0f);
-        for (int64_t step = 0; step < s.length; ++step) {
-            checkCancelled(options.cancel);
-            const int64_t row = (item / s.heads * s.length + step) * s.heads + head, key = row * s.keyDim,
-                          at = row * s.valueDim;
-            exponentials(FeatureMap::Exp, t.w + key, 1, s.keyDim, decay);
-            for (int64_t i = 0; i < s.keyDim; ++i)
-                bonus[i] = t.u[head * s.keyDim + i] * t.k[key + i];
-            if (pads)
-                std::copy_n(t.v + at, s.valueDim, value);
-            kernel.stepBonus({state, s.keyDim, columns, decay, t.k + key, t.r + key, bonus, pads ? value : t.v + at,
-                              pads ? out : t.o + at});
-            if (pads)
-                std::copy_n(out, s.valueDim, t.o + at);
+    const int64_t head = item % s.heads, tile = stepsOfTile * s.keyDim;
+    float *values = state + s.keyDim * plan.columns, *out = values + stepsOfTile * plan.columns,
+          *r = out + plan.columns, *k = r + tile, *decay = k + tile, *bonus = decay + tile;
+    std::fill_n(state, plan.size, 0.0f);
+    for (int64_t begin = 0; begin < s.length; begin += stepsOfTile) {
+        checkCancelled(options.cancel);
+        const int64_t count = std::min(stepsOfTile, s.length - begin);
+        const auto rowOf = [&](int64_t i) { return (item / s.heads * s.length + begin + i) * s.heads + head; };
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t from = rowOf(i) * s.keyDim;
+            std::copy_n(t.r + from, s.keyDim, r + i * s.keyDim);
+            std::copy_n(t.k + from, s.keyDim, k + i * s.keyDim);
+            std::copy_n(t.w + from, s.keyDim, bonus + i * s.keyDim);
+            std::copy_n(t.v + rowOf(i) * s.valueDim, s.valueDim, values + i * plan.columns);
         }
-        for (int64_t i = 0; t.last && i < s.keyDim; ++i)
-            std::copy_n(state + i * columns, s.valueDim, t.last + (item * s.keyDim + i) * s.valueDim);
+        linearKernels().mapEach(FeatureMap::Exp, bonus, 1, count * s.keyDim, decay);
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t f = 0; f < s.keyDim; ++f)
+                bonus[i * s.keyDim + f] = t.u[head * s.keyDim + f] * k[i * s.keyDim + f];
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t at = i * s.keyDim;
+            kernel.stepBonus({state, s.keyDim, plan.columns, decay + at, k + at, r + at, bonus + at,
+                              values + i * plan.columns, out});
+            std::copy_n(out, s.valueDim, t.o + rowOf(i) * s.valueDim);
+        }
+    }
+    for (int64_t i = 0; t.last && i < s.keyDim; ++i)
+        std::copy_n(state + i * plan.columns, s.valueDim, t.last + (item * s.keyDim + i) * s.valueDim);
+}
+
+RunCost rwkv6InVectors(const Rwkv6Shape& s, const Rwkv6Tensors& t, const RunOptions& options) {
+    const int workers = workerCount(options.threads);
+    const HeadPlan plan(s);
+    Workspace space;
+    float* states = space.take<float>(workers * plan.size);
+    parallelItems(s.allHeads(), workers, options.cancel, [&](int64_t item, int worker) {
+        walkInVectors(s, t, item, plan, states + worker * plan.size, options);
     });
     return {space.bytes(), workers};
 }
@@ -200,9 +220,9 @@ int64_t extraBytesAtMost(RecurrenceRung rung, const Rwkv4Shape&, int threads) {
 }
 
 int64_t extraBytesAtMost(RecurrenceRung rung, const Rwkv6Shape& s, int threads) {
-    const int64_t workers = workerCount(threads), columns = roundUp(s.valueDim, recurrenceKernels().lanes), slack = 16;
+    const int64_t workers = workerCount(threads), slack = 16;
     if (rung == RecurrenceRung::Vectors)
-        return buffers({floats(workers, (s.keyDim + 2) * columns + 2 * s.keyDim + slack)});
+        return buffers({floats(workers, HeadPlan(s).size)});
     return buffers(
         {floats(workers * (rung == RecurrenceRung::Reference ? 2 : 1), (s.keyDim + 1) * s.valueDim + slack)});
 }
