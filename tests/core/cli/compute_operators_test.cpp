@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -172,7 +173,7 @@ class ComputeOperatorsTest : public QObject {
         for (size_t i = 0; i < 8; i += 2) {
             const float angle = std::atan2(lambda.values[i + 1], lambda.values[i]);
             nu.push_back(std::log(-std::log(std::hypot(lambda.values[i], lambda.values[i + 1]))));
-            theta.push_back(std::log(angle > 0 ? angle : angle + 2 * std::acos(-1.0f)));
+            theta.push_back(std::log(angle > 0 ? angle : angle + 2 * std::numbers::pi_v<float>));
         }
         compute({"lru", "--u", pairs + "input", "--nu", save("nu.npy", {4}, nu), "--theta",
                  save("theta.npy", {4}, theta), "-o", at("states.npy")});

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,7 @@ class RecurrencesOracleTest : public QObject {
             const double re = static_cast<double>(lambda.values[2 * i]),
                          im = static_cast<double>(lambda.values[2 * i + 1]), angle = std::atan2(im, re);
             c.nu[i] = static_cast<float>(std::log(-std::log(std::hypot(re, im))));
-            c.theta[i] = static_cast<float>(std::log(angle > 0 ? angle : angle + 2 * std::acos(-1.0)));
+            c.theta[i] = static_cast<float>(std::log(angle > 0 ? angle : angle + 2 * std::numbers::pi));
         }
         for (const auto& rung : cpu::recurrenceRungs()) {
             c.run(rung.id); // an angle of 6 rounded to f32 is off by 2e-7, and the memory is 14 steps long
