@@ -145,11 +145,11 @@ class KernelResourcesTest : public QObject {
         QCOMPARE(checked, 6 * 3 * 2); // architectures × kernels × formats
     }
 
-    void ssdDoesNotSpill() {
+    void ssdAndRecurrencesDoNotSpill() {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
             const QList<QByteArray> words = line.split(' ');
-            if (words.size() != 6 || !words[0].startsWith("ssd"))
+            if (words.size() != 6 || !(words[0].startsWith("ssd") || words[0] == "recurrences"))
                 continue;
             QVERIFY2(words[5].toInt() == 0, line.constData());
             // Three blocks of 128 threads a multiprocessor, two of the outputs in chunks of 128 on tensor cores.
@@ -157,7 +157,7 @@ class KernelResourcesTest : public QObject {
             QVERIFY2(words[3].toInt() <= (large ? 255 : 168), line.constData());
             ++checked;
         }
-        QCOMPARE(checked, 6 * (1 + 4 + 5 + 2 * 3)); // architectures × kernels, of state dimensions, chunks and formats
+        QCOMPARE(checked, 6 * (1 + 4 + 5 + 2 * 3 + 5)); // architectures × kernels, of dimensions, chunks and formats
     }
 
     void lowRankAttentionGatedUnitsAndScansDoNotSpill() {

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -150,6 +151,83 @@ class ComputeOperatorsTest : public QObject {
         }
     }
 
+    void recurrencesGiveTheirOracles_data() { addDevices(); }
+    void recurrencesGiveTheirOracles() {
+        QFETCH(QString, device);
+        const QString file = WARPLIGHT_TEST_DATA "/oracles/ssm/recurrences.npz:";
+        const auto compute = [&](const QStringList& arguments) {
+            const Outcome outcome = call(QStringList{"compute"} + arguments + QStringList{"--device", device});
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        };
+        compute({"ssd", "--x", file + "ssd_x", "--a", file + "ssd_log_a", "--b", file + "ssd_B", "--c", file + "ssd_C",
+                 "--chunk", "32", "-o", at("y.npy"), "--last-state", at("last.npy")});
+        QVERIFY(largestDifference(load(at("y.npy")), load(file + "ssd_y")) < 2e-5);
+        const tensor::Tensor last = load(at("last.npy")), expected = load(file + "ssd_state"); // [P, N] and [N, P]
+        QVERIFY(last.shape == (std::vector<int64_t>{7, 5}));
+        for (size_t p = 0; p < 7; ++p)
+            for (size_t n = 0; n < 5; ++n)
+                QVERIFY(std::fabs(last.values[p * 5 + n] - expected.values[n * 7 + p]) < 1e-5f);
+        const QString pairs = WARPLIGHT_TEST_DATA "/oracles/ssm/lru_pairs.npz:";
+        const tensor::Tensor lambda = load(pairs + "lambda");
+        std::vector<float> nu, theta;
+        for (size_t i = 0; i < 8; i += 2) {
+            const float angle = std::atan2(lambda.values[i + 1], lambda.values[i]);
+            nu.push_back(std::log(-std::log(std::hypot(lambda.values[i], lambda.values[i + 1]))));
+            theta.push_back(std::log(angle > 0 ? angle : angle + 2 * std::numbers::pi_v<float>));
+        }
+        compute({"lru", "--u", pairs + "input", "--nu", save("nu.npy", {4}, nu), "--theta",
+                 save("theta.npy", {4}, theta), "-o", at("states.npy")});
+        QVERIFY(largestDifference(load(at("states.npy")), load(pairs + "states")) < 1e-5);
+        compute({"rwkv4", "--k", file + "rwkv4_k", "--v", file + "rwkv4_v", "--w", file + "rwkv4_w", "--u",
+                 file + "rwkv4_u", "-o", at("o4.npy")});
+        QVERIFY(largestDifference(load(at("o4.npy")), load(file + "rwkv4_o")) < 1e-5);
+        compute({"rwkv6", "--r", file + "rwkv6_r", "--k", file + "rwkv6_k", "--v", file + "rwkv6_v", "--w",
+                 file + "rwkv6_w", "--u", file + "rwkv6_u", "-o", at("o6.npy"), "--last-state", at("s6.npy")});
+        QVERIFY(largestDifference(load(at("o6.npy")), load(file + "rwkv6_o")) < 1e-5);
+        QVERIFY(largestDifference(load(at("s6.npy")), load(file + "rwkv6_state")) < 1e-5);
+    }
+
+    void ssdTakesGroupsAndStatesOfAnyRank() { // in two parts, the second of which goes on
+        const auto wave = [](int64_t count, float step) {
+            std::vector<float> made(static_cast<size_t>(count));
+            for (size_t i = 0; i < made.size(); ++i)
+                made[i] = std::sin(step * static_cast<float>(i));
+            return made;
+        };
+        const auto part = [](const std::vector<float>& all, int64_t from, int64_t to, int64_t width) {
+            return std::vector<float>(all.begin() + from * width, all.begin() + to * width);
+        };
+        const auto x = wave(20 * 4 * 3, 0.7f), b = wave(20 * 2 * 5, 1.1f), c = wave(20 * 2 * 5, 1.9f);
+        std::vector<float> a(20 * 4, -0.1f);
+        const auto run = [&](int64_t from, int64_t to, bool batched, const QStringList& more) {
+            const auto shape = [&](std::vector<int64_t> dims) {
+                if (batched)
+                    dims.insert(dims.begin(), 1);
+                return dims;
+            };
+            const int64_t steps = to - from;
+            const Outcome outcome =
+                call(QStringList{"compute", "ssd", "--x", save("x.npy", shape({steps, 4, 3}), part(x, from, to, 12)),
+                                 "--a", save("a.npy", shape({steps, 4}), part(a, from, to, 4)), "--b",
+                                 save("b.npy", shape({steps, 2, 5}), part(b, from, to, 10)), "--c",
+                                 save("c.npy", shape({steps, 2, 5}), part(c, from, to, 10))} +
+                     more);
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        };
+        run(0, 20, true, {"-o", at("whole.npy"), "--last-state", at("end.npy")});
+        run(0, 8, false, {"-o", at("first.npy"), "--last-state", at("middle.npy")});
+        run(8, 20, false,
+            {"-o", at("second.npy"), "--initial-state", at("middle.npy"), "--last-state", at("last.npy")});
+        const tensor::Tensor whole = load(at("whole.npy")), first = load(at("first.npy")),
+                             second = load(at("second.npy"));
+        QVERIFY(whole.shape == (std::vector<int64_t>{1, 20, 4, 3}) && second.shape == (std::vector<int64_t>{12, 4, 3}));
+        std::vector<float> joined = first.values;
+        joined.insert(joined.end(), second.values.begin(), second.values.end());
+        QVERIFY(largestDifference({whole.shape, joined}, whole) < 1e-5);
+        QVERIFY(load(at("end.npy")).shape == (std::vector<int64_t>{1, 4, 3, 5}));
+        QVERIFY(largestDifference({{4, 3, 5}, load(at("end.npy")).values}, load(at("last.npy"))) < 1e-5);
+    }
+
     void blocksThatAreVisibleAreAttention_data() { addDevices(); }
     void blocksThatAreVisibleAreAttention() {
         QFETCH(QString, device);
@@ -285,6 +363,24 @@ class ComputeOperatorsTest : public QObject {
             << QStringList{"block-sparse-attention",     "--q",         two,  "--k",      two,    "--v", two, "--mask",
                            save("one.npy", {1, 1}, {1}), "--blockSize", "48", "--device", "vgpu", "-o",  o}
             << "48";
+        const auto ssd = [&](const QString& x, const QString& a, const QString& b, const QString& c) {
+            return QStringList{"ssd", "--x", x, "--a", a, "--b", b, "--c", c, "-o", o};
+        };
+        const QString row = save("row.npy", {2}, {0, 0});
+        QTest::newRow("X of one dimension") << ssd(row, row, two, two) << "[length, P]";
+        QTest::newRow("decays of other steps") << ssd(two, two, two, two) << "two.npy: shape [2, 2], expected [2]";
+        QTest::newRow("B of other steps")
+            << ssd(two, row, three, two) << "three.npy: shape [3, 3], expected [2, groups, N]";
+        QTest::newRow("C unlike B") << ssd(two, row, two, save("wide.npy", {2, 3}, std::vector<float>(6)))
+                                    << "as many groups and numbers of a state as B has";
+        QTest::newRow("groups that do not divide the heads")
+            << ssd(save("x3.npy", {2, 3, 2}, std::vector<float>(12)), save("a3.npy", {2, 3}, std::vector<float>(6)),
+                   cube, cube)
+            << "2 groups of B and C for 3 heads";
+        QTest::newRow("complex numbers of three parts")
+            << QStringList{"lru", "--u", save("u3.npy", {2, 2, 3}, std::vector<float>(12)), "--nu", row, "--theta", row,
+                           "-o",  o}
+            << "a last dimension of 3, expected 2";
         QTest::newRow("an option that is no number")
             << QStringList{"attention", "--q", two, "--k", two, "--v", two, "--scale", "much", "-o", o} << "--scale";
     }

@@ -257,7 +257,7 @@ class SsdTest : public QObject {
     }
 
     void stopsWhenCancelled() {
-        SsdCase c(ssdShape(1, test::shortened(rung == SsdRung::Reference ? 20000 : 60000, 4000), 4, 1, 64, 128, 128));
+        SsdCase c(ssdShape(1, test::shortened(rung == SsdRung::Reference ? 4000 : 16000, 4000), 4, 1, 64, 128, 128));
         const auto waited = test::untilCancelled(std::chrono::milliseconds(5), [&](const std::atomic<bool>* cancel) {
             c.run(rung, {2, cancel});
         });

@@ -3,11 +3,14 @@
 #include "core/cpu/ssm/ssd.h"
 #include "core/formats/tensor_file.h"
 #include "tests/core/cpu/gau_case.h"
+#include "tests/core/cpu/recurrence_cases.h"
 #include "tests/core/cpu/ssd_case.h"
 
 #include <QTest>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -16,8 +19,8 @@ using test::worstError;
 
 namespace {
 
-tensor::Tensor oracle(const std::string& key) {
-    return formats::loadTensor(WARPLIGHT_TEST_DATA "/oracles/ssm/recurrences.npz:" + key);
+tensor::Tensor oracle(const std::string& key, const std::string& file = "recurrences") {
+    return formats::loadTensor(WARPLIGHT_TEST_DATA "/oracles/ssm/" + file + ".npz:" + key);
 }
 
 } // namespace
@@ -40,6 +43,45 @@ class RecurrencesOracleTest : public QObject {
             const double bound = rung.id == cpu::SsdRung::Reference ? 2e-7 : 1e-6;
             QVERIFY2(worstError(c.y, oracle("ssd_y").values) < bound, rung.name.data());
             QVERIFY2(worstError(c.last, last) < bound, rung.name.data());
+        }
+    }
+
+    /// The oracle has λ itself; lru_pairs.npz is its complex numbers as pairs.
+    void lruEqualsTheOracle() {
+        const tensor::Tensor lambda = oracle("lambda", "lru_pairs"), u = oracle("input", "lru_pairs");
+        test::LruCase c(test::LruCase::of(1, u.shape[0], u.shape[1]));
+        c.u = u.values;
+        for (size_t i = 0; i < c.nu.size(); ++i) {
+            const double re = static_cast<double>(lambda.values[2 * i]),
+                         im = static_cast<double>(lambda.values[2 * i + 1]), angle = std::atan2(im, re);
+            c.nu[i] = static_cast<float>(std::log(-std::log(std::hypot(re, im))));
+            c.theta[i] = static_cast<float>(std::log(angle > 0 ? angle : angle + 2 * std::numbers::pi));
+        }
+        for (const auto& rung : cpu::recurrenceRungs()) {
+            c.run(rung.id); // an angle of 6 rounded to f32 is off by 2e-7, and the memory is 14 steps long
+            QVERIFY2(worstError(c.out, oracle("states", "lru_pairs").values) < 1e-5, rung.name.data());
+        }
+    }
+
+    void rwkv4EqualsTheOracle() {
+        const tensor::Tensor k = oracle("rwkv4_k");
+        test::Rwkv4Case c(test::Rwkv4Case::of(1, k.shape[0], k.shape[1]));
+        c.k = k.values, c.v = oracle("rwkv4_v").values, c.w = oracle("rwkv4_w").values, c.u = oracle("rwkv4_u").values;
+        for (const auto& rung : cpu::recurrenceRungs()) {
+            c.run(rung.id);
+            QVERIFY2(worstError(c.out, oracle("rwkv4_o").values) < 1e-6, rung.name.data());
+        }
+    }
+
+    void rwkv6EqualsTheOracle() {
+        const tensor::Tensor r = oracle("rwkv6_r"), v = oracle("rwkv6_v");
+        test::Rwkv6Case c({1, r.shape[0], 1, r.shape[1], v.shape[1]});
+        c.r = r.values, c.k = oracle("rwkv6_k").values, c.v = v.values, c.w = oracle("rwkv6_w").values;
+        c.u = oracle("rwkv6_u").values;
+        for (const auto& rung : cpu::recurrenceRungs()) {
+            c.run(rung.id);
+            QVERIFY2(worstError(c.out, oracle("rwkv6_o").values) < 1e-6, rung.name.data());
+            QVERIFY2(worstError(c.last, oracle("rwkv6_state").values) < 1e-6, rung.name.data());
         }
     }
 };

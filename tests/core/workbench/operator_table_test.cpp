@@ -176,6 +176,15 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         if (full)
             shapes.push_back({{"channels", 40}, {"seqLen", 5000}, {"state", 64}, {"kind", 0}});
         shapes.push_back({{"channels", 5}, {"seqLen", 1100}, {"state", 64}, {"kind", 2}});
+    } else if (op == "lru" || op == "rwkv4") {
+        for (const double channels : {1, 7, 200})
+            shapes.push_back({{"seqLen", channels == 7 ? 1 : 150}, {"channels", channels}, {"batch", 2}});
+    } else if (op == "rwkv6") {
+        shapes = {{{"seqLen", 1}, {"keyDim", 1}, {"valueDim", 1}},
+                  {{"seqLen", 70}, {"heads", 3}, {"keyDim", 40}, {"valueDim", 20}, {"batch", 2}},
+                  {{"seqLen", 50}, {"heads", 2}, {"keyDim", 20}, {"valueDim", 70}},
+                  {{"seqLen", 33}, {"heads", 2}, {"keyDim", 100}, {"valueDim", 64}},
+                  {{"seqLen", 100}, {"heads", 2}}};
     } else if (op == "cast" || op == "adamw") {
         for (const double count : {3, 4097, 70001})
             shapes.push_back({{"count", count}, {"power", 10}});

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// LRU, RWKV-4 and RWKV-6, as operators.
+#include "core/labs/ssm/recurrence_operators.h"
+
+#include "core/cpu/ssm/lru.h"
+#include "core/cpu/ssm/rwkv.h"
+#include "core/error.h"
+#include "core/tensor/random.h"
+#include "core/workbench/arrange.h"
+#include "gpu/ops/recurrences.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <fmt/format.h>
+#include <functional>
+#include <limits>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace warplight::labs::ssm {
+namespace {
+
+using lab::Parameter;
+using workbench::Implementation;
+using workbench::Knob;
+using workbench::Operator;
+using workbench::Page;
+using workbench::Problem;
+using workbench::Tensors;
+using workbench::TensorSpec;
+using Role = TensorSpec::Role;
+
+constexpr int64_t resetEvery = 16; ///< steps, of the input "resets"
+
+int colourOf(std::string_view id) { return id == "reference" ? 4 : id == "plain" ? 10 : id == "vectors" ? 1 : 5; }
+
+Knob knob(const char* id, const char* symbol, const char* axis, Parameter single, std::vector<int64_t> swept,
+          double probe = 0) {
+    Knob k;
+    k.id = id;
+    k.symbol = symbol;
+    k.axis = axis;
+    k.sweep = Parameter::sweep(fmt::format("{}Swept", id), single.title, std::move(swept), *single.minimum,
+                               *single.maximum, fmt::format("{}, one a point.", single.title));
+    k.single = std::move(single);
+    k.probe = probe;
+    return k;
+}
+
+Knob lengthKnob(Page page) {
+    const bool race = page == Page::Race;
+    return knob("seqLen", "T", "sequence length",
+                Parameter::integer("seqLen", "Sequence length", race ? 2048 : 256, 1, race ? 1 << 20 : 8192,
+                                   "T, the steps of a sequence."),
+                race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 128, 256, 512}, 256);
+}
+Knob batchKnob() {
+    return knob("batch", "batch", "sequences", Parameter::integer("batch", "Batch", 1, 1, 256, "Sequences."),
+                {1, 2, 4, 8});
+}
+
+std::vector<Knob> channelKnobs(Page page) {
+    return {lengthKnob(page),
+            knob("channels", "channels", "channels",
+                 Parameter::integer("channels", "Channels", page == Page::Race ? 1024 : 256, 1, 1 << 14,
+                                    "Each with a state of its own."),
+                 {64, 256, 1024, 4096}),
+            batchKnob()};
+}
+
+void setDefaults(Problem& p, const std::vector<std::pair<const char*, double>>& values) {
+    for (const auto& [id, value] : values)
+        if (!p.has(id))
+            p.numbers[id] = value;
+}
+
+void checkKind(const std::vector<Parameter::Option>& kinds, const std::string& kind) {
+    if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& k) { return k.id == kind; }))
+        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
+}
+
+/// The rungs of the CPU: what they hold, and how one is run.
+template <class ShapeOf, class Run>
+void addCpuRungs(Operator& op, const ShapeOf& shapeOf, const Run& run) {
+    for (const auto& rung : cpu::recurrenceRungs()) {
+        Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves,
+                                                       Implementation::Device::Cpu, colourOf(rung.name));
+        i.chosen = rung.id != cpu::RecurrenceRung::Reference;
+        i.held = "states of channels";
+        i.heldBytes = [id = rung.id, shapeOf](const Problem& p, int threads) {
+            return cpu::extraBytesAtMost(id, shapeOf(p), threads);
+        };
+        i.bytes = [specs = op.tensors](const Problem& p) { return workbench::compulsoryTraffic(specs, p); };
+        i.onCpu = [id = rung.id, run](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+            return run(id, p, t, how).extraBytes;
+        };
+        op.ladder.push_back(std::move(i));
+    }
+    op.reference = [run](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+        run(cpu::RecurrenceRung::Reference, p, t, how);
+    };
+    op.usefulFlops = [shapeOf](const Problem& p) { return cpu::flopsOf(shapeOf(p)); };
+    op.baseline = "plain";
+    op.frugal = "vectors";
+}
+
+Implementation onGpu(const char* title) {
+    return workbench::implementationOf(
+        "recurrent", title,
+        "Nothing but the inputs and the output goes through memory; nothing is parallel over the "
+        "sequence.",
+        Implementation::Device::Gpu, colourOf("recurrent"));
+}
+
+Operator recurrence(const char* id, const char* title, const char* formula, const char* flopsText) {
+    Operator op;
+    op.id = id;
+    op.lab = "State space models";
+    op.title = op.page = title;
+    op.formula = formula;
+    op.flopsText = flopsText;
+    return op;
+}
+
+std::string channelsInWords(const Problem& p) {
+    return fmt::format("T = {} with {} channels{}", p["seqLen"], p["channels"],
+                       p["batch"] == 1 ? "" : fmt::format(", batch {}", p["batch"]));
+}
+
+const float* at(const Tensors& t, const char* name) { return t.at(name).values.data(); }
+
+gpu::ChannelShape channelShape(const Problem& p) { return {p["batch"], p["seqLen"], p["channels"]}; }
+cpu::LruShape lruShape(const Problem& p) { return {p["batch"], p["seqLen"], p["channels"]}; }
+cpu::Rwkv4Shape rwkv4Shape(const Problem& p) { return {p["batch"], p["seqLen"], p["channels"]}; }
+cpu::Rwkv6Shape rwkv6Shape(const Problem& p) {
+    return {p["batch"], p["seqLen"], p["heads"], p["keyDim"], p["valueDim"]};
+}
+gpu::Rwkv6Shape gpuRwkv6Shape(const Problem& p) {
+    return {p["batch"], p["seqLen"], p["heads"], p["keyDim"], p["valueDim"]};
+}
+
+/// A user's tensors of RWKV-6: one head may come without an axis of its own, [length, K].
+workbench::Arrangement rwkv6Arrangement(const Operator& op) {
+    return {{}, [op](Tensors& given, const std::map<std::string, std::string>& origin, const std::string& layout) {
+                const bool oneHead = given.at("R").shape.size() == 2;
+                for (auto& [name, t] : given)
+                    if (oneHead && t.shape.size() == (name == "u" ? 1 : 2))
+                        t.shape.insert(t.shape.end() - 1, 1);
+                workbench::Arranged arranged = workbench::arrange(op, given, origin, layout);
+                if (oneHead)
+                    arranged.out = [](const std::string& name, tensor::Tensor made) {
+                        if (name == "O")
+                            made.shape.erase(made.shape.begin() + 2);
+                        made.shape.erase(made.shape.begin(), made.shape.end() - 2);
+                        return made;
+                    };
+                return arranged;
+            }};
+}
+
+} // namespace
+
+Operator lruOperator() {
+    Operator op = recurrence("lru", "LRU", "x_t = λ x_(t-1) + γ u_t, λ = e^(-e^ν + i e^θ), γ = √(1 - |λ|²)",
+                             "10 a step and channel: a complex product, one with a number, a sum");
+    op.questions = {{Page::Accuracy, "How far does a rotation that is repeated a thousand times go astray?"}};
+    op.knobs = channelKnobs;
+    op.complete = [](Problem& p) {
+        setDefaults(p, {{"batch", 1}, {"seqLen", 256}, {"channels", 64}, {"complex", 2}});
+        if (p["complex"] != 2)
+            throw InputError(
+                fmt::format("--u: a last dimension of {}, expected 2, the parts of a complex number", p["complex"]));
+        cpu::checkShape(lruShape(p));
+    };
+    const std::vector<std::string> rows{"batch", "seqLen", "channels", "complex"};
+    op.tensors = {
+        {"U", Role::Input, rows, 0, "", "What comes in [batch, length, channels, 2], real and imaginary parts"},
+        {"nu", Role::Input, {"channels"}, 8, "λ", "ν: |λ| is e^(-e^ν)"},
+        {"theta", Role::Input, {"channels"}, 8, "λ", "θ: the angle of λ is e^θ"},
+        {"states", Role::Output, rows, 6, "", "Where the states x_t go [batch, length, channels, 2]"},
+        {"lambda", Role::Between, {}, 8, "λ"}};
+    op.inputKinds = {{"gaussian", "Gaussian", "independent normal numbers; |λ|² uniform in 0.9² … 0.999²"},
+                     {"slow", "Slow", "|λ| within 1e-5 of 1: a memory of 100,000 steps"},
+                     {"large", "Large", "u times 1e10"}};
+    op.fill = [kinds = op.inputKinds](const Problem&, const std::string& kind, uint64_t seed, Tensors& t,
+                                      const std::atomic<bool>* cancel) {
+        checkKind(kinds, kind);
+        tensor::fillGaussian(t.at("U").values, seed, 0, kind == "large" ? 1e10f : 1, cancel);
+        std::vector<float>&nu = t.at("nu").values, &theta = t.at("theta").values;
+        tensor::fillUniform(nu, seed, 1, 0.9f * 0.9f, 0.999f * 0.999f, cancel);
+        for (float& x : nu) // of |λ|²
+            x = kind == "slow" ? std::log(1e-5f) : std::log(-std::log(x) / 2);
+        tensor::fillUniform(theta, seed, 2, 1e-3f, 6.28f, cancel);
+        for (float& x : theta) // of the angle
+            x = std::log(x);
+    };
+    op.inWords = channelsInWords;
+    op.lower = "seqLen, channels or batch";
+    addCpuRungs(op, lruShape, [](cpu::RecurrenceRung rung, const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+        return cpu::lru(rung, lruShape(p), {at(t, "U"), at(t, "nu"), at(t, "theta"), t.at("states").values.data()},
+                        how);
+    });
+    Implementation gpu = onGpu("A thread a channel, its state in registers");
+    gpu.whyNot = [](const Problem& p) { return workbench::refusalOf([&] { gpu::checkShape(channelShape(p)); }); };
+    gpu.heldBytes = [](const Problem& p, int) { return gpu::lruBytes(channelShape(p)); };
+    gpu.bytes = [](const Problem& p) { return gpu::lruTraffic(channelShape(p)); };
+    gpu.onGpu = [](const Problem& p, Tensors& t, gpu::KernelLibrary& library, const gpu::LaunchOptions& how) {
+        std::vector<float> lambda(static_cast<size_t>(4 * p["channels"])); // worked out in double precision
+        for (size_t c = 0; c < lambda.size() / 4; ++c) {
+            const cpu::LruCoefficients exact = cpu::lruCoefficients(static_cast<double>(t.at("nu").values[c]),
+                                                                    static_cast<double>(t.at("theta").values[c]));
+            lambda[4 * c] = static_cast<float>(exact.re);
+            lambda[4 * c + 1] = static_cast<float>(exact.im);
+            lambda[4 * c + 2] = static_cast<float>(exact.gamma);
+        }
+        gpu::RecurrenceRun run = gpu::lru(library, channelShape(p), at(t, "U"), lambda.data(), how);
+        t.at("states").values = std::move(run.out);
+        return gpu::Launched(std::move(run));
+    };
+    op.ladder.push_back(std::move(gpu));
+    return op;
+}
+
+Operator rwkv4Operator() {
+    Operator op =
+        recurrence("rwkv4", "RWKV-4", "o_t = (p + e^(u + k) v) / (q + e^(u + k)), p = e^w p + e^k v, q = e^w q + e^k",
+                   "18 a step and channel, an exponential counted as one");
+    op.questions = {{Page::Accuracy, "What does a running maximum leave of weights between e^-100 and e^100?"}};
+    op.knobs = channelKnobs;
+    op.complete = [](Problem& p) {
+        setDefaults(p, {{"batch", 1}, {"seqLen", 256}, {"channels", 64}});
+        cpu::checkShape(rwkv4Shape(p));
+    };
+    const std::vector<std::string> rows{"batch", "seqLen", "channels"};
+    op.tensors = {{"K", Role::Input, rows, 5, "", "Logarithms of weights [batch, length, channels]"},
+                  {"V", Role::Input, rows, 2, "", "Values, as K"},
+                  {"w", Role::Input, {"channels"}, 8, "decay", "Logarithm of the decay a step, below 0"},
+                  {"u", Role::Input, {"channels"}, 9, "bonus", "What a step's own key has more"},
+                  {"O", Role::Output, rows, 3, "", "Where O goes"}};
+    op.inputKinds = {{"gaussian", "Gaussian", "independent normal numbers, w between -6 and 0"},
+                     {"large", "Large", "keys times 100: e^k is infinite or nothing"}};
+    op.fill = [kinds = op.inputKinds](const Problem&, const std::string& kind, uint64_t seed, Tensors& t,
+                                      const std::atomic<bool>* cancel) {
+        checkKind(kinds, kind);
+        tensor::fillGaussian(t.at("K").values, seed, 0, kind == "large" ? 100.0f : 1, cancel);
+        tensor::fillGaussian(t.at("V").values, seed, 1, 1, cancel);
+        tensor::fillUniform(t.at("w").values, seed, 2, -6, 0, cancel);
+        tensor::fillGaussian(t.at("u").values, seed, 3, 1, cancel);
+    };
+    op.inWords = channelsInWords;
+    op.lower = "seqLen, channels or batch";
+    addCpuRungs(op, rwkv4Shape, [](cpu::RecurrenceRung rung, const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+        return cpu::rwkv4(rung, rwkv4Shape(p),
+                          {at(t, "K"), at(t, "V"), at(t, "w"), at(t, "u"), t.at("O").values.data()}, how);
+    });
+    Implementation gpu = onGpu("A thread a channel, its sums in registers");
+    gpu.whyNot = [](const Problem& p) { return workbench::refusalOf([&] { gpu::checkShape(channelShape(p)); }); };
+    gpu.heldBytes = [](const Problem& p, int) { return gpu::rwkv4Bytes(channelShape(p)); };
+    gpu.bytes = [](const Problem& p) { return gpu::rwkv4Traffic(channelShape(p)); };
+    gpu.onGpu = [](const Problem& p, Tensors& t, gpu::KernelLibrary& library, const gpu::LaunchOptions& how) {
+        gpu::RecurrenceRun run =
+            gpu::rwkv4(library, channelShape(p), at(t, "K"), at(t, "V"), at(t, "w"), at(t, "u"), how);
+        t.at("O").values = std::move(run.out);
+        return gpu::Launched(std::move(run));
+    };
+    op.ladder.push_back(std::move(gpu));
+    return op;
+}
+
+Operator rwkv6Operator() {
+    Operator op =
+        recurrence("rwkv6", "RWKV-6", "o_t = (S + diag(u) k vᵀ)ᵀ r, S = diag(e^w_t) S + k vᵀ", "7·K·V a step and head");
+    op.knobs = [](Page page) {
+        const bool race = page == Page::Race;
+        return std::vector<Knob>{
+            lengthKnob(page),
+            knob("heads", "heads", "heads",
+                 Parameter::integer("heads", "Heads", race ? 16 : 2, 1, 256, "Each with a state of K × V numbers."),
+                 {1, 2, 4, 8, 16, 32}),
+            knob("keyDim", "K", "numbers of a key",
+                 Parameter::integer("keyDim", "Key dimension", 64, 1, cpu::largestRwkvDim, "K, rows of a state."),
+                 {16, 32, 64, 128}),
+            knob(
+                "valueDim", "V", "numbers of a value",
+                Parameter::integer("valueDim", "Value dimension", 64, 1, cpu::largestRwkvDim, "V, columns of a state."),
+                {16, 32, 64, 128}),
+            batchKnob()};
+    };
+    op.complete = [](Problem& p) {
+        setDefaults(p, {{"batch", 1}, {"seqLen", 256}, {"heads", 1}, {"keyDim", 64}});
+        setDefaults(p, {{"valueDim", p.real("keyDim")}});
+        cpu::checkShape(rwkv6Shape(p));
+    };
+    const std::vector<std::string> keys{"batch", "seqLen", "heads", "keyDim"},
+        values{"batch", "seqLen", "heads", "valueDim"};
+    op.tensors = {{"R", Role::Input, keys, 0, "", "What reads [batch, length, heads, K]"},
+                  {"K", Role::Input, keys, 5, "", "What writes, as R"},
+                  {"V", Role::Input, values, 2, "", "Values [batch, length, heads, V]"},
+                  {"w", Role::Input, keys, 8, "decay", "Logarithms of the decays, below 0, as R"},
+                  {"u", Role::Input, {"heads", "keyDim"}, 9, "bonus", "What a step's own key counts [heads, K]"},
+                  {"O", Role::Output, values, 3, "", "Where O goes"},
+                  {"last-state",
+                   Role::Statistic,
+                   {"batch", "heads", "keyDim", "valueDim"},
+                   7,
+                   "state",
+                   "Where the state after the last step goes (f32)",
+                   false}};
+    op.inputKinds = {{"gaussian", "Gaussian", "independent normal numbers, decays between 0.7 and 1"},
+                     {"keeps", "Keeps", "decays of exactly 1: nothing is forgotten"},
+                     {"resets", "Resets", "decays of exactly 0 at every 16th step"}};
+    op.fill = [kinds = op.inputKinds](const Problem& p, const std::string& kind, uint64_t seed, Tensors& t,
+                                      const std::atomic<bool>* cancel) {
+        checkKind(kinds, kind);
+        uint64_t stream = 0;
+        for (const char* name : {"R", "K", "V", "u"})
+            tensor::fillGaussian(t.at(name).values, seed, stream++, 1, cancel);
+        std::vector<float>& w = t.at("w").values;
+        tensor::fillUniform(w, seed, stream, std::log(0.7f), 0, cancel);
+        for (size_t i = 0; i < w.size() && kind != "gaussian"; ++i) {
+            const int64_t step = static_cast<int64_t>(i) / (p["heads"] * p["keyDim"]);
+            w[i] = kind == "keeps"                       ? 0
+                   : step % resetEvery == resetEvery - 1 ? -std::numeric_limits<float>::infinity()
+                                                         : w[i];
+        }
+    };
+    op.inWords = [](const Problem& p) {
+        return fmt::format("T = {} with {} head{} of {} × {}", p["seqLen"], p["heads"], p["heads"] == 1 ? "" : "s",
+                           p["keyDim"], p["valueDim"]);
+    };
+    op.lower = "seqLen, heads, keyDim, valueDim or batch";
+    op.arrangement = rwkv6Arrangement(op);
+    addCpuRungs(op, rwkv6Shape, [](cpu::RecurrenceRung rung, const Problem& p, Tensors& t, const cpu::RunOptions& how) {
+        return cpu::rwkv6(rung, rwkv6Shape(p),
+                          {at(t, "R"), at(t, "K"), at(t, "V"), at(t, "w"), at(t, "u"), t.at("O").values.data(),
+                           t.at("last-state").values.data()},
+                          how);
+    });
+    Implementation gpu = onGpu("Columns of states in registers, step by step");
+    gpu.whyNot = [](const Problem& p) {
+        const std::string why = workbench::refusalOf([&] { gpu::checkShape(gpuRwkv6Shape(p)); });
+        return why.empty() ? gpu::whyNot(gpuRwkv6Shape(p)) : why;
+    };
+    gpu.heldBytes = [](const Problem& p, int) { return gpu::rwkv6Bytes(gpuRwkv6Shape(p)); };
+    gpu.bytes = [](const Problem& p) { return gpu::rwkv6Traffic(gpuRwkv6Shape(p)); };
+    gpu.onGpu = [](const Problem& p, Tensors& t, gpu::KernelLibrary& library, const gpu::LaunchOptions& how) {
+        gpu::RecurrenceRun run =
+            gpu::rwkv6(library, gpuRwkv6Shape(p), {at(t, "R"), at(t, "K"), at(t, "V"), at(t, "w"), at(t, "u")}, how);
+        t.at("O").values = std::move(run.out);
+        t.at("last-state").values = std::move(run.last);
+        return gpu::Launched(std::move(run));
+    };
+    op.ladder.push_back(std::move(gpu));
+    return op;
+}
+
+} // namespace warplight::labs::ssm
