@@ -9,13 +9,16 @@
 #include "tests/thinned.h"
 
 #include <QTest>
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <complex>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace warplight;
