@@ -21,7 +21,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using F = hn::ScalableTag<float>;
 using Vector = hn::Vec<F>;
 constexpr int64_t lanesOf = HWY_LANES(float);
-constexpr int64_t blockSteps = 1024; ///< of which one tree of aggregates is made; its levels stay in the first cache
 
 /// A vector of numbers, real or complex.
 struct Real {
@@ -132,73 +131,9 @@ void combineAll(ScanPair<T> earlier, T* a, T* b, int64_t count) {
 }
 
 template <class V, class T = typename V::Number>
-void apply(const T* a, const T* b, T* h, int64_t count) {
+void step(const T* a, const T* b, T* h, int64_t count) {
     forVectors<V>(a, b, h, count,
                   [](const T* x, const T* y, T* z) HWY_ATTR { mulAdd(V::load(x), V::load(z), V::load(y)).store(z); });
-}
-
-/// Every other lane of two vectors that follow each other.
-HWY_INLINE Vector evenOf([[maybe_unused]] Vector upper, Vector lower) {
-#if HWY_TARGET == HWY_SCALAR
-    return lower;
-#else
-    return hn::ConcatEven(F(), upper, lower);
-#endif
-}
-HWY_INLINE Vector oddOf(Vector upper, [[maybe_unused]] Vector lower) {
-#if HWY_TARGET == HWY_SCALAR
-    return upper;
-#else
-    return hn::ConcatOdd(F(), upper, lower);
-#endif
-}
-
-/// Neighbours in time become one, (0, 1), (2, 3) …: half as many pairs. `count`: a multiple of two vectors.
-template <class V, int64_t Ahead = 0, class T = typename V::Number>
-HWY_INLINE void halve(const T* a, const T* b, T* toA, T* toB, int64_t count) {
-    const auto even = [](Vector upper, Vector lower) HWY_ATTR { return evenOf(upper, lower); };
-    const auto odd = [](Vector upper, Vector lower) HWY_ATTR { return oddOf(upper, lower); };
-    for (int64_t i = 0; i < count; i += 2 * lanesOf) {
-        const V a0 = V::load(a + i), a1 = V::load(a + i + lanesOf), b0 = V::load(b + i), b1 = V::load(b + i + lanesOf);
-        if constexpr (Ahead > 0)
-            for (int64_t line = 0; line < 2 * lanesOf * static_cast<int64_t>(sizeof(T)); line += 64) {
-                hwy::Prefetch(reinterpret_cast<const char*>(a + i + Ahead) + line);
-                hwy::Prefetch(reinterpret_cast<const char*>(b + i + Ahead) + line);
-            }
-        const V later = V::joined(a0, a1, odd);
-        mulAdd(later, V::joined(b0, b1, even), V::joined(b0, b1, odd)).store(toB + i / 2);
-        mul(later, V::joined(a0, a1, even)).store(toA + i / 2);
-    }
-}
-
-template <class V, class T = typename V::Number>
-ScanPair<T> aggregate(const T* a, const T* b, int64_t count) {
-    HWY_ALIGN T levelA[blockSteps / 2], levelB[blockSteps / 2];
-    ScanPair<T> all;
-    bool any = false;
-    const auto add = [&](const T* x, const T* y, int64_t steps) {
-        for (int64_t i = 0; i < steps; ++i) {
-            all = any ? combined<T>(all, {x[i], y[i]}) : ScanPair<T>{x[i], y[i]};
-            any = true;
-        }
-    };
-    int64_t at = 0;
-    for (; at + blockSteps <= count; at += blockSteps) {
-        int64_t left = blockSteps / 2;
-        halve<V, blockSteps>(a + at, b + at, levelA, levelB, blockSteps);
-        for (; left >= 2 * lanesOf; left /= 2)
-            halve<V>(levelA, levelB, levelA, levelB, left);
-        for (; left > 1; left /= 2)
-            for (int64_t i = 0; i < left / 2; ++i) {
-                const ScanPair<T> both =
-                    combined<T>({levelA[2 * i], levelB[2 * i]}, {levelA[2 * i + 1], levelB[2 * i + 1]});
-                levelA[i] = both.a;
-                levelB[i] = both.b;
-            }
-        add(levelA, levelB, 1);
-    }
-    add(a + at, b + at, count - at);
-    return all;
 }
 
 /// The lanes of a vector of steps by Hillis and Steele: lane i becomes all steps up to i.
@@ -284,52 +219,112 @@ class Streamed {
     Vector earlier;
 };
 
-/// write(at, vector) for the states of each whole vector of steps; returns the state after them.
-template <class V, class T, class Write>
-HWY_INLINE V forStates(const LaneScan<V>& lanes, const T* a, const T* b, V before, int64_t count, int64_t ahead,
-                       const Write& write) {
-    for (int64_t i = 0; i + lanesOf <= count; i += lanesOf) {
-        for (int64_t byte = 0; byte < lanesOf * static_cast<int64_t>(sizeof(T)); byte += 64) {
-            hwy::Prefetch(reinterpret_cast<const char*>(a + i + ahead) + byte);
-            hwy::Prefetch(reinterpret_cast<const char*>(b + i + ahead) + byte);
+/// Where states of whole vectors go: as they come, or past the caches.
+template <class V, class T, class Make>
+HWY_INLINE void writeStates(T* h, bool stream, const Make& make) {
+    if (!stream)
+        return make([&](int64_t at, const V& made) HWY_ATTR { made.store(h + at); });
+    Streamed out(reinterpret_cast<float*>(h));
+    make([&](int64_t, const V& made) HWY_ATTR { made.forFloats([&](Vector x) HWY_ATTR { out.put(x); }); });
+    out.finish();
+}
+
+/// use(at, a, b) for each whole vector of steps: each lane all steps up to it, behind those of `before`.
+template <class V>
+class RunningPairs {
+  public:
+    HWY_INLINE RunningPairs() : beforeA(V::set(1.0f)), beforeB(V::set(0.0f)) {}
+    template <class T, class Use>
+    HWY_INLINE void run(const T* a, const T* b, int64_t count, int64_t ahead, const Use& use) {
+        for (int64_t i = 0; i + lanesOf <= count; i += lanesOf) {
+            for (int64_t byte = 0; byte < lanesOf * static_cast<int64_t>(sizeof(T)); byte += 64) {
+                hwy::Prefetch(reinterpret_cast<const char*>(a + i + ahead) + byte);
+                hwy::Prefetch(reinterpret_cast<const char*>(b + i + ahead) + byte);
+            }
+            V decay = V::load(a + i), made = V::load(b + i);
+            lanes.run(decay, made);
+            use(i, mul(decay, beforeA), mulAdd(decay, beforeB, made));
+            const V lastA = lanes.lastOf(decay); // the same bits as the last lanes have
+            beforeB = mulAdd(lastA, beforeB, lanes.lastOf(made));
+            beforeA = mul(lastA, beforeA);
         }
-        V decay = V::load(a + i), made = V::load(b + i);
-        lanes.run(decay, made);
-        write(i, mulAdd(decay, before, made));
-        before = mulAdd(lanes.lastOf(decay), before, lanes.lastOf(made)); // the same bits as the last lane
     }
-    return before;
+    /// The steps that are left, fewer than a vector.
+    template <class T, class Use>
+    HWY_INLINE void runEnd(const T* a, const T* b, int64_t count, const Use& use) {
+        if (count == 0)
+            return;
+        T endA[lanesOf], endB[lanesOf];
+        std::fill_n(endA, lanesOf, T{1}); // steps that change nothing
+        std::fill_n(endB, lanesOf, T{0});
+        std::copy_n(a, count, endA);
+        std::copy_n(b, count, endB);
+        run(endA, endB, lanesOf, 0, use);
+    }
+
+  private:
+    const LaneScan<V> lanes;
+    V beforeA, beforeB;
+};
+
+template <class V, class T>
+HWY_INLINE void storeSome(const V& x, T* to, int64_t count) {
+    T lane[lanesOf];
+    x.store(lane);
+    std::copy_n(lane, count, to);
+}
+
+constexpr int64_t fetchedAhead = 1024; ///< steps, of what comes from memory for the first time
+
+template <class V, class T = typename V::Number>
+ScanPair<T> pairs(const T* a, const T* b, T* toA, T* toB, int64_t count) {
+    RunningPairs<V> running;
+    const int64_t whole = count / lanesOf * lanesOf;
+    running.run(a, b, whole, fetchedAhead, [&](int64_t at, const V& x, const V& y) HWY_ATTR {
+        x.store(toA + at);
+        y.store(toB + at);
+    });
+    running.runEnd(a + whole, b + whole, count - whole, [&](int64_t, const V& x, const V& y) HWY_ATTR {
+        storeSome(x, toA + whole, count - whole);
+        storeSome(y, toB + whole, count - whole);
+    });
+    return {toA[count - 1], toB[count - 1]};
 }
 
 template <class V, class T = typename V::Number>
-void states(const T* a, const T* b, T state, T* h, int64_t count, bool stream, int64_t ahead) {
-    const LaneScan<V> lanes;
+void states(const T* a, const T* b, T state, T* h, int64_t count, bool stream) {
+    const V before = V::set(state);
+    RunningPairs<V> running;
     const int64_t whole = count / lanesOf * lanesOf;
-    V before = V::set(state);
-    if (stream && whole > 0) {
-        Streamed out(reinterpret_cast<float*>(h));
-        before = forStates<V>(lanes, a, b, before, whole, ahead, [&](int64_t, const V& made) HWY_ATTR {
-            made.forFloats([&](Vector x) HWY_ATTR { out.put(x); });
-        });
-        out.finish();
-    } else {
-        before = forStates<V>(lanes, a, b, before, whole, ahead,
-                              [&](int64_t at, const V& made) HWY_ATTR { made.store(h + at); });
-    }
+    writeStates<V>(h, stream && whole > 0, [&](const auto& write) HWY_ATTR {
+        running.run(a, b, whole, fetchedAhead,
+                    [&](int64_t at, const V& x, const V& y) HWY_ATTR { write(at, mulAdd(x, before, y)); });
+    });
+    running.runEnd(a + whole, b + whole, count - whole, [&](int64_t, const V& x, const V& y) HWY_ATTR {
+        storeSome(mulAdd(x, before, y), h + whole, count - whole);
+    });
+}
+
+template <class V, class T = typename V::Number>
+void apply(const T* a, const T* b, T state, T* h, int64_t count, bool stream) {
+    const V before = V::set(state);
+    const int64_t whole = count / lanesOf * lanesOf;
+    writeStates<V>(h, stream && whole > 0, [&](const auto& write) HWY_ATTR {
+        for (int64_t i = 0; i < whole; i += lanesOf)
+            write(i, mulAdd(V::load(a + i), before, V::load(b + i)));
+    });
     if (whole == count)
         return;
-    T endA[lanesOf], endB[lanesOf], endH[lanesOf];
-    std::fill_n(endA, lanesOf, T{1}); // steps that change nothing
-    std::fill_n(endB, lanesOf, T{0});
+    T endA[lanesOf] = {}, endB[lanesOf] = {};
     std::copy_n(a + whole, count - whole, endA);
     std::copy_n(b + whole, count - whole, endB);
-    forStates<V>(lanes, endA, endB, before, lanesOf, 0, [&](int64_t, const V& made) HWY_ATTR { made.store(endH); });
-    std::copy_n(endH, count - whole, h + whole);
+    storeSome(mulAdd(V::load(endA), before, V::load(endB)), h + whole, count - whole);
 }
 
 template <class V>
 const ScanKernels<typename V::Number>* tableOf() {
-    static const ScanKernels<typename V::Number> ofTarget{combine<V>, combineAll<V>, apply<V>, aggregate<V>, states<V>};
+    static const ScanKernels<typename V::Number> ofTarget{combine<V>, combineAll<V>, step<V>,
+                                                          pairs<V>,   states<V>,     apply<V>};
     return &ofTarget;
 }
 const ScanKernels<float>* realScanTable() { return tableOf<Real>(); }
