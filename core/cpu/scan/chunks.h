@@ -47,57 +47,83 @@ class ChunkedScan {
             slots = workspace.take<ScanSlot<T>>(channels * chunks);
             for (int64_t i = 0; i < channels * chunks; ++i)
                 new (slots + i) ScanSlot<T>();
+            pairs = workspace.take<T>(workers * 2 * steps);
         }
         const int64_t together = chunks > 1 ? 1 : std::max<int64_t>(1, scanChunk / steps); // rows of an item
         const int64_t all = channels * chunks;
-        parallelItems(ceilDiv(all, together), workers, options.cancel, [&](int64_t item, int) {
+        parallelItems(ceilDiv(all, together), workers, options.cancel, [&](int64_t item, int worker) {
             for (int64_t i = item * together; i < std::min(all, (item + 1) * together); ++i)
-                oneChunk(i / chunks, i % chunks);
+                oneChunk(i / chunks, i % chunks, pairs + worker * 2 * steps);
         });
         return {workspace.bytes(), workers};
     }
 
-    static int64_t bytesAtMost(int64_t channels, int64_t length, int64_t chunk) {
-        const int64_t count = length > chunk ? saturatedProduct(channels, ceilDiv(length, chunk)) : 0;
-        return count == 0 ? 0 : buffers({saturatedProduct(count, sizeof(ScanSlot<T>))});
+    static int64_t bytesAtMost(int64_t channels, int64_t length, int64_t chunk, int threads) {
+        if (length <= chunk || channels == 0)
+            return 0;
+        const int64_t slotBytes =
+            saturatedProduct(saturatedProduct(channels, ceilDiv(length, chunk)), sizeof(ScanSlot<T>));
+        return buffers({slotBytes, saturatedProduct(saturatedProduct(2 * workerCount(threads), chunk), sizeof(T))});
     }
 
   private:
     /// From so many bytes of h on nobody will find it in a cache.
     static constexpr int64_t streamedBytes = 1 << 24;
 
-    void oneChunk(int64_t row, int64_t chunk) {
+    void oneChunk(int64_t row, int64_t chunk, T* pairA) {
         const int64_t begin = chunk * steps, count = std::min(steps, rows.length - begin),
                       at = row * rows.length + begin;
         const T *a = rows.a + at, *b = rows.b + at;
+        T *const h = rows.h + at, *const pairB = pairA + steps;
         ScanSlot<T>* const own = slots + row * chunks + chunk;
         const bool isLast = chunk == chunks - 1;
-        if (!isLast) {
-            recorder.begin("pair of a chunk");
-            own->pair = kernel.aggregate(a, b, count);
+        if (chunk == 0 || (!Recorder::records && isKnown(own[-1]))) {
+            recorder.begin("states of a chunk");
+            kernel.states(a, b, chunk > 0 ? own[-1].state : rows.h0 ? rows.h0[row] : T{0}, h, count, stream);
+            if (!isLast) {
+                own->state = h[count - 1];
+                publish(*own, ScanSlot<T>::State);
+            }
             if constexpr (Recorder::records)
-                for (int64_t i = begin + 1; i < begin + count; ++i)
-                    recorder.combine(begin, i, i);
-            recorder.pairEnd(own->pair, begin + count - 1);
-            if (LookBack)
-                publish(*own, ScanSlot<T>::Pair);
+                for (int64_t i = begin; i < begin + count; ++i)
+                    recorder.combine(begin, i, i, true);
+            recorder.statesEnd(h, begin, count);
+            return;
         }
-        const T before = chunk == 0 ? (rows.h0 ? rows.h0[row] : T{0}) : stateBefore(row, chunk);
+        recorder.begin("pairs of a chunk");
+        own->pair = kernel.pairs(a, b, pairA, pairB, count);
+        if constexpr (Recorder::records)
+            for (int64_t i = begin + 1; i < begin + count; ++i)
+                recorder.combine(begin, i, i);
+        recorder.pairsEnd(pairA, pairB, begin, count);
+        if (LookBack && !isLast)
+            publish(*own, ScanSlot<T>::Pair);
+        const T before = stateBefore(row, chunk);
         if (!isLast) {
             recorder.begin("state handed on");
-            own->state = applied(own->pair, before);
+            own->state = after(own->pair, before);
             recorder.combine(begin, begin, begin + count - 1, true);
-            recorder.stateEnd(own->state, begin + count - 1);
+            recorder.stateEnd(own->state, begin, begin + count - 1);
             publish(*own, ScanSlot<T>::State);
         }
-        recorder.begin("states of a chunk");
-        kernel.states(a, b, before, rows.h + at, count, stream, steps * workers);
+        recorder.begin("state into a chunk");
+        kernel.apply(pairA, pairB, before, h, count, stream);
         if constexpr (Recorder::records)
             for (int64_t i = begin; i < begin + count; ++i)
-                recorder.combine(begin, i, i, true);
-        recorder.statesEnd(rows.h + at, begin, count);
+                recorder.combine(begin, begin, i, true);
+        recorder.appliedEnd(h, begin, count);
     }
 
+    /// By the vectors that write h: the bits are the same.
+    T after(const ScanPair<T>& pair, T state) const {
+        T result;
+        kernel.apply(&pair.a, &pair.b, state, &result, 1, false);
+        return result;
+    }
+
+    static bool isKnown(const ScanSlot<T>& slot) {
+        return slot.status.load(std::memory_order_acquire) == ScanSlot<T>::State;
+    }
     static void publish(ScanSlot<T>& slot, int status) { slot.status.store(status, std::memory_order_release); }
 
     /// Chunks are begun in order, so that one that is waited for is being computed, and the first waits for none.
@@ -120,7 +146,7 @@ class ChunkedScan {
         }
         T state = slot[from].state;
         for (int64_t i = from + 1; i < chunk; ++i)
-            state = applied(slot[i].pair, state);
+            state = after(slot[i].pair, state);
         return state;
     }
 
@@ -133,6 +159,7 @@ class ChunkedScan {
     const ScanKernels<T>& kernel = scanKernels<T>();
     Workspace workspace;
     ScanSlot<T>* slots = nullptr;
+    T* pairs = nullptr; ///< 2 · steps of each worker
 };
 
 } // namespace warplight::cpu

@@ -40,11 +40,10 @@ ScanCounts scanCounts(ScanRung rung, int64_t n, int64_t chunk) {
     }
     case ScanRung::Chunked:
     case ScanRung::LookBack: {
-        const int64_t chunks = ceilDiv(n, chunk), last = n - (chunks - 1) * chunk;
+        const int64_t chunks = ceilDiv(n, chunk);
         if (chunks == 1)
             return {n, n, 0, 0};
-        const int64_t beforeLast = chunks == 2 ? chunk : 2 * chunk + chunks - 3; // until the last but one is written
-        return {2 * n - last, std::max(beforeLast, chunk + chunks - 2 + last), 0, chunks - 1};
+        return {2 * n - chunk - 1, chunk + chunks - 1, 0, chunks - 1};
     }
     }
     return {};

@@ -11,75 +11,12 @@
 #define HWY_TARGET_INCLUDE "core/cpu/scan/kernels.cpp"
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 
+#include "core/cpu/scan/number-inl.h"
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace warplight::cpu::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using F = hn::ScalableTag<float>;
-using Vector = hn::Vec<F>;
-constexpr int64_t lanesOf = HWY_LANES(float);
-constexpr int64_t blockSteps = 1024; ///< of which one tree of aggregates is made; its levels stay in the first cache
-
-/// A vector of numbers, real or complex.
-struct Real {
-    using Number = float;
-    Vector x;
-    static HWY_INLINE Real set(float value) { return {hn::Set(F(), value)}; }
-    static HWY_INLINE Real load(const float* from) { return {hn::LoadU(F(), from)}; }
-    HWY_INLINE void store(float* to) const { hn::StoreU(x, F(), to); }
-    template <class Use>
-    HWY_INLINE void forFloats(const Use& use) const {
-        use(x);
-    }
-    template <class Move>
-    HWY_INLINE Real moved(const Move& move) const {
-        return {move(x)};
-    }
-    template <class Join>
-    static HWY_INLINE Real joined(const Real& lower, const Real& upper, const Join& join) {
-        return {join(upper.x, lower.x)};
-    }
-};
-struct Complex {
-    using Number = std::complex<float>;
-    Vector re, im;
-    static HWY_INLINE Complex set(Number value) { return {hn::Set(F(), value.real()), hn::Set(F(), value.imag())}; }
-    static HWY_INLINE Complex load(const Number* from) {
-        Complex c;
-        hn::LoadInterleaved2(F(), reinterpret_cast<const float*>(from), c.re, c.im);
-        return c;
-    }
-    HWY_INLINE void store(Number* to) const { hn::StoreInterleaved2(re, im, F(), reinterpret_cast<float*>(to)); }
-    template <class Use>
-    HWY_INLINE void forFloats(const Use& use) const {
-        HWY_ALIGN float both[2 * lanesOf];
-        hn::StoreInterleaved2(re, im, F(), both);
-        use(hn::Load(F(), both));
-        use(hn::Load(F(), both + lanesOf));
-    }
-    template <class Move>
-    HWY_INLINE Complex moved(const Move& move) const {
-        return {move(re), move(im)};
-    }
-    template <class Join>
-    static HWY_INLINE Complex joined(const Complex& lower, const Complex& upper, const Join& join) {
-        return {join(upper.re, lower.re), join(upper.im, lower.im)};
-    }
-};
-
-HWY_INLINE Real mul(const Real& a, const Real& x) { return {hn::Mul(a.x, x.x)}; }
-HWY_INLINE Real mulAdd(const Real& a, const Real& x, const Real& b) { return {hn::MulAdd(a.x, x.x, b.x)}; }
-HWY_INLINE Complex mul(const Complex& a, const Complex& x) {
-    return {hn::NegMulAdd(a.im, x.im, hn::Mul(a.re, x.re)), hn::MulAdd(a.im, x.re, hn::Mul(a.re, x.im))};
-}
-HWY_INLINE Complex mulAdd(const Complex& a, const Complex& x, const Complex& b) {
-    return {hn::NegMulAdd(a.im, x.im, hn::MulAdd(a.re, x.re, b.re)),
-            hn::MulAdd(a.im, x.re, hn::MulAdd(a.re, x.im, b.im))};
-}
-
 /// Calls work(a, b, h, lanes) with pointers to whole vectors of numbers: the last of them in buffers, behind whose
 /// numbers there are steps that change nothing.
 template <class V, class T, class Work>
@@ -132,103 +69,48 @@ void combineAll(ScanPair<T> earlier, T* a, T* b, int64_t count) {
 }
 
 template <class V, class T = typename V::Number>
-void apply(const T* a, const T* b, T* h, int64_t count) {
+void step(const T* a, const T* b, T* h, int64_t count) {
     forVectors<V>(a, b, h, count,
                   [](const T* x, const T* y, T* z) HWY_ATTR { mulAdd(V::load(x), V::load(z), V::load(y)).store(z); });
 }
 
-/// Every other lane of two vectors that follow each other.
-HWY_INLINE Vector evenOf([[maybe_unused]] Vector upper, Vector lower) {
-#if HWY_TARGET == HWY_SCALAR
-    return lower;
-#else
-    return hn::ConcatEven(F(), upper, lower);
-#endif
-}
-HWY_INLINE Vector oddOf(Vector upper, [[maybe_unused]] Vector lower) {
-#if HWY_TARGET == HWY_SCALAR
-    return upper;
-#else
-    return hn::ConcatOdd(F(), upper, lower);
-#endif
-}
-
-/// Neighbours in time become one, (0, 1), (2, 3) …: half as many pairs. `count`: a multiple of two vectors.
-template <class V, int64_t Ahead = 0, class T = typename V::Number>
-HWY_INLINE void halve(const T* a, const T* b, T* toA, T* toB, int64_t count) {
-    const auto even = [](Vector upper, Vector lower) HWY_ATTR { return evenOf(upper, lower); };
-    const auto odd = [](Vector upper, Vector lower) HWY_ATTR { return oddOf(upper, lower); };
-    for (int64_t i = 0; i < count; i += 2 * lanesOf) {
-        const V a0 = V::load(a + i), a1 = V::load(a + i + lanesOf), b0 = V::load(b + i), b1 = V::load(b + i + lanesOf);
-        if constexpr (Ahead > 0)
-            for (int64_t line = 0; line < 2 * lanesOf * static_cast<int64_t>(sizeof(T)); line += 64) {
-                hwy::Prefetch(reinterpret_cast<const char*>(a + i + Ahead) + line);
-                hwy::Prefetch(reinterpret_cast<const char*>(b + i + Ahead) + line);
-            }
-        const V later = V::joined(a0, a1, odd);
-        mulAdd(later, V::joined(b0, b1, even), V::joined(b0, b1, odd)).store(toB + i / 2);
-        mul(later, V::joined(a0, a1, even)).store(toA + i / 2);
-    }
-}
-
-template <class V, class T = typename V::Number>
-ScanPair<T> aggregate(const T* a, const T* b, int64_t count) {
-    HWY_ALIGN T levelA[blockSteps / 2], levelB[blockSteps / 2];
-    ScanPair<T> all;
-    bool any = false;
-    const auto add = [&](const T* x, const T* y, int64_t steps) {
-        for (int64_t i = 0; i < steps; ++i) {
-            all = any ? combined<T>(all, {x[i], y[i]}) : ScanPair<T>{x[i], y[i]};
-            any = true;
-        }
-    };
-    int64_t at = 0;
-    for (; at + blockSteps <= count; at += blockSteps) {
-        int64_t left = blockSteps / 2;
-        halve<V, blockSteps>(a + at, b + at, levelA, levelB, blockSteps);
-        for (; left >= 2 * lanesOf; left /= 2)
-            halve<V>(levelA, levelB, levelA, levelB, left);
-        for (; left > 1; left /= 2)
-            for (int64_t i = 0; i < left / 2; ++i) {
-                const ScanPair<T> both =
-                    combined<T>({levelA[2 * i], levelB[2 * i]}, {levelA[2 * i + 1], levelB[2 * i + 1]});
-                levelA[i] = both.a;
-                levelB[i] = both.b;
-            }
-        add(levelA, levelB, 1);
-    }
-    add(a + at, b + at, count - at);
-    return all;
-}
-
-/// The lanes of a vector of steps by Hillis and Steele: lane i becomes all steps up to i.
+/// The lanes of a vector by Hillis and Steele, in the order in time that transpose has given them.
 template <class V>
 class LaneScan {
   public:
     HWY_INLINE LaneScan() {
         const F d;
+        constexpr int64_t blocks = lanesOf >= 4 ? lanesOf / 4 : 1;
+        const auto timeOf = [](int64_t lane) { return lane % 4 * blocks + lane / 4; };
+        const auto laneAt = [](int64_t time) { return time % blocks * 4 + time / blocks; };
         HWY_ALIGN int32_t index[lanesOf];
-        for (int64_t level = 0, by = 1; by < lanesOf; ++level, by *= 2) {
-            for (int64_t i = 0; i < lanesOf; ++i)
-                index[i] = static_cast<int32_t>(std::max<int64_t>(i - by, 0));
+        HWY_ALIGN float begins[lanesOf];
+        for (int64_t level = 0, by = 1; level == 0 || by < lanesOf; ++level, by *= 2) {
+            for (int64_t lane = 0; lane < lanesOf; ++lane) {
+                index[lane] = static_cast<int32_t>(laneAt(std::max<int64_t>(timeOf(lane) - by, 0)));
+                begins[lane] = timeOf(lane) < by ? 1.0f : 0.0f;
+            }
             shift[level] = hn::SetTableIndices(d, index);
-            begins[level] = hn::FirstN(d, static_cast<size_t>(by));
+            isFirst[level] = hn::Gt(hn::Load(d, begins), hn::Zero(d));
         }
         std::fill_n(index, lanesOf, static_cast<int32_t>(lanesOf - 1));
         last = hn::SetTableIndices(d, index);
     }
+    /// Each lane becomes all lanes up to it.
     HWY_INLINE void run(V& a, V& b) const {
-        const V one = V::set(1.0f), zero = V::set(0.0f);
 #pragma GCC unroll 4
         for (int level = 0; level < levels; ++level) {
-            const auto earlier = [&](Vector x) HWY_ATTR { return hn::TableLookupLanes(x, shift[level]); };
-            const auto choose = [&](Vector identity, Vector x)
-                                    HWY_ATTR { return hn::IfThenElse(begins[level], identity, x); };
-            const V earlierB = V::joined(b.moved(earlier), zero, choose);
-            const V earlierA = V::joined(a.moved(earlier), one, choose);
+            const V earlierA = earlier(a, 1, level), earlierB = earlier(b, 0, level);
             b = mulAdd(a, earlierB, b);
             a = mul(a, earlierA);
         }
+    }
+    /// Each lane that 2^level lanes before it; `otherwise` where there is none.
+    HWY_INLINE V earlier(const V& x, float otherwise, int level) const {
+        const auto move = [&](Vector y) HWY_ATTR { return hn::TableLookupLanes(y, shift[level]); };
+        const auto choose = [&](Vector identity, Vector y)
+                                HWY_ATTR { return hn::IfThenElse(isFirst[level], identity, y); };
+        return V::joined(x.moved(move), V::set(otherwise), choose);
     }
     HWY_INLINE V lastOf(const V& x) const {
         return x.moved([&](Vector y) HWY_ATTR { return hn::TableLookupLanes(y, last); });
@@ -238,7 +120,7 @@ class LaneScan {
     static constexpr int levels = lanesOf == 16 ? 4 : lanesOf == 8 ? 3 : lanesOf == 4 ? 2 : lanesOf == 2 ? 1 : 0;
     using Index = decltype(hn::SetTableIndices(F(), static_cast<const int32_t*>(nullptr)));
     Index shift[4], last;
-    hn::Mask<F> begins[4];
+    hn::Mask<F> isFirst[4];
 };
 
 /// Sends floats that come a vector at a time past the caches, in vectors that are aligned where they go.
@@ -284,52 +166,151 @@ class Streamed {
     Vector earlier;
 };
 
-/// write(at, vector) for the states of each whole vector of steps; returns the state after them.
-template <class V, class T, class Write>
-HWY_INLINE V forStates(const LaneScan<V>& lanes, const T* a, const T* b, V before, int64_t count, int64_t ahead,
-                       const Write& write) {
-    for (int64_t i = 0; i + lanesOf <= count; i += lanesOf) {
-        for (int64_t byte = 0; byte < lanesOf * static_cast<int64_t>(sizeof(T)); byte += 64) {
-            hwy::Prefetch(reinterpret_cast<const char*>(a + i + ahead) + byte);
-            hwy::Prefetch(reinterpret_cast<const char*>(b + i + ahead) + byte);
+/// Where states of whole vectors go: as they come, or past the caches.
+template <class V, class T, class Make>
+HWY_INLINE void writeStates(T* h, bool stream, const Make& make) {
+    if (!stream)
+        return make([&](int64_t at, const V& made) HWY_ATTR { made.store(h + at); });
+    Streamed out(reinterpret_cast<float*>(h));
+    make([&](int64_t, const V& made) HWY_ATTR { made.forFloats([&](Vector x) HWY_ATTR { out.put(x); }); });
+    out.finish();
+}
+
+constexpr int64_t groupSteps = 4 * lanesOf; ///< that are scanned together
+constexpr int64_t fetchedAhead = 1024;      ///< steps, of what comes from memory for the first time
+
+/// Of a group, whether there is any.
+template <class T>
+HWY_INLINE void fetchAhead(const T* group) {
+    const uintptr_t at = reinterpret_cast<uintptr_t>(group) + fetchedAhead * sizeof(T);
+    for (uintptr_t byte = 0; byte < groupSteps * sizeof(T); byte += 64)
+        hwy::Prefetch(reinterpret_cast<const char*>(at + byte));
+}
+
+/// use(at, a, b) for each vector of whole groups of steps: each step's pair behind those before it.
+template <class V>
+class RunningPairs {
+  public:
+    HWY_INLINE RunningPairs() : beforeA(V::set(1.0f)), beforeB(V::set(0.0f)) {}
+    template <class T, class Use>
+    HWY_INLINE void run(const T* a, const T* b, int64_t count, const Use& use) {
+        for (int64_t i = 0; i < count; i += groupSteps) {
+            fetchAhead(a + i);
+            fetchAhead(b + i);
+            V x[4], y[4];
+#pragma GCC unroll 4
+            for (int n = 0; n < 4; ++n) {
+                x[n] = V::load(a + i + n * lanesOf);
+                y[n] = V::load(b + i + n * lanesOf);
+            }
+            transpose(x);
+            transpose(y);
+#pragma GCC unroll 4
+            for (int n = 1; n < 4; ++n) { // four neighbours in a lane
+                y[n] = mulAdd(x[n], y[n - 1], y[n]);
+                x[n] = mul(x[n], x[n - 1]);
+            }
+            V upToA = x[3], upToB = y[3];
+            lanes.run(upToA, upToB);
+            const V ownA = lanes.earlier(upToA, 1, 0), ownB = lanes.earlier(upToB, 0, 0); // of the lanes before
+            const V earlierA = mul(ownA, beforeA), earlierB = mulAdd(ownA, beforeB, ownB);
+#pragma GCC unroll 4
+            for (int n = 0; n < 4; ++n) {
+                y[n] = mulAdd(x[n], earlierB, y[n]);
+                x[n] = mul(x[n], earlierA);
+            }
+            const V lastA = lanes.lastOf(upToA);
+            beforeB = mulAdd(lastA, beforeB, lanes.lastOf(upToB));
+            beforeA = mul(lastA, beforeA);
+            use(i, x, y);
         }
-        V decay = V::load(a + i), made = V::load(b + i);
-        lanes.run(decay, made);
-        write(i, mulAdd(decay, before, made));
-        before = mulAdd(lanes.lastOf(decay), before, lanes.lastOf(made)); // the same bits as the last lane
     }
-    return before;
+    /// The steps that are left, fewer than a group: use(a, b) of arrays.
+    template <class T, class Use>
+    HWY_INLINE void runEnd(const T* a, const T* b, int64_t count, const Use& use) {
+        if (count == 0)
+            return;
+        T endA[groupSteps], endB[groupSteps];
+        std::fill_n(endA, groupSteps, T{1}); // steps that change nothing
+        std::fill_n(endB, groupSteps, T{0});
+        std::copy_n(a, count, endA);
+        std::copy_n(b, count, endB);
+        run(endA, endB, groupSteps, [&](int64_t, V(&x)[4], V(&y)[4]) HWY_ATTR {
+            storeGroup(x, endA);
+            storeGroup(y, endB);
+        });
+        use(endA, endB);
+    }
+    template <class T>
+    static HWY_INLINE void storeGroup(V (&x)[4], T* to) {
+        transpose(x);
+#pragma GCC unroll 4
+        for (int n = 0; n < 4; ++n)
+            x[n].store(to + n * lanesOf);
+    }
+
+  private:
+    const LaneScan<V> lanes;
+    V beforeA, beforeB;
+};
+
+template <class V, class T = typename V::Number>
+ScanPair<T> pairs(const T* a, const T* b, T* toA, T* toB, int64_t count) {
+    RunningPairs<V> running;
+    const int64_t whole = count / groupSteps * groupSteps;
+    running.run(a, b, whole, [&](int64_t at, V(&x)[4], V(&y)[4]) HWY_ATTR {
+        RunningPairs<V>::storeGroup(x, toA + at);
+        RunningPairs<V>::storeGroup(y, toB + at);
+    });
+    running.runEnd(a + whole, b + whole, count - whole, [&](const T* x, const T* y) {
+        std::copy_n(x, count - whole, toA + whole);
+        std::copy_n(y, count - whole, toB + whole);
+    });
+    return {toA[count - 1], toB[count - 1]};
 }
 
 template <class V, class T = typename V::Number>
-void states(const T* a, const T* b, T state, T* h, int64_t count, bool stream, int64_t ahead) {
-    const LaneScan<V> lanes;
+void apply(const T* a, const T* b, T state, T* h, int64_t count, bool stream) {
+    const V before = V::set(state);
     const int64_t whole = count / lanesOf * lanesOf;
-    V before = V::set(state);
-    if (stream && whole > 0) {
-        Streamed out(reinterpret_cast<float*>(h));
-        before = forStates<V>(lanes, a, b, before, whole, ahead, [&](int64_t, const V& made) HWY_ATTR {
-            made.forFloats([&](Vector x) HWY_ATTR { out.put(x); });
-        });
-        out.finish();
-    } else {
-        before = forStates<V>(lanes, a, b, before, whole, ahead,
-                              [&](int64_t at, const V& made) HWY_ATTR { made.store(h + at); });
-    }
+    writeStates<V>(h, stream && whole > 0, [&](const auto& write) HWY_ATTR {
+        for (int64_t i = 0; i < whole; i += lanesOf)
+            write(i, mulAdd(V::load(a + i), before, V::load(b + i)));
+    });
     if (whole == count)
         return;
-    T endA[lanesOf], endB[lanesOf], endH[lanesOf];
-    std::fill_n(endA, lanesOf, T{1}); // steps that change nothing
-    std::fill_n(endB, lanesOf, T{0});
+    T endA[lanesOf] = {}, endB[lanesOf] = {}, endH[lanesOf];
     std::copy_n(a + whole, count - whole, endA);
     std::copy_n(b + whole, count - whole, endB);
-    forStates<V>(lanes, endA, endB, before, lanesOf, 0, [&](int64_t, const V& made) HWY_ATTR { made.store(endH); });
+    mulAdd(V::load(endA), before, V::load(endB)).store(endH);
     std::copy_n(endH, count - whole, h + whole);
+}
+
+template <class V, class T = typename V::Number>
+void states(const T* a, const T* b, T state, T* h, int64_t count, bool stream) {
+    const V before = V::set(state);
+    RunningPairs<V> running;
+    const int64_t whole = count / groupSteps * groupSteps;
+    writeStates<V>(h, stream && whole > 0, [&](const auto& write) HWY_ATTR {
+        running.run(a, b, whole, [&](int64_t at, V(&x)[4], V(&y)[4]) HWY_ATTR {
+            V made[4];
+#pragma GCC unroll 4
+            for (int n = 0; n < 4; ++n)
+                made[n] = mulAdd(x[n], before, y[n]);
+            transpose(made);
+#pragma GCC unroll 4
+            for (int n = 0; n < 4; ++n)
+                write(at + n * lanesOf, made[n]);
+        });
+    });
+    running.runEnd(a + whole, b + whole, count - whole,
+                   [&](const T* x, const T* y) { apply<V>(x, y, state, h + whole, count - whole, false); });
 }
 
 template <class V>
 const ScanKernels<typename V::Number>* tableOf() {
-    static const ScanKernels<typename V::Number> ofTarget{combine<V>, combineAll<V>, apply<V>, aggregate<V>, states<V>};
+    static const ScanKernels<typename V::Number> ofTarget{combine<V>, combineAll<V>, step<V>,
+                                                          pairs<V>,   states<V>,     apply<V>};
     return &ofTarget;
 }
 const ScanKernels<float>* realScanTable() { return tableOf<Real>(); }

@@ -35,12 +35,14 @@ struct ScanKernels {
     /// (a, b)[i] = earlier then (a, b)[i].
     void (*combineAll)(ScanPair<T> earlier, T* a, T* b, int64_t count);
     /// h[i] = a[i] · h[i] + b[i].
-    void (*apply)(const T* a, const T* b, T* h, int64_t count);
-    /// All steps as one.
-    ScanPair<T> (*aggregate)(const T* a, const T* b, int64_t count);
-    /// h[0 … count) from the state before it. `stream`: h goes past the caches. What lies `ahead` steps on is fetched
-    /// on the way, whether it is there or not.
-    void (*states)(const T* a, const T* b, T state, T* h, int64_t count, bool stream, int64_t ahead);
+    void (*step)(const T* a, const T* b, T* h, int64_t count);
+    /// (toA, toB)[i] = steps 0 … i as one; returns all of them.
+    ScanPair<T> (*pairs)(const T* a, const T* b, T* toA, T* toB, int64_t count);
+    /// h[0 … count) from the state before it, bit for bit what pairs and then apply make. `stream`: h goes past the
+    /// caches.
+    void (*states)(const T* a, const T* b, T state, T* h, int64_t count, bool stream);
+    /// h[i] = a[i] · state + b[i].
+    void (*apply)(const T* a, const T* b, T state, T* h, int64_t count, bool stream);
 };
 
 /// The best for this machine, or what useTarget() chose.

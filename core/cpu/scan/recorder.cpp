@@ -35,26 +35,33 @@ class ScanRecorder {
         ++record.counted.depth;
         keep();
     }
-    void pairEnd(const ScanPair<float>& pair, int64_t at) {
-        a[static_cast<size_t>(at)] = pair.a;
-        b[static_cast<size_t>(at)] = pair.b;
-        pairDepth = static_cast<int64_t>(record.steps.back().combines.size());
+    void pairsEnd(const float* nowA, const float* nowB, int64_t begin, int64_t count) {
+        std::copy_n(nowA, count, a.begin() + begin);
+        std::copy_n(nowB, count, b.begin() + begin);
         keep();
     }
-    void stateEnd(float state, int64_t at) {
+    void stateEnd(float state, int64_t begin, int64_t at) {
         b[static_cast<size_t>(at)] = state;
-        knownAt[static_cast<size_t>(at)] = stateDepth = std::max(stateDepth, pairDepth) + 1;
+        knownAt[static_cast<size_t>(at)] = afterPairs(begin, at - begin + 1);
         keep();
     }
     void statesEnd(const float* h, int64_t begin, int64_t count) {
         std::copy_n(h, count, b.begin() + begin);
-        const int64_t before = begin == 0 ? 0 : knownAt[static_cast<size_t>(begin - 1)];
-        record.counted.handovers += begin > 0;
-        record.counted.depth = std::max(record.counted.depth, before + count);
+        record.counted.depth = knownAt[static_cast<size_t>(begin + count - 1)] = count; // from the very first state
+        keep();
+    }
+    void appliedEnd(const float* h, int64_t begin, int64_t count) {
+        std::copy_n(h, count, b.begin() + begin);
+        ++record.counted.handovers;
+        record.counted.depth = std::max(record.counted.depth, afterPairs(begin, count));
         keep();
     }
 
   private:
+    /// Combines in a row until a state has gone into the pairs of a chunk.
+    int64_t afterPairs(int64_t begin, int64_t count) const {
+        return std::max(knownAt[static_cast<size_t>(begin - 1)], count - 1) + 1;
+    }
     void keep() {
         record.steps.back().a = a;
         record.steps.back().b = b;
@@ -62,7 +69,6 @@ class ScanRecorder {
     ScanRecord& record;
     std::vector<float> a, b;
     std::vector<int64_t> knownAt; ///< after how many combines the state behind a chunk is known
-    int64_t pairDepth = 0, stateDepth = 0;
 };
 
 void serial(const ScanRow<float>& row, ScanRecorder& recorder, std::vector<float>& decay) {

@@ -29,7 +29,7 @@ constexpr std::array<RungInfo<ScanRung>, 7> infos{{
     {ScanRung::Blelloch, "blelloch", "up a tree and down again",
      "work of 2 n for twice the steps; on a CPU strides of memory spoil it"},
     {ScanRung::Chunked, "chunked", "chunks in the cache, states handed from chunk to chunk",
-     "memory is read once: a chunk becomes one pair, gets its state, and is written while it is in the cache"},
+     "memory is read once: a chunk becomes pairs in the cache while the state before it is on its way"},
     {ScanRung::LookBack, "look-back", "chunks that look back for their state",
      "a chunk does not wait for the state of its neighbour: pairs of chunks that have no state yet are enough"},
 }};
@@ -146,9 +146,9 @@ RunCost scan(ScanRung rung, const ScanProblem& problem, const RunOptions& option
 
 int64_t extraBytesAtMost(ScanRung rung, const ScanShape& s, int threads) {
     if (rung == ScanRung::Chunked || rung == ScanRung::LookBack)
-        return s.complex
-                   ? ChunkedScan<std::complex<float>, true, Unrecorded>::bytesAtMost(s.channels, s.length, s.chunk)
-                   : ChunkedScan<float, true, Unrecorded>::bytesAtMost(s.channels, s.length, s.chunk);
+        return s.complex ? ChunkedScan<std::complex<float>, true, Unrecorded>::bytesAtMost(s.channels, s.length,
+                                                                                           s.chunk, threads)
+                         : ChunkedScan<float, true, Unrecorded>::bytesAtMost(s.channels, s.length, s.chunk, threads);
     const int64_t numbers = saturatedProduct(scratchNumbers(rung) * s.parts(), s.length);
     if (numbers == 0 || s.channels == 0)
         return 0;

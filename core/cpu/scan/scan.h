@@ -86,8 +86,8 @@ struct ScanCounts {
 ///   blelloch       up and down 2(n - 1) combines in 2 log2 n steps for powers of two; one more step of n makes h of
 ///   the
 ///                  states before each step
-///   chunked,       of K chunks: steps of all but the last less K - 1, K - 1 states, n for h
-///   look-back
+///   chunked,       of K chunks of C steps: C for the first, 2 C for each other whose state is not known when it
+///   begins, look-back      less one in all; K - 1 after each other behind the C of the first
 ScanCounts scanCounts(ScanRung rung, int64_t length, int64_t chunk = scanChunk);
 
 } // namespace warplight::cpu

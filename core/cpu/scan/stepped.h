@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 namespace warplight::cpu {
 
@@ -28,11 +29,13 @@ struct Unrecorded {
     template <class T>
     void end(const T* /*a*/, const T* /*b*/) {}
     template <class T>
-    void pairEnd(const ScanPair<T>&, int64_t /*at*/) {}
+    void pairsEnd(const T* /*a*/, const T* /*b*/, int64_t /*begin*/, int64_t /*count*/) {}
     template <class T>
-    void stateEnd(const T&, int64_t /*at*/) {}
+    void stateEnd(const T&, int64_t /*begin*/, int64_t /*at*/) {}
     template <class T>
     void statesEnd(const T* /*h*/, int64_t /*begin*/, int64_t /*count*/) {}
+    template <class T>
+    void appliedEnd(const T* /*h*/, int64_t /*begin*/, int64_t /*count*/) {}
 };
 
 /// One row by one of the stepped rungs. The pieces of a step are spread over `workers`; bits do not depend on it.
@@ -142,7 +145,7 @@ class SteppedScan {
         }
         recorder.begin("own step");
         pieces(n,
-               [&](int64_t begin, int64_t end) { kernel.apply(row.a + begin, row.b + begin, h + begin, end - begin); });
+               [&](int64_t begin, int64_t end) { kernel.step(row.a + begin, row.b + begin, h + begin, end - begin); });
         if constexpr (Recorder::records)
             for (int64_t i = 0; i < n; ++i)
                 recorder.combine(i, i, i, true);

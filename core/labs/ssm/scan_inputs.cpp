@@ -9,10 +9,13 @@
 #include <atomic>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <fmt/format.h>
 #include <map>
 #include <numbers>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace warplight::labs::ssm {
 namespace {

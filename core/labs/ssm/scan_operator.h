@@ -4,6 +4,7 @@
 #include "core/cpu/scan/scan.h"
 #include "core/workbench/operator.h"
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>

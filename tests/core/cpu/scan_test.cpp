@@ -9,13 +9,16 @@
 #include "tests/thinned.h"
 
 #include <QTest>
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <complex>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace warplight;
@@ -286,12 +289,12 @@ class ScanTest : public QObject {
                     std::vector<float> h(c.a.size()), d(h.size());
                     const int64_t held = scan(rung, c.problem(h.data()), {threads, nullptr}).extraBytes,
                                   said = extraBytesAtMost(rung, c.shape, threads);
-                    QVERIFY2(held <= said && said <= held + 64, qPrintable(QString("%1 of %2").arg(held).arg(said)));
+                    QVERIFY2(held <= said && said <= held + 128, qPrintable(QString("%1 of %2").arg(held).arg(said)));
                     const int64_t back = scanBackward(rung, c.problem(h.data()), {h.data(), nullptr, d.data(), nullptr},
                                                       {threads, nullptr})
                                              .extraBytes;
                     const int64_t saidBack = scanBackwardBytesAtMost(rung, c.shape, threads);
-                    QVERIFY(back <= saidBack && saidBack <= back + 256);
+                    QVERIFY(back <= saidBack && saidBack <= back + 320);
                 }
     }
 
@@ -354,7 +357,7 @@ class ScanTest : public QObject {
         QVERIFY((of(ScanRung::HillisSteele) == ScanCounts{17, 3, 3, 0}));
         QVERIFY((of(ScanRung::Sklansky) == ScanCounts{12, 3, 3, 0}));
         QVERIFY((of(ScanRung::Blelloch) == ScanCounts{14 + 8, 6 + 1, 6, 0})); // up and down, then its own step
-        QVERIFY((of(ScanRung::Chunked) == ScanCounts{3 + 1 + 8, 3 + 1 + 4, 0, 1}));
+        QVERIFY((of(ScanRung::Chunked) == ScanCounts{4 + 3 + 4, 4 + 1, 0, 1}));
         QCOMPARE(scanCounts(ScanRung::Sklansky, 1 << 20).combines, int64_t{20} << 19);
     }
 
