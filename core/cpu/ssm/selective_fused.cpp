@@ -18,7 +18,7 @@
 namespace warplight::cpu {
 namespace {
 
-constexpr int64_t mostTiles = 8;        ///< of a bundle
+constexpr int64_t mostTiles = 24;       ///< of a bundle
 constexpr int64_t channelsOfStep = 64;  ///< of an item where there is one step
 constexpr int64_t fewUpdates = 1 << 16; ///< states and steps that are done before another thread is awake
 constexpr int64_t mostLanes = 16;

@@ -26,8 +26,8 @@ struct ScanTile {
     const float* aheadY = nullptr;             ///< and that it writes
     int64_t aheadChannels = 0, aheadSteps = 0;
 };
-/// Steps by lanes of u, Δ, Δ u and y; and rows of one of them.
-constexpr int64_t scratchFloats(int64_t lanes) { return lanes * (5 * scanSteps + 16); }
+/// u, Δ and y, each steps by lanes; and rows of one of them.
+constexpr int64_t scratchFloats(int64_t lanes) { return lanes * (4 * scanSteps + 16); }
 
 /// One step of some channels.
 struct ScanStep {
