@@ -146,9 +146,9 @@ void scanTile(const ScanTile& p) {
     storeTile(p, y, rows);
 }
 
-/// A vector of states: what is behind the last state is zero, and stays out of sums.
-struct StateLanes {
-    int64_t count; ///< of lanes that there are
+/// Some lanes of a vector: those behind them are zero where they are loaded, and are not stored.
+struct Part {
+    int64_t count;
 
     HWY_INLINE Vector load(const float* from) const {
         if (count == lanesOf)
@@ -164,71 +164,105 @@ struct StateLanes {
         hn::Store(v, F(), edge);
         std::copy_n(edge, count, to);
     }
-    HWY_INLINE Vector there(Vector v) const {
-        return hn::IfThenElseZero(hn::FirstN(F(), static_cast<size_t>(count)), v);
-    }
 };
 
-void scanStep(const ScanStep& p) {
-    const F d;
-    for (int64_t e = 0; e < p.channels; ++e) {
-        const float *a = p.a + e * p.state, *first = p.first ? p.first + e * p.state : nullptr;
-        float* last = p.last ? p.last + e * p.state : nullptr;
-        const Vector size = hn::Set(d, p.size[e] * log2e), input = hn::Set(d, p.input[e]);
-        Vector sum = hn::Zero(d);
-        for (int64_t n = 0; n < p.state; n += lanesOf) {
-            const StateLanes lanes{std::min(lanesOf, p.state - n)};
-            const Vector decay = decayOf(hn::Mul(size, lanes.load(a + n)));
-            const Vector before = first ? lanes.load(first + n) : hn::Zero(d);
-            const Vector h = hn::MulAdd(decay, before, hn::Mul(input, lanes.load(p.b + n)));
-            if (last)
-                lanes.store(h, last + n);
-            const Vector read = hn::Mul(h, lanes.load(p.c + n));
-            sum = hn::Add(sum, lanes.count == lanesOf ? read : lanes.there(read));
-        }
-        p.sums[e] = hn::GetLane(hn::SumOfLanes(d, sum));
-    }
-}
-
 void stepSizes(const float* delta, const float* bias, bool isSoftplus, float* size, int64_t count) {
-    const F d;
-    HWY_ALIGN float edge[2 * lanesOf];
     for (int64_t i = 0; i < count; i += lanesOf) {
-        const int64_t here = std::min(lanesOf, count - i);
-        std::fill_n(edge, 2 * lanesOf, 0.0f);
-        std::copy_n(delta + i, here, edge);
-        if (bias)
-            std::copy_n(bias + i, here, edge + lanesOf);
-        Vector now = hn::Add(hn::Load(d, edge), hn::Load(d, edge + lanesOf));
-        if (isSoftplus)
-            now = softplus(now);
-        hn::Store(now, d, edge);
-        std::copy_n(edge, here, size + i);
+        const Part part{std::min(lanesOf, count - i)};
+        const Vector x = part.load(delta + i), now = bias ? hn::Add(x, part.load(bias + i)) : x;
+        part.store(isSoftplus ? softplus(now) : now, size + i);
     }
 }
 
 void gate(const float* z, float* y, int64_t count) {
-    const F d;
-    HWY_ALIGN float edge[lanesOf];
     for (int64_t i = 0; i < count; i += lanesOf) {
-        const int64_t here = std::min(lanesOf, count - i);
-        std::fill_n(edge, lanesOf, 0.0f);
-        std::copy_n(z + i, here, edge);
-        hn::Store(silu(hn::Load(d, edge)), d, edge);
-        for (int64_t j = 0; j < here; ++j)
-            y[i + j] *= edge[j];
+        const Part part{std::min(lanesOf, count - i)};
+        part.store(hn::Mul(silu(part.load(z + i)), part.load(y + i)), y + i);
     }
 }
 
-void exp2InPlace(float* x, int64_t count) {
+/// C · h of one channel after the step, lane by lane.
+template <bool hasFirst, bool hasLast>
+HWY_INLINE Vector stepOf(const ScanStep& p, float stepSize, int64_t e) {
+    constexpr int64_t ahead = 512; // numbers, that are asked for now
     const F d;
-    int64_t i = 0;
-    for (; i + lanesOf <= count; i += lanesOf)
-        hn::StoreU(decayOf(hn::LoadU(d, x + i)), d, x + i);
-    HWY_ALIGN float edge[lanesOf] = {};
-    std::copy_n(x + i, count - i, edge);
-    hn::Store(decayOf(hn::Load(d, edge)), d, edge);
-    std::copy_n(edge, count - i, x + i);
+    const int64_t state = p.state;
+    const float *HWY_RESTRICT a = p.a + e * state, *HWY_RESTRICT b = p.b, *HWY_RESTRICT c = p.c;
+    const Vector size = hn::Set(d, stepSize * log2e), input = hn::Set(d, stepSize * p.u[e]);
+    Vector sum = hn::Zero(d);
+    for (int64_t n = 0; n < state; n += lanesOf) {
+        const Part part{std::min(lanesOf, state - n)};
+        const float* first = p.first + e * state + n;
+        float* last = p.last + e * state + n;
+        Vector h = hn::Mul(input, part.load(b + n));
+        __builtin_prefetch(a + n + ahead);
+        if constexpr (hasFirst) {
+            __builtin_prefetch(first + ahead);
+            h = hn::MulAdd(decayOf(hn::Mul(size, part.load(a + n))), part.load(first), h);
+        }
+        if constexpr (hasLast) {
+            __builtin_prefetch(last + ahead, 1);
+            part.store(h, last);
+        }
+        if (part.count == lanesOf)
+            sum = hn::MulAdd(h, part.load(c + n), sum);
+        else // behind the last state an infinite input has made a NaN of zeros
+            sum = hn::Add(
+                sum, hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(part.count)), hn::Mul(h, part.load(c + n))));
+    }
+    return sum;
+}
+
+#if HWY_TARGET != HWY_SCALAR
+/// The four numbers that all blocks of 128 bits have in common, added up.
+template <class D>
+HWY_INLINE hn::Vec<Four> sumOfBlocks(D d, hn::Vec<D> v) {
+    if constexpr (hn::MaxLanes(d) == 4) {
+        return v;
+    } else {
+        const hn::Half<D> half;
+        return sumOfBlocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+    }
+}
+#endif
+
+template <bool hasFirst, bool hasLast>
+void stepAll(const ScanStep& p, const float* size) {
+    const F d;
+    int64_t e = 0;
+#if HWY_TARGET != HWY_SCALAR
+    for (; e + 4 <= p.channels; e += 4) {
+        Vector sums[4];
+        for (int64_t i = 0; i < 4; ++i)
+            sums[i] = stepOf<hasFirst, hasLast>(p, size[e + i], e + i);
+        transposeBlocks(d, sums);
+        hn::StoreU(sumOfBlocks(d, hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]))), Four(), p.y + e);
+    }
+#endif
+    for (; e < p.channels; ++e)
+        p.y[e] = hn::GetLane(hn::SumOfLanes(d, stepOf<hasFirst, hasLast>(p, size[e], e)));
+}
+
+void scanStep(const ScanStep& p) {
+    HWY_ALIGN float size[stepChannels];
+    stepSizes(p.delta, p.bias, p.softplus, size, p.channels);
+    if (p.first)
+        p.last ? stepAll<true, true>(p, size) : stepAll<true, false>(p, size);
+    else
+        p.last ? stepAll<false, true>(p, size) : stepAll<false, false>(p, size);
+    for (int64_t e = 0; p.d && e < p.channels; e += lanesOf) {
+        const Part part{std::min(lanesOf, p.channels - e)};
+        part.store(hn::MulAdd(part.load(p.d + e), part.load(p.u + e), part.load(p.y + e)), p.y + e);
+    }
+    if (p.z)
+        gate(p.z, p.y, p.channels);
+}
+
+void exp2InPlace(float* x, int64_t count) {
+    for (int64_t i = 0; i < count; i += lanesOf) {
+        const Part part{std::min(lanesOf, count - i)};
+        part.store(decayOf(part.load(x + i)), x + i);
+    }
 }
 
 } // namespace
