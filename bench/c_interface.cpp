@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What compare_pytorch.py and compare_linear.py call through ctypes.
+// What compare_pytorch.py, compare_linear.py and compare_ssm.py call through ctypes.
 #include "core/cpu/attention/attention.h"
 #include "core/cpu/attention/attention_map.h"
 #include "core/cpu/attention/backward.h"
 #include "core/cpu/fma_loop.h"
 #include "core/cpu/linear/linear_attention.h"
 #include "core/cpu/machine.h"
+#include "core/cpu/parallel.h"
+#include "core/cpu/ssm/selective_kernels.h"
+#include "core/cpu/ssm/selective_scan.h"
+#include "core/cpu/target.h"
 
 #include <chrono>
 #include <cmath>
@@ -84,6 +88,41 @@ int64_t warplight_linear_attention(const char* form, const char* map, int64_t he
         return -1;
     }
 }
+
+/// One selective scan of the rung `fused` on tensors as selectiveScan has them; d, z, bias, first and last may be null.
+/// Returns as warplight_attention does.
+int64_t warplight_selective_scan(int64_t batch, int64_t dim, int64_t length, int64_t state, int softplus, int threads,
+                                 const float* u, const float* delta, const float* a, const float* b, const float* c,
+                                 const float* d, const float* z, const float* bias, const float* first, float* y,
+                                 float* last) {
+    try {
+        SelectiveShape shape;
+        shape.batch = batch, shape.dim = dim, shape.length = length, shape.state = state;
+        shape.softplus = softplus != 0;
+        const SelectiveTensors<float> tensors{u, delta, a, b, c, d, z, bias, first, y, last};
+        return selectiveScan(SelectiveRung::Fused, shape, tensors, {threads, nullptr}).extraBytes;
+    } catch (const std::exception&) {
+        return -1;
+    }
+}
+
+/// So many exponentials, as the selective scan computes them, of numbers that stay in the cache, on each thread at
+/// once. Returns how many there were.
+double warplight_exponentials(int64_t rounds, int threads) {
+    constexpr int64_t count = 2048;
+    const int workers = workerCount(threads);
+    parallelItems(workers, workers, nullptr, [&](int64_t, int) {
+        alignas(64) float x[count];
+        for (float& each : x)
+            each = -0.3f;
+        for (int64_t i = 0; i < rounds; ++i)
+            selectiveKernels().exp2(x, count);
+    });
+    return static_cast<double>(rounds) * static_cast<double>(count) * workers;
+}
+
+/// Bytes a second of a streaming triad larger than the caches: two arrays read, one written.
+double warplight_bandwidth(int threads, double seconds) { return measurePeaks(threads, seconds).bandwidth; }
 
 /// FLOPs of so many rounds of independent fused multiply-adds on one thread: for who keeps the time.
 double warplight_fma_loop(int64_t iterations) {

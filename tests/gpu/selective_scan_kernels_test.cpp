@@ -10,6 +10,7 @@
 #include "tests/core/cpu/selective_case.h"
 
 #include <QTest>
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -18,9 +18,8 @@
 namespace warplight::cpu {
 namespace {
 
-constexpr int64_t mostTiles = 8;        ///< of a bundle
-constexpr int64_t channelsOfStep = 64;  ///< of an item where there is one step
-constexpr int64_t fewUpdates = 1 << 16; ///< states and steps that are done before another thread is awake
+constexpr int64_t mostTiles = 24;       ///< of a bundle
+constexpr int64_t fewUpdates = 1 << 13; ///< states and steps that are done before another thread is awake
 constexpr int64_t mostLanes = 16;
 
 /// How channels are cut: bundles within each group of each sequence.
@@ -141,32 +140,24 @@ class Bundle {
 /// One step of every channel.
 RunCost oneStep(const SelectiveShape& s, const SelectiveTensors<float>& t, int workers, const RunOptions& options) {
     const SelectiveKernels& k = selectiveKernels();
-    Workspace space;
-    float* scratch = space.take<float>(2 * workers * channelsOfStep);
-    const int64_t parts = ceilDiv(s.perGroup(), channelsOfStep);
-    parallelItems(s.batch * s.groups * parts, workers, options.cancel, [&](int64_t item, int worker) {
-        const int64_t group = item / parts, inGroup = item % parts * channelsOfStep;
+    const int64_t parts = ceilDiv(s.perGroup(), stepChannels);
+    parallelItems(s.batch * s.groups * parts, workers, options.cancel, [&](int64_t item, int) {
+        const int64_t group = item / parts, inGroup = item % parts * stepChannels;
         const int64_t e = group % s.groups * s.perGroup() + inGroup, channel = group / s.groups * s.dim + e;
-        float *size = scratch + 2 * worker * channelsOfStep, *input = size + channelsOfStep;
+        const auto ifThere = [](auto* x, int64_t from) { return x ? x + from : nullptr; };
         ScanStep p;
-        p.channels = std::min(channelsOfStep, s.perGroup() - inGroup);
+        p.channels = std::min(stepChannels, s.perGroup() - inGroup);
         p.state = s.state;
-        k.stepSizes(t.delta + channel, t.bias ? t.bias + e : nullptr, s.softplus, size, p.channels);
-        for (int64_t i = 0; i < p.channels; ++i)
-            input[i] = size[i] * t.u[channel + i];
-        p.size = size, p.input = input;
+        p.softplus = s.softplus;
+        p.u = t.u + channel, p.delta = t.delta + channel;
+        p.d = ifThere(t.d, e), p.z = ifThere(t.z, channel), p.bias = ifThere(t.bias, e);
         p.a = t.a + e * s.state;
         p.b = t.b + group * s.state, p.c = t.c + group * s.state;
-        p.first = t.first ? t.first + channel * s.state : nullptr;
-        p.last = t.last ? t.last + channel * s.state : nullptr;
-        p.sums = t.y + channel;
+        p.first = ifThere(t.first, channel * s.state), p.last = ifThere(t.last, channel * s.state);
+        p.y = t.y + channel;
         k.scanStep(p);
-        for (int64_t i = 0; t.d && i < p.channels; ++i)
-            t.y[channel + i] += t.d[e + i] * t.u[channel + i];
-        if (t.z)
-            k.gate(t.z + channel, t.y + channel, p.channels);
     });
-    return {space.bytes(), workers};
+    return {0, workers};
 }
 
 } // namespace
@@ -192,7 +183,7 @@ RunCost fusedScan(const SelectiveShape& s, const SelectiveTensors<float>& t, con
 int64_t fusedBytesAtMost(const SelectiveShape& s, int threads) {
     const int64_t workers = workersFor(s, threads);
     if (s.length == 1)
-        return buffers({floats(2 * workers, channelsOfStep)});
+        return 0;
     const Bundles cut(s, selectiveKernels().lanes, workers);
     return buffers({floats(workers, roundUp(bundleFloats(s, selectiveKernels().lanes, cut.tiles), mostLanes))});
 }

@@ -25,7 +25,18 @@ constexpr int64_t rowStride = scanSteps + 16;
 HWY_INLINE Vector decayOf(Vector x) {
     const F d;
 #if HWY_TARGET == HWY_AVX3
-    return exp2Vector(d, x);
+    // x = n + f with n a multiple of 1/16 and |f| at most 1/32: 2^n is an entry of a table times a power of two, and
+    // 2^f a polynomial of degree 3 (relative error 1e-8). That is one multiplication less than exp2Vector, of nine that
+    // a state and step take, and multipliers are what this waits for.
+    HWY_ALIGN static constexpr float sixteenths[16] = {
+        1.0f,        1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f, 1.29683955f, 1.35425555f,
+        1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f, 1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};
+    const Vector magic = hn::Set(d, 0x1.8p19f); // a sum with it has n's sixteenths as its last bits
+    const Vector shifted = hn::Add(x, magic), n = hn::Sub(shifted, magic), f = hn::Sub(x, n);
+    const Vector power{_mm512_permutexvar_ps(_mm512_castps_si512(shifted.raw), hn::Load(d, sixteenths).raw)};
+    Vector p = hn::MulAdd(hn::Set(d, 0.0555041087f), f, hn::Set(d, 0.240226507f));
+    p = hn::MulAdd(p, f, hn::Set(d, 0.693147181f));
+    return Vector{_mm512_scalef_ps(hn::MulAdd(hn::Mul(power, f), p, power).raw, n.raw)};
 #else
     const Vector most = hn::Set(d, 128.0f); // whose power is infinite; a NaN is not above it
     return exp2Vector(d, hn::IfThenElse(hn::Gt(x, most), most, x));
@@ -49,18 +60,17 @@ HWY_INLINE Vector softplus(Vector x) {
 
 HWY_INLINE Vector silu(Vector x) { return hn::Mul(x, sigmoidVector(F(), x)); }
 
-/// `States` states from n on through all steps, in registers; y is begun or added to.
+/// `States` states from n on through all steps, in registers; y is begun (with D u) or added to.
 template <int States, bool Begins>
-HWY_INLINE void scanStates(const ScanTile& p, int64_t n, const float* HWY_RESTRICT size,
-                           const float* HWY_RESTRICT input, float* HWY_RESTRICT y) {
+HWY_INLINE void scanStates(const ScanTile& p, int64_t n, const float* HWY_RESTRICT size, const float* HWY_RESTRICT u,
+                           float* HWY_RESTRICT y) {
     const F d;
     Vector h[States];
 #pragma GCC unroll 16
     for (int i = 0; i < States; ++i)
         h[i] = hn::Load(d, p.h + (n + i) * lanesOf);
     const float *HWY_RESTRICT b = p.b + n, *HWY_RESTRICT c = p.c + n, *HWY_RESTRICT a = p.a + n * lanesOf;
-    const int64_t lines =
-        Begins ? p.aheadSteps * static_cast<int64_t>(sizeof(float)) / 64 : 0; // of a row that is fetched
+    const int64_t lines = Begins ? p.aheadSteps * static_cast<int64_t>(sizeof(float)) / 64 : 0; // of a row
     int64_t line = 0, row = 0;
     for (int64_t t = 0; t < p.steps; ++t, b += p.state, c += p.state) {
         if (lines > 0 && row < p.aheadChannels) {
@@ -72,8 +82,13 @@ HWY_INLINE void scanStates(const ScanTile& p, int64_t n, const float* HWY_RESTRI
             if (++line == lines)
                 line = 0, ++row;
         }
-        const Vector now = hn::Load(d, size + t * lanesOf), in = hn::Load(d, input + t * lanesOf);
-        Vector sum[2] = {Begins ? hn::Zero(d) : hn::Load(d, y + t * lanesOf), hn::Zero(d)};
+        const Vector now = hn::Load(d, size + t * lanesOf), from = hn::Load(d, u + t * lanesOf),
+                     in = hn::Mul(now, from);
+        Vector sum[2] = {hn::Zero(d), hn::Zero(d)};
+        if (!Begins)
+            sum[0] = hn::Load(d, y + t * lanesOf);
+        else if (p.d)
+            sum[0] = hn::Mul(hn::Load(d, p.d), from);
 #pragma GCC unroll 16
         for (int i = 0; i < States; ++i) {
             const Vector decay = decayOf(hn::Mul(now, hn::Load(d, a + i * lanesOf)));
@@ -89,15 +104,15 @@ HWY_INLINE void scanStates(const ScanTile& p, int64_t n, const float* HWY_RESTRI
 
 /// As many states at a time as registers hold.
 template <int States>
-HWY_NOINLINE void scanAll(const ScanTile& p, int64_t n, const float* size, const float* input, float* y) {
+HWY_NOINLINE void scanAll(const ScanTile& p, int64_t n, const float* size, const float* u, float* y) {
     for (; n + States <= p.state; n += States)
-        n == 0 ? scanStates<States, true>(p, n, size, input, y) : scanStates<States, false>(p, n, size, input, y);
+        n == 0 ? scanStates<States, true>(p, n, size, u, y) : scanStates<States, false>(p, n, size, u, y);
     if constexpr (States > 1)
-        scanAll<States / 2>(p, n, size, input, y);
+        scanAll<States / 2>(p, n, size, u, y);
 }
 
-/// Steps of a tile's channels to [steps, lanes]. They go through `rows` first: where rows lie a power of two apart, a
-/// line of each at a time would find few places in the cache.
+/// Steps of a tile's channels to [steps, lanes]. They go through `rows` first, row by row as they lie in memory: where
+/// rows lie a power of two apart, a line of each at a time would find few places in the cache.
 void loadTile(const ScanTile& p, const float* from, float* rows, float* to) {
     for (int64_t i = 0; i < p.channels; ++i)
         std::copy_n(from + i * p.stride, p.steps, rows + i * rowStride);
@@ -111,26 +126,18 @@ void storeTile(const ScanTile& p, const float* from, float* rows) {
 
 void scanTile(const ScanTile& p) {
     const F d;
-    float *u = p.scratch, *size = u + scanSteps * lanesOf, *input = size + scanSteps * lanesOf,
-          *y = input + scanSteps * lanesOf, *rows = y + scanSteps * lanesOf;
+    float *u = p.scratch, *size = u + scanSteps * lanesOf, *y = size + scanSteps * lanesOf,
+          *rows = y + scanSteps * lanesOf;
     for (int64_t i = p.channels; i < lanesOf; ++i)
         std::fill_n(rows + i * rowStride, p.steps, 0.0f);
     loadTile(p, p.u, rows, u);
     loadTile(p, p.delta, rows, size);
     const Vector bias = hn::Load(d, p.bias);
     for (int64_t t = 0; t < p.steps; ++t) {
-        Vector now = hn::Add(hn::Load(d, size + t * lanesOf), bias);
-        if (p.softplus)
-            now = softplus(now);
-        hn::Store(now, d, size + t * lanesOf);
-        hn::Store(hn::Mul(now, hn::Load(d, u + t * lanesOf)), d, input + t * lanesOf);
+        const Vector now = hn::Add(hn::Load(d, size + t * lanesOf), bias);
+        hn::Store(p.softplus ? softplus(now) : now, d, size + t * lanesOf);
     }
-    scanAll<HWY_TARGET == HWY_AVX3 ? 16 : 8>(p, 0, size, input, y);
-    if (p.d) {
-        const Vector skip = hn::Load(d, p.d);
-        for (int64_t t = 0; t < p.steps; ++t)
-            hn::Store(hn::MulAdd(skip, hn::Load(d, u + t * lanesOf), hn::Load(d, y + t * lanesOf)), d, y + t * lanesOf);
-    }
+    scanAll<HWY_TARGET == HWY_AVX3 ? 16 : 8>(p, 0, size, u, y);
     if (p.z) {
         loadTile(p, p.z, rows, u);
         for (int64_t t = 0; t < p.steps; ++t)
@@ -139,9 +146,9 @@ void scanTile(const ScanTile& p) {
     storeTile(p, y, rows);
 }
 
-/// A vector of states: what is behind the last state is zero, and stays out of sums.
-struct StateLanes {
-    int64_t count; ///< of lanes that there are
+/// Some lanes of a vector: those behind them are zero where they are loaded, and are not stored.
+struct Part {
+    int64_t count;
 
     HWY_INLINE Vector load(const float* from) const {
         if (count == lanesOf)
@@ -157,71 +164,105 @@ struct StateLanes {
         hn::Store(v, F(), edge);
         std::copy_n(edge, count, to);
     }
-    HWY_INLINE Vector there(Vector v) const {
-        return hn::IfThenElseZero(hn::FirstN(F(), static_cast<size_t>(count)), v);
-    }
 };
 
-void scanStep(const ScanStep& p) {
-    const F d;
-    for (int64_t e = 0; e < p.channels; ++e) {
-        const float *a = p.a + e * p.state, *first = p.first ? p.first + e * p.state : nullptr;
-        float* last = p.last ? p.last + e * p.state : nullptr;
-        const Vector size = hn::Set(d, p.size[e] * log2e), input = hn::Set(d, p.input[e]);
-        Vector sum = hn::Zero(d);
-        for (int64_t n = 0; n < p.state; n += lanesOf) {
-            const StateLanes lanes{std::min(lanesOf, p.state - n)};
-            const Vector decay = decayOf(hn::Mul(size, lanes.load(a + n)));
-            const Vector before = first ? lanes.load(first + n) : hn::Zero(d);
-            const Vector h = hn::MulAdd(decay, before, hn::Mul(input, lanes.load(p.b + n)));
-            if (last)
-                lanes.store(h, last + n);
-            const Vector read = hn::Mul(h, lanes.load(p.c + n));
-            sum = hn::Add(sum, lanes.count == lanesOf ? read : lanes.there(read));
-        }
-        p.sums[e] = hn::GetLane(hn::SumOfLanes(d, sum));
-    }
-}
-
 void stepSizes(const float* delta, const float* bias, bool isSoftplus, float* size, int64_t count) {
-    const F d;
-    HWY_ALIGN float edge[2 * lanesOf];
     for (int64_t i = 0; i < count; i += lanesOf) {
-        const int64_t here = std::min(lanesOf, count - i);
-        std::fill_n(edge, 2 * lanesOf, 0.0f);
-        std::copy_n(delta + i, here, edge);
-        if (bias)
-            std::copy_n(bias + i, here, edge + lanesOf);
-        Vector now = hn::Add(hn::Load(d, edge), hn::Load(d, edge + lanesOf));
-        if (isSoftplus)
-            now = softplus(now);
-        hn::Store(now, d, edge);
-        std::copy_n(edge, here, size + i);
+        const Part part{std::min(lanesOf, count - i)};
+        const Vector x = part.load(delta + i), now = bias ? hn::Add(x, part.load(bias + i)) : x;
+        part.store(isSoftplus ? softplus(now) : now, size + i);
     }
 }
 
 void gate(const float* z, float* y, int64_t count) {
-    const F d;
-    HWY_ALIGN float edge[lanesOf];
     for (int64_t i = 0; i < count; i += lanesOf) {
-        const int64_t here = std::min(lanesOf, count - i);
-        std::fill_n(edge, lanesOf, 0.0f);
-        std::copy_n(z + i, here, edge);
-        hn::Store(silu(hn::Load(d, edge)), d, edge);
-        for (int64_t j = 0; j < here; ++j)
-            y[i + j] *= edge[j];
+        const Part part{std::min(lanesOf, count - i)};
+        part.store(hn::Mul(silu(part.load(z + i)), part.load(y + i)), y + i);
     }
 }
 
-void exp2InPlace(float* x, int64_t count) {
+/// C · h of one channel after the step, lane by lane.
+template <bool hasFirst, bool hasLast>
+HWY_INLINE Vector stepOf(const ScanStep& p, float stepSize, int64_t e) {
+    constexpr int64_t ahead = 512; // numbers, that are asked for now
     const F d;
-    int64_t i = 0;
-    for (; i + lanesOf <= count; i += lanesOf)
-        hn::StoreU(decayOf(hn::LoadU(d, x + i)), d, x + i);
-    HWY_ALIGN float edge[lanesOf] = {};
-    std::copy_n(x + i, count - i, edge);
-    hn::Store(decayOf(hn::Load(d, edge)), d, edge);
-    std::copy_n(edge, count - i, x + i);
+    const int64_t state = p.state;
+    const float *HWY_RESTRICT a = p.a + e * state, *HWY_RESTRICT b = p.b, *HWY_RESTRICT c = p.c;
+    const Vector size = hn::Set(d, stepSize * log2e), input = hn::Set(d, stepSize * p.u[e]);
+    Vector sum = hn::Zero(d);
+    for (int64_t n = 0; n < state; n += lanesOf) {
+        const Part part{std::min(lanesOf, state - n)};
+        const float* first = p.first + e * state + n;
+        float* last = p.last + e * state + n;
+        Vector h = hn::Mul(input, part.load(b + n));
+        __builtin_prefetch(a + n + ahead);
+        if constexpr (hasFirst) {
+            __builtin_prefetch(first + ahead);
+            h = hn::MulAdd(decayOf(hn::Mul(size, part.load(a + n))), part.load(first), h);
+        }
+        if constexpr (hasLast) {
+            __builtin_prefetch(last + ahead, 1);
+            part.store(h, last);
+        }
+        if (part.count == lanesOf)
+            sum = hn::MulAdd(h, part.load(c + n), sum);
+        else // behind the last state an infinite input has made a NaN of zeros
+            sum = hn::Add(
+                sum, hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(part.count)), hn::Mul(h, part.load(c + n))));
+    }
+    return sum;
+}
+
+#if HWY_TARGET != HWY_SCALAR
+/// The four numbers that all blocks of 128 bits have in common, added up.
+template <class D>
+HWY_INLINE hn::Vec<Four> sumOfBlocks(D d, hn::Vec<D> v) {
+    if constexpr (hn::MaxLanes(d) == 4) {
+        return v;
+    } else {
+        const hn::Half<D> half;
+        return sumOfBlocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+    }
+}
+#endif
+
+template <bool hasFirst, bool hasLast>
+void stepAll(const ScanStep& p, const float* size) {
+    const F d;
+    int64_t e = 0;
+#if HWY_TARGET != HWY_SCALAR
+    for (; e + 4 <= p.channels; e += 4) {
+        Vector sums[4];
+        for (int64_t i = 0; i < 4; ++i)
+            sums[i] = stepOf<hasFirst, hasLast>(p, size[e + i], e + i);
+        transposeBlocks(d, sums);
+        hn::StoreU(sumOfBlocks(d, hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]))), Four(), p.y + e);
+    }
+#endif
+    for (; e < p.channels; ++e)
+        p.y[e] = hn::GetLane(hn::SumOfLanes(d, stepOf<hasFirst, hasLast>(p, size[e], e)));
+}
+
+void scanStep(const ScanStep& p) {
+    HWY_ALIGN float size[stepChannels];
+    stepSizes(p.delta, p.bias, p.softplus, size, p.channels);
+    if (p.first)
+        p.last ? stepAll<true, true>(p, size) : stepAll<true, false>(p, size);
+    else
+        p.last ? stepAll<false, true>(p, size) : stepAll<false, false>(p, size);
+    for (int64_t e = 0; p.d && e < p.channels; e += lanesOf) {
+        const Part part{std::min(lanesOf, p.channels - e)};
+        part.store(hn::MulAdd(part.load(p.d + e), part.load(p.u + e), part.load(p.y + e)), p.y + e);
+    }
+    if (p.z)
+        gate(p.z, p.y, p.channels);
+}
+
+void exp2InPlace(float* x, int64_t count) {
+    for (int64_t i = 0; i < count; i += lanesOf) {
+        const Part part{std::min(lanesOf, count - i)};
+        part.store(decayOf(part.load(x + i)), x + i);
+    }
 }
 
 } // namespace

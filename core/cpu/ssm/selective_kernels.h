@@ -26,18 +26,22 @@ struct ScanTile {
     const float* aheadY = nullptr;             ///< and that it writes
     int64_t aheadChannels = 0, aheadSteps = 0;
 };
-/// Steps by lanes of u, Δ, Δ u and y; and rows of one of them.
-constexpr int64_t scratchFloats(int64_t lanes) { return lanes * (5 * scanSteps + 16); }
+/// u, Δ and y, each steps by lanes; and rows of one of them.
+constexpr int64_t scratchFloats(int64_t lanes) { return lanes * (4 * scanSteps + 16); }
+
+constexpr int64_t stepChannels = 256; ///< most channels of a ScanStep
 
 /// One step of some channels.
 struct ScanStep {
     int64_t channels = 0, state = 0;
-    const float *size = nullptr, *input = nullptr; ///< Δ and Δ u of each
-    const float* a = nullptr;                      ///< [channels, state]
-    const float *b = nullptr, *c = nullptr;        ///< [state]
-    const float* first = nullptr;                  ///< [channels, state]; null: zeros
-    float* last = nullptr;                         ///< [channels, state]; null: not wanted
-    float* sums = nullptr;                         ///< C · h of each
+    bool softplus = false;
+    const float *u = nullptr, *delta = nullptr;              ///< of each
+    const float *d = nullptr, *z = nullptr, *bias = nullptr; ///< may be null
+    const float* a = nullptr;                                ///< [channels, state]
+    const float *b = nullptr, *c = nullptr;                  ///< [state]
+    const float* first = nullptr;                            ///< [channels, state]; null: zeros
+    float* last = nullptr;                                   ///< [channels, state]; null: not wanted
+    float* y = nullptr;
 };
 
 struct SelectiveKernels {

@@ -9,11 +9,13 @@
 #include "selective_case.h"
 
 #include <QTest>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 using namespace warplight;
