@@ -9,6 +9,9 @@
 #include "core/labs/ssm/ssm_pages.h"
 #include "core/workbench/page.h"
 
+#include <utility>
+#include <vector>
+
 namespace warplight::labs::ssm {
 
 void registerLab(lab::Registry& registry, workbench::Operators& operators) {
