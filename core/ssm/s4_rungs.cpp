@@ -176,11 +176,21 @@ void fourier(const S4Shape& s, const S4Tensors& t, const float* k, int workers, 
 }
 
 void reference(const S4Shape& s, const S4Tensors& t, int workers, const RunOptions& options) {
-    const Rule rule = isLegs(s) ? Rule::Bilinear : Rule::Zoh;
+    const std::vector<std::complex<double>> poles =
+        isLegs(s) ? std::vector<std::complex<double>>() : s4dPoles(s.kind, s.state);
     cpu::parallelItems(s.channels, workers, options.cancel, [&](int64_t channel, int) {
         const float* c = t.c + channel * s.state;
         const std::vector<double> weights(c, c + s.state), u(t.u + channel * s.length, t.u + (channel + 1) * s.length);
-        const S4Layer layer = makeS4Layer(s.kind, s.state, rule, stepOf(t, channel), weights);
+        const double step = stepOf(t, channel);
+        S4Layer layer;
+        if (isLegs(s))
+            layer = makeS4Layer(s.kind, s.state, Rule::Bilinear, step, weights);
+        else {
+            std::vector<std::complex<double>> pairs;
+            for (size_t i = 0; i < poles.size(); ++i)
+                pairs.emplace_back(weights[2 * i], weights[2 * i + 1]);
+            layer.diagonal = diagonalSystem(poles, pairs, Rule::Zoh, step);
+        }
         const std::vector<double> y = recurrentIn(number::Format::F64, layer, u, options.cancel);
         std::transform(y.begin(), y.end(), t.y + channel * s.length, [](double x) { return static_cast<float>(x); });
     });

@@ -120,7 +120,8 @@ void putKernels(Run& run, std::span<const NamedLayer> layers, int64_t length, do
     std::vector<double> ages;
     for (int64_t i = 0; i < length; ++i)
         ages.push_back(static_cast<double>(i));
-    for (const NamedLayer& named : layers) {
+    for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) { // the first lies on top
+        const NamedLayer& named = *layer;
         run.checkCancelled();
         const std::vector<double> kernel = named.layer.kernel(length, run.cancelToken());
         const std::vector<double> sizes = algebra::magnitudes(kernel, 2 * length);
