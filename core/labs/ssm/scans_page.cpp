@@ -2,7 +2,6 @@
 // Scan algorithms as recorded steps of real runs, and what each costs.
 #include "core/labs/ssm/scans_page.h"
 
-#include "core/devices/gpus.h"
 #include "core/lab/headline.h"
 #include "core/labs/ssm/scan_operator.h"
 #include "core/labs/ssm/scans_scene.h"
@@ -32,7 +31,7 @@ std::vector<Parameter::Option> algorithms() {
     std::vector<Parameter::Option> options;
     for (const auto& rung : cpu::scanRungs())
         if (rung.id != cpu::ScanRung::Reference)
-            options.push_back({std::string(rung.name), std::string(rung.title), std::string(rung.improves)});
+            options.push_back({std::string(rung.name), std::string(rung.name), std::string(rung.title)});
     return options;
 }
 
@@ -76,15 +75,14 @@ class Scans : public Experiment {
             "length", "Elements", 16, 2, mostElements,
             "Steps of the recurrence; on the virtual GPU chunks of 1,024 steps where the kernels have chunks.");
         length.sliderStep = 1;
-        Parameter chunk =
-            devices::onDevice(Parameter::integer("chunk", "Chunk", 4, 1, mostElements, "Steps of a chunk."), "cpu");
+        Parameter chunk = Parameter::integer("chunk", "Chunk", 4, 1, mostElements, "Steps of a chunk on the CPU.");
         chunk.shownWhen.push_back(when("algorithm", {"chunked", "look-back"}));
         d.parameters = {Parameter::choice("algorithm", "Algorithm", "blelloch", algorithms(), "Whose run is recorded."),
                         length,
                         chunk,
                         Parameter::choice("input", "Input", "decays", scanInputKinds(), "What a and b hold."),
                         Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of a and b."),
-                        Parameter::integer("compared", "Steps of the table", 16384, 1, 1 << 20,
+                        Parameter::integer("compared", "Steps of the table", 65536, 1, 1 << 20,
                                            "Length at which all algorithms are compared.")};
         return d;
     }
@@ -98,7 +96,7 @@ class Scans : public Experiment {
         const bool chunks = hasChunks(rungOf(s));
         const int64_t steps = rungOf(s) == cpu::ScanRung::Serial || chunks ? 3 * elements : 16;
         const int64_t row = device == "vgpu" && chunks ? elements * gpu::scanChunkSteps : elements;
-        return {sceneBytes(elements, steps, 8 * elements) + 64 * (row + compared) + (int64_t{8} << 20), 0,
+        return {sceneBytes(elements, steps, 8 * elements) + 96 * (row + compared) + (int64_t{8} << 20), 0,
                 fmt::format("Scans of {} steps", compared), "compared or length"};
     }
 
@@ -121,7 +119,7 @@ class Scans : public Experiment {
                  : "Told by the kernels themselves while they ran, with their numbers. **Counted.** Chunks are shown "
                    "as they run when the state before them is not known yet.",
              Figure::Place::Main, scanScene(walk)});
-        work(run, settings);
+        work(run);
         compare(run, settings);
     }
 
@@ -140,21 +138,26 @@ class Scans : public Experiment {
 
     static void headlines(Run& run, const ScanWalk& walk) {
         const int64_t n = walk.elements();
-        putHeadline(run, "work", static_cast<double>(walk.combines), "", "{:.0f}",
-                    fmt::format("combines; one after the other {} would do", n - 1));
-        putHeadline(run, "depth", static_cast<double>(walk.depth), "", "{:.0f}",
-                    walk.onGpu ? "steps that wait for each other" : "combines that wait for each other");
+        if (walk.chunk > 0) {
+            putHeadline(run, "work", static_cast<double>(n), "", "{:.0f}",
+                        fmt::format("chunks of {} steps", walk.chunk));
+        } else {
+            putHeadline(run, "work", static_cast<double>(walk.combines), "", "{:.0f}",
+                        fmt::format("combines; one after the other {} would do", n - 1));
+            putHeadline(run, "depth", static_cast<double>(walk.depth), "", "{:.0f}",
+                        walk.onGpu ? "steps that wait for each other" : "combines that wait for each other");
+        }
         putHeadline(run, "barriers", static_cast<double>(walk.barriers), "", "{:.0f}",
-                    walk.onGpu ? "barriers of all blocks, with those around tiles" : "barriers");
+                    walk.onGpu ? "barriers of all blocks, also around tiles" : "barriers");
         if (walk.handovers > 0)
             putHeadline(run, "handovers", static_cast<double>(walk.handovers), "", "{:.0f}",
-                        "times a chunk waits for the state of another");
+                        "states passed on from chunk to chunk");
         if (walk.onGpu)
             putHeadline(run, "bytes", gpu::totalBytes(walk.bytes), "B", "", "read and written, all tensors");
         putHeadline(run, "error", walk.worst, "", "{:.2g}", "largest difference from double precision");
     }
 
-    static void work(Run& run, const Settings& settings) {
+    static void work(Run& run) {
         Series series;
         series.x = {"elements", "", Scale::Log2, {}, {}, {}, false};
         series.y = {"combines an element", "", Scale::Linear, 0.0, {}, {}, false};
@@ -167,20 +170,15 @@ class Scans : public Experiment {
             c.style = Curve::Style::Line;
             for (int64_t n = 8; n <= longestCurve; n *= 2) {
                 c.x.push_back(static_cast<double>(n));
-                c.y.push_back(static_cast<double>(cpu::scanCounts(rung.id, n, chunkOf(settings, n)).combines) /
-                              static_cast<double>(n));
+                c.y.push_back(static_cast<double>(cpu::scanCounts(rung.id, n).combines) / static_cast<double>(n));
             }
             series.curves.push_back(std::move(c));
         }
         run.put({"curves", "Work an element", "combines by formula",
                  "All combines divided by the number of elements, by the formulas that the recorded runs are checked "
-                 "against. Chunks as the CPU has them for long rows, those of the form for short ones.",
+                 "against. Rows of up to one chunk (16,384 steps on the CPU) are scanned as they come.",
                  Figure::Place::Support, std::move(series)});
     }
-    static int64_t chunkOf(const Settings& s, int64_t n) {
-        return n <= cpu::scanChunk ? std::min(n, s.integer("chunk")) : cpu::scanChunk;
-    }
-
     static void compare(Run& run, const Settings& settings) {
         const int64_t n = settings.integer("compared");
         Table table;

@@ -20,8 +20,9 @@ using gpu::ScanCombine;
 
 // The canvas, in units: pairs before and after the step above, the network of the whole run below.
 constexpr double canvasWidth = 32, canvasHeight = 15, left = 1.6, right = 0.3;
-constexpr double pairHeight = 1.7, beforeTop = 0.9, afterTop = 4.7, networkTop = 7.6, networkBottom = 14.7;
-constexpr int64_t namedElements = 32; ///< from more on their numbers have no room above them
+constexpr double pairHeight = 1.7, beforeTop = 1.3, afterTop = 4.6, networkTop = 7.8, networkBottom = 14.7;
+constexpr int64_t namedElements = 32, ///< from more on their numbers have no room above them
+    mostLines = 150;                  ///< of the network, beyond which only those of the step are drawn
 
 std::string number(float value) { return std::isnan(value) ? "NaN" : fmt::format("{:.3g}", value); }
 
@@ -47,8 +48,8 @@ class Scenes {
         for (size_t i = 0; i < walk.steps.size(); ++i) {
             done += static_cast<int64_t>(walk.steps[i].combines.size());
             steps.steps.push_back(scene(i, done));
-            if (walk.steps[i].combines.size() > walk.steps[static_cast<size_t>(steps.opensAt)].combines.size())
-                steps.opensAt = static_cast<int64_t>(i);
+            if (steps.steps[i].arrows.size() > steps.steps[static_cast<size_t>(steps.opensAt)].arrows.size())
+                steps.opensAt = static_cast<int64_t>(i); // where most elements meet
         }
         return steps;
     }
@@ -56,13 +57,14 @@ class Scenes {
   private:
     double middleOf(int64_t element) const { return left + (static_cast<double>(element) + 0.5) * pitch; }
     double lineOf(size_t step) const { return networkTop + static_cast<double>(step + 1) * line; }
-    bool isState(const ScanCombine& c, const ScanWalk::Step& step) const {
-        return c.state || (step.phase == "step" && c.from == 0);
+    /// The element that was combined with `into`; itself where nothing else of the picture took part.
+    static int64_t earlierOf(const ScanCombine& c, const ScanWalk::Step& step) {
+        return c.from == c.into       ? c.into
+               : step.phase == "down" ? c.from
+               : c.middle == c.into   ? c.into - 1
+                                      : c.middle - 1;
     }
-    /// The element that was combined with `into`; the same one where a state from outside the picture went in.
-    static int64_t earlierOf(const ScanCombine& c) {
-        return c.state && c.middle == c.into ? c.from : std::max<int64_t>(c.middle - 1, 0);
-    }
+    bool isCrowded() const { return walk.combines > mostLines; }
 
     Steps::Step scene(size_t index, int64_t done) const {
         const ScanWalk::Step& step = walk.steps[index];
@@ -70,9 +72,9 @@ class Scenes {
         addPairs(scene, index, true);
         addPairs(scene, index, false);
         for (const ScanCombine& c : step.combines)
-            if (earlierOf(c) != c.into)
-                scene.arrows.push_back(arrow(middleOf(earlierOf(c)), beforeTop + pairHeight + 0.1, middleOf(c.into),
-                                             afterTop - 0.65, Steps::Arrow::Shape::Bow));
+            if (const int64_t earlier = earlierOf(c, step); earlier != c.into)
+                scene.arrows.push_back(arrow(middleOf(earlier), beforeTop + pairHeight + 0.1, middleOf(c.into),
+                                             afterTop - 0.1, Steps::Arrow::Shape::Bow));
         addNetwork(scene, index);
         scene.caption = sentence(index);
         scene.facts = {{"combines of this step", fmt::format("{}", step.combines.size()), Provenance::Counted},
@@ -113,9 +115,10 @@ class Scenes {
         }
         m.minimum = -most, m.maximum = most;
         m.palette = Heatmap::Palette::Diverging;
-        m.title = before ? "before this step: pairs (a, b), or a state h where a is empty" : "after it";
+        if (before)
+            m.title = "before this step, and below after it: pairs (a, b), or a state h where a is empty";
         m.rowNames = {"a", "b, h"};
-        if (!before && count <= namedElements)
+        if (before && count <= namedElements)
             for (int64_t i = 0; i < count; ++i)
                 m.colNames.push_back(fmt::format("{}", i));
         m.provenance = Provenance::Counted;
@@ -124,7 +127,7 @@ class Scenes {
     }
 
     void addNetwork(Steps::Step& scene, size_t now) const {
-        scene.labels.push_back({left, networkTop + 0.1, networkTitle(), Steps::Label::Align::Left, false});
+        scene.labels.push_back({left, networkTop - 0.35, networkTitle(), Steps::Label::Align::Left, false});
         const double size = std::min({0.42, 0.6 * pitch, 0.7 * line});
         for (size_t i = 0; i < walk.steps.size(); ++i) {
             const ScanWalk::Step& step = walk.steps[i];
@@ -140,10 +143,11 @@ class Scenes {
                              : i < now ? Steps::CellState::Done
                                        : Steps::CellState::Current;
                 scene.cells.push_back(std::move(cell));
-                if (earlierOf(c) == c.into)
+                const int64_t earlier = earlierOf(c, step);
+                if (earlier == c.into || (i != now && isCrowded()))
                     continue;
                 Steps::Arrow edge =
-                    arrow(middleOf(earlierOf(c)), lineOf(i) - line * 0.9, x, lineOf(i), Steps::Arrow::Shape::Line);
+                    arrow(middleOf(earlier), lineOf(i) - line * 0.9, x, lineOf(i), Steps::Arrow::Shape::Line);
                 if (i != now)
                     edge.colourKey = earlierCombines;
                 scene.arrows.push_back(std::move(edge));
@@ -173,10 +177,9 @@ class Scenes {
             return which + fmt::format("one block makes {} of the pairs.",
                                        counted(static_cast<int64_t>(step.combines.size()), "state"));
         if (step.phase == "look back")
-            return which +
-                   fmt::format("chunk {} looks at {} of those before it; the state {} of chunk {} is known already.",
-                               last.into, counted(step.lookedAt, "status", "statuses"),
-                               number(h == h ? step.b[static_cast<size_t>(last.from)] : h), last.from);
+            return which + fmt::format("chunk {} reads {}; chunk {} knows its state, {}.", last.into,
+                                       counted(step.lookedAt, "status", "statuses"), last.from,
+                                       number(step.b[static_cast<size_t>(last.from)]));
         if (walk.chunk > 0)
             return which + (step.combines.size() > 1
                                 ? fmt::format("all chunks write h; the last is {}.", number(h))
@@ -203,8 +206,8 @@ class Scenes {
                                        last.into, combines, number(h));
         if (last.state || step.combines.size() == 1)
             return which + fmt::format("h of {} {} is {}.", thing, last.into, number(h));
-        return which + fmt::format("{} at once; element {} takes in what ends at element {} and holds {} steps now.",
-                                   combines, last.into, last.middle - 1, last.into - last.from + 1);
+        return which + fmt::format("{} at once; element {} takes in element {} and holds {} steps.", combines,
+                                   last.into, last.middle - 1, last.into - last.from + 1);
     }
 
     const ScanWalk& walk;
