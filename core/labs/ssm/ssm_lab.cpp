@@ -17,6 +17,8 @@ namespace warplight::labs::ssm {
 void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     registry.add(makeMemory());
     registry.add(makeMatrices());
+    registry.add(makeSelective());
+    registry.add(makeScans());
     for (workbench::Operator& op : std::vector<workbench::Operator>{
              selectiveScanOperator(), selectiveScanBackwardOperator(), s4Operator(), ssdOperator(), scanOperator(),
              complexScanOperator(), scanBackwardOperator(), lruOperator(), rwkv4Operator(), rwkv6Operator()})

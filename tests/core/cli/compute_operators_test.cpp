@@ -68,6 +68,25 @@ class ComputeOperatorsTest : public QObject {
     }
 
   private slots:
+    void scansOfAnyRank_data() { addDevices(); }
+    void scansOfAnyRank() { // [batch, dim, length] as state space models have it; NumPy's numbers
+        QFETCH(QString, device);
+        const QString from = WARPLIGHT_TEST_DATA "/oracles/ssm/recurrences.npz:";
+        tensor::Tensor a = load(from + "scan_a"), b = load(from + "scan_b"), expected = load(from + "scan_h");
+        expected.shape = {1, 3, 300};
+        const QString h0 = save("h0.npy", {1, 3}, {0, 0, 0}), out = at("h.npy");
+        const QStringList inputs{
+            "--a", save("a.npy", expected.shape, a.values), "--b", save("b.npy", expected.shape, b.values), "--h0", h0};
+        for (const char* rung : {"serial", "blelloch", "chunked", "look-back"}) {
+            const Outcome outcome = call(QStringList{"compute", "scan"} + inputs +
+                                         QStringList{"-o", out, "--device", device, "--implementation", rung});
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+            QVERIFY(largestDifference(load(out), expected) < 2e-6);
+        }
+        const Outcome wrong = call({"compute", "scan", "--a", at("a.npy"), "--b", h0, "-o", out});
+        QVERIFY(wrong.exitCode == 2 && wrong.err.contains("shape [1, 3], expected [1, 3, 300]"));
+    }
+
     void softmaxOfRows_data() { addDevices(); }
     void softmaxOfRows() {
         QFETCH(QString, device);
@@ -415,7 +434,7 @@ class ComputeOperatorsTest : public QObject {
                 found << page["id"].toString() + ": " + devices.join(' ');
             }
         QStringList expected;
-        const QStringList onCpuAlone{"linear-attention-backward", "selective-scan-backward"};
+        const QStringList onCpuAlone{"linear-attention-backward", "selective-scan-backward", "complex-scan", "scan-backward"};
         for (const char* op : {"attention",
                                "attention-backward",
                                "block-sparse-attention",

@@ -38,6 +38,7 @@ Registry registryOfAll() {
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
     labs::linear::registerLab(registry, operators);
+    labs::ssm::registerLab(registry, operators);
     labs::allreduce::registerLab(registry);
     labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
@@ -149,6 +150,11 @@ class MemoryTest : public QObject {
         row("training of gated units", "linear.gau-training", "cpu",
             {"steps=10", "features=256", "layers=4", "context=128", "batch=8"});
         row("matrices and a drifting state", "ssm.matrices", "cpu", {"n=256", "steps=1000000", "kinds=s4d-lin"});
+        row("scan of one row in steps", "scan.race", "cpu",
+            {"lengths=4194304", "channels=1", "implementations=hillis-steele", "pointSeconds=5"});
+        row("gradients of a scan", "scan-backward.race", "cpu",
+            {"lengths=4194304", "channels=1", "implementations=chunked", "pointSeconds=1"});
+        row("steps of a scan", "ssm.scans", "cpu", {"algorithm=hillis-steele", "length=64", "compared=1048576"});
         row("sums", "precision.sums", "cpu", {"length=16777216", "what=dot", "orders=serial", "accumulators=f32"});
         const QString table = folder.filePath("trace.csv");
         QFile out(table);
