@@ -2,6 +2,7 @@
 #include "core/labs/ssm/ssm_lab.h"
 
 #include "core/labs/ssm/selective_operator.h"
+#include "core/labs/ssm/selective_page.h"
 #include "core/workbench/page.h"
 
 namespace warplight::labs::ssm {
@@ -9,6 +10,7 @@ namespace warplight::labs::ssm {
 void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     workbench::registerPages(registry, operators.add(selectiveScanOperator()));
     workbench::registerPages(registry, operators.add(selectiveScanBackwardOperator()));
+    registry.add(makeSelective());
 }
 
 } // namespace warplight::labs::ssm

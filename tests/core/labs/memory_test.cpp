@@ -9,6 +9,7 @@
 #include "core/labs/linear/linear_lab.h"
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/profile/profile_lab.h"
+#include "core/labs/ssm/ssm_lab.h"
 
 #include <QFile>
 #include <QTemporaryDir>
@@ -37,6 +38,7 @@ Registry registryOfAll() {
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
     labs::linear::registerLab(registry, operators);
+    labs::ssm::registerLab(registry, operators);
     labs::allreduce::registerLab(registry);
     labs::precision::registerLab(registry);
     labs::profile::registerLab(registry);
@@ -143,6 +145,7 @@ class MemoryTest : public QObject {
              "pointSeconds=2"});
         row("gated attention units on the virtual GPU", "gau.race", "vgpu",
             {"seqLenSwept=256", "dModel=32", "shared=8", "chunk=64", "batch=256", "kernels=chunked"});
+        row("selective scan and its map", "ssm.selective", "cpu", {"length=131072", "channels=128", "states=32"});
         row("ledger", "linear.ledger", "cpu", {"lengths=16384", "pointSeconds=0.01"});
         row("training of gated units", "linear.gau-training", "cpu",
             {"steps=10", "features=256", "layers=4", "context=128", "batch=8"});
