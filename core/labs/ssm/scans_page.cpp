@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Scan algorithms as recorded steps of real runs, and what each costs.
-#include "core/labs/ssm/scans_page.h"
+#include "core/labs/ssm/ssm_pages.h"
 
 #include "core/lab/headline.h"
 #include "core/labs/ssm/scan_operator.h"
@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <fmt/format.h>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>

@@ -9,5 +9,7 @@ namespace warplight::labs::ssm {
 
 std::unique_ptr<lab::Experiment> makeMemory();
 std::unique_ptr<lab::Experiment> makeMatrices();
+std::unique_ptr<lab::Experiment> makeScans();
+std::unique_ptr<lab::Experiment> makeSelective();
 
 } // namespace warplight::labs::ssm

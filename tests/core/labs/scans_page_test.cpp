@@ -2,8 +2,8 @@
 // The page Scan algorithms: recorded runs are scans, in the order that the algorithms have.
 #include "core/error.h"
 #include "core/labs/ssm/scan_walk.h"
-#include "core/labs/ssm/scans_page.h"
 #include "core/labs/ssm/ssm_lab.h"
+#include "core/labs/ssm/ssm_pages.h"
 #include "core/tensor/random.h"
 #include "gpu/ops/scan.h"
 #include "tests/core/lab/run_page.h"
