@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The figures of the page Selective scan.
+#include "core/labs/ssm/selective_figures.h"
+
 #include "core/labs/attention/map_tiles.h"
-#include "core/labs/ssm/ssm_pages.h"
 
 #include <algorithm>
 #include <array>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a selective scan selects: on selective copying, on random input or on the user's tensors.
-#include "core/labs/ssm/ssm_pages.h"
-
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/lab/headline.h"
+#include "core/labs/ssm/selective_figures.h"
+#include "core/labs/ssm/ssm_pages.h"
 #include "core/tensor/release.h"
 #include "gpu/host/memory_budget.h"
 
