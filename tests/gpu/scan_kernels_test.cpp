@@ -158,6 +158,53 @@ class ScanKernelsTest : public QObject {
         QVERIFY(lines > 0 || fetched() == gpu::ScanRung::Serial);
     }
 
+    /// As on a GPU whose blocks run at once: the last chunk finds pairs alone in the 40 chunks before it, and a state
+    /// behind these. It goes forward again chunk by chunk, so that the bits are those of a chain.
+    void looksBackOverManyChunks() {
+        if (fetched() != gpu::ScanRung::LookBack)
+            return;
+        constexpr int32_t before = 45, stateAt = 4, chunks = before + 1;
+        const Rows rows(1, gpu::scanChunkSteps * chunks, false);
+        std::vector<float> pairs, states(chunks, 7.0f), h(rows.a.size());
+        std::vector<int32_t> status(chunks), ticket{before};
+        for (int32_t chunk = 0; chunk < chunks; ++chunk) {
+            pairs.push_back(0.5f + static_cast<float>(chunk) / 128); // a, then b
+            pairs.push_back(static_cast<float>(chunk % 7) - 3.3f);
+            status[static_cast<size_t>(chunk)] = chunk == before ? 0 : chunk <= stateAt ? 2 : 1;
+        }
+        float state = states[stateAt] = -1.25f;
+        for (size_t chunk = stateAt + 1; chunk < before; ++chunk)
+            state = std::fma(pairs[2 * chunk], state, pairs[2 * chunk + 1]);
+        const auto sent = [&](const auto& values, const char* name) {
+            gpu::Buffer buffer(*device, static_cast<int64_t>(values.size() * 4), name);
+            buffer.upload(values.data());
+            return buffer;
+        };
+        const gpu::Buffer a = sent(rows.a, "A"), b = sent(rows.b, "B"), to = sent(h, "H"),
+                          tickets = sent(ticket, "tickets"), statuses = sent(status, "status"),
+                          told = sent(pairs, "pairs"), known = sent(states, "states");
+        struct {
+            uint64_t a, b, h0, h;
+            int64_t stride;
+            int32_t channels, length;
+        } problem{
+            a.address(), b.address(), 0, to.address(), rows.shape.length, 1, static_cast<int32_t>(rows.shape.length)};
+        struct {
+            uint64_t tickets, status, pairs, states;
+        } lookBack{tickets.address(), statuses.address(), told.address(), known.address()};
+        const gpu::LaunchOptions options;
+        gpu::Launcher launcher(library, options);
+        launcher.start("scan", "scan_look_back", {1}, {256}, 0, {problem, lookBack, chunks});
+        to.download(h.data());
+        for (size_t i = rows.a.size() - gpu::scanChunkSteps; i < rows.a.size(); ++i) {
+            const double expected =
+                static_cast<double>(rows.a[i]) * static_cast<double>(state) + static_cast<double>(rows.b[i]);
+            state = static_cast<float>(expected);
+            QVERIFY2(std::fabs(static_cast<double>(h[i]) - expected) < 1e-4,
+                     qPrintable(QString("%1: %2, not %3").arg(i).arg(static_cast<double>(h[i])).arg(expected)));
+        }
+    }
+
     /// One tile: those that share it before and after, and those of the steps, which grow with its logarithm.
     void barriersGrowWithTheSteps() {
         if (gpu::scanTile(fetched(), 1) == 0)
