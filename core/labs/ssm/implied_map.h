@@ -4,6 +4,7 @@
 #include "core/lab/run.h"
 #include "core/labs/ssm/selective_story.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>

@@ -6,7 +6,9 @@
 #include "core/labs/ssm/selective_story.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace warplight::labs::ssm {

@@ -3,6 +3,7 @@
 
 #include "core/labs/ssm/selective_operator.h"
 #include "core/labs/ssm/selective_page.h"
+#include "core/labs/ssm/state_cache_page.h"
 #include "core/workbench/page.h"
 
 namespace warplight::labs::ssm {
@@ -11,6 +12,7 @@ void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     workbench::registerPages(registry, operators.add(selectiveScanOperator()));
     workbench::registerPages(registry, operators.add(selectiveScanBackwardOperator()));
     registry.add(makeSelective());
+    registry.add(makeStateCache());
 }
 
 } // namespace warplight::labs::ssm

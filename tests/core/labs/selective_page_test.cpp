@@ -5,7 +5,7 @@
 #include "core/labs/attention/map_tiles.h"
 #include "core/labs/ssm/implied_map.h"
 #include "core/labs/ssm/selective_page.h"
-#include "core/labs/ssm/ssm_lab.h"
+#include "core/labs/ssm/state_cache_page.h"
 #include "tests/core/lab/run_page.h"
 
 #include <QElapsedTimer>
@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -215,6 +216,20 @@ class SelectivePageTest : public QObject {
         given["channel"] = int64_t{0};
         given["aFile"] = save("a5.npy", {5, 3}, -1);
         QVERIFY_EXCEPTION_THROWN(record(given), InputError);
+    }
+
+    void aStateIsOfOneSizeAndACacheGrows() {
+        const auto page = makeStateCache();
+        const Given given{{"lengths", std::vector<int64_t>{1, 100}}, {"pointSeconds", 0.001}, {"dModel", int64_t{128}}};
+        const RunRecord run = runPage(*page, given);
+        const Series &bytes = content<Series>(run, "bytes"), &times = content<Series>(run, "time");
+        QCOMPARE(bytes.curves[0].y, (std::vector<double>{2 * 4 * 128, 2 * 4 * 128 * 100}));
+        QCOMPARE(bytes.curves[1].y, std::vector<double>(2, 4 * 256 * (16 + 3)));
+        QCOMPARE(metric(run, "smaller"), 19.0); // 2 · 128 numbers a token against 256 · 19
+        QCOMPARE(times.curves.size(), size_t{2});
+        for (const Curve& c : times.curves)
+            QVERIFY(c.y.size() == 2 && c.y[0] > 0 && c.provenance == Provenance::Measured);
+        QVERIFY_EXCEPTION_THROWN(runPage(*page, given, "cpu", true), Cancelled);
     }
 
     void whatIsCancelledStops() { QVERIFY_EXCEPTION_THROWN(record({}, true), Cancelled); }
