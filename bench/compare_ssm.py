@@ -24,7 +24,7 @@ if "AVX2" in " ".join(sys.argv):  # PyTorch's libraries choose their instruction
 import torch
 from mambapy.mamba import MambaBlock, MambaConfig
 
-ROUNDS = 7           # of all in turn; the median counts
+ROUNDS = 5           # of all in turn; the median counts
 POINT_SECONDS = 0.1  # each round repeats a call for about this long
 LAYERS = 192         # of decoding: 38 MB of states, and as much of A
 

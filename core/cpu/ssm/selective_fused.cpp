@@ -19,7 +19,7 @@ namespace warplight::cpu {
 namespace {
 
 constexpr int64_t mostTiles = 24;       ///< of a bundle
-constexpr int64_t fewUpdates = 1 << 13; ///< states and steps that are done before another thread is awake
+constexpr int64_t fewUpdates = 1 << 16; ///< states and steps that are done before another thread is awake
 constexpr int64_t mostLanes = 16;
 
 /// How channels are cut: bundles within each group of each sequence.

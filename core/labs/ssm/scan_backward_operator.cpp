@@ -45,7 +45,8 @@ Operator scanBackwardOperator() {
     Operator op;
     op.id = "scan-backward";
     op.lab = "State space models";
-    op.title = op.page = "Scan backward";
+    op.title = "Scan backward";
+    op.page = "Scan ∇";
     op.gradientOf = "scan";
     op.formula = "g_t = dh_t + a_{t+1} · g_{t+1}, db_t = g_t, da_t = g_t · h_{t-1}, dh0 = a_0 · g_0";
     op.flopsText = "3 a step: the scan from the end, and the product with the state";

@@ -147,7 +147,8 @@ Operator scanOperator() {
 Operator complexScanOperator() {
     Operator op = described(2);
     op.id = "complex-scan";
-    op.title = op.page = "Complex scan";
+    op.title = "Complex scan";
+    op.page = "Complex";
     op.flopsText = "8 a step: a complex product and a sum";
     op.questions = {{Page::Race, "What do states that turn cost beside states that decay?"},
                     {Page::Accuracy, "Does the order in which steps are combined change the result?"}};

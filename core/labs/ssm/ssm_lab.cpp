@@ -19,6 +19,7 @@ void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     registry.add(makeMatrices());
     registry.add(makeSelective());
     registry.add(makeScans());
+    registry.add(makeStateCache());
     for (workbench::Operator& op : std::vector<workbench::Operator>{
              selectiveScanOperator(), selectiveScanBackwardOperator(), s4Operator(), ssdOperator(), scanOperator(),
              complexScanOperator(), scanBackwardOperator(), lruOperator(), rwkv4Operator(), rwkv6Operator()})

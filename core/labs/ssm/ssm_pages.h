@@ -11,5 +11,6 @@ std::unique_ptr<lab::Experiment> makeMemory();
 std::unique_ptr<lab::Experiment> makeMatrices();
 std::unique_ptr<lab::Experiment> makeScans();
 std::unique_ptr<lab::Experiment> makeSelective();
+std::unique_ptr<lab::Experiment> makeStateCache();
 
 } // namespace warplight::labs::ssm

@@ -147,6 +147,7 @@ class MemoryTest : public QObject {
         row("gated attention units on the virtual GPU", "gau.race", "vgpu",
             {"seqLenSwept=256", "dModel=32", "shared=8", "chunk=64", "batch=256", "kernels=chunked"});
         row("selective scan and its map", "ssm.selective", "cpu", {"length=131072", "channels=128", "states=32"});
+        row("a cache of keys and values", "ssm.state-cache", "cpu", {"lengths=32768", "pointSeconds=0.01"});
         row("ledger", "linear.ledger", "cpu", {"lengths=16384", "pointSeconds=0.01"});
         row("training of gated units", "linear.gau-training", "cpu",
             {"steps=10", "features=256", "layers=4", "context=128", "batch=8"});

@@ -218,6 +218,20 @@ class SelectivePageTest : public QObject {
         QVERIFY_EXCEPTION_THROWN(record(given), InputError);
     }
 
+    void aStateIsOfOneSizeAndACacheGrows() {
+        const auto page = makeStateCache();
+        const Given given{{"lengths", std::vector<int64_t>{1, 100}}, {"pointSeconds", 0.001}, {"dModel", int64_t{128}}};
+        const RunRecord run = runPage(*page, given);
+        const Series &bytes = content<Series>(run, "bytes"), &times = content<Series>(run, "time");
+        QCOMPARE(bytes.curves[0].y, (std::vector<double>{2 * 4 * 128, 2 * 4 * 128 * 100}));
+        QCOMPARE(bytes.curves[1].y, std::vector<double>(2, 4 * 256 * (16 + 3)));
+        QCOMPARE(metric(run, "smaller"), 19.0); // 2 · 128 numbers a token against 256 · 19
+        QCOMPARE(times.curves.size(), size_t{2});
+        for (const Curve& c : times.curves)
+            QVERIFY(c.y.size() == 2 && c.y[0] > 0 && c.provenance == Provenance::Measured);
+        QVERIFY_EXCEPTION_THROWN(runPage(*page, given, "cpu", true), Cancelled);
+    }
+
     void whatIsCancelledStops() { QVERIFY_EXCEPTION_THROWN(record({}, true), Cancelled); }
 };
 
