@@ -35,6 +35,7 @@ std::vector<float> evenly(const lab::Steps::Trace& trace) {
 PenStroke::PenStroke(DrawingSheet on, const QPointF& at) : sheet(std::move(on)), last(at) {
     sheet.trace.ys = evenly(sheet.trace);
     sheet.trace.xs.clear();
+    sheet.trace.provenance = lab::Provenance::Measured; // as broad as what is remembered
 }
 
 int PenStroke::columnAt(double x) const {

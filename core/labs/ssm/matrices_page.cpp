@@ -62,7 +62,7 @@ class Matrices : public Experiment {
         d.devices = {"cpu"};
         d.colours = {{"b", 0},        {"basis0", 0},  {"basis1", 1},   {"basis2", 2},  {"basis3", 3},  {"basis4", 5},
                      {"basis5", 8},   {"s4-legs", 0}, {"s4d-legs", 1}, {"s4d-lin", 2}, {"s4d-inv", 3}, {"s4d-real", 8},
-                     {"s4.fft32", 6}, {"f64", 9},     {"f32", 4},      {"f16", 0},     {"bf16", 1}};
+                     {"s4.fft32", 6}, {"f64", 12},    {"f32", 4},      {"f16", 0},     {"bf16", 1}};
         Parameter n = Parameter::integer("n", "State size N", 64, 2, 256, "Even: S4D's states are conjugate pairs.");
         n.sliderStep = 2;
         Parameter theta = Parameter::real("theta", "Window θ", 1, 0.01, 100, "Of LagT the time in which it fades.");
