@@ -53,7 +53,7 @@ class ChunkedScan {
         const int64_t all = channels * chunks;
         parallelItems(ceilDiv(all, together), workers, options.cancel, [&](int64_t item, int worker) {
             for (int64_t i = item * together; i < std::min(all, (item + 1) * together); ++i)
-                oneChunk(i / chunks, i % chunks, pairs + worker * 2 * steps);
+                oneChunk(i / chunks, i % chunks, pairs ? pairs + worker * 2 * steps : nullptr);
         });
         return {workspace.bytes(), workers};
     }
@@ -74,8 +74,8 @@ class ChunkedScan {
         const int64_t begin = chunk * steps, count = std::min(steps, rows.length - begin),
                       at = row * rows.length + begin;
         const T *a = rows.a + at, *b = rows.b + at;
-        T *const h = rows.h + at, *const pairB = pairA + steps;
-        ScanSlot<T>* const own = slots + row * chunks + chunk;
+        T* const h = rows.h + at;
+        ScanSlot<T>* const own = slots ? slots + row * chunks + chunk : nullptr;
         const bool isLast = chunk == chunks - 1;
         if (chunk == 0 || (!Recorder::records && isKnown(own[-1]))) {
             recorder.begin("states of a chunk");
@@ -90,6 +90,7 @@ class ChunkedScan {
             recorder.statesEnd(h, begin, count);
             return;
         }
+        T* const pairB = pairA + steps;
         recorder.begin("pairs of a chunk");
         own->pair = kernel.pairs(a, b, pairA, pairB, count);
         if constexpr (Recorder::records)

@@ -83,7 +83,16 @@ class SteppedScan {
             recorder.begin("step");
             const auto block = [&](int64_t from, int64_t to) { // of a second half
                 const int64_t middle = from / half * half;
-                kernel.combineAll({a[middle - 1], b[middle - 1]}, a + from, b + from, to - from);
+                const ScanPair<T> earlier{a[middle - 1], b[middle - 1]};
+                if (half >= callFrom) {
+                    kernel.combineAll(earlier, a + from, b + from, to - from);
+                    return;
+                }
+                for (int64_t i = from; i < to; ++i) {
+                    const ScanPair<T> both = combined<T>(earlier, {a[i], b[i]});
+                    a[i] = both.a;
+                    b[i] = both.b;
+                }
             };
             pieces(n, [&](int64_t begin, int64_t end) {
                 for (int64_t first = begin / (2 * half) * 2 * half; first < end; first += 2 * half) {
@@ -154,6 +163,7 @@ class SteppedScan {
 
   private:
     static constexpr int64_t piece = 1 << 14;
+    static constexpr int64_t callFrom = 16; ///< a kernel's call takes longer than blocks that are shorter
 
     template <class Work>
     void pieces(int64_t count, const Work& work) const {
