@@ -25,6 +25,7 @@ const Sizes& raceSizes(bool small) {
           {"seqLen=512,2048,8192,32768", "heads=8", "method=nystrom-iterated"}}},
         {"gau", {{"seqLenSwept=512,1024,2048,4096,8192"}, {"seqLenSwept=512,2048", "chunk=0", "variant=softmax"}}},
         {"selective-scan", {{"lenSwept=512,2048,8192,32768", "dim=1536"}, {"dimSwept=256,1024,4096", "against=dim"}}},
+        {"causal-conv", {{"lenSwept=1024,4096,16384,65536", "dim=1536"}}},
         {"softmax", {{"rows=4096", "columnsSwept=256,1024,4096,16384,65536"}}},
         {"matmul",
          {{"sizes=256,512,1024,2048,4096", "kernels=naive,tiled,half2,mma,mma-f16,mma-tf32,mma-e4m3,mma-e5m2"}}},
@@ -38,6 +39,7 @@ const Sizes& raceSizes(bool small) {
                              {"low-rank-attention", {{"seqLen=128", "heads=1", "headDim=32", "rank=16"}}},
                              {"gau", {{"seqLenSwept=128", "dModel=32", "shared=16", "chunk=32"}}},
                              {"selective-scan", {{"lenSwept=128,300", "dim=16"}}},
+                             {"causal-conv", {{"lenSwept=128,300", "dim=16"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64,256"}}},
                              {"matmul", {{"sizes=64,128"}}},
                              {"cast", {{"counts=4096,16384"}}},
@@ -54,6 +56,7 @@ const Sizes& trafficSizes(bool small) {
                             {"low-rank-attention", {{"seqLen=1024", "heads=2"}}},
                             {"gau", {{"seqLenSwept=512"}}},
                             {"selective-scan", {{"lenSwept=256,2048", "dim=64"}}},
+                            {"causal-conv", {{"lenSwept=256,2048", "dim=64"}}},
                             {"softmax", {{"rows=1024", "columnsSwept=1024,8192"}}},
                             {"matmul", {{"sizes=256,512"}}}};
     static const Sizes quick{{"attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
@@ -64,6 +67,7 @@ const Sizes& trafficSizes(bool small) {
                              {"low-rank-attention", {{"seqLen=64", "heads=1", "headDim=32", "rank=16"}}},
                              {"gau", {{"seqLenSwept=64", "dModel=32", "shared=16", "chunk=32"}}},
                              {"selective-scan", {{"lenSwept=64", "dim=8"}}},
+                             {"causal-conv", {{"lenSwept=64", "dim=8"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64"}}},
                              {"matmul", {{"sizes=64"}}}};
     return small ? quick : real;

@@ -10,6 +10,7 @@
 #include "gpu/host/memory_budget.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

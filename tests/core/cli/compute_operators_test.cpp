@@ -320,9 +320,10 @@ class ComputeOperatorsTest : public QObject {
             }
         QStringList expected;
         const QStringList onCpuAlone{"linear-attention-backward", "selective-scan-backward"};
-        for (const char* op : {"attention", "attention-backward", "block-sparse-attention", "linear-attention",
-                               "linear-attention-backward", "sparse-attention", "low-rank-attention", "gau",
-                               "selective-scan", "selective-scan-backward", "softmax", "matmul", "cast", "adamw"})
+        for (const char* op :
+             {"attention", "attention-backward", "block-sparse-attention", "linear-attention",
+              "linear-attention-backward", "sparse-attention", "low-rank-attention", "gau", "selective-scan",
+              "selective-scan-backward", "causal-conv", "softmax", "matmul", "cast", "adamw"})
             if (onCpuAlone.contains(op))
                 expected << QString("%1.race: cpu").arg(op) << QString("%1.accuracy: cpu").arg(op);
             else
