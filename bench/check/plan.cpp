@@ -32,6 +32,7 @@ const Sizes& raceSizes(bool small) {
         {"lru", {{"seqLenSwept=512,2048,8192"}}},
         {"rwkv4", {{"seqLenSwept=512,2048,8192"}}},
         {"rwkv6", {{"seqLenSwept=512,2048,8192", "heads=32"}}},
+        {"causal-conv", {{"lenSwept=1024,4096,16384,65536", "dim=1536"}}},
         {"softmax", {{"rows=4096", "columnsSwept=256,1024,4096,16384,65536"}}},
         {"matmul",
          {{"sizes=256,512,1024,2048,4096", "kernels=naive,tiled,half2,mma,mma-f16,mma-tf32,mma-e4m3,mma-e5m2"}}},
@@ -51,6 +52,7 @@ const Sizes& raceSizes(bool small) {
                              {"lru", {{"seqLenSwept=128", "channels=64"}}},
                              {"rwkv4", {{"seqLenSwept=128", "channels=64"}}},
                              {"rwkv6", {{"seqLenSwept=128", "heads=2", "keyDim=32", "valueDim=32"}}},
+                             {"causal-conv", {{"lenSwept=128,300", "dim=16"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64,256"}}},
                              {"matmul", {{"sizes=64,128"}}},
                              {"cast", {{"counts=4096,16384"}}},
@@ -73,6 +75,7 @@ const Sizes& trafficSizes(bool small) {
                             {"lru", {{"seqLenSwept=512"}}},
                             {"rwkv4", {{"seqLenSwept=512"}}},
                             {"rwkv6", {{"seqLenSwept=512"}}},
+                            {"causal-conv", {{"lenSwept=256,2048", "dim=64"}}},
                             {"softmax", {{"rows=1024", "columnsSwept=1024,8192"}}},
                             {"matmul", {{"sizes=256,512"}}}};
     static const Sizes quick{{"attention", {{"seqLen=64", "heads=1", "headDim=32"}}},
@@ -89,6 +92,7 @@ const Sizes& trafficSizes(bool small) {
                              {"lru", {{"seqLenSwept=64", "channels=64"}}},
                              {"rwkv4", {{"seqLenSwept=64", "channels=64"}}},
                              {"rwkv6", {{"seqLenSwept=64", "heads=2", "keyDim=32", "valueDim=32"}}},
+                             {"causal-conv", {{"lenSwept=64", "dim=8"}}},
                              {"softmax", {{"rows=16", "columnsSwept=64"}}},
                              {"matmul", {{"sizes=64"}}}};
     return small ? quick : real;

@@ -164,15 +164,15 @@ class KernelResourcesTest : public QObject {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
             const QList<QByteArray> words = line.split(' ');
-            if (words.size() != 6 ||
-                (words[0] != "low_rank" && words[0] != "selective_scan" && !words[0].startsWith("gau")))
+            if (words.size() != 6 || (words[0] != "low_rank" && words[0] != "selective_scan" &&
+                                      words[0] != "causal_conv" && !words[0].startsWith("gau")))
                 continue;
             QVERIFY2(words[5].toInt() == 0, line.constData());
             QVERIFY2(words[3].toInt() <= 128, line.constData()); // two blocks of 256 threads a multiprocessor
             ++checked;
         }
-        // architectures × kernels, of head dimensions and of functions, and of the selective scan
-        QCOMPARE(checked, 6 * (5 + 2 * 4 + 5 + 4 + 5));
+        // architectures × kernels, of head dimensions and of functions, and of the selective scan with its convolution
+        QCOMPARE(checked, 6 * (5 + 2 * 4 + 5 + 4 + 5 + 1));
     }
 
     void stateSpacesDoNotSpill() {

@@ -265,10 +265,29 @@ void exp2InPlace(float* x, int64_t count) {
     }
 }
 
+void siluInPlace(float* x, int64_t count) {
+    for (int64_t i = 0; i < count; i += lanesOf) {
+        const Part part{std::min(lanesOf, count - i)};
+        part.store(silu(part.load(x + i)), x + i);
+    }
+}
+
+void convolve(const float* x, const float* w, int64_t width, float bias, float* y, int64_t count) {
+    const F d;
+    for (int64_t i = 0; i < count; i += lanesOf) {
+        const Part part{std::min(lanesOf, count - i)};
+        Vector sum = hn::Set(d, bias);
+        for (int64_t k = 0; k < width; ++k)
+            sum = hn::MulAdd(hn::Set(d, w[k]), part.load(x + i - width + 1 + k), sum);
+        part.store(sum, y + i);
+    }
+}
+
 } // namespace
 
 const SelectiveKernels* selectiveTable() {
-    static const SelectiveKernels ofTarget{lanesOf, scanTile, scanStep, transposeRows, stepSizes, gate, exp2InPlace};
+    static const SelectiveKernels ofTarget{lanesOf, scanTile,    scanStep,    transposeRows, stepSizes,
+                                           gate,    exp2InPlace, siluInPlace, convolve};
     return &ofTarget;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the selective scan is made of, compiled for each instruction set.
+// What the selective scan and the convolution before it are made of, compiled for each instruction set.
 #pragma once
 
 #include <cstdint>
@@ -54,6 +54,9 @@ struct SelectiveKernels {
     void (*stepSizes)(const float* delta, const float* bias, bool softplus, float* size, int64_t count);
     void (*gate)(const float* z, float* y, int64_t count); ///< y times silu(z)
     void (*exp2)(float* x, int64_t count);
+    void (*silu)(float* x, int64_t count);
+    /// y_i = bias + Σ_k w_k x_{i-width+1+k}: reads width - 1 numbers before x.
+    void (*convolve)(const float* x, const float* w, int64_t width, float bias, float* y, int64_t count);
 };
 
 const SelectiveKernels& selectiveKernels();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/labs/ssm/ssm_lab.h"
 
+#include "core/labs/ssm/conv_operator.h"
 #include "core/labs/ssm/recurrence_operators.h"
 #include "core/labs/ssm/s4_operator.h"
 #include "core/labs/ssm/scan_operator.h"
@@ -21,8 +22,9 @@ void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     registry.add(makeScans());
     registry.add(makeStateCache());
     for (workbench::Operator& op : std::vector<workbench::Operator>{
-             selectiveScanOperator(), selectiveScanBackwardOperator(), s4Operator(), ssdOperator(), scanOperator(),
-             complexScanOperator(), scanBackwardOperator(), lruOperator(), rwkv4Operator(), rwkv6Operator()})
+             selectiveScanOperator(), selectiveScanBackwardOperator(), causalConvOperator(), s4Operator(),
+             ssdOperator(), scanOperator(), complexScanOperator(), scanBackwardOperator(), lruOperator(),
+             rwkv4Operator(), rwkv6Operator()})
         workbench::registerPages(registry, operators.add(std::move(op)));
 }
 

@@ -446,6 +446,7 @@ class ComputeOperatorsTest : public QObject {
                                "gau",
                                "selective-scan",
                                "selective-scan-backward",
+                               "causal-conv",
                                "s4",
                                "ssd",
                                "scan",

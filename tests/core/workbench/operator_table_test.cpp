@@ -163,6 +163,11 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
                   {{"len", 1100}, {"dim", 2}, {"state", 3}, {"delta-softplus", 1}, {"gate", 1}}};
         if (full)
             shapes.push_back({{"len", 4097}, {"dim", 70}, {"state", 16}, {"delta-softplus", 1}, {"gate", 1}});
+    } else if (op == "causal-conv") {
+        shapes = {{{"len", 1}, {"dim", 1}},
+                  {{"len", 3}, {"dim", 5}, {"batch", 2}, {"silu", 1}},
+                  {{"len", 300}, {"dim", 7}, {"width", 16}, {"hasBias", 0}},
+                  {{"len", 600}, {"dim", 3}, {"width", 4}, {"batch", 2}, {"silu", 1}}};
     } else if (op == "selective-scan-backward") {
         shapes = {{{"len", 1}, {"dim", 1}, {"state", 1}},
                   {{"len", 70}, {"dim", 12}, {"state", 5}, {"batch", 2}, {"groups", 2}, {"gate", 1}},
