@@ -22,11 +22,13 @@
 namespace warplight::cpu {
 namespace {
 
-constexpr std::array<RungInfo<SelectiveRung>, 2> rungs{{
+constexpr std::array<RungInfo<SelectiveRung>, 3> rungs{{
     {SelectiveRung::Reference, "reference", "double precision, step by step",
      "nothing: this is the formula that every other rung is judged by"},
     {SelectiveRung::Plain, "stepwise", "states computed again, chunk by chunk",
      "the formula in f32; of states only those at the beginnings of chunks are kept"},
+    {SelectiveRung::Fused, "fused", "channels in lanes, states computed again",
+     "a vector of channels goes forwards through a chunk and back while all that belongs to it is in the cache"},
 }};
 
 constexpr int64_t chunkSteps = 64;
@@ -200,7 +202,9 @@ RunCost selectiveScanBackward(SelectiveRung rung, const SelectiveShape& s, const
         return Backward<float, double>(s, t, g, options).run();
     if (rung == SelectiveRung::Plain)
         return Backward<float, float>(s, t, g, options).run();
-    throw InputError("selective scan: only reference and stepwise go backwards");
+    if (rung == SelectiveRung::Fused)
+        return fusedBackward(s, t, g, options);
+    throw InputError("selective scan: unfused does not go backwards");
 }
 
 RunCost selectiveScanBackward(const SelectiveShape& s, const SelectiveTensors<double>& t,
@@ -210,6 +214,8 @@ RunCost selectiveScanBackward(const SelectiveShape& s, const SelectiveTensors<do
 }
 
 int64_t backwardBytesAtMost(SelectiveRung rung, const SelectiveShape& s, int threads) {
+    if (rung == SelectiveRung::Fused)
+        return fusedBackwardBytesAtMost(s, threads);
     const int64_t channels = saturatedProduct(s.batch, s.dim),
                   items = saturatedProduct(s.batch * s.groups, bundlesOf(s));
     const auto of = [&](int64_t rows, int64_t numbers) {

@@ -2,6 +2,7 @@
 // The rungs of the selective scan, behind selectiveScan.
 #pragma once
 
+#include "core/cpu/ssm/selective_backward.h"
 #include "core/cpu/ssm/selective_scan.h"
 
 #include <cmath>
@@ -12,6 +13,9 @@ namespace warplight::cpu {
 RunCost unfusedScan(const SelectiveShape& s, const SelectiveTensors<float>& t, const RunOptions& options);
 RunCost fusedScan(const SelectiveShape& s, const SelectiveTensors<float>& t, const RunOptions& options);
 int64_t fusedBytesAtMost(const SelectiveShape& s, int threads);
+RunCost fusedBackward(const SelectiveShape& s, const SelectiveTensors<float>& t, const SelectiveGradients<float>& g,
+                      const RunOptions& options);
+int64_t fusedBackwardBytesAtMost(const SelectiveShape& s, int threads);
 
 /// Δ of a step.
 template <class T>

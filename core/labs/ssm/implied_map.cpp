@@ -94,6 +94,23 @@ double ImpliedMap::at(int64_t row, int64_t column) const {
     return column > row ? none : column == row ? all[0].diagonal[index(row)] : cross(0, row, column);
 }
 
+std::vector<int64_t> ImpliedMap::loudest(int64_t count) const {
+    std::vector<float> sizes;
+    std::vector<int64_t> tokens;
+    for (int64_t t = 0; t < story->length; ++t) {
+        float size = 0;
+        for (int64_t n = 0; n < story->states; ++n)
+            size += std::fabs(all[0].leaves[index(t * story->states + n)]);
+        sizes.push_back(std::isfinite(size) ? size : 0);
+        tokens.push_back(t);
+    }
+    const auto end = tokens.begin() + std::min(count, story->length);
+    std::partial_sort(tokens.begin(), end, tokens.end(),
+                      [&](int64_t a, int64_t b) { return sizes[index(a)] > sizes[index(b)]; });
+    tokens.erase(end, tokens.end());
+    return tokens;
+}
+
 lab::TilePut ImpliedMap::tile(int level, int64_t tileRow, int64_t tileCol, const std::atomic<bool>& cancel) {
     lab::TilePut tile = attention::emptyTile(story->length, story->length, level, tileRow, tileCol);
     const Level& l = all[static_cast<size_t>(level)];

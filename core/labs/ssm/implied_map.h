@@ -30,6 +30,8 @@ class ImpliedMap : public lab::TileSource {
     /// How much of what a token has left in a state is there after `row`: exp(A_n (S_row - S_column)).
     double kept(int64_t row, int64_t column, int64_t n) const;
     double stepsBetween(int64_t row, int64_t column) const; ///< Σ Δ after `column` up to `row`
+    /// The tokens that write most, Δ |B|: at most so many.
+    std::vector<int64_t> loudest(int64_t count) const;
     /// Cells are |mean| instead of the mean, for colours by the logarithm.
     void showSizes(bool sizes) { absolute = sizes; }
 

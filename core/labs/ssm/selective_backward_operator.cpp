@@ -110,7 +110,8 @@ Operator selectiveScanBackwardOperator() {
     op.inWords = selectiveInWords;
     op.options = selectiveScanOperator().options;
     op.lower = "len, dim, state or batch";
-    op.baseline = op.frugal = "stepwise";
+    op.baseline = "stepwise";
+    op.frugal = "fused";
     op.arrangement = selectiveArrangement();
     op.arrangement->in = arrange;
     return op;

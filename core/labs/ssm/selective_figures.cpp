@@ -55,7 +55,9 @@ float largestSize(std::span<const float> x) {
 
 std::string shortName(const SelectiveStory& s, int64_t token) {
     const SelectiveStory::Token& t = s.tokens[static_cast<size_t>(token)];
-    return t.kind == SelectiveStory::Token::Kind::Noise ? "·" : s.name(token);
+    return t.kind == SelectiveStory::Token::Kind::Noise      ? "·"
+           : t.kind == SelectiveStory::Token::Kind::Question ? "?"
+                                                             : s.name(token);
 }
 
 /// States whose curves are drawn: all, or some from the first to the last.
@@ -171,14 +173,21 @@ Figure mapFigure(Run& run, const ImpliedMap& implied, bool logarithmic) {
     map.levels = implied.levels();
     map.pooling = "mean";
     map.selectable = true;
-    std::vector<double> sizes; // of some rows' cells
+    std::vector<double> sizes; // of some rows' cells that are not 0
     const int64_t rows = std::min(sampledRows, implied.length());
+    const std::vector<int64_t> loudest = implied.loudest(sampledRows);
+    const auto look = [&](int64_t row, int64_t column) {
+        if (const double a = std::fabs(implied.at(row, column)); a > 0 && std::isfinite(a))
+            sizes.push_back(a);
+    };
     for (int64_t i = 0; i < rows; ++i) {
         run.checkCancelled();
-        const int64_t row = (2 * i + 1) * implied.length() / (2 * rows), step = std::max<int64_t>(1, row / 256);
+        const int64_t row = (2 * i + 1) * implied.length() / (2 * rows), step = std::max<int64_t>(1, row / sampledRows);
         for (int64_t column = row; column >= 0; column -= step)
-            if (const double a = std::fabs(implied.at(row, column)); std::isfinite(a))
-                sizes.push_back(a);
+            look(row, column);
+        for (const int64_t column : loudest)
+            if (column < row)
+                look(row, column);
     }
     double most = 1e-9;
     if (!sizes.empty()) {
@@ -189,7 +198,7 @@ Figure mapFigure(Run& run, const ImpliedMap& implied, bool logarithmic) {
     if (logarithmic) {
         map.valueTitle = "|α|";
         map.valueScale = Scale::Log10;
-        map.valueMinimum = most * 1e-5;
+        map.valueMinimum = std::ldexp(most * 1e-5, 1 - map.levels); // a token of a coarse cell is one of many
     } else {
         map.valueTitle = "α";
         map.palette = Heatmap::Palette::Diverging;
@@ -205,7 +214,7 @@ Figure mapFigure(Run& run, const ImpliedMap& implied, bool logarithmic) {
             std::string(logarithmic ? ", of which the size is shown" : "") +
             "; the colours end where one cell of a hundred is larger. A click says why that token was kept. "
             "**Counted.**",
-        Figure::Place::Support,
+        Figure::Place::Main,
         std::move(map)};
 }
 
