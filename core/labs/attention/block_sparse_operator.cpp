@@ -5,6 +5,7 @@
 #include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/attention_sparse.h"
 
 #include <algorithm>
@@ -149,30 +150,24 @@ Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> form
 
 std::vector<Knob> knobs(Page page) {
     std::vector<Knob> all = attentionKnobs(page);
-    Knob density;
-    density.id = density.symbol = "density";
-    density.axis = "visible blocks, percent";
+    Knob density =
+        workbench::dimension("density", "density", "visible blocks, percent",
+                             Parameter::integer("density", "Density", 25, 1, 100, "Blocks that are visible, about."),
+                             Parameter::sweep("densities", "Densities", {5, 10, 25, 50, 75, 100}, 1, 100,
+                                              "Percent of blocks that are visible, one a point."));
     density.scale = lab::Scale::Linear;
-    density.single = Parameter::integer("density", "Density", 25, 1, 100, "Blocks that are visible, about.");
     density.single->unit = "%";
-    density.sweep = Parameter::sweep("densities", "Densities", {5, 10, 25, 50, 75, 100}, 1, 100,
-                                     "Percent of blocks that are visible, one a point.");
     all.push_back(density);
-    Knob pattern;
-    pattern.id = pattern.symbol = "pattern";
-    pattern.single = Parameter::choice("pattern", "Pattern", "local",
-                                       {{"local", "Local", "a band along the diagonal"},
-                                        {"strided", "Strided", "the diagonal and every n-th column of blocks"},
-                                        {"random", "Random", "the diagonal and blocks by chance"}},
-                                       "Which blocks are visible.");
-    all.push_back(pattern);
-    Knob block;
-    block.id = block.symbol = "block";
+    all.push_back(
+        workbench::option(Parameter::choice("pattern", "Pattern", "local",
+                                            {{"local", "Local", "a band along the diagonal"},
+                                             {"strided", "Strided", "the diagonal and every n-th column of blocks"},
+                                             {"random", "Random", "the diagonal and blocks by chance"}},
+                                            "Which blocks are visible.")));
     std::vector<Parameter::Option> sizes;
     for (const int64_t size : gpu::sparseBlockSizes)
         sizes.push_back({std::to_string(size), std::to_string(size), ""});
-    block.single = Parameter::choice("block", "Block", "64", sizes, "Queries and keys of a block.");
-    all.push_back(block);
+    all.push_back(workbench::option(Parameter::choice("block", "Block", "64", sizes, "Queries and keys of a block.")));
     return all;
 }
 

@@ -1,48 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Knobs, options and numbers of linear attention.
 #include "core/labs/linear/linear_operator.h"
+#include "core/workbench/knobs.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <fmt/format.h>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace warplight::labs::linear {
 namespace {
 
 using lab::Parameter;
+using workbench::dimension;
 using workbench::Knob;
+using workbench::option;
+using workbench::optionsOf;
 using workbench::Page;
 using workbench::Problem;
-
-Knob dimension(const char* id, const char* symbol, const char* axis, Parameter single, Parameter sweep,
-               double probe = 0) {
-    Knob knob;
-    knob.id = id;
-    knob.symbol = symbol;
-    knob.axis = axis;
-    knob.single = std::move(single);
-    knob.sweep = std::move(sweep);
-    knob.probe = probe;
-    return knob;
-}
-
-Knob option(Parameter single) {
-    Knob knob;
-    knob.id = knob.symbol = single.id;
-    knob.single = std::move(single);
-    return knob;
-}
-
-template <class Infos>
-std::vector<Parameter::Option> optionsOf(const Infos& infos) {
-    std::vector<Parameter::Option> options;
-    for (const auto& info : infos)
-        options.push_back({std::string(info.name), std::string(info.title), std::string(info.improves)});
-    return options;
-}
 
 Parameter featureMapChoice() {
     return Parameter::choice("featureMap", "Feature map", "elu1", optionsOf(cpu::featureMaps()),

@@ -6,6 +6,7 @@
 #include "core/labs/linear/sparse_lab.h"
 #include "core/sparse/low_rank.h"
 #include "core/sparse/low_rank_factors.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/low_rank.h"
 
 #include <algorithm>
@@ -163,16 +164,10 @@ Parameter rankParameter() {
 std::vector<Knob> knobs(Page page) {
     std::vector<Knob> all = attention::attentionKnobs(page);
     std::erase_if(all, [](const Knob& knob) { return knob.id == "causal"; });
-    Knob rank;
-    rank.id = rank.symbol = rank.axis = "rank";
-    rank.single = rankParameter();
-    rank.sweep = Parameter::sweep("ranks", "Ranks", {16, 32, 64, 128}, 1, mostRank, "Ranks, one a point.");
-    rank.probe = 64;
-    all.push_back(rank);
-    Knob method;
-    method.id = method.symbol = "method";
-    method.single = methodParameter();
-    all.push_back(method);
+    all.push_back(workbench::dimension(
+        "rank", "rank", "rank", rankParameter(),
+        Parameter::sweep("ranks", "Ranks", {16, 32, 64, 128}, 1, mostRank, "Ranks, one a point."), 64));
+    all.push_back(workbench::option(methodParameter()));
     return all;
 }
 

@@ -6,6 +6,7 @@
 #include "core/labs/attention/inputs.h"
 #include "core/labs/linear/sparse_lab.h"
 #include "core/labs/linear/sparse_problem.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/attention_sparse.h"
 
 #include <algorithm>
@@ -123,14 +124,10 @@ Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> form
 
 std::vector<Knob> knobs(Page page) {
     std::vector<Knob> all = attention::attentionKnobs(page);
-    Knob pattern;
-    pattern.id = pattern.symbol = "pattern";
-    pattern.single = patternParameter(false);
-    all.push_back(pattern);
+    all.push_back(workbench::option(patternParameter(false)));
     for (const sparse::Field& field : sparse::fields()) {
-        Knob knob;
-        knob.id = knob.symbol = knob.axis = field.id;
-        knob.single = fieldParameter(field);
+        Knob knob = workbench::option(fieldParameter(field));
+        knob.axis = field.id;
         if (std::string_view(field.id) == "window" || std::string_view(field.id) == "stride")
             knob.sweep =
                 Parameter::sweep(fmt::format("{}s", field.id), fmt::format("{}s", field.title), {16, 32, 64, 128, 256},

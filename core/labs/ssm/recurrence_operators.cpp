@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/tensor/random.h"
 #include "core/workbench/arrange.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/recurrences.h"
 
 #include <algorithm>
@@ -27,6 +28,7 @@ namespace warplight::labs::ssm {
 namespace {
 
 using lab::Parameter;
+using workbench::dimension;
 using workbench::Implementation;
 using workbench::Knob;
 using workbench::Operator;
@@ -40,37 +42,25 @@ constexpr int64_t resetEvery = 16; ///< steps, of the input "resets"
 
 int colourOf(std::string_view id) { return id == "reference" ? 4 : id == "plain" ? 10 : id == "vectors" ? 1 : 5; }
 
-Knob knob(const char* id, const char* symbol, const char* axis, Parameter single, std::vector<int64_t> swept,
-          double probe = 0) {
-    Knob k;
-    k.id = id;
-    k.symbol = symbol;
-    k.axis = axis;
-    k.sweep = Parameter::sweep(fmt::format("{}Swept", id), single.title, std::move(swept), *single.minimum,
-                               *single.maximum, fmt::format("{}, one a point.", single.title));
-    k.single = std::move(single);
-    k.probe = probe;
-    return k;
-}
-
 Knob lengthKnob(Page page) {
     const bool race = page == Page::Race;
-    return knob("seqLen", "T", "sequence length",
-                Parameter::integer("seqLen", "Sequence length", race ? 2048 : 256, 1, race ? 1 << 20 : 8192,
-                                   "T, the steps of a sequence."),
-                race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 128, 256, 512}, 256);
+    return dimension("seqLen", "T", "sequence length",
+                     Parameter::integer("seqLen", "Sequence length", race ? 2048 : 256, 1, race ? 1 << 20 : 8192,
+                                        "T, the steps of a sequence."),
+                     race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 128, 256, 512},
+                     256);
 }
 Knob batchKnob() {
-    return knob("batch", "batch", "sequences", Parameter::integer("batch", "Batch", 1, 1, 256, "Sequences."),
-                {1, 2, 4, 8});
+    return dimension("batch", "batch", "sequences", Parameter::integer("batch", "Batch", 1, 1, 256, "Sequences."),
+                     {1, 2, 4, 8});
 }
 
 std::vector<Knob> channelKnobs(Page page) {
     return {lengthKnob(page),
-            knob("channels", "channels", "channels",
-                 Parameter::integer("channels", "Channels", page == Page::Race ? 1024 : 256, 1, 1 << 14,
-                                    "Each with a state of its own."),
-                 {64, 256, 1024, 4096}),
+            dimension("channels", "channels", "channels",
+                      Parameter::integer("channels", "Channels", page == Page::Race ? 1024 : 256, 1, 1 << 14,
+                                         "Each with a state of its own."),
+                      {64, 256, 1024, 4096}),
             batchKnob()};
 }
 
@@ -280,13 +270,14 @@ Operator rwkv6Operator() {
         const bool race = page == Page::Race;
         return std::vector<Knob>{
             lengthKnob(page),
-            knob("heads", "heads", "heads",
-                 Parameter::integer("heads", "Heads", race ? 16 : 2, 1, 256, "Each with a state of K × V numbers."),
-                 {1, 2, 4, 8, 16, 32}),
-            knob("keyDim", "K", "numbers of a key",
-                 Parameter::integer("keyDim", "Key dimension", 64, 1, cpu::largestRwkvDim, "K, rows of a state."),
-                 {16, 32, 64, 128}),
-            knob(
+            dimension(
+                "heads", "heads", "heads",
+                Parameter::integer("heads", "Heads", race ? 16 : 2, 1, 256, "Each with a state of K × V numbers."),
+                {1, 2, 4, 8, 16, 32}),
+            dimension("keyDim", "K", "numbers of a key",
+                      Parameter::integer("keyDim", "Key dimension", 64, 1, cpu::largestRwkvDim, "K, rows of a state."),
+                      {16, 32, 64, 128}),
+            dimension(
                 "valueDim", "V", "numbers of a value",
                 Parameter::integer("valueDim", "Value dimension", 64, 1, cpu::largestRwkvDim, "V, columns of a state."),
                 {16, 32, 64, 128}),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Knobs and numbers of the selective scan.
 #include "core/labs/ssm/selective_operator.h"
+#include "core/workbench/knobs.h"
 
 #include <cstdint>
 #include <fmt/format.h>
@@ -18,22 +19,15 @@ using workbench::Problem;
 
 Knob sizeKnob(const char* id, const char* symbol, const char* axis, const char* title, int64_t standing, int64_t most,
               std::vector<int64_t> swept, double probe) {
-    Knob k;
-    k.id = id;
-    k.symbol = symbol;
-    k.axis = axis;
-    k.single = Parameter::integer(id, title, standing, 1, static_cast<double>(most), fmt::format("{}.", title));
-    k.sweep = Parameter::sweep(fmt::format("{}Swept", id), title, std::move(swept), 1, static_cast<double>(most),
-                               fmt::format("{}, one a point.", title));
-    k.probe = probe;
-    return k;
+    return workbench::dimension(
+        id, symbol, axis,
+        Parameter::integer(id, title, standing, 1, static_cast<double>(most), fmt::format("{}.", title)),
+        std::move(swept), probe);
 }
 
 Knob flagKnob(const char* id, const char* symbol, const char* title, const char* doc) {
-    Knob k;
-    k.id = id;
+    Knob k = workbench::option(Parameter::flag(id, title, true, doc));
     k.symbol = symbol;
-    k.single = Parameter::flag(id, title, true, doc);
     return k;
 }
 
