@@ -113,19 +113,15 @@ std::vector<workbench::TensorSpec> attentionTensors() {
 }
 
 void completeAttention(workbench::Problem& p) {
-    const auto set = [&](const char* id, const char* from, double otherwise) {
-        if (!p.has(id))
-            p.numbers[id] = p.has(from) ? p.real(from) : otherwise;
-    };
-    set("batch", "", 1);
-    set("queryHeads", "heads", 1);
-    set("keyHeads", "heads", 1);
-    set("queryLen", "seqLen", 1);
-    set("keyLen", "seqLen", 1);
-    set("tile", "", 0);
-    set("causal", "", 0);
-    if (!p.has("scale"))
-        p.numbers["scale"] = static_cast<double>(1.0f / std::sqrt(static_cast<float>(p["headDim"])));
+    const auto from = [&](const char* id, const char* other) { p.setDefault(id, p.has(other) ? p.real(other) : 1); };
+    p.setDefault("batch", 1);
+    from("queryHeads", "heads");
+    from("keyHeads", "heads");
+    from("queryLen", "seqLen");
+    from("keyLen", "seqLen");
+    p.setDefault("tile", 0);
+    p.setDefault("causal", 0);
+    p.setDefault("scale", static_cast<double>(1.0f / std::sqrt(static_cast<float>(p["headDim"]))));
 }
 
 cpu::AttentionProblem cpuProblem(const workbench::Problem& p, workbench::Tensors* tensors) {
@@ -189,15 +185,12 @@ workbench::Arrangement attentionArrangement() {
                 const auto& q = inputs->q.shape;
                 const auto& k = inputs->k.shape;
                 workbench::Arranged arranged;
-                const auto number = [&](const char* id, int64_t value) {
-                    arranged.problem.numbers[id] = static_cast<double>(value);
-                };
-                number("batch", q[0]);
-                number("queryHeads", q[1]);
-                number("keyHeads", k[1]);
-                number("queryLen", q[2]);
-                number("keyLen", k[2]);
-                number("headDim", q[3]);
+                arranged.problem.set("batch", q[0]);
+                arranged.problem.set("queryHeads", q[1]);
+                arranged.problem.set("keyHeads", k[1]);
+                arranged.problem.set("queryLen", q[2]);
+                arranged.problem.set("keyLen", k[2]);
+                arranged.problem.set("headDim", q[3]);
                 given["Q"] = std::move(inputs->q);
                 given["K"] = std::move(inputs->k);
                 given["V"] = std::move(inputs->v);

@@ -77,21 +77,17 @@ gpu::BlockMask gpuMask(const Problem& p, const std::vector<uint8_t>& mask) {
 
 void complete(Problem& p) {
     completeAttention(p);
-    const auto set = [&](const char* id, double value) {
-        if (!p.has(id))
-            p.numbers[id] = value;
-    };
-    set("blockSize", 64);
+    p.setDefault("blockSize", 64);
     if (p.has("block")) { // a choice, by position
         const int64_t index =
             std::clamp<int64_t>(p["block"], 0, static_cast<int64_t>(gpu::sparseBlockSizes.size()) - 1);
-        p.numbers["blockSize"] = static_cast<double>(gpu::sparseBlockSizes[static_cast<size_t>(index)]);
+        p.set("blockSize", gpu::sparseBlockSizes[static_cast<size_t>(index)]);
     }
-    set("maskHeads", 1);
-    set("density", 25);
-    set("pattern", Local);
-    p.numbers["queryBlocks"] = static_cast<double>(blocks(p["queryLen"], p["blockSize"]));
-    p.numbers["keyBlocks"] = static_cast<double>(blocks(p["keyLen"], p["blockSize"]));
+    p.setDefault("maskHeads", 1);
+    p.setDefault("density", 25);
+    p.setDefault("pattern", Local);
+    p.set("queryBlocks", blocks(p["queryLen"], p["blockSize"]));
+    p.set("keyBlocks", blocks(p["keyLen"], p["blockSize"]));
     const int64_t all = p["maskHeads"] * p["queryBlocks"] * p["keyBlocks"];
     if (!p.has("maskRows") && all > mostBlocks)
         throw InputError(fmt::format("{} has {} blocks of {}, expected at most {}; take larger blocks or a shorter "
@@ -182,9 +178,9 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
         throw InputError(fmt::format("{}: shape {}, expected [blocks of queries, blocks of keys] or [heads, blocks of "
                                      "queries, blocks of keys]",
                                      origin.at("mask"), tensor::shapeText(mask.shape)));
-    arranged.problem.numbers["maskHeads"] = static_cast<double>(mask.shape[0]);
-    arranged.problem.numbers["maskRows"] = static_cast<double>(mask.shape[1]);
-    arranged.problem.numbers["maskColumns"] = static_cast<double>(mask.shape[2]);
+    arranged.problem.set("maskHeads", mask.shape[0]);
+    arranged.problem.set("maskRows", mask.shape[1]);
+    arranged.problem.set("maskColumns", mask.shape[2]);
     given["mask"] = std::move(mask);
     return arranged;
 }

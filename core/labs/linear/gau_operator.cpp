@@ -38,20 +38,15 @@ cpu::GauProblem problemOf(const Problem& p, Tensors& t) {
 }
 
 void complete(Problem& p) {
-    const auto set = [&](const char* id, double value) {
-        if (!p.has(id))
-            p.numbers[id] = value;
-    };
-    set("batch", 1);
-    set("seqLen", 256);
-    set("dModel", 128);
-    set("shared", 64);
-    set("variant", 0);
-    set("causal", 0);
-    set("seen-keys", 0);
-    if (!p.has("expanded"))
-        p.numbers["expanded"] = 2 * p.real("dModel");
-    set("chunk", 0);
+    p.setDefault("batch", 1);
+    p.setDefault("seqLen", 256);
+    p.setDefault("dModel", 128);
+    p.setDefault("shared", 64);
+    p.setDefault("variant", 0);
+    p.setDefault("causal", 0);
+    p.setDefault("seen-keys", 0);
+    p.setDefault("expanded", 2 * p.real("dModel"));
+    p.setDefault("chunk", 0);
     if (p.has(mixedChunk))
         p.numbers["chunk"] = p.real(mixedChunk);
     else if (p["chunk"] > 0)
@@ -63,7 +58,7 @@ void complete(Problem& p) {
                                          ? "2, for queries and keys (4 belong to --mixed-chunk)"
                                          : "4 beside --mixed-chunk, for queries, linear queries, keys and linear "
                                            "keys"));
-    p.numbers["views"] = static_cast<double>(views);
+    p.set("views", views);
     cpu::check(gauShape(p));
 }
 

@@ -95,34 +95,29 @@ std::vector<Parameter> linearOptions() {
 }
 
 void completeLinear(Problem& p) {
-    const auto set = [&](const char* id, double otherwise) {
-        if (!p.has(id))
-            p.numbers[id] = otherwise;
-    };
-    const auto from = [&](const char* id, const char* other) { set(id, p.has(other) ? p.real(other) : 1); };
-    set("batch", 1);
-    set("heads", 1);
+    const auto from = [&](const char* id, const char* other) { p.setDefault(id, p.has(other) ? p.real(other) : 1); };
+    p.setDefault("batch", 1);
+    p.setDefault("heads", 1);
     from("queryLen", "seqLen");
     from("keyLen", "seqLen");
     from("valueDim", "headDim");
     const cpu::LinearShape otherwise;
-    set("featureMap", 0);
-    set("rule", 0);
-    set("causal", 0);
-    set("normalise", 1);
-    set("features", static_cast<double>(otherwise.features));
-    set("orthogonal", 1);
-    set("seed", 0);
-    set("chunk", static_cast<double>(otherwise.chunk));
+    p.setDefault("featureMap", 0);
+    p.setDefault("rule", 0);
+    p.setDefault("causal", 0);
+    p.setDefault("normalise", 1);
+    p.setDefault("features", static_cast<double>(otherwise.features));
+    p.setDefault("orthogonal", 1);
+    p.setDefault("seed", 0);
+    p.setDefault("chunk", static_cast<double>(otherwise.chunk));
     const cpu::LinearShape shape = linearShape(p);
     cpu::checkShape(shape);
-    const auto number = [&](const char* id, int64_t value) { p.numbers[id] = static_cast<double>(value); };
     const bool gla = shape.rule == cpu::LinearRule::Gla, delta = shape.rule == cpu::LinearRule::Delta,
                gatedDelta = shape.rule == cpu::LinearRule::GatedDelta;
-    number("featureDim", cpu::featureCount(shape));
-    number("decayLen", shape.rule == cpu::LinearRule::Add || delta ? 0 : shape.keyLen);
-    number("decayDim", gla ? cpu::featureCount(shape) : 1);
-    number("betaLen", delta || gatedDelta ? shape.keyLen : 0);
+    p.set("featureDim", cpu::featureCount(shape));
+    p.set("decayLen", shape.rule == cpu::LinearRule::Add || delta ? 0 : shape.keyLen);
+    p.set("decayDim", gla ? cpu::featureCount(shape) : 1);
+    p.set("betaLen", delta || gatedDelta ? shape.keyLen : 0);
 }
 
 cpu::LinearShape linearShape(const Problem& p) {

@@ -151,8 +151,8 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
     workbench::Arranged arranged = attention::attentionArrangement().in(given, origin, layout);
     if (mask.shape.empty())
         return arranged;
-    arranged.problem.numbers["maskRows"] = static_cast<double>(mask.shape[0]);
-    arranged.problem.numbers["maskColumns"] = static_cast<double>(mask.shape[1]);
+    arranged.problem.set("maskRows", mask.shape[0]);
+    arranged.problem.set("maskColumns", mask.shape[1]);
     given["mask"] = std::move(mask);
     return arranged;
 }

@@ -64,12 +64,6 @@ std::vector<Knob> channelKnobs(Page page) {
             batchKnob()};
 }
 
-void setDefaults(Problem& p, const std::vector<std::pair<const char*, double>>& values) {
-    for (const auto& [id, value] : values)
-        if (!p.has(id))
-            p.numbers[id] = value;
-}
-
 void checkKind(const std::vector<Parameter::Option>& kinds, const std::string& kind) {
     if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& k) { return k.id == kind; }))
         throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
@@ -118,6 +112,12 @@ Operator recurrence(const char* id, const char* title, const char* formula, cons
     return op;
 }
 
+void setChannels(Problem& p) {
+    p.setDefault("batch", 1);
+    p.setDefault("seqLen", 256);
+    p.setDefault("channels", 64);
+}
+
 std::string channelsInWords(const Problem& p) {
     return fmt::format("T = {} with {} channels{}", p["seqLen"], p["channels"],
                        p["batch"] == 1 ? "" : fmt::format(", batch {}", p["batch"]));
@@ -162,7 +162,8 @@ Operator lruOperator() {
     op.questions = {{Page::Accuracy, "How far does a rotation that is repeated a thousand times go astray?"}};
     op.knobs = channelKnobs;
     op.complete = [](Problem& p) {
-        setDefaults(p, {{"batch", 1}, {"seqLen", 256}, {"channels", 64}, {"complex", 2}});
+        setChannels(p);
+        p.setDefault("complex", 2);
         if (p["complex"] != 2)
             throw InputError(
                 fmt::format("--u: a last dimension of {}, expected 2, the parts of a complex number", p["complex"]));
@@ -224,7 +225,7 @@ Operator rwkv4Operator() {
     op.questions = {{Page::Accuracy, "What does a running maximum leave of weights between e^-100 and e^100?"}};
     op.knobs = channelKnobs;
     op.complete = [](Problem& p) {
-        setDefaults(p, {{"batch", 1}, {"seqLen", 256}, {"channels", 64}});
+        setChannels(p);
         cpu::checkShape(rwkv4Shape(p));
     };
     const std::vector<std::string> rows{"batch", "seqLen", "channels"};
@@ -284,8 +285,11 @@ Operator rwkv6Operator() {
             batchKnob()};
     };
     op.complete = [](Problem& p) {
-        setDefaults(p, {{"batch", 1}, {"seqLen", 256}, {"heads", 1}, {"keyDim", 64}});
-        setDefaults(p, {{"valueDim", p.real("keyDim")}});
+        p.setDefault("batch", 1);
+        p.setDefault("seqLen", 256);
+        p.setDefault("heads", 1);
+        p.setDefault("keyDim", 64);
+        p.setDefault("valueDim", p.real("keyDim"));
         cpu::checkShape(rwkv6Shape(p));
     };
     const std::vector<std::string> keys{"batch", "seqLen", "heads", "keyDim"},

@@ -50,10 +50,9 @@ int colourOf(std::string_view rung) {
 }
 
 void complete(Problem& p) {
-    for (const auto& [id, value] : {std::pair("channels", 1.0), std::pair("state", 64.0),
-                                    std::pair("kind", static_cast<double>(S4Kind::DiagonalLin))})
-        if (!p.has(id))
-            p.numbers[id] = value;
+    p.setDefault("channels", 1);
+    p.setDefault("state", 64);
+    p.setDefault("kind", static_cast<double>(S4Kind::DiagonalLin));
     checkShape(shapeOf(p));
 }
 

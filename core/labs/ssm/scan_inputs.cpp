@@ -66,8 +66,8 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
         if (parts > 1)
             tensor.shape.push_back(parts);
     }
-    arranged.problem.numbers["channels"] = static_cast<double>(channels);
-    arranged.problem.numbers["length"] = static_cast<double>(length);
+    arranged.problem.set("channels", channels);
+    arranged.problem.set("length", length);
     arranged.out = [whole, states](const std::string& name, tensor::Tensor made) {
         made.shape = name == "dh0" ? states : whole;
         return made;

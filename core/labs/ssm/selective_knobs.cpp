@@ -51,20 +51,16 @@ std::vector<Knob> selectiveKnobs(Page page) {
 }
 
 void completeSelective(Problem& p) {
-    const auto set = [&](const char* id, double otherwise) {
-        if (!p.has(id))
-            p.numbers[id] = otherwise;
-    };
-    set("batch", 1);
-    set("len", 256);
-    set("dim", 32);
-    set("state", 16);
-    set("groups", 1);
-    set("delta-softplus", 0);
-    set("gate", 0);
-    set("skip", 0);
-    set("bias", p.real("delta-softplus"));
-    set("first", 0);
+    p.setDefault("batch", 1);
+    p.setDefault("len", 256);
+    p.setDefault("dim", 32);
+    p.setDefault("state", 16);
+    p.setDefault("groups", 1);
+    p.setDefault("delta-softplus", 0);
+    p.setDefault("gate", 0);
+    p.setDefault("skip", 0);
+    p.setDefault("bias", p.real("delta-softplus"));
+    p.setDefault("first", 0);
     cpu::checkShape(selectiveShape(p));
     const auto ifThere = [&](const char* extent, const char* flag, const char* size) {
         p.numbers[extent] = p.flag(flag) ? p.real(size) : 0;

@@ -33,18 +33,14 @@ cpu::SsdTensors tensorsOf(const Problem& p, Tensors& t) {
 }
 
 void complete(Problem& p) {
-    const auto set = [&](const char* id, double value) {
-        if (!p.has(id))
-            p.numbers[id] = value;
-    };
-    set("batch", 1);
-    set("seqLen", 256);
-    set("heads", 1);
-    set("groups", 1);
-    set("headDim", 64);
-    set("stateDim", 64);
-    set("chunk", static_cast<double>(cpu::SsdShape().chunk));
-    set("begins", 0);
+    p.setDefault("batch", 1);
+    p.setDefault("seqLen", 256);
+    p.setDefault("heads", 1);
+    p.setDefault("groups", 1);
+    p.setDefault("headDim", 64);
+    p.setDefault("stateDim", 64);
+    p.setDefault("chunk", static_cast<double>(cpu::SsdShape().chunk));
+    p.setDefault("begins", 0);
     p.numbers["initialBatch"] = p.flag("begins") ? p.real("batch") : 0;
     cpu::checkShape(ssdShape(p));
 }
