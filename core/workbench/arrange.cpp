@@ -33,7 +33,7 @@ Arranged arrange(const Operator& op, Tensors& given, const std::map<std::string,
             const std::string& extent = spec.extents[i];
             const auto [known, isNew] = setBy.try_emplace(extent, origin.at(spec.name));
             if (isNew)
-                arranged.problem.numbers[extent] = static_cast<double>(t.shape[i]);
+                arranged.problem.set(extent, t.shape[i]);
             else if (arranged.problem[extent] != t.shape[i])
                 throw InputError(fmt::format("{}: {} is {}, expected {} as in {}", origin.at(spec.name), extent,
                                              t.shape[i], arranged.problem[extent], known->second));

@@ -19,6 +19,11 @@ struct Problem {
     double real(std::string_view name) const { return numbers.find(name)->second; }
     bool flag(std::string_view name) const { return numbers.find(name)->second != 0; }
     bool has(std::string_view name) const { return numbers.contains(name); }
+    void set(std::string_view name, int64_t value) {
+        numbers.insert_or_assign(std::string(name), static_cast<double>(value));
+    }
+    /// Unless the number is there.
+    void setDefault(std::string_view name, double value) { numbers.try_emplace(std::string(name), value); }
     bool operator==(const Problem&) const = default;
 };
 

@@ -3,6 +3,7 @@
 #include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/tensors.h"
+#include "core/workbench/knobs.h"
 
 #include <cmath>
 #include <cstddef>
@@ -18,66 +19,46 @@ namespace warplight::labs::attention {
 namespace {
 
 using lab::Parameter;
+using workbench::dimension;
 using workbench::Knob;
 using workbench::Page;
 
 Knob length(int64_t most, std::vector<int64_t> swept) {
-    Knob knob;
-    knob.id = "seqLen";
-    knob.symbol = "N";
-    knob.axis = "sequence length";
-    knob.single = Parameter::integer("length", "Sequence length", most > 8192 ? 1024 : 256, 1,
-                                     static_cast<double>(most), "Length of Q, K and V.");
-    knob.sweep =
+    constexpr double probe = 256; // tells about how fast an implementation is before a long one is begun
+    return dimension(
+        "seqLen", "N", "sequence length",
+        Parameter::integer("length", "Sequence length", most > 8192 ? 1024 : 256, 1, static_cast<double>(most),
+                           "Length of Q, K and V."),
         Parameter::sweep("seqLen", "Sequence length", std::move(swept), 1, static_cast<double>(most),
-                         most > 8192 ? "Lengths of Q, K and V to measure." : "Lengths of Q, K and V to count.");
-    knob.probe = 256; // tells about how fast an implementation is before a long one is begun
-    return knob;
+                         most > 8192 ? "Lengths of Q, K and V to measure." : "Lengths of Q, K and V to count."),
+        probe);
 }
 
 Knob headDim(int64_t most) {
-    Knob knob;
-    knob.id = "headDim";
-    knob.symbol = "d";
-    knob.axis = "head dimension";
-    knob.single =
-        Parameter::integer("headDim", "Head dimension", 64, 1, static_cast<double>(most), "Features of one head.");
-    knob.sweep = Parameter::sweep("headDims", "Head dimensions", {16, 32, 64, 128, 256}, 1, static_cast<double>(most),
-                                  "Head dimensions, one a point.");
-    return knob;
+    return dimension(
+        "headDim", "d", "head dimension",
+        Parameter::integer("headDim", "Head dimension", 64, 1, static_cast<double>(most), "Features of one head."),
+        Parameter::sweep("headDims", "Head dimensions", {16, 32, 64, 128, 256}, 1, static_cast<double>(most),
+                         "Head dimensions, one a point."));
 }
 
 Knob heads(int64_t standing, int64_t most) {
-    Knob knob;
-    knob.id = "heads";
-    knob.symbol = "heads";
-    knob.axis = "heads";
-    knob.single = Parameter::integer("heads", "Heads", standing, 1, static_cast<double>(most),
-                                     "Heads of each batch entry; all are computed in one call.");
-    knob.sweep = Parameter::sweep("headCounts", "Heads", {1, 2, 4, 8}, 1, static_cast<double>(most),
-                                  "Numbers of heads, one a point.");
-    return knob;
+    return dimension("heads", "heads", "heads",
+                     Parameter::integer("heads", "Heads", standing, 1, static_cast<double>(most),
+                                        "Heads of each batch entry; all are computed in one call."),
+                     Parameter::sweep("headCounts", "Heads", {1, 2, 4, 8}, 1, static_cast<double>(most),
+                                      "Numbers of heads, one a point."));
 }
 
 Knob batch() {
-    Knob knob;
-    knob.id = "batch";
-    knob.symbol = "batch";
-    knob.axis = "batch";
-    knob.single = Parameter::integer("batch", "Batch", 1, 1, 256, "Batch entries.");
-    knob.sweep = Parameter::sweep("batches", "Batch", {1, 2, 4, 8}, 1, 256, "Batch entries, one number a point.");
-    return knob;
+    return dimension("batch", "batch", "batch", Parameter::integer("batch", "Batch", 1, 1, 256, "Batch entries."),
+                     Parameter::sweep("batches", "Batch", {1, 2, 4, 8}, 1, 256, "Batch entries, one number a point."));
 }
 
 Knob rows(const char* id, const char* symbol, const char* axis, const char* title, const char* doc) {
-    Knob knob;
-    knob.id = id;
-    knob.symbol = symbol;
-    knob.axis = axis;
-    knob.single = Parameter::integer(id, title, 256, 1, 16384, doc);
-    knob.sweep = Parameter::sweep(fmt::format("{}s", id), title, {64, 128, 256, 512}, 1, 16384,
-                                  fmt::format("{}s, one a point.", title));
-    return knob;
+    return dimension(id, symbol, axis, Parameter::integer(id, title, 256, 1, 16384, doc),
+                     Parameter::sweep(fmt::format("{}s", id), title, {64, 128, 256, 512}, 1, 16384,
+                                      fmt::format("{}s, one a point.", title)));
 }
 
 /// The shape that K had, from Q's: as many dimensions, in the same layout.
@@ -88,12 +69,7 @@ std::vector<int64_t> keysLikeQuery(const std::vector<int64_t>& query, const std:
     return {all.end() - static_cast<std::ptrdiff_t>(query.size()), all.end()};
 }
 
-Knob causal(const char* doc) {
-    Knob knob;
-    knob.id = knob.symbol = "causal";
-    knob.single = Parameter::flag("causal", "Causal mask", false, doc);
-    return knob;
-}
+Knob causal(const char* doc) { return workbench::option(Parameter::flag("causal", "Causal mask", false, doc)); }
 
 } // namespace
 
@@ -137,19 +113,15 @@ std::vector<workbench::TensorSpec> attentionTensors() {
 }
 
 void completeAttention(workbench::Problem& p) {
-    const auto set = [&](const char* id, const char* from, double otherwise) {
-        if (!p.has(id))
-            p.numbers[id] = p.has(from) ? p.real(from) : otherwise;
-    };
-    set("batch", "", 1);
-    set("queryHeads", "heads", 1);
-    set("keyHeads", "heads", 1);
-    set("queryLen", "seqLen", 1);
-    set("keyLen", "seqLen", 1);
-    set("tile", "", 0);
-    set("causal", "", 0);
-    if (!p.has("scale"))
-        p.numbers["scale"] = static_cast<double>(1.0f / std::sqrt(static_cast<float>(p["headDim"])));
+    const auto from = [&](const char* id, const char* other) { p.setDefault(id, p.has(other) ? p.real(other) : 1); };
+    p.setDefault("batch", 1);
+    from("queryHeads", "heads");
+    from("keyHeads", "heads");
+    from("queryLen", "seqLen");
+    from("keyLen", "seqLen");
+    p.setDefault("tile", 0);
+    p.setDefault("causal", 0);
+    p.setDefault("scale", static_cast<double>(1.0f / std::sqrt(static_cast<float>(p["headDim"]))));
 }
 
 cpu::AttentionProblem cpuProblem(const workbench::Problem& p, workbench::Tensors* tensors) {
@@ -213,15 +185,12 @@ workbench::Arrangement attentionArrangement() {
                 const auto& q = inputs->q.shape;
                 const auto& k = inputs->k.shape;
                 workbench::Arranged arranged;
-                const auto number = [&](const char* id, int64_t value) {
-                    arranged.problem.numbers[id] = static_cast<double>(value);
-                };
-                number("batch", q[0]);
-                number("queryHeads", q[1]);
-                number("keyHeads", k[1]);
-                number("queryLen", q[2]);
-                number("keyLen", k[2]);
-                number("headDim", q[3]);
+                arranged.problem.set("batch", q[0]);
+                arranged.problem.set("queryHeads", q[1]);
+                arranged.problem.set("keyHeads", k[1]);
+                arranged.problem.set("queryLen", q[2]);
+                arranged.problem.set("keyLen", k[2]);
+                arranged.problem.set("headDim", q[3]);
                 given["Q"] = std::move(inputs->q);
                 given["K"] = std::move(inputs->k);
                 given["V"] = std::move(inputs->v);

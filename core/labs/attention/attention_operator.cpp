@@ -260,7 +260,7 @@ Operator attentionOperator() {
     op.reshape = [](const std::string& kind, Problem& p) {
         if (kind != maskedRows)
             return;
-        p.numbers["keyLen"] = static_cast<double>(std::max<int64_t>(1, p["queryLen"] / 2));
+        p.set("keyLen", std::max<int64_t>(1, p["queryLen"] / 2));
         p.numbers["causal"] = 1;
     };
     op.complete = completeAttention;

@@ -5,6 +5,7 @@
 #include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/attention_sparse.h"
 
 #include <algorithm>
@@ -76,21 +77,17 @@ gpu::BlockMask gpuMask(const Problem& p, const std::vector<uint8_t>& mask) {
 
 void complete(Problem& p) {
     completeAttention(p);
-    const auto set = [&](const char* id, double value) {
-        if (!p.has(id))
-            p.numbers[id] = value;
-    };
-    set("blockSize", 64);
+    p.setDefault("blockSize", 64);
     if (p.has("block")) { // a choice, by position
         const int64_t index =
             std::clamp<int64_t>(p["block"], 0, static_cast<int64_t>(gpu::sparseBlockSizes.size()) - 1);
-        p.numbers["blockSize"] = static_cast<double>(gpu::sparseBlockSizes[static_cast<size_t>(index)]);
+        p.set("blockSize", gpu::sparseBlockSizes[static_cast<size_t>(index)]);
     }
-    set("maskHeads", 1);
-    set("density", 25);
-    set("pattern", Local);
-    p.numbers["queryBlocks"] = static_cast<double>(blocks(p["queryLen"], p["blockSize"]));
-    p.numbers["keyBlocks"] = static_cast<double>(blocks(p["keyLen"], p["blockSize"]));
+    p.setDefault("maskHeads", 1);
+    p.setDefault("density", 25);
+    p.setDefault("pattern", Local);
+    p.set("queryBlocks", blocks(p["queryLen"], p["blockSize"]));
+    p.set("keyBlocks", blocks(p["keyLen"], p["blockSize"]));
     const int64_t all = p["maskHeads"] * p["queryBlocks"] * p["keyBlocks"];
     if (!p.has("maskRows") && all > mostBlocks)
         throw InputError(fmt::format("{} has {} blocks of {}, expected at most {}; take larger blocks or a shorter "
@@ -149,30 +146,24 @@ Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> form
 
 std::vector<Knob> knobs(Page page) {
     std::vector<Knob> all = attentionKnobs(page);
-    Knob density;
-    density.id = density.symbol = "density";
-    density.axis = "visible blocks, percent";
+    Knob density =
+        workbench::dimension("density", "density", "visible blocks, percent",
+                             Parameter::integer("density", "Density", 25, 1, 100, "Blocks that are visible, about."),
+                             Parameter::sweep("densities", "Densities", {5, 10, 25, 50, 75, 100}, 1, 100,
+                                              "Percent of blocks that are visible, one a point."));
     density.scale = lab::Scale::Linear;
-    density.single = Parameter::integer("density", "Density", 25, 1, 100, "Blocks that are visible, about.");
     density.single->unit = "%";
-    density.sweep = Parameter::sweep("densities", "Densities", {5, 10, 25, 50, 75, 100}, 1, 100,
-                                     "Percent of blocks that are visible, one a point.");
     all.push_back(density);
-    Knob pattern;
-    pattern.id = pattern.symbol = "pattern";
-    pattern.single = Parameter::choice("pattern", "Pattern", "local",
-                                       {{"local", "Local", "a band along the diagonal"},
-                                        {"strided", "Strided", "the diagonal and every n-th column of blocks"},
-                                        {"random", "Random", "the diagonal and blocks by chance"}},
-                                       "Which blocks are visible.");
-    all.push_back(pattern);
-    Knob block;
-    block.id = block.symbol = "block";
+    all.push_back(
+        workbench::option(Parameter::choice("pattern", "Pattern", "local",
+                                            {{"local", "Local", "a band along the diagonal"},
+                                             {"strided", "Strided", "the diagonal and every n-th column of blocks"},
+                                             {"random", "Random", "the diagonal and blocks by chance"}},
+                                            "Which blocks are visible.")));
     std::vector<Parameter::Option> sizes;
     for (const int64_t size : gpu::sparseBlockSizes)
         sizes.push_back({std::to_string(size), std::to_string(size), ""});
-    block.single = Parameter::choice("block", "Block", "64", sizes, "Queries and keys of a block.");
-    all.push_back(block);
+    all.push_back(workbench::option(Parameter::choice("block", "Block", "64", sizes, "Queries and keys of a block.")));
     return all;
 }
 
@@ -187,9 +178,9 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
         throw InputError(fmt::format("{}: shape {}, expected [blocks of queries, blocks of keys] or [heads, blocks of "
                                      "queries, blocks of keys]",
                                      origin.at("mask"), tensor::shapeText(mask.shape)));
-    arranged.problem.numbers["maskHeads"] = static_cast<double>(mask.shape[0]);
-    arranged.problem.numbers["maskRows"] = static_cast<double>(mask.shape[1]);
-    arranged.problem.numbers["maskColumns"] = static_cast<double>(mask.shape[2]);
+    arranged.problem.set("maskHeads", mask.shape[0]);
+    arranged.problem.set("maskRows", mask.shape[1]);
+    arranged.problem.set("maskColumns", mask.shape[2]);
     given["mask"] = std::move(mask);
     return arranged;
 }

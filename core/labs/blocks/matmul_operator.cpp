@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/labs/blocks/blocks_lab.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/matmul.h"
 
 #include <atomic>
@@ -116,29 +117,20 @@ Implementation onGpu(gpu::MatmulRung rung, const char* title, const char* improv
 std::vector<Knob> knobs(Page page) {
     const bool race = page == Page::Race;
     const double most = race ? 1 << 15 : 4096;
-    Knob size;
-    size.id = "size";
-    size.symbol = "size";
-    size.axis = "rows and columns";
-    size.single =
-        Parameter::integer("size", "Size", 256, 0, most, "Rows and columns of both matrices; 0: by m, n and k.");
-    size.sweep = Parameter::sweep(
-        "sizes", "Sizes", race ? std::vector<int64_t>{128, 256, 512, 1024, 2048} : std::vector<int64_t>{64, 128, 256},
-        1, most, "Rows and columns of both matrices, one a point.");
-    size.probe = 128;
-    std::vector<Knob> all{size};
+    std::vector<Knob> all{workbench::dimension(
+        "size", "size", "rows and columns",
+        Parameter::integer("size", "Size", 256, 0, most, "Rows and columns of both matrices; 0: by m, n and k."),
+        Parameter::sweep("sizes", "Sizes",
+                         race ? std::vector<int64_t>{128, 256, 512, 1024, 2048} : std::vector<int64_t>{64, 128, 256}, 1,
+                         most, "Rows and columns of both matrices, one a point."),
+        128)};
     for (const auto& [id, axis] :
-         {std::pair("m", "rows of A"), std::pair("n", "columns of B"), std::pair("k", "columns of A, rows of B")}) {
-        Knob side;
-        side.id = id;
-        side.symbol = id;
-        side.axis = axis;
-        side.single = Parameter::integer(id, id, 0, 0, most, fmt::format("{}; 0: as size says.", axis));
-        side.sweep = Parameter::sweep(fmt::format("{}s", id), id, {64, 128, 256, 512}, 1, most,
-                                      fmt::format("{}, one a point.", axis));
-        side.probe = 128;
-        all.push_back(side);
-    }
+         {std::pair("m", "rows of A"), std::pair("n", "columns of B"), std::pair("k", "columns of A, rows of B")})
+        all.push_back(workbench::dimension(
+            id, id, axis, Parameter::integer(id, id, 0, 0, most, fmt::format("{}; 0: as size says.", axis)),
+            Parameter::sweep(fmt::format("{}s", id), id, {64, 128, 256, 512}, 1, most,
+                             fmt::format("{}, one a point.", axis)),
+            128));
     return all;
 }
 

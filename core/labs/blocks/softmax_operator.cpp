@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/labs/blocks/blocks_lab.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/softmax.h"
 
 #include <algorithm>
@@ -79,15 +80,12 @@ Implementation onGpu(gpu::SoftmaxRung rung, const char* title, const char* impro
 
 Knob knob(const char* id, const char* symbol, const char* axis, const char* title, int64_t standing, int64_t most,
           std::vector<int64_t> swept, double probe) {
-    Knob k;
-    k.id = id;
-    k.symbol = symbol;
-    k.axis = axis;
-    k.single = Parameter::integer(id, title, standing, 1, static_cast<double>(most), fmt::format("{} of x.", title));
-    k.sweep = Parameter::sweep(fmt::format("{}Swept", id), title, std::move(swept), 1, static_cast<double>(most),
-                               fmt::format("{} of x, one a point.", title));
-    k.probe = probe;
-    return k;
+    const auto largest = static_cast<double>(most);
+    return workbench::dimension(id, symbol, axis,
+                                Parameter::integer(id, title, standing, 1, largest, fmt::format("{} of x.", title)),
+                                Parameter::sweep(fmt::format("{}Swept", id), title, std::move(swept), 1, largest,
+                                                 fmt::format("{} of x, one a point.", title)),
+                                probe);
 }
 
 void fill(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {

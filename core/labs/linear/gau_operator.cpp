@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/labs/linear/gau_lab.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 
 #include <algorithm>
 #include <atomic>
@@ -37,20 +38,15 @@ cpu::GauProblem problemOf(const Problem& p, Tensors& t) {
 }
 
 void complete(Problem& p) {
-    const auto set = [&](const char* id, double value) {
-        if (!p.has(id))
-            p.numbers[id] = value;
-    };
-    set("batch", 1);
-    set("seqLen", 256);
-    set("dModel", 128);
-    set("shared", 64);
-    set("variant", 0);
-    set("causal", 0);
-    set("seen-keys", 0);
-    if (!p.has("expanded"))
-        p.numbers["expanded"] = 2 * p.real("dModel");
-    set("chunk", 0);
+    p.setDefault("batch", 1);
+    p.setDefault("seqLen", 256);
+    p.setDefault("dModel", 128);
+    p.setDefault("shared", 64);
+    p.setDefault("variant", 0);
+    p.setDefault("causal", 0);
+    p.setDefault("seen-keys", 0);
+    p.setDefault("expanded", 2 * p.real("dModel"));
+    p.setDefault("chunk", 0);
     if (p.has(mixedChunk))
         p.numbers["chunk"] = p.real(mixedChunk);
     else if (p["chunk"] > 0)
@@ -62,7 +58,7 @@ void complete(Problem& p) {
                                          ? "2, for queries and keys (4 belong to --mixed-chunk)"
                                          : "4 beside --mixed-chunk, for queries, linear queries, keys and linear "
                                            "keys"));
-    p.numbers["views"] = static_cast<double>(views);
+    p.set("views", views);
     cpu::check(gauShape(p));
 }
 
@@ -113,30 +109,20 @@ Implementation onCpu(const cpu::RungInfo<cpu::GauRung>& rung) {
     return i;
 }
 
-std::vector<Parameter::Option> variants() {
-    std::vector<Parameter::Option> options;
-    for (const auto& f : cpu::gauFunctions())
-        options.push_back({std::string(f.name), std::string(f.title), std::string(f.improves)});
-    return options;
-}
-
 Parameter variantParameter() {
-    return Parameter::choice("variant", "Scores", "relu2", variants(),
+    return Parameter::choice("variant", "Scores", "relu2", workbench::optionsOf(cpu::gauFunctions()),
                              "What makes a weight of a score: relu2 max(q·k/n, 0)² (the paper's), relu2-su "
                              "max(q·k, 0)²/(n s), softmax of q·k/√s, laplace (Mega's)");
 }
 
 Knob sizeKnob(const char* id, const char* symbol, const char* axis, const char* title, int64_t standing, int64_t most,
               std::vector<int64_t> swept, double probe) {
-    Knob k;
-    k.id = id;
-    k.symbol = symbol;
-    k.axis = axis;
-    k.single = Parameter::integer(id, title, standing, 1, static_cast<double>(most), fmt::format("{}.", axis));
-    k.sweep = Parameter::sweep(fmt::format("{}Swept", id), title, std::move(swept), 1, static_cast<double>(most),
-                               fmt::format("{}, one a point.", axis));
-    k.probe = probe;
-    return k;
+    const auto largest = static_cast<double>(most);
+    return workbench::dimension(id, symbol, axis,
+                                Parameter::integer(id, title, standing, 1, largest, fmt::format("{}.", axis)),
+                                Parameter::sweep(fmt::format("{}Swept", id), title, std::move(swept), 1, largest,
+                                                 fmt::format("{}, one a point.", axis)),
+                                probe);
 }
 
 std::vector<Knob> knobs(Page page) {
@@ -154,14 +140,9 @@ std::vector<Knob> knobs(Page page) {
     all[3].single->doc =
         "Tokens among which attention is quadratic (FLASH); 0: all of them (FLASH-Quad). Not more than "
         "there are.";
-    Knob variant;
-    variant.id = variant.symbol = "variant";
-    variant.single = variantParameter();
-    all.push_back(variant);
-    Knob causal;
-    causal.id = causal.symbol = "causal";
-    causal.single = Parameter::flag("causal", "Causal", true, "A token sees itself and what is before it.");
-    all.push_back(causal);
+    all.push_back(workbench::option(variantParameter()));
+    all.push_back(
+        workbench::option(Parameter::flag("causal", "Causal", true, "A token sees itself and what is before it.")));
     return all;
 }
 

@@ -4,6 +4,7 @@
 #include "core/labs/linear/gau_ledger.h"
 #include "core/labs/linear/gau_strips.h"
 #include "core/labs/linear/ledger_figures.h"
+#include "core/workbench/knobs.h"
 #include "core/workbench/stopwatch.h"
 #include "gpu/host/memory_budget.h"
 
@@ -53,9 +54,6 @@ class Ledger : public Experiment {
                                              "0: attention as it is, 1: every token sees itself alone.");
         Parameter one = Parameter::real("toOne", "U → 1", 0, 0, 1, "0: the gate as it is, 1: everything passes.");
         identity.sliderStep = one.sliderStep = 0.05;
-        std::vector<Parameter::Option> functions;
-        for (const auto& f : cpu::gauFunctions())
-            functions.push_back({std::string(f.name), std::string(f.title), std::string(f.improves)});
         Parameter features = Parameter::integer("dModel", "Features d", 128, 8, 1024, "Of a token.");
         Parameter shared =
             Parameter::integer("shared", "Shared features s", 64, 1, 512, "Of queries and keys, views of one Z.");
@@ -64,22 +62,22 @@ class Ledger : public Experiment {
         Parameter seconds =
             Parameter::real("pointSeconds", "Seconds a point", 0.1, 0.001, 60, "How long a point is repeated at most.");
         seconds.advanced = true;
-        d.parameters = {
-            identity,
-            one,
-            Parameter::choice("view", "Shown A", "quad",
-                              {{"quad", "FLASH-Quad", "All pairs of tokens."},
-                               {"chunks", "FLASH", "Chunks of 24 tokens and what is linear across them."}},
-                              "Whose A the strips are made with."),
-            Parameter::choice("variant", "Scores", "relu2", std::move(functions), "What makes a weight of a score."),
-            Parameter::flag("causal", "Causal", true, "A token sees itself and what is before it."),
-            features,
-            shared,
-            chunk,
-            Parameter::sweep("lengths", "Lengths", {128, 256, 512, 1024, 2048, 4096}, 2, 1 << 17,
-                             "Tokens of a sequence, one a point."),
-            seconds,
-            Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the tokens of the strips.")};
+        d.parameters = {identity,
+                        one,
+                        Parameter::choice("view", "Shown A", "quad",
+                                          {{"quad", "FLASH-Quad", "All pairs of tokens."},
+                                           {"chunks", "FLASH", "Chunks of 24 tokens and what is linear across them."}},
+                                          "Whose A the strips are made with."),
+                        Parameter::choice("variant", "Scores", "relu2", workbench::optionsOf(cpu::gauFunctions()),
+                                          "What makes a weight of a score."),
+                        Parameter::flag("causal", "Causal", true, "A token sees itself and what is before it."),
+                        features,
+                        shared,
+                        chunk,
+                        Parameter::sweep("lengths", "Lengths", {128, 256, 512, 1024, 2048, 4096}, 2, 1 << 17,
+                                         "Tokens of a sequence, one a point."),
+                        seconds,
+                        Parameter::integer("seed", "Seed", 42, 0, 1e15, "Of the tokens of the strips.")};
         d.parameters.back().advanced = true;
         return d;
     }

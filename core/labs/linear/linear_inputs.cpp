@@ -70,21 +70,18 @@ workbench::Arranged arrange(Tensors& given, const Origin& origin, const std::str
     same("K", k.shape[3], q.shape[3], "head dimension", "Q");
     same("V", v.shape[2], k.shape[2], "length", "K");
     workbench::Arranged arranged;
-    const auto number = [&](const char* id, int64_t value) {
-        arranged.problem.numbers[id] = static_cast<double>(value);
-    };
-    number("batch", q.shape[0]);
-    number("heads", q.shape[1]);
-    number("queryLen", q.shape[2]);
-    number("keyLen", k.shape[2]);
-    number("headDim", q.shape[3]);
-    number("valueDim", v.shape[3]);
-    number("givenDecay", 0);
-    number("givenBeta", 0);
+    arranged.problem.set("batch", q.shape[0]);
+    arranged.problem.set("heads", q.shape[1]);
+    arranged.problem.set("queryLen", q.shape[2]);
+    arranged.problem.set("keyLen", k.shape[2]);
+    arranged.problem.set("headDim", q.shape[3]);
+    arranged.problem.set("valueDim", v.shape[3]);
+    arranged.problem.set("givenDecay", 0);
+    arranged.problem.set("givenBeta", 0);
     for (const auto& [name, id] : {std::pair("decay", "givenDecay"), std::pair("beta", "givenBeta")})
         if (given.contains(name)) {
             given[name] = perStep(std::move(given[name]), rank, layout, origin, name, k);
-            number(id, given[name].shape[3]);
+            arranged.problem.set(id, given[name].shape[3]);
         }
     given["Q"] = std::move(q);
     given["K"] = std::move(k);

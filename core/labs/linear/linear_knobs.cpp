@@ -1,48 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Knobs, options and numbers of linear attention.
 #include "core/labs/linear/linear_operator.h"
+#include "core/workbench/knobs.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <fmt/format.h>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace warplight::labs::linear {
 namespace {
 
 using lab::Parameter;
+using workbench::dimension;
 using workbench::Knob;
+using workbench::option;
+using workbench::optionsOf;
 using workbench::Page;
 using workbench::Problem;
-
-Knob dimension(const char* id, const char* symbol, const char* axis, Parameter single, Parameter sweep,
-               double probe = 0) {
-    Knob knob;
-    knob.id = id;
-    knob.symbol = symbol;
-    knob.axis = axis;
-    knob.single = std::move(single);
-    knob.sweep = std::move(sweep);
-    knob.probe = probe;
-    return knob;
-}
-
-Knob option(Parameter single) {
-    Knob knob;
-    knob.id = knob.symbol = single.id;
-    knob.single = std::move(single);
-    return knob;
-}
-
-template <class Infos>
-std::vector<Parameter::Option> optionsOf(const Infos& infos) {
-    std::vector<Parameter::Option> options;
-    for (const auto& info : infos)
-        options.push_back({std::string(info.name), std::string(info.title), std::string(info.improves)});
-    return options;
-}
 
 Parameter featureMapChoice() {
     return Parameter::choice("featureMap", "Feature map", "elu1", optionsOf(cpu::featureMaps()),
@@ -119,34 +95,29 @@ std::vector<Parameter> linearOptions() {
 }
 
 void completeLinear(Problem& p) {
-    const auto set = [&](const char* id, double otherwise) {
-        if (!p.has(id))
-            p.numbers[id] = otherwise;
-    };
-    const auto from = [&](const char* id, const char* other) { set(id, p.has(other) ? p.real(other) : 1); };
-    set("batch", 1);
-    set("heads", 1);
+    const auto from = [&](const char* id, const char* other) { p.setDefault(id, p.has(other) ? p.real(other) : 1); };
+    p.setDefault("batch", 1);
+    p.setDefault("heads", 1);
     from("queryLen", "seqLen");
     from("keyLen", "seqLen");
     from("valueDim", "headDim");
     const cpu::LinearShape otherwise;
-    set("featureMap", 0);
-    set("rule", 0);
-    set("causal", 0);
-    set("normalise", 1);
-    set("features", static_cast<double>(otherwise.features));
-    set("orthogonal", 1);
-    set("seed", 0);
-    set("chunk", static_cast<double>(otherwise.chunk));
+    p.setDefault("featureMap", 0);
+    p.setDefault("rule", 0);
+    p.setDefault("causal", 0);
+    p.setDefault("normalise", 1);
+    p.setDefault("features", static_cast<double>(otherwise.features));
+    p.setDefault("orthogonal", 1);
+    p.setDefault("seed", 0);
+    p.setDefault("chunk", static_cast<double>(otherwise.chunk));
     const cpu::LinearShape shape = linearShape(p);
     cpu::checkShape(shape);
-    const auto number = [&](const char* id, int64_t value) { p.numbers[id] = static_cast<double>(value); };
     const bool gla = shape.rule == cpu::LinearRule::Gla, delta = shape.rule == cpu::LinearRule::Delta,
                gatedDelta = shape.rule == cpu::LinearRule::GatedDelta;
-    number("featureDim", cpu::featureCount(shape));
-    number("decayLen", shape.rule == cpu::LinearRule::Add || delta ? 0 : shape.keyLen);
-    number("decayDim", gla ? cpu::featureCount(shape) : 1);
-    number("betaLen", delta || gatedDelta ? shape.keyLen : 0);
+    p.set("featureDim", cpu::featureCount(shape));
+    p.set("decayLen", shape.rule == cpu::LinearRule::Add || delta ? 0 : shape.keyLen);
+    p.set("decayDim", gla ? cpu::featureCount(shape) : 1);
+    p.set("betaLen", delta || gatedDelta ? shape.keyLen : 0);
 }
 
 cpu::LinearShape linearShape(const Problem& p) {

@@ -6,6 +6,7 @@
 #include "core/labs/linear/sparse_lab.h"
 #include "core/sparse/low_rank.h"
 #include "core/sparse/low_rank_factors.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/low_rank.h"
 
 #include <algorithm>
@@ -52,12 +53,8 @@ LowRankProblem lowRank(const Problem& p, Tensors* t = nullptr) {
 }
 
 void complete(Problem& p) {
-    const auto set = [&](const char* id, double value) {
-        if (!p.has(id))
-            p.numbers[id] = value;
-    };
-    set("projectionGiven", 0);
-    set("method", 0);
+    p.setDefault("projectionGiven", 0);
+    p.setDefault("method", 0);
     const bool isLinformer = methodOf(p) == LowRankMethod::Linformer;
     if (p.flag("projectionGiven")) {
         if (!isLinformer)
@@ -66,8 +63,8 @@ void complete(Problem& p) {
             throw InputError(fmt::format("--rank {}: expected {}, the rows of --e", p["rank"], p["projectionRows"]));
         p.numbers["rank"] = p.real("projectionRows");
     }
-    set("rank", 64);
-    set("seed", 42);
+    p.setDefault("rank", 64);
+    p.setDefault("seed", 42);
     if (p.has("causal") && p.flag("causal")) // on a page with others
         p.numbers["causalAsked"] = 1;
     p.numbers["causal"] = 0;
@@ -163,16 +160,10 @@ Parameter rankParameter() {
 std::vector<Knob> knobs(Page page) {
     std::vector<Knob> all = attention::attentionKnobs(page);
     std::erase_if(all, [](const Knob& knob) { return knob.id == "causal"; });
-    Knob rank;
-    rank.id = rank.symbol = rank.axis = "rank";
-    rank.single = rankParameter();
-    rank.sweep = Parameter::sweep("ranks", "Ranks", {16, 32, 64, 128}, 1, mostRank, "Ranks, one a point.");
-    rank.probe = 64;
-    all.push_back(rank);
-    Knob method;
-    method.id = method.symbol = "method";
-    method.single = methodParameter();
-    all.push_back(method);
+    all.push_back(workbench::dimension(
+        "rank", "rank", "rank", rankParameter(),
+        Parameter::sweep("ranks", "Ranks", {16, 32, 64, 128}, 1, mostRank, "Ranks, one a point."), 64));
+    all.push_back(workbench::option(methodParameter()));
     return all;
 }
 
@@ -194,7 +185,7 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
     }
     if (!projections.empty()) {
         arranged.problem.numbers["projectionGiven"] = 1;
-        arranged.problem.numbers["projectionRows"] = static_cast<double>(projections.at("E").shape[0]);
+        arranged.problem.set("projectionRows", projections.at("E").shape[0]);
     }
     for (auto& [name, matrix] : projections)
         given[name] = std::move(matrix);

@@ -6,6 +6,7 @@
 #include "core/labs/linear/pattern_map.h"
 #include "core/labs/linear/sparse_problem.h"
 #include "core/sparse/low_rank_factors.h"
+#include "core/workbench/knobs.h"
 #include "gpu/host/memory_budget.h"
 
 #include <algorithm>
@@ -183,9 +184,7 @@ std::vector<std::string> lowRankNames() {
 } // namespace
 
 std::vector<Parameter> mapMethodParameters() {
-    std::vector<Parameter::Option> options;
-    for (const auto& map : cpu::featureMaps())
-        options.push_back({std::string(map.name), std::string(map.title), std::string(map.improves)});
+    std::vector<Parameter::Option> options = workbench::optionsOf(cpu::featureMaps());
     for (const auto& kind : patternParameter(false).options)
         options.push_back({kind.id, "Pattern: " + kind.title, kind.doc});
     for (const auto& method : sparse::lowRankMethods())

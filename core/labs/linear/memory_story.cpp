@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/labs/linear/spectrum.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 
 #include <algorithm>
 #include <array>
@@ -172,12 +173,7 @@ void tell(cpu::LinearState& state, const cpu::LinearShape& shape, const MemorySt
     state.step(story.key(token), story.value(token), decay, gating.beta);
 }
 
-std::vector<lab::Parameter::Option> ruleOptions() {
-    std::vector<lab::Parameter::Option> options;
-    for (const auto& rule : cpu::linearRules())
-        options.push_back({std::string(rule.name), std::string(rule.title), std::string(rule.improves)});
-    return options;
-}
+std::vector<lab::Parameter::Option> ruleOptions() { return workbench::optionsOf(cpu::linearRules()); }
 
 std::vector<lab::Parameter::Option> stepwiseMapOptions() {
     std::vector<lab::Parameter::Option> options;

@@ -6,6 +6,7 @@
 #include "core/labs/attention/inputs.h"
 #include "core/labs/linear/sparse_lab.h"
 #include "core/labs/linear/sparse_problem.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/attention_sparse.h"
 
 #include <algorithm>
@@ -123,14 +124,10 @@ Implementation onGpu(gpu::BlockSparseRung rung, std::vector<number::Format> form
 
 std::vector<Knob> knobs(Page page) {
     std::vector<Knob> all = attention::attentionKnobs(page);
-    Knob pattern;
-    pattern.id = pattern.symbol = "pattern";
-    pattern.single = patternParameter(false);
-    all.push_back(pattern);
+    all.push_back(workbench::option(patternParameter(false)));
     for (const sparse::Field& field : sparse::fields()) {
-        Knob knob;
-        knob.id = knob.symbol = knob.axis = field.id;
-        knob.single = fieldParameter(field);
+        Knob knob = workbench::option(fieldParameter(field));
+        knob.axis = field.id;
         if (std::string_view(field.id) == "window" || std::string_view(field.id) == "stride")
             knob.sweep =
                 Parameter::sweep(fmt::format("{}s", field.id), fmt::format("{}s", field.title), {16, 32, 64, 128, 256},
@@ -154,8 +151,8 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
     workbench::Arranged arranged = attention::attentionArrangement().in(given, origin, layout);
     if (mask.shape.empty())
         return arranged;
-    arranged.problem.numbers["maskRows"] = static_cast<double>(mask.shape[0]);
-    arranged.problem.numbers["maskColumns"] = static_cast<double>(mask.shape[1]);
+    arranged.problem.set("maskRows", mask.shape[0]);
+    arranged.problem.set("maskColumns", mask.shape[1]);
     given["mask"] = std::move(mask);
     return arranged;
 }

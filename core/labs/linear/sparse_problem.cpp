@@ -101,16 +101,12 @@ sparse::Parameters parametersOf(const Problem& p) {
 
 void completeSparse(Problem& p) {
     attention::completeAttention(p);
-    const auto set = [&](const char* id, int64_t value) {
-        if (!p.has(id))
-            p.numbers[id] = static_cast<double>(value);
-    };
-    set("maskRows", 0);
-    set("maskColumns", 0);
+    p.setDefault("maskRows", 0);
+    p.setDefault("maskColumns", 0);
     const bool hasMask = p["maskRows"] > 0 || p["maskColumns"] > 0;
-    set("pattern", static_cast<int64_t>(hasMask ? sparse::Kind::Bitmap : sparse::Kind::Local));
+    p.setDefault("pattern", static_cast<double>(hasMask ? sparse::Kind::Bitmap : sparse::Kind::Local));
     for (const sparse::Field& field : sparse::fields())
-        set(field.id, sparse::Parameters{}.*field.value);
+        p.setDefault(field.id, static_cast<double>(sparse::Parameters{}.*field.value));
     check(parametersOf(p), [](const char* id) { return fmt::format("--{}", id); });
     const sparse::KindInfo& kind = kindOf(p);
     if (kind.isCausal)

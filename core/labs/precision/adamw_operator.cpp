@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/labs/precision/training_operators.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/adamw.h"
 
 #include <atomic>
@@ -93,12 +94,10 @@ void fill(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, 
         v *= v;
 }
 
-Knob single(const char* id, const char* symbol, const char* axis, Parameter parameter) {
-    Knob knob;
-    knob.id = id;
+Knob single(const char* symbol, const char* axis, Parameter parameter) {
+    Knob knob = workbench::option(std::move(parameter));
     knob.symbol = symbol;
     knob.axis = axis;
-    knob.single = std::move(parameter);
     return knob;
 }
 
@@ -117,17 +116,16 @@ Parameter decayParameter() {
 std::vector<Knob> knobs(Page page) {
     const bool large = page == Page::Race;
     const double most = large ? 1 << 27 : 1 << 21;
-    Knob count = single("count", "n", "parameters",
-                        Parameter::integer("count", "Parameters", large ? 1 << 20 : 1 << 13, 1, most, "Of the model."));
-    count.sweep = Parameter::sweep("counts", "Parameters",
-                                   large ? std::vector<int64_t>{1 << 14, 1 << 16, 1 << 18, 1 << 20}
-                                         : std::vector<int64_t>{1 << 11, 1 << 13, 1 << 15},
-                                   1, most, "Of the model, one a point.");
-    count.probe = 1 << 14;
-    return {count, single("step", "t", "step", stepParameter()),
-            single("power", "p", "power of the loss scale", powerParameter(10)),
-            single("rate", "lr", "learning rate", rateParameter()),
-            single("decay", "λ", "weight decay", decayParameter())};
+    return {workbench::dimension(
+                "count", "n", "parameters",
+                Parameter::integer("count", "Parameters", large ? 1 << 20 : 1 << 13, 1, most, "Of the model."),
+                Parameter::sweep("counts", "Parameters",
+                                 large ? std::vector<int64_t>{1 << 14, 1 << 16, 1 << 18, 1 << 20}
+                                       : std::vector<int64_t>{1 << 11, 1 << 13, 1 << 15},
+                                 1, most, "Of the model, one a point."),
+                1 << 14),
+            single("t", "step", stepParameter()), single("p", "power of the loss scale", powerParameter(10)),
+            single("lr", "learning rate", rateParameter()), single("λ", "weight decay", decayParameter())};
 }
 
 TensorSpec wide(const char* name, TensorSpec::Role role, int colour, const char* doc) {

@@ -5,6 +5,7 @@
 #include "core/labs/precision/precision_lab.h"
 #include "core/labs/precision/training_operators.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 #include "gpu/number/float_format.h"
 #include "gpu/ops/cast.h"
 
@@ -94,23 +95,20 @@ void fill(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, 
 std::vector<Knob> knobs(Page page) {
     const bool large = page == Page::Race;
     const double most = large ? 1 << 28 : 1 << 22;
-    Knob count;
-    count.id = "count";
-    count.symbol = "n";
-    count.axis = "numbers";
-    count.single = Parameter::integer("count", "Numbers", large ? 1 << 20 : 1 << 14, 1, most, "How many are cast.");
-    count.sweep = Parameter::sweep("counts", "Numbers",
-                                   large ? std::vector<int64_t>{1 << 14, 1 << 16, 1 << 18, 1 << 20}
-                                         : std::vector<int64_t>{1 << 12, 1 << 14, 1 << 16},
-                                   1, most, "How many are cast, one a point.");
-    count.probe = 1 << 14;
-    Knob power;
-    power.id = "power";
+    Knob power = workbench::option(
+        Parameter::integer("power", "Loss scale 2 to the", 16, -100, 100,
+                           "Numbers come with this scale, which is taken off: PyTorch's begins at 2¹⁶."));
     power.symbol = "p";
     power.axis = "power of the loss scale";
-    power.single = Parameter::integer("power", "Loss scale 2 to the", 16, -100, 100,
-                                      "Numbers come with this scale, which is taken off: PyTorch's begins at 2¹⁶.");
-    return {count, power};
+    return {workbench::dimension(
+                "count", "n", "numbers",
+                Parameter::integer("count", "Numbers", large ? 1 << 20 : 1 << 14, 1, most, "How many are cast."),
+                Parameter::sweep("counts", "Numbers",
+                                 large ? std::vector<int64_t>{1 << 14, 1 << 16, 1 << 18, 1 << 20}
+                                       : std::vector<int64_t>{1 << 12, 1 << 14, 1 << 16},
+                                 1, most, "How many are cast, one a point."),
+                1 << 14),
+            power};
 }
 
 } // namespace

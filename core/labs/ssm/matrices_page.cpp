@@ -4,6 +4,7 @@
 #include "core/labs/ssm/matrices_figures.h"
 #include "core/labs/ssm/ssm_pages.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +13,6 @@
 #include <fmt/format.h>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace warplight::labs::ssm {
@@ -22,14 +22,7 @@ using namespace lab;
 using warplight::ssm::Measure;
 using warplight::ssm::Rule;
 using warplight::ssm::S4Kind;
-
-template <class Infos>
-std::vector<Parameter::Option> optionsOf(const Infos& infos) {
-    std::vector<Parameter::Option> options;
-    for (const auto& info : infos)
-        options.push_back({std::string(info.name), std::string(info.title), std::string(info.improves)});
-    return options;
-}
+using workbench::optionsOf;
 
 /// Without forward Euler, under which most of these layers grow without end.
 std::vector<Parameter::Option> stableRules() {

@@ -6,6 +6,7 @@
 #include "core/labs/ssm/memory_walk.h"
 #include "core/labs/ssm/signals.h"
 #include "core/labs/ssm/ssm_pages.h"
+#include "core/workbench/knobs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -30,13 +31,6 @@ std::vector<Parameter::Option> kindOptions() {
     std::vector<Parameter::Option> options;
     for (const MemoryKind& kind : memoryKinds())
         options.push_back({kind.id, kind.title, ""});
-    return options;
-}
-
-std::vector<Parameter::Option> ruleOptions() {
-    std::vector<Parameter::Option> options;
-    for (const auto& rule : warplight::ssm::rules())
-        options.push_back({std::string(rule.name), std::string(rule.title), std::string(rule.improves)});
     return options;
 }
 
@@ -73,7 +67,8 @@ class Memory : public Experiment {
             signal[0],
             signal[1],
             signal[2],
-            Parameter::choice("rule", "Rule", "bilinear", ruleOptions(), "How A becomes Ā."),
+            Parameter::choice("rule", "Rule", "bilinear", workbench::optionsOf(warplight::ssm::rules()),
+                              "How A becomes Ā."),
             n,
             window,
             step,

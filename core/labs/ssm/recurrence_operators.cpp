@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/tensor/random.h"
 #include "core/workbench/arrange.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/recurrences.h"
 
 #include <algorithm>
@@ -27,6 +28,7 @@ namespace warplight::labs::ssm {
 namespace {
 
 using lab::Parameter;
+using workbench::dimension;
 using workbench::Implementation;
 using workbench::Knob;
 using workbench::Operator;
@@ -40,44 +42,26 @@ constexpr int64_t resetEvery = 16; ///< steps, of the input "resets"
 
 int colourOf(std::string_view id) { return id == "reference" ? 4 : id == "plain" ? 10 : id == "vectors" ? 1 : 5; }
 
-Knob knob(const char* id, const char* symbol, const char* axis, Parameter single, std::vector<int64_t> swept,
-          double probe = 0) {
-    Knob k;
-    k.id = id;
-    k.symbol = symbol;
-    k.axis = axis;
-    k.sweep = Parameter::sweep(fmt::format("{}Swept", id), single.title, std::move(swept), *single.minimum,
-                               *single.maximum, fmt::format("{}, one a point.", single.title));
-    k.single = std::move(single);
-    k.probe = probe;
-    return k;
-}
-
 Knob lengthKnob(Page page) {
     const bool race = page == Page::Race;
-    return knob("seqLen", "T", "sequence length",
-                Parameter::integer("seqLen", "Sequence length", race ? 2048 : 256, 1, race ? 1 << 20 : 8192,
-                                   "T, the steps of a sequence."),
-                race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 128, 256, 512}, 256);
+    return dimension("seqLen", "T", "sequence length",
+                     Parameter::integer("seqLen", "Sequence length", race ? 2048 : 256, 1, race ? 1 << 20 : 8192,
+                                        "T, the steps of a sequence."),
+                     race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 128, 256, 512},
+                     256);
 }
 Knob batchKnob() {
-    return knob("batch", "batch", "sequences", Parameter::integer("batch", "Batch", 1, 1, 256, "Sequences."),
-                {1, 2, 4, 8});
+    return dimension("batch", "batch", "sequences", Parameter::integer("batch", "Batch", 1, 1, 256, "Sequences."),
+                     {1, 2, 4, 8});
 }
 
 std::vector<Knob> channelKnobs(Page page) {
     return {lengthKnob(page),
-            knob("channels", "channels", "channels",
-                 Parameter::integer("channels", "Channels", page == Page::Race ? 1024 : 256, 1, 1 << 14,
-                                    "Each with a state of its own."),
-                 {64, 256, 1024, 4096}),
+            dimension("channels", "channels", "channels",
+                      Parameter::integer("channels", "Channels", page == Page::Race ? 1024 : 256, 1, 1 << 14,
+                                         "Each with a state of its own."),
+                      {64, 256, 1024, 4096}),
             batchKnob()};
-}
-
-void setDefaults(Problem& p, const std::vector<std::pair<const char*, double>>& values) {
-    for (const auto& [id, value] : values)
-        if (!p.has(id))
-            p.numbers[id] = value;
 }
 
 void checkKind(const std::vector<Parameter::Option>& kinds, const std::string& kind) {
@@ -128,6 +112,12 @@ Operator recurrence(const char* id, const char* title, const char* formula, cons
     return op;
 }
 
+void setChannels(Problem& p) {
+    p.setDefault("batch", 1);
+    p.setDefault("seqLen", 256);
+    p.setDefault("channels", 64);
+}
+
 std::string channelsInWords(const Problem& p) {
     return fmt::format("T = {} with {} channels{}", p["seqLen"], p["channels"],
                        p["batch"] == 1 ? "" : fmt::format(", batch {}", p["batch"]));
@@ -172,7 +162,8 @@ Operator lruOperator() {
     op.questions = {{Page::Accuracy, "How far does a rotation that is repeated a thousand times go astray?"}};
     op.knobs = channelKnobs;
     op.complete = [](Problem& p) {
-        setDefaults(p, {{"batch", 1}, {"seqLen", 256}, {"channels", 64}, {"complex", 2}});
+        setChannels(p);
+        p.setDefault("complex", 2);
         if (p["complex"] != 2)
             throw InputError(
                 fmt::format("--u: a last dimension of {}, expected 2, the parts of a complex number", p["complex"]));
@@ -234,7 +225,7 @@ Operator rwkv4Operator() {
     op.questions = {{Page::Accuracy, "What does a running maximum leave of weights between e^-100 and e^100?"}};
     op.knobs = channelKnobs;
     op.complete = [](Problem& p) {
-        setDefaults(p, {{"batch", 1}, {"seqLen", 256}, {"channels", 64}});
+        setChannels(p);
         cpu::checkShape(rwkv4Shape(p));
     };
     const std::vector<std::string> rows{"batch", "seqLen", "channels"};
@@ -280,21 +271,25 @@ Operator rwkv6Operator() {
         const bool race = page == Page::Race;
         return std::vector<Knob>{
             lengthKnob(page),
-            knob("heads", "heads", "heads",
-                 Parameter::integer("heads", "Heads", race ? 16 : 2, 1, 256, "Each with a state of K × V numbers."),
-                 {1, 2, 4, 8, 16, 32}),
-            knob("keyDim", "K", "numbers of a key",
-                 Parameter::integer("keyDim", "Key dimension", 64, 1, cpu::largestRwkvDim, "K, rows of a state."),
-                 {16, 32, 64, 128}),
-            knob(
+            dimension(
+                "heads", "heads", "heads",
+                Parameter::integer("heads", "Heads", race ? 16 : 2, 1, 256, "Each with a state of K × V numbers."),
+                {1, 2, 4, 8, 16, 32}),
+            dimension("keyDim", "K", "numbers of a key",
+                      Parameter::integer("keyDim", "Key dimension", 64, 1, cpu::largestRwkvDim, "K, rows of a state."),
+                      {16, 32, 64, 128}),
+            dimension(
                 "valueDim", "V", "numbers of a value",
                 Parameter::integer("valueDim", "Value dimension", 64, 1, cpu::largestRwkvDim, "V, columns of a state."),
                 {16, 32, 64, 128}),
             batchKnob()};
     };
     op.complete = [](Problem& p) {
-        setDefaults(p, {{"batch", 1}, {"seqLen", 256}, {"heads", 1}, {"keyDim", 64}});
-        setDefaults(p, {{"valueDim", p.real("keyDim")}});
+        p.setDefault("batch", 1);
+        p.setDefault("seqLen", 256);
+        p.setDefault("heads", 1);
+        p.setDefault("keyDim", 64);
+        p.setDefault("valueDim", p.real("keyDim"));
         cpu::checkShape(rwkv6Shape(p));
     };
     const std::vector<std::string> keys{"batch", "seqLen", "heads", "keyDim"},

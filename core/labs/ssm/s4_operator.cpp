@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/ssm/s4_rungs.h"
 #include "core/tensor/random.h"
+#include "core/workbench/knobs.h"
 #include "gpu/ops/s4.h"
 
 #include <algorithm>
@@ -26,6 +27,7 @@ using warplight::ssm::S4Kind;
 using warplight::ssm::S4Rung;
 using warplight::ssm::S4Shape;
 using warplight::ssm::S4Tensors;
+using workbench::dimension;
 using workbench::Implementation;
 using workbench::Knob;
 using workbench::Operator;
@@ -48,10 +50,9 @@ int colourOf(std::string_view rung) {
 }
 
 void complete(Problem& p) {
-    for (const auto& [id, value] : {std::pair("channels", 1.0), std::pair("state", 64.0),
-                                    std::pair("kind", static_cast<double>(S4Kind::DiagonalLin))})
-        if (!p.has(id))
-            p.numbers[id] = value;
+    p.setDefault("channels", 1);
+    p.setDefault("state", 64);
+    p.setDefault("kind", static_cast<double>(S4Kind::DiagonalLin));
     checkShape(shapeOf(p));
 }
 
@@ -149,44 +150,25 @@ Implementation onGpu(gpu::S4Rung rung, const char* title, const char* improves) 
 }
 
 Parameter kindParameter() {
-    std::vector<Parameter::Option> options;
-    for (const auto& kind : warplight::ssm::s4Kinds())
-        options.push_back({std::string(kind.name), std::string(kind.title), std::string(kind.improves)});
-    return Parameter::choice("kind", "Layer", "s4d-lin", options,
+    return Parameter::choice("kind", "Layer", "s4d-lin", workbench::optionsOf(warplight::ssm::s4Kinds()),
                              "What A is: LegS by the bilinear rule, diagonals by zero-order hold.");
-}
-
-Knob knob(const char* id, const char* symbol, const char* axis, Parameter single, std::vector<int64_t> swept,
-          double probe = 0) {
-    Knob k;
-    k.id = id;
-    k.symbol = symbol;
-    k.axis = axis;
-    k.sweep = Parameter::sweep(fmt::format("{}Swept", id), single.title, std::move(swept), *single.minimum,
-                               *single.maximum, fmt::format("{}, one a point.", single.title));
-    k.single = std::move(single);
-    k.probe = probe;
-    return k;
 }
 
 std::vector<Knob> knobs(Page page) {
     const bool race = page == Page::Race;
-    std::vector<Knob> all{
-        knob("seqLen", "L", "length",
-             Parameter::integer("seqLen", "Length", race ? 4096 : 512, 1, race ? 1 << 20 : 8192, "L, samples."),
-             race ? std::vector<int64_t>{256, 1024, 4096, 16384} : std::vector<int64_t>{64, 256, 1024}, 256),
-        knob("channels", "channels", "channels",
-             Parameter::integer("channels", "Channels", race ? 64 : 8, 1, 4096, "Each with a step and C of its own."),
-             {1, 4, 16, 64, 256}),
-        knob("state", "N", "state size",
-             Parameter::integer("state", "State size", 64, 2, warplight::ssm::largestS4State,
-                                "N, even: diagonals have N/2 complex numbers."),
-             {4, 16, 64, 256})};
-    Knob kind;
-    kind.id = kind.symbol = "kind";
-    kind.single = kindParameter();
-    all.push_back(std::move(kind));
-    return all;
+    return {
+        dimension("seqLen", "L", "length",
+                  Parameter::integer("seqLen", "Length", race ? 4096 : 512, 1, race ? 1 << 20 : 8192, "L, samples."),
+                  race ? std::vector<int64_t>{256, 1024, 4096, 16384} : std::vector<int64_t>{64, 256, 1024}, 256),
+        dimension(
+            "channels", "channels", "channels",
+            Parameter::integer("channels", "Channels", race ? 64 : 8, 1, 4096, "Each with a step and C of its own."),
+            {1, 4, 16, 64, 256}),
+        dimension("state", "N", "state size",
+                  Parameter::integer("state", "State size", 64, 2, warplight::ssm::largestS4State,
+                                     "N, even: diagonals have N/2 complex numbers."),
+                  {4, 16, 64, 256}),
+        workbench::option(kindParameter())};
 }
 
 } // namespace

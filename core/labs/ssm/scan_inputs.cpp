@@ -4,6 +4,7 @@
 #include "core/labs/ssm/scan_operator.h"
 #include "core/tensor/random.h"
 #include "core/tensor/tensor.h"
+#include "core/workbench/knobs.h"
 
 #include <algorithm>
 #include <atomic>
@@ -14,30 +15,19 @@
 #include <map>
 #include <numbers>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace warplight::labs::ssm {
 namespace {
 
 using lab::Parameter;
+using workbench::dimension;
 using workbench::Knob;
 using workbench::Page;
 using workbench::Problem;
 using workbench::Tensors;
 
 constexpr int64_t resetEvery = 16; ///< steps, of the kind "resets"
-
-Knob knob(const char* id, const char* symbol, const char* axis, Parameter single, Parameter sweep, double probe) {
-    Knob k;
-    k.id = id;
-    k.symbol = symbol;
-    k.axis = axis;
-    k.single = std::move(single);
-    k.sweep = std::move(sweep);
-    k.probe = probe;
-    return k;
-}
 
 /// [..., length] or [..., length, parts]: everything before the length is channels.
 workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::string>& origin, int64_t parts) {
@@ -76,8 +66,8 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
         if (parts > 1)
             tensor.shape.push_back(parts);
     }
-    arranged.problem.numbers["channels"] = static_cast<double>(channels);
-    arranged.problem.numbers["length"] = static_cast<double>(length);
+    arranged.problem.set("channels", channels);
+    arranged.problem.set("length", length);
     arranged.out = [whole, states](const std::string& name, tensor::Tensor made) {
         made.shape = name == "dh0" ? states : whole;
         return made;
@@ -90,20 +80,20 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
 std::vector<Knob> scanKnobs(Page page) {
     const bool race = page == Page::Race;
     const int64_t longest = race ? 1 << 24 : page == Page::Accuracy ? 1 << 20 : 1 << 16;
-    return {knob("length", "n", "steps",
-                 Parameter::integer("length", "Steps", race ? 65536 : 4096, 1, static_cast<double>(longest),
-                                    "Steps of each channel."),
-                 Parameter::sweep("lengths", "Steps",
-                                  race ? std::vector<int64_t>{1024, 4096, 16384, 65536, 262144, 1048576}
-                                       : std::vector<int64_t>{256, 1024, 4096},
-                                  1, static_cast<double>(longest), "Steps of each channel, one number a point."),
-                 1024),
-            knob("channels", "channels", "channels",
-                 Parameter::integer("channels", "Channels", race ? 4 : 2, 1, 1 << 16,
-                                    "Rows that are scanned independently: batch times channels."),
-                 Parameter::sweep("channelCounts", "Channels", {1, 4, 16, 64, 256}, 1, 1 << 16,
-                                  "Numbers of channels, one a point."),
-                 4)};
+    return {dimension("length", "n", "steps",
+                      Parameter::integer("length", "Steps", race ? 65536 : 4096, 1, static_cast<double>(longest),
+                                         "Steps of each channel."),
+                      Parameter::sweep("lengths", "Steps",
+                                       race ? std::vector<int64_t>{1024, 4096, 16384, 65536, 262144, 1048576}
+                                            : std::vector<int64_t>{256, 1024, 4096},
+                                       1, static_cast<double>(longest), "Steps of each channel, one number a point."),
+                      1024),
+            dimension("channels", "channels", "channels",
+                      Parameter::integer("channels", "Channels", race ? 4 : 2, 1, 1 << 16,
+                                         "Rows that are scanned independently: batch times channels."),
+                      Parameter::sweep("channelCounts", "Channels", {1, 4, 16, 64, 256}, 1, 1 << 16,
+                                       "Numbers of channels, one a point."),
+                      4)};
 }
 
 std::string scanInWords(const Problem& p) {

@@ -93,7 +93,7 @@ Operator described(int64_t parts) {
                   {"H", Role::Output, rows, 3, "", "Where the states go"}};
     op.inputKinds = scanInputKinds();
     op.complete = [parts](Problem& p) {
-        p.numbers["parts"] = static_cast<double>(parts);
+        p.set("parts", parts);
         check(scanShape(p));
     };
     op.fill = fillScan;

@@ -39,7 +39,7 @@ workbench::Arranged arrange(Tensors& given, const Origin& origin, const std::str
     const auto expect = [&](const char* name, const std::vector<int64_t>& shape, const char* what) {
         if (given.contains(name) && given.at(name).shape != shape)
             refuse(name, fmt::format("{} {}", what, tensor::shapeText(shape)));
-        return given.contains(name) ? 1.0 : 0.0;
+        return given.contains(name);
     };
     expect("delta", rows, "that of u,");
     expect("A", {dim, state}, "a row for each channel of u:");
@@ -55,16 +55,16 @@ workbench::Arranged arrange(Tensors& given, const Origin& origin, const std::str
         expect(name, {batch, groups, state, len}, "[batch, groups, state, len] of u and A, as B:");
     }
     workbench::Arranged arranged;
-    auto& numbers = arranged.problem.numbers;
-    numbers["batch"] = static_cast<double>(batch);
-    numbers["dim"] = static_cast<double>(dim);
-    numbers["len"] = static_cast<double>(len);
-    numbers["state"] = static_cast<double>(state);
-    numbers["groups"] = static_cast<double>(groups);
-    numbers["skip"] = expect("D", {dim}, "a number for each channel:");
-    numbers["bias"] = expect("delta-bias", {dim}, "a number for each channel:");
-    numbers["gate"] = expect("z", rows, "that of u,");
-    numbers["first"] = expect("state", {batch, dim, state}, "[batch, dim, state]:");
+    workbench::Problem& p = arranged.problem;
+    p.set("batch", batch);
+    p.set("dim", dim);
+    p.set("len", len);
+    p.set("state", state);
+    p.set("groups", groups);
+    p.set("skip", expect("D", {dim}, "a number for each channel:"));
+    p.set("bias", expect("delta-bias", {dim}, "a number for each channel:"));
+    p.set("gate", expect("z", rows, "that of u,"));
+    p.set("first", expect("state", {batch, dim, state}, "[batch, dim, state]:"));
     return arranged;
 }
 

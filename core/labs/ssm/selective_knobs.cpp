@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Knobs and numbers of the selective scan.
 #include "core/labs/ssm/selective_operator.h"
+#include "core/workbench/knobs.h"
 
 #include <cstdint>
 #include <fmt/format.h>
@@ -18,22 +19,15 @@ using workbench::Problem;
 
 Knob sizeKnob(const char* id, const char* symbol, const char* axis, const char* title, int64_t standing, int64_t most,
               std::vector<int64_t> swept, double probe) {
-    Knob k;
-    k.id = id;
-    k.symbol = symbol;
-    k.axis = axis;
-    k.single = Parameter::integer(id, title, standing, 1, static_cast<double>(most), fmt::format("{}.", title));
-    k.sweep = Parameter::sweep(fmt::format("{}Swept", id), title, std::move(swept), 1, static_cast<double>(most),
-                               fmt::format("{}, one a point.", title));
-    k.probe = probe;
-    return k;
+    return workbench::dimension(
+        id, symbol, axis,
+        Parameter::integer(id, title, standing, 1, static_cast<double>(most), fmt::format("{}.", title)),
+        std::move(swept), probe);
 }
 
 Knob flagKnob(const char* id, const char* symbol, const char* title, const char* doc) {
-    Knob k;
-    k.id = id;
+    Knob k = workbench::option(Parameter::flag(id, title, true, doc));
     k.symbol = symbol;
-    k.single = Parameter::flag(id, title, true, doc);
     return k;
 }
 
@@ -57,20 +51,16 @@ std::vector<Knob> selectiveKnobs(Page page) {
 }
 
 void completeSelective(Problem& p) {
-    const auto set = [&](const char* id, double otherwise) {
-        if (!p.has(id))
-            p.numbers[id] = otherwise;
-    };
-    set("batch", 1);
-    set("len", 256);
-    set("dim", 32);
-    set("state", 16);
-    set("groups", 1);
-    set("delta-softplus", 0);
-    set("gate", 0);
-    set("skip", 0);
-    set("bias", p.real("delta-softplus"));
-    set("first", 0);
+    p.setDefault("batch", 1);
+    p.setDefault("len", 256);
+    p.setDefault("dim", 32);
+    p.setDefault("state", 16);
+    p.setDefault("groups", 1);
+    p.setDefault("delta-softplus", 0);
+    p.setDefault("gate", 0);
+    p.setDefault("skip", 0);
+    p.setDefault("bias", p.real("delta-softplus"));
+    p.setDefault("first", 0);
     cpu::checkShape(selectiveShape(p));
     const auto ifThere = [&](const char* extent, const char* flag, const char* size) {
         p.numbers[extent] = p.flag(flag) ? p.real(size) : 0;

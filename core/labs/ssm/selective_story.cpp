@@ -129,7 +129,7 @@ SelectiveStory randomStory(int64_t length, int64_t channels, int64_t states, uin
     workbench::Problem problem;
     const std::pair<const char*, int64_t> given[] = {{"len", length}, {"dim", channels}, {"state", states}};
     for (const auto& [id, value] : given)
-        problem.numbers[id] = static_cast<double>(value);
+        problem.set(id, value);
     completeSelective(problem);
     workbench::Tensors t;
     for (const workbench::TensorSpec& spec : selectiveTensorSpecs())

@@ -73,16 +73,13 @@ workbench::Arranged arrange(Tensors& given, const Origin& origin, const std::str
         t.shape = shape;
     }
     workbench::Arranged arranged;
-    const auto number = [&](const char* id, int64_t value) {
-        arranged.problem.numbers[id] = static_cast<double>(value);
-    };
-    number("batch", dims[0]);
-    number("seqLen", dims[1]);
-    number("heads", dims[2]);
-    number("headDim", dims[3]);
-    number("groups", shared[2]);
-    number("stateDim", shared[3]);
-    number("begins", given.contains("initial-state"));
+    arranged.problem.set("batch", dims[0]);
+    arranged.problem.set("seqLen", dims[1]);
+    arranged.problem.set("heads", dims[2]);
+    arranged.problem.set("headDim", dims[3]);
+    arranged.problem.set("groups", shared[2]);
+    arranged.problem.set("stateDim", shared[3]);
+    arranged.problem.set("begins", given.contains("initial-state"));
     const std::vector<int64_t> state{dims[0], dims[2], dims[3], shared[3]};
     if (given.contains("initial-state")) {
         Tensor& initial = given.at("initial-state");

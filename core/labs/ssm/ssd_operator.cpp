@@ -3,6 +3,7 @@
 #include "core/labs/ssm/ssd_operator.h"
 
 #include "core/cpu/rounding.h"
+#include "core/workbench/knobs.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -16,6 +17,7 @@ namespace warplight::labs::ssm {
 namespace {
 
 using lab::Parameter;
+using workbench::dimension;
 using workbench::Implementation;
 using workbench::Knob;
 using workbench::Operator;
@@ -31,18 +33,14 @@ cpu::SsdTensors tensorsOf(const Problem& p, Tensors& t) {
 }
 
 void complete(Problem& p) {
-    const auto set = [&](const char* id, double value) {
-        if (!p.has(id))
-            p.numbers[id] = value;
-    };
-    set("batch", 1);
-    set("seqLen", 256);
-    set("heads", 1);
-    set("groups", 1);
-    set("headDim", 64);
-    set("stateDim", 64);
-    set("chunk", static_cast<double>(cpu::SsdShape().chunk));
-    set("begins", 0);
+    p.setDefault("batch", 1);
+    p.setDefault("seqLen", 256);
+    p.setDefault("heads", 1);
+    p.setDefault("groups", 1);
+    p.setDefault("headDim", 64);
+    p.setDefault("stateDim", 64);
+    p.setDefault("chunk", static_cast<double>(cpu::SsdShape().chunk));
+    p.setDefault("begins", 0);
     p.numbers["initialBatch"] = p.flag("begins") ? p.real("batch") : 0;
     cpu::checkShape(ssdShape(p));
 }
@@ -121,43 +119,31 @@ Parameter chunkParameter() {
                               "Q, the steps of a chunk: pairs of steps within, a state from one to the next.");
 }
 
-Knob knob(const char* id, const char* symbol, const char* axis, Parameter single, std::vector<int64_t> swept,
-          double probe = 0) {
-    Knob k;
-    k.id = id;
-    k.symbol = symbol;
-    k.axis = axis;
-    k.sweep = Parameter::sweep(fmt::format("{}Swept", id), single.title, std::move(swept), *single.minimum,
-                               *single.maximum, fmt::format("{}, one a point.", single.title));
-    k.single = std::move(single);
-    k.probe = probe;
-    return k;
-}
-
 std::vector<Knob> knobs(Page page) {
     const bool race = page == Page::Race;
     constexpr double most = static_cast<double>(cpu::largestSsdDim);
-    return {knob("seqLen", "T", "sequence length",
-                 Parameter::integer("seqLen", "Sequence length", race ? 2048 : 256, 1, race ? 1 << 20 : 8192,
-                                    "T, the steps of a sequence."),
-                 race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 128, 256, 512},
-                 256),
-            knob("heads", "heads", "heads",
-                 Parameter::integer("heads", "Heads", race ? 8 : 2, 1, 256, "Each with a state and decays of its own."),
-                 {1, 2, 4, 8, 16}),
-            knob("headDim", "P", "head dimension",
-                 Parameter::integer("headDim", "Head dimension", 64, 1, most, "P, numbers of a head's X and Y."),
-                 {16, 32, 64, 128}),
-            knob("stateDim", "N", "state dimension",
-                 Parameter::integer("stateDim", "State dimension", race ? 128 : 64, 1, most,
-                                    "N, numbers of B and C: a head's state is P × N."),
-                 {16, 32, 64, 128, 256}),
-            knob("chunk", "Q", "steps of a chunk", chunkParameter(), {16, 32, 64, 128, 256, 512}),
-            knob("groups", "groups", "groups of B and C",
-                 Parameter::integer("groups", "Groups", 1, 1, 256, "Sets of B and C: a divisor of the heads."),
-                 {1, 2, 4, 8}),
-            knob("batch", "batch", "sequences", Parameter::integer("batch", "Batch", 1, 1, 256, "Sequences."),
-                 {1, 2, 4, 8})};
+    return {dimension("seqLen", "T", "sequence length",
+                      Parameter::integer("seqLen", "Sequence length", race ? 2048 : 256, 1, race ? 1 << 20 : 8192,
+                                         "T, the steps of a sequence."),
+                      race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 128, 256, 512},
+                      256),
+            dimension(
+                "heads", "heads", "heads",
+                Parameter::integer("heads", "Heads", race ? 8 : 2, 1, 256, "Each with a state and decays of its own."),
+                {1, 2, 4, 8, 16}),
+            dimension("headDim", "P", "head dimension",
+                      Parameter::integer("headDim", "Head dimension", 64, 1, most, "P, numbers of a head's X and Y."),
+                      {16, 32, 64, 128}),
+            dimension("stateDim", "N", "state dimension",
+                      Parameter::integer("stateDim", "State dimension", race ? 128 : 64, 1, most,
+                                         "N, numbers of B and C: a head's state is P × N."),
+                      {16, 32, 64, 128, 256}),
+            dimension("chunk", "Q", "steps of a chunk", chunkParameter(), {16, 32, 64, 128, 256, 512}),
+            dimension("groups", "groups", "groups of B and C",
+                      Parameter::integer("groups", "Groups", 1, 1, 256, "Sets of B and C: a divisor of the heads."),
+                      {1, 2, 4, 8}),
+            dimension("batch", "batch", "sequences", Parameter::integer("batch", "Batch", 1, 1, 256, "Sequences."),
+                      {1, 2, 4, 8})};
 }
 
 } // namespace
