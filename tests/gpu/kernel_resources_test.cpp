@@ -185,7 +185,7 @@ class KernelResourcesTest : public QObject {
             QVERIFY2(words[3].toInt() <= 64, line.constData()); // eight blocks of 128 threads a multiprocessor
             ++checked;
         }
-        QCOMPARE(checked, 6 * (4 + 8)); // architectures × kernels of S4 and of the linear scan
+        QCOMPARE(checked, 6 * (4 + 9)); // architectures × kernels of S4 and of the linear scan
     }
 };
 
