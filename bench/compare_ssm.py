@@ -3,8 +3,8 @@
 
 All in turn (A B C A B C ...) in one process with the same threads on the same numbers; results are compared before anything
 is timed: Warplight's fused scan, mambapy's parallel scan, and mambapy's scan step by step, which is what a few lines of
-PyTorch make of the formula. What this machine could do at best is measured in the same process: the scan's exponentials at
-the rate of exponentials alone, and its bytes at the bandwidth of a streaming triad; the greater is the limit. Then one step
+PyTorch make of the formula. What this machine could do at best is measured in the same process: as many exponentials
+alone, and its bytes at the bandwidth of a streaming triad; the greater is the limit. Then one step
 of decoding, of enough layers in turn that their states are not in the cache, beside the same in PyTorch. Needs PyTorch and
 mambapy: python3 -m venv v && v/bin/pip install torch numpy mambapy, then v/bin/python bench/compare_ssm.py (after a build
 of the target warplight_bench; --library names another build). --target AVX2 restricts all sides to what a machine without
@@ -82,20 +82,22 @@ class Scan:
         return turn(self.u), turn(self.delta), self.a[0], turn(self.b), turn(self.c), self.d
 
 
-def limit(library, threads, scan):
-    """Seconds of a scan's exponentials alone, and of its bytes."""
-    rate = max((lambda start: library.warplight_exponentials(2000, threads) / (time.perf_counter() - start))
-               (time.perf_counter()) for _ in range(15))
-    bandwidth = library.warplight_bandwidth(threads, 0.4)
-    rows = scan.dim * scan.length
-    return rows * scan.state / rate, 4 * (3 * rows + 2 * scan.state * scan.length) / bandwidth, rate, bandwidth
+def exponentials(library, threads, scan):
+    """As many exponentials as a scan has, on numbers that stay in the cache."""
+    library.warplight_exponentials(scan.dim * scan.length * scan.state // (2048 * threads), threads)
+
+
+def moved(library, threads, scan):
+    """Seconds of a scan's bytes, and the bandwidth."""
+    bandwidth = max(library.warplight_bandwidth(threads, 0.4) for _ in range(3))
+    return 4 * scan.length * (3 * scan.dim + 2 * scan.state) / bandwidth, bandwidth
 
 
 def scans(library, options):
     block = MambaBlock(MambaConfig(d_model=options.dim // 2, n_layers=1, d_state=options.state))
     print(f"scan: dim {options.dim}, state {options.state}, batch 1; milliseconds of wall time, medians; least of ours; "
-          "limit: exponentials, bytes")
-    print(f"{'len':>6} {'ours':>8} {'least':>8} {'pscan':>9} {'steps':>9} {'ratios':>13} {'limit':>15} {'of limit':>8}")
+          "limit: exponentials, bytes; of limit, by medians and by least times")
+    print(f"{'len':>6} {'ours':>8} {'least':>8} {'pscan':>9} {'steps':>9} {'ratios':>13} {'limit':>15} {'of limit':>8} {'least':>8}")
     for length in options.lengths:
         scan = Scan(options.dim, options.state, length)
         given = scan.turned()
@@ -104,14 +106,14 @@ def scans(library, options):
         require_near(scan.y[0].T, block.selective_scan_seq(*given)[0], "mambapy's scan step by step")
         calls = [lambda: scan.ours(library, options.threads), lambda: block.selective_scan(*given),
                  lambda: block.selective_scan_seq(*given)]
-        before = limit(library, options.threads, scan)
-        (ours, pscan, steps), (least, *_) = in_turn(calls)
-        after = limit(library, options.threads, scan)
-        exponentials, moved = (min(x, y) for x, y in zip(before[:2], after[:2]))
+        calls.insert(1, lambda: exponentials(library, options.threads, scan))
+        (ours, powers, pscan, steps), (least, least_powers, *_) = in_turn(calls)
+        bytes_s, bandwidth = moved(library, options.threads, scan)
         print(f"{length:>6} {1e3 * ours:>8.2f} {1e3 * least:>8.2f} {1e3 * pscan:>9.1f} {1e3 * steps:>9.1f} "
-              f"{pscan / ours:>6.1f} {steps / ours:>6.1f} {1e3 * exponentials:>7.2f} {1e3 * moved:>7.2f} "
-              f"{max(exponentials, moved) / ours:>8.0%}", flush=True)
-    print(f"{max(before[2], after[2]) / 1e9:.1f} G exponentials/s, {max(before[3], after[3]) / 1e9:.1f} GB/s")
+              f"{pscan / ours:>6.1f} {steps / ours:>6.1f} {1e3 * powers:>7.2f} {1e3 * bytes_s:>7.2f} "
+              f"{max(powers, bytes_s) / ours:>8.0%} {max(least_powers, bytes_s) / least:>8.0%}", flush=True)
+        rate = options.dim * length * options.state / least_powers
+    print(f"{rate / 1e9:.1f} G exponentials/s, {bandwidth / 1e9:.1f} GB/s")
 
 
 def decoding(library, options):

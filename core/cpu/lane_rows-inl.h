@@ -57,9 +57,47 @@ HWY_INLINE void storeBlocks(D d, hn::Vec<D> v, float* rows, int64_t stride) {
 }
 #endif
 
+#if HWY_TARGET == HWY_AVX3
+/// Sixteen vectors, column by column: those of 4 × 4 blocks of 128 bits, then those of the blocks.
+HWY_INLINE void transposeSixteen(Vector (&v)[16]) {
+    const F d;
+#pragma GCC unroll 4
+    for (int g = 0; g < 4; ++g) {
+        Vector four[4] = {v[4 * g], v[4 * g + 1], v[4 * g + 2], v[4 * g + 3]};
+        transposeBlocks(d, four);
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k)
+            v[4 * g + k] = four[k];
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+        const __m512 low01 = _mm512_shuffle_f32x4(v[k].raw, v[4 + k].raw, 0x44),
+                     high01 = _mm512_shuffle_f32x4(v[k].raw, v[4 + k].raw, 0xEE),
+                     low23 = _mm512_shuffle_f32x4(v[8 + k].raw, v[12 + k].raw, 0x44),
+                     high23 = _mm512_shuffle_f32x4(v[8 + k].raw, v[12 + k].raw, 0xEE);
+        v[k] = Vector{_mm512_shuffle_f32x4(low01, low23, 0x88)};
+        v[4 + k] = Vector{_mm512_shuffle_f32x4(low01, low23, 0xDD)};
+        v[8 + k] = Vector{_mm512_shuffle_f32x4(high01, high23, 0x88)};
+        v[12 + k] = Vector{_mm512_shuffle_f32x4(high01, high23, 0xDD)};
+    }
+}
+#endif
+
 /// As many rows as a vector has lanes, `stride` numbers apart, of `steps` numbers to [steps, lanes].
 inline void intoLanes(const float* from, int64_t stride, int64_t steps, float* to) {
     int64_t t = 0;
+#if HWY_TARGET == HWY_AVX3
+    for (; t + 16 <= steps; t += 16) {
+        Vector v[16];
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < 16; ++i)
+            v[i] = hn::LoadU(F(), from + i * stride + t);
+        transposeSixteen(v);
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < 16; ++i)
+            hn::Store(v[i], F(), to + (t + i) * lanesOf);
+    }
+#endif
 #if HWY_TARGET != HWY_SCALAR
     const F d;
     for (; t + 4 <= steps; t += 4) {
@@ -79,6 +117,18 @@ inline void intoLanes(const float* from, int64_t stride, int64_t steps, float* t
 /// The way back.
 inline void fromLanes(const float* from, float* to, int64_t stride, int64_t steps) {
     int64_t t = 0;
+#if HWY_TARGET == HWY_AVX3
+    for (; t + 16 <= steps; t += 16) {
+        Vector v[16];
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < 16; ++i)
+            v[i] = hn::Load(F(), from + (t + i) * lanesOf);
+        transposeSixteen(v);
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < 16; ++i)
+            hn::StoreU(v[i], F(), to + i * stride + t);
+    }
+#endif
 #if HWY_TARGET != HWY_SCALAR
     const F d;
     for (; t + 4 <= steps; t += 4) {

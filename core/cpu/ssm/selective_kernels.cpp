@@ -18,7 +18,14 @@ HWY_BEFORE_NAMESPACE();
 namespace warplight::cpu::HWY_NAMESPACE {
 namespace {
 
-constexpr int64_t rowStride = scanSteps + 16;
+HWY_INLINE void copyRow(const float* from, int64_t count, float* to) {
+    const F d;
+    int64_t i = 0;
+    for (; i + lanesOf <= count; i += lanesOf)
+        hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+    for (; i < count; ++i)
+        to[i] = from[i];
+}
 
 /// `States` states from n on through all steps, in registers; y is begun (with D u) or added to.
 template <int States, bool Begins>
@@ -71,17 +78,23 @@ HWY_NOINLINE void scanAll(const ScanTile& p, int64_t n, const float* size, const
         scanAll<States / 2>(p, n, size, u, y);
 }
 
-/// Steps of a tile's channels to [steps, lanes]. They go through `rows` first, row by row as they lie in memory: where
-/// rows lie a power of two apart, a line of each at a time would find few places in the cache.
+/// Steps of a tile's channels to [steps, lanes]. Pieces of rows are copied first: where rows lie a power of two apart,
+/// a line of each at a time would find few places in the cache.
 void loadTile(const ScanTile& p, const float* from, float* rows, float* to) {
-    for (int64_t i = 0; i < p.channels; ++i)
-        std::copy_n(from + i * p.stride, p.steps, rows + i * rowStride);
-    intoLanes(rows, rowStride, p.steps, to);
+    for (int64_t t = 0; t < p.steps; t += pieceSteps) {
+        const int64_t steps = std::min(pieceSteps, p.steps - t);
+        for (int64_t i = 0; i < p.channels; ++i)
+            copyRow(from + i * p.stride + t, steps, rows + i * pieceStride);
+        intoLanes(rows, pieceStride, steps, to + t * lanesOf);
+    }
 }
 void storeTile(const ScanTile& p, const float* from, float* rows) {
-    fromLanes(from, rows, rowStride, p.steps);
-    for (int64_t i = 0; i < p.channels; ++i)
-        std::copy_n(rows + i * rowStride, p.steps, p.y + i * p.stride);
+    for (int64_t t = 0; t < p.steps; t += pieceSteps) {
+        const int64_t steps = std::min(pieceSteps, p.steps - t);
+        fromLanes(from + t * lanesOf, rows, pieceStride, steps);
+        for (int64_t i = 0; i < p.channels; ++i)
+            copyRow(rows + i * pieceStride, steps, p.y + i * p.stride + t);
+    }
 }
 
 void scanTile(const ScanTile& p) {
@@ -89,7 +102,7 @@ void scanTile(const ScanTile& p) {
     float *u = p.scratch, *size = u + scanSteps * lanesOf, *y = size + scanSteps * lanesOf,
           *rows = y + scanSteps * lanesOf;
     for (int64_t i = p.channels; i < lanesOf; ++i)
-        std::fill_n(rows + i * rowStride, p.steps, 0.0f);
+        std::fill_n(rows + i * pieceStride, pieceStride, 0.0f);
     loadTile(p, p.u, rows, u);
     loadTile(p, p.delta, rows, size);
     const Vector bias = hn::Load(d, p.bias);

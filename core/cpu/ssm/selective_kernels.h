@@ -26,8 +26,9 @@ struct ScanTile {
     const float* aheadY = nullptr;             ///< and that it writes
     int64_t aheadChannels = 0, aheadSteps = 0;
 };
-/// u, Δ and y, each steps by lanes; and rows of one of them.
-constexpr int64_t scratchFloats(int64_t lanes) { return lanes * (4 * scanSteps + 16); }
+constexpr int64_t pieceSteps = 64, pieceStride = pieceSteps + 16; ///< of rows on their way to lanes
+/// u, Δ and y, each steps by lanes; and a piece of each row.
+constexpr int64_t scratchFloats(int64_t lanes) { return lanes * (3 * scanSteps + pieceStride); }
 
 constexpr int64_t stepChannels = 256; ///< most channels of a ScanStep
 
