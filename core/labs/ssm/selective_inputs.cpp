@@ -114,9 +114,6 @@ std::vector<lab::Parameter::Option> selectiveInputKinds() {
 
 void fillSelective(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t,
                    const std::atomic<bool>* cancel) {
-    const auto kinds = selectiveInputKinds();
-    if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& k) { return k.id == kind; }))
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     for (const auto& [name, stream] :
          {std::pair("u", uStream), std::pair("B", bStream), std::pair("C", cStream), std::pair("D", dStream),
           std::pair("z", zStream), std::pair("state", stateStream)})
