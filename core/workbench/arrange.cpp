@@ -11,6 +11,11 @@
 
 namespace warplight::workbench {
 
+void refuseShape(const std::map<std::string, std::string>& origin, const std::string& name,
+                 const std::vector<int64_t>& shape, const std::string& expected) {
+    throw InputError(fmt::format("{}: shape {}, expected {}", origin.at(name), tensor::shapeText(shape), expected));
+}
+
 Arranged arrange(const Operator& op, Tensors& given, const std::map<std::string, std::string>& origin,
                  const std::string& layout) {
     if (op.arrangement)
@@ -23,8 +28,7 @@ Arranged arrange(const Operator& op, Tensors& given, const std::map<std::string,
             continue;
         tensor::Tensor& t = given[spec.name];
         if (t.shape.empty() || t.shape.size() > spec.extents.size())
-            throw InputError(fmt::format("{}: shape {}, expected [{}]", origin.at(spec.name),
-                                         tensor::shapeText(t.shape), fmt::join(spec.extents, ", ")));
+            refuseShape(origin, spec.name, t.shape, fmt::format("[{}]", fmt::join(spec.extents, ", ")));
         if (setBy.empty())
             missing = spec.extents.size() - t.shape.size();
         while (t.shape.size() < spec.extents.size())

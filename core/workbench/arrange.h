@@ -3,8 +3,10 @@
 
 #include "core/workbench/operator.h"
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace warplight::workbench {
 
@@ -13,5 +15,9 @@ namespace warplight::workbench {
 /// its shape and what was expected.
 Arranged arrange(const Operator& op, Tensors& given, const std::map<std::string, std::string>& origin,
                  const std::string& layout);
+
+/// Refuses a tensor for its shape, with what was expected instead.
+[[noreturn]] void refuseShape(const std::map<std::string, std::string>& origin, const std::string& name,
+                              const std::vector<int64_t>& shape, const std::string& expected);
 
 } // namespace warplight::workbench

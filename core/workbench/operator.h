@@ -150,7 +150,7 @@ struct Operator {
     std::vector<lab::Parameter::Option> inputKinds; ///< friendly and hostile numbers; the first is raced
     /// Numbers that follow from those of the knobs; throws InputError for a problem that does not exist.
     std::function<void(Problem&)> complete{};
-    /// Inputs of the problem's shapes, all there and zero, filled. Throws InputError for a kind it does not know.
+    /// Inputs of the problem's shapes, all there and zero, filled. The kind is one of `inputKinds`.
     std::function<void(const Problem&, const std::string& kind, uint64_t seed, Tensors&, const std::atomic<bool>*)>
         fill;
     /// Inputs that follow from others (O and log-sum-exp of a backward pass), computed; called after those are rounded.

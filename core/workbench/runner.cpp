@@ -13,6 +13,8 @@ namespace warplight::workbench {
 
 Tensors makeTensors(const Operator& op, const Problem& problem, const std::string& kind, uint64_t seed,
                     const std::atomic<bool>* cancel) {
+    if (std::none_of(op.inputKinds.begin(), op.inputKinds.end(), [&](const auto& known) { return known.id == kind; }))
+        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     Tensors tensors = op.allocate(problem, cancel);
     const ReleasesBeside release(tensors);
     op.fill(problem, kind, seed, tensors, cancel);

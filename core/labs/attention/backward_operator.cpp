@@ -5,6 +5,7 @@
 #include "core/labs/attention/inputs.h"
 #include "core/labs/attention/tensors.h"
 #include "core/tensor/random.h"
+#include "core/workbench/arrange.h"
 #include "gpu/error.h"
 #include "gpu/ops/attention_backward.h"
 #include "gpu/ops/attention_backward_traffic.h"
@@ -113,9 +114,8 @@ workbench::Arranged arrangeBackward(Tensors& given, const std::map<std::string, 
     for (const char* name : {"O", "dO"})
         if (const auto found = given.find(name); found != given.end()) {
             if (found->second.shape != given.at("Q").shape)
-                throw InputError(fmt::format("{}: shape {}, expected that of Q, {}", origin.at(name),
-                                             tensor::shapeText(found->second.shape),
-                                             tensor::shapeText(given.at("Q").shape)));
+                workbench::refuseShape(origin, name, found->second.shape,
+                                       fmt::format("that of Q, {}", tensor::shapeText(given.at("Q").shape)));
             found->second = toBhnd(std::move(found->second), layoutByName(layout), origin.at(name));
         }
     workbench::Arranged arranged = attentionArrangement().in(given, origin, layout);
@@ -125,8 +125,7 @@ workbench::Arranged arrangeBackward(Tensors& given, const std::map<std::string, 
         while (lse->second.shape.size() < expected.size())
             lse->second.shape.insert(lse->second.shape.begin(), 1);
         if (lse->second.shape != expected)
-            throw InputError(fmt::format("{}: shape {}, expected {}", origin.at("lse"),
-                                         tensor::shapeText(lse->second.shape), tensor::shapeText(expected)));
+            workbench::refuseShape(origin, "lse", lse->second.shape, tensor::shapeText(expected));
     }
     return arranged;
 }

@@ -5,6 +5,7 @@
 #include "core/labs/attention/attention_operator.h"
 #include "core/labs/attention/inputs.h"
 #include "core/tensor/random.h"
+#include "core/workbench/arrange.h"
 #include "core/workbench/knobs.h"
 #include "gpu/ops/attention_sparse.h"
 
@@ -175,9 +176,8 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
     if (mask.shape.size() == 2)
         mask.shape.insert(mask.shape.begin(), 1);
     if (mask.shape.size() != 3)
-        throw InputError(fmt::format("{}: shape {}, expected [blocks of queries, blocks of keys] or [heads, blocks of "
-                                     "queries, blocks of keys]",
-                                     origin.at("mask"), tensor::shapeText(mask.shape)));
+        workbench::refuseShape(origin, "mask", mask.shape,
+                               "[blocks of queries, blocks of keys] or [heads, blocks of queries, blocks of keys]");
     arranged.problem.set("maskHeads", mask.shape[0]);
     arranged.problem.set("maskRows", mask.shape[1]);
     arranged.problem.set("maskColumns", mask.shape[2]);

@@ -144,8 +144,6 @@ void complete(Problem& p) {
 }
 
 void fill(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {
-    if (kind != "gaussian" && kind != "positive" && kind != "wide")
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     tensor::fillGaussian(t.at("A").values, seed, aStream, 1, cancel);
     tensor::fillGaussian(t.at("B").values, seed, bStream, 1, cancel);
     const auto k = static_cast<float>(p["k"]);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The gradients of linear attention, as an operator.
 #include "core/cpu/linear/backward.h"
-#include "core/error.h"
 #include "core/labs/attention/tensors.h"
 #include "core/labs/linear/linear_operator.h"
 #include "core/tensor/random.h"
+#include "core/workbench/arrange.h"
 
 #include <algorithm>
 #include <atomic>
@@ -67,14 +67,13 @@ Implementation onCpu(const cpu::RungInfo<cpu::LinearForm>& rung) {
 workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::string>& origin,
                             const std::string& layout) {
     tensor::Tensor& dOut = given.at("dO");
-    const std::string shape = tensor::shapeText(dOut.shape);
+    const std::vector<int64_t> shape = dOut.shape;
     dOut = attention::toBhnd(std::move(dOut), attention::layoutByName(layout), origin.at("dO"));
     workbench::Arranged arranged = linearArrangement().in(given, origin, layout);
     const std::vector<int64_t> expected{arranged.problem["batch"], arranged.problem["heads"],
                                         arranged.problem["queryLen"], arranged.problem["valueDim"]};
     if (given.at("dO").shape != expected)
-        throw InputError(fmt::format("{}: shape {}, expected that of O: as Q, with {} columns", origin.at("dO"), shape,
-                                     expected[3]));
+        workbench::refuseShape(origin, "dO", shape, fmt::format("that of O: as Q, with {} columns", expected[3]));
     return arranged;
 }
 

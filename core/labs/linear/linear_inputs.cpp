@@ -5,6 +5,7 @@
 #include "core/labs/attention/tensors.h"
 #include "core/labs/linear/linear_operator.h"
 #include "core/tensor/random.h"
+#include "core/workbench/arrange.h"
 
 #include <algorithm>
 #include <atomic>
@@ -30,23 +31,19 @@ constexpr int64_t resetEvery = 16; ///< steps, of the input "resets"
 
 using Origin = std::map<std::string, std::string>;
 
-void expect(bool holds, const Origin& origin, const char* name, const std::string& what) {
-    if (!holds)
-        throw InputError(fmt::format("{}: {}", origin.at(name), what));
-}
-
 /// One number a step, or several: [.., keys] or [.., keys, numbers] as K has its dimensions, to [batch, heads, keys,
 /// numbers].
 Tensor perStep(Tensor t, size_t rank, Layout layout, const Origin& origin, const char* name, const Tensor& k) {
-    const std::string shape = tensor::shapeText(t.shape);
+    const std::vector<int64_t> shape = t.shape;
     if (t.shape.size() + 1 == rank)
         t.shape.push_back(1);
-    expect(t.shape.size() == rank, origin, name,
-           fmt::format("shape {}, expected K's without or with a last dimension of its own", shape));
+    if (t.shape.size() != rank)
+        workbench::refuseShape(origin, name, shape, "K's without or with a last dimension of its own");
     t = attention::toBhnd(std::move(t), layout, origin.at(name));
-    expect(std::equal(t.shape.begin(), t.shape.begin() + 3, k.shape.begin()), origin, name,
-           fmt::format("shape {}, expected as many batch entries, heads and steps as K has: {}, {} and {}", shape,
-                       k.shape[0], k.shape[1], k.shape[2]));
+    if (!std::equal(t.shape.begin(), t.shape.begin() + 3, k.shape.begin()))
+        workbench::refuseShape(origin, name, shape,
+                               fmt::format("as many batch entries, heads and steps as K has: {}, {} and {}", k.shape[0],
+                                           k.shape[1], k.shape[2]));
     return t;
 }
 
@@ -54,14 +51,16 @@ workbench::Arranged arrange(Tensors& given, const Origin& origin, const std::str
     const Layout layout = attention::layoutByName(layoutName);
     const size_t rank = given.at("Q").shape.size();
     const auto likeQ = [&](const char* name) {
-        expect(given.at(name).shape.size() == rank, origin, name,
-               fmt::format("shape {}, expected as many dimensions as Q {}", tensor::shapeText(given.at(name).shape),
-                           tensor::shapeText(given.at("Q").shape)));
+        if (given.at(name).shape.size() != rank)
+            workbench::refuseShape(origin, name, given.at(name).shape,
+                                   fmt::format("as many dimensions as Q {}", tensor::shapeText(given.at("Q").shape)));
         return attention::toBhnd(given.at(name), layout, origin.at(name));
     };
     Tensor q = likeQ("Q"), k = likeQ("K"), v = likeQ("V");
     const auto same = [&](const char* name, int64_t found, int64_t expected, const char* what, const char* as) {
-        expect(found == expected, origin, name, fmt::format("{} {}, expected {} as in {}", what, found, expected, as));
+        if (found != expected)
+            throw InputError(
+                fmt::format("{}: {} {}, expected {} as in {}", origin.at(name), what, found, expected, as));
     };
     for (const auto& [name, t] : {std::pair("K", &k), std::pair("V", &v)}) {
         same(name, t->shape[0], q.shape[0], "batch", "Q");
@@ -146,9 +145,6 @@ std::vector<lab::Parameter::Option> linearInputKinds() {
 }
 
 void fillLinear(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {
-    const auto kinds = linearInputKinds();
-    if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& k) { return k.id == kind; }))
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     const float spread = kind == "large" ? 10.0f : 1.0f;
     tensor::fillGaussian(t.at("Q").values, seed, queryStream, kind == "allEqual" ? 0.0f : spread, cancel);
     tensor::fillGaussian(t.at("K").values, seed, keyStream, spread, cancel);

@@ -6,6 +6,7 @@
 #include "core/labs/linear/sparse_lab.h"
 #include "core/sparse/low_rank.h"
 #include "core/sparse/low_rank_factors.h"
+#include "core/workbench/arrange.h"
 #include "core/workbench/knobs.h"
 #include "gpu/ops/low_rank.h"
 
@@ -180,8 +181,8 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
             throw InputError(fmt::format("{}: expected --{} beside it", origin.at(name), name == "E" ? "f" : "e"));
         if (matrix.shape.size() != 2 || matrix.shape[1] != arranged.problem["keyLen"] || matrix.shape[0] < 1 ||
             matrix.shape != projections.at("E").shape)
-            throw InputError(fmt::format("{}: shape {}, expected [rank, {}], the same for E and F", origin.at(name),
-                                         tensor::shapeText(matrix.shape), arranged.problem["keyLen"]));
+            workbench::refuseShape(origin, name, matrix.shape,
+                                   fmt::format("[rank, {}], the same for E and F", arranged.problem["keyLen"]));
     }
     if (!projections.empty()) {
         arranged.problem.numbers["projectionGiven"] = 1;

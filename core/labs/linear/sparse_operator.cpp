@@ -6,6 +6,7 @@
 #include "core/labs/attention/inputs.h"
 #include "core/labs/linear/sparse_lab.h"
 #include "core/labs/linear/sparse_problem.h"
+#include "core/workbench/arrange.h"
 #include "core/workbench/knobs.h"
 #include "gpu/ops/attention_sparse.h"
 
@@ -145,8 +146,7 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
     if (given.contains("mask")) {
         mask = std::move(given.at("mask"));
         if (mask.shape.size() != 2)
-            throw InputError(fmt::format("{}: shape {}, expected [queries, keys]", origin.at("mask"),
-                                         tensor::shapeText(mask.shape)));
+            workbench::refuseShape(origin, "mask", mask.shape, "[queries, keys]");
     }
     workbench::Arranged arranged = attention::attentionArrangement().in(given, origin, layout);
     if (mask.shape.empty())

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A step of AdamW on f32 weights, as an operator.
 #include "core/cpu/adamw/adamw.h"
-#include "core/error.h"
 #include "core/labs/precision/training_operators.h"
 #include "core/tensor/random.h"
 #include "core/workbench/knobs.h"
@@ -81,8 +80,6 @@ Implementation onGpu(Format format, std::string_view id, const char* title, cons
 }
 
 void fill(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {
-    if (kind != "training" && kind != "first" && kind != "tiny")
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     const float size = kind == "tiny" ? gradientSize * 0x1p-20f : gradientSize;
     tensor::fillGaussian(t.at("w").values, seed, 0, weightSize, cancel);
     tensor::fillGaussian(t.at("g").values, seed, 1, std::ldexp(size, static_cast<int>(p["power"])), cancel);

@@ -3,7 +3,6 @@
 #include "core/labs/ssm/s4_operator.h"
 
 #include "core/algebra/fourier.h"
-#include "core/error.h"
 #include "core/ssm/s4_rungs.h"
 #include "core/tensor/random.h"
 #include "core/workbench/knobs.h"
@@ -57,8 +56,6 @@ void complete(Problem& p) {
 }
 
 void fill(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {
-    if (kind != "gaussian" && kind != "constant" && kind != "large")
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     std::vector<float>& u = t.at("U").values;
     tensor::fillGaussian(u, seed, 0, kind == "large" ? 1e4f : 1.0f, cancel);
     if (kind == "constant")

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Knobs and tensors of the linear scans.
-#include "core/error.h"
 #include "core/labs/ssm/scan_operator.h"
 #include "core/tensor/random.h"
 #include "core/tensor/tensor.h"
+#include "core/workbench/arrange.h"
 #include "core/workbench/knobs.h"
 
-#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstddef>
@@ -41,14 +40,13 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
         if (isState)
             continue;
         if (tensor.shape.size() < 1 + behind || (parts > 1 && tensor.shape.back() != parts))
-            throw InputError(
-                fmt::format("{}: shape {}, expected {}", origin.at(name), tensor::shapeText(tensor.shape), expected));
+            workbench::refuseShape(origin, name, tensor.shape, expected);
         if (first.empty()) {
             whole = tensor.shape;
             first = name;
         } else if (tensor.shape != whole) {
-            throw InputError(fmt::format("{}: shape {}, expected {} as {} has", origin.at(name),
-                                         tensor::shapeText(tensor.shape), tensor::shapeText(whole), origin.at(first)));
+            workbench::refuseShape(origin, name, tensor.shape,
+                                   fmt::format("{} as {} has", tensor::shapeText(whole), origin.at(first)));
         }
     }
     const int64_t length = whole[whole.size() - 1 - behind];
@@ -59,8 +57,9 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
     if (parts > 1)
         states.push_back(parts);
     if (const auto h0 = given.find("h0"); h0 != given.end() && h0->second.shape != states)
-        throw InputError(fmt::format("{}: shape {}, expected {}: that of {} without the steps", origin.at("h0"),
-                                     tensor::shapeText(h0->second.shape), tensor::shapeText(states), origin.at(first)));
+        workbench::refuseShape(
+            origin, "h0", h0->second.shape,
+            fmt::format("{}: that of {} without the steps", tensor::shapeText(states), origin.at(first)));
     for (auto& [name, tensor] : given) {
         tensor.shape = name == "h0" ? std::vector<int64_t>{channels} : std::vector<int64_t>{channels, length};
         if (parts > 1)
@@ -108,9 +107,6 @@ std::vector<Parameter::Option> scanInputKinds() {
 }
 
 void fillScan(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {
-    const auto kinds = scanInputKinds();
-    if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& k) { return k.id == kind; }))
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     std::vector<float>& a = t.at("A").values;
     const auto parts = static_cast<size_t>(p["parts"]);
     const float low = kind == "memory" ? 0.999f : kind == "signed" ? -1.0f : 0.0f;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The gradients of the selective scan, as an operator.
 #include "core/cpu/ssm/selective_backward.h"
-#include "core/error.h"
 #include "core/labs/ssm/selective_operator.h"
 #include "core/tensor/random.h"
+#include "core/workbench/arrange.h"
 
 #include <algorithm>
 #include <atomic>
@@ -75,8 +75,8 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
                             const std::string& layout) {
     workbench::Arranged arranged = selectiveArrangement().in(given, origin, layout);
     if (given.at("dY").shape != given.at("u").shape)
-        throw InputError(fmt::format("{}: shape {}, expected that of u, {}", origin.at("dY"),
-                                     tensor::shapeText(given.at("dY").shape), tensor::shapeText(given.at("u").shape)));
+        workbench::refuseShape(origin, "dY", given.at("dY").shape,
+                               fmt::format("that of u, {}", tensor::shapeText(given.at("u").shape)));
     return arranged;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A user's tensors of the selective scan, and made-up ones.
-#include "core/error.h"
 #include "core/labs/ssm/selective_operator.h"
 #include "core/tensor/random.h"
+#include "core/workbench/arrange.h"
 
 #include <algorithm>
 #include <atomic>
@@ -27,8 +27,7 @@ enum Stream : uint64_t { uStream, deltaStream, bStream, cStream, dStream, zStrea
 
 workbench::Arranged arrange(Tensors& given, const Origin& origin, const std::string&) {
     const auto refuse = [&](const char* name, const std::string& expected) {
-        throw InputError(fmt::format("{}: shape {}, expected {}", origin.at(name),
-                                     tensor::shapeText(given.at(name).shape), expected));
+        workbench::refuseShape(origin, name, given.at(name).shape, expected);
     };
     if (given.at("u").shape.size() != 3)
         refuse("u", "[batch, dim, len]");
@@ -114,9 +113,6 @@ std::vector<lab::Parameter::Option> selectiveInputKinds() {
 
 void fillSelective(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t,
                    const std::atomic<bool>* cancel) {
-    const auto kinds = selectiveInputKinds();
-    if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& k) { return k.id == kind; }))
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     for (const auto& [name, stream] :
          {std::pair("u", uStream), std::pair("B", bStream), std::pair("C", cStream), std::pair("D", dStream),
           std::pair("z", zStream), std::pair("state", stateStream)})

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A user's tensors of SSD, and made-up ones.
-#include "core/error.h"
 #include "core/labs/ssm/ssd_operator.h"
 #include "core/tensor/random.h"
+#include "core/workbench/arrange.h"
 
-#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstddef>
@@ -30,13 +29,9 @@ constexpr float leastDecay = 1e-3f, mostDecay = 1.6f;
 
 using Origin = std::map<std::string, std::string>;
 
-[[noreturn]] void refuse(const Origin& origin, const char* name, const Tensor& t, const std::string& expected) {
-    throw InputError(fmt::format("{}: shape {}, expected {}", origin.at(name), tensor::shapeText(t.shape), expected));
-}
-
 void expectShape(const Origin& origin, const char* name, const Tensor& t, const std::vector<int64_t>& shape) {
     if (t.shape != shape)
-        refuse(origin, name, t, fmt::format("{}, as X has it", tensor::shapeText(shape)));
+        workbench::refuseShape(origin, name, t.shape, fmt::format("{}, as X has it", tensor::shapeText(shape)));
 }
 
 /// X in two to four dimensions, the others as it.
@@ -44,7 +39,7 @@ workbench::Arranged arrange(Tensors& given, const Origin& origin, const std::str
     Tensor& x = given.at("X");
     const size_t rank = x.shape.size();
     if (rank < 2 || rank > 4)
-        refuse(origin, "X", x, "[batch, length, heads, P], [length, heads, P] or [length, P]");
+        workbench::refuseShape(origin, "X", x.shape, "[batch, length, heads, P], [length, heads, P] or [length, P]");
     std::vector<int64_t> dims = x.shape; // batch, length, heads, P
     if (rank == 2)
         dims.insert(dims.begin() + 1, 1);
@@ -64,11 +59,12 @@ workbench::Arranged arrange(Tensors& given, const Origin& origin, const std::str
         if (shape.size() == 3)
             shape.insert(shape.begin(), 1);
         if (shape.size() != 4 || t.shape.size() > rank || shape[0] != dims[0] || shape[1] != dims[1])
-            refuse(origin, name, t,
-                   rank == 4 ? fmt::format("[{}, {}, groups, N] or [{}, {}, N]", dims[0], dims[1], dims[0], dims[1])
-                             : fmt::format("[{}, groups, N] or [{}, N]", dims[1], dims[1]));
+            workbench::refuseShape(
+                origin, name, t.shape,
+                rank == 4 ? fmt::format("[{}, {}, groups, N] or [{}, {}, N]", dims[0], dims[1], dims[0], dims[1])
+                          : fmt::format("[{}, groups, N] or [{}, N]", dims[1], dims[1]));
         if (!shared.empty() && shape != shared)
-            refuse(origin, name, t, "as many groups and numbers of a state as B has");
+            workbench::refuseShape(origin, name, t.shape, "as many groups and numbers of a state as B has");
         shared = shape;
         t.shape = shape;
     }
@@ -111,9 +107,6 @@ std::vector<lab::Parameter::Option> ssdInputKinds() {
 }
 
 void fillSsd(const Problem& p, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {
-    const auto kinds = ssdInputKinds();
-    if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& k) { return k.id == kind; }))
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
     const float spread = kind == "large" ? 10.0f : 1.0f;
     tensor::fillGaussian(t.at("X").values, seed, xStream, 1, cancel);
     tensor::fillGaussian(t.at("B").values, seed, bStream, spread, cancel);

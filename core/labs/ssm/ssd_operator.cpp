@@ -3,6 +3,7 @@
 #include "core/labs/ssm/ssd_operator.h"
 
 #include "core/cpu/rounding.h"
+#include "core/labs/ssm/sequence_knobs.h"
 #include "core/workbench/knobs.h"
 
 #include <algorithm>
@@ -122,11 +123,7 @@ Parameter chunkParameter() {
 std::vector<Knob> knobs(Page page) {
     const bool race = page == Page::Race;
     constexpr double most = static_cast<double>(cpu::largestSsdDim);
-    return {dimension("seqLen", "T", "sequence length",
-                      Parameter::integer("seqLen", "Sequence length", race ? 2048 : 256, 1, race ? 1 << 20 : 8192,
-                                         "T, the steps of a sequence."),
-                      race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 128, 256, 512},
-                      256),
+    return {lengthKnob(page),
             dimension(
                 "heads", "heads", "heads",
                 Parameter::integer("heads", "Heads", race ? 8 : 2, 1, 256, "Each with a state and decays of its own."),
@@ -142,8 +139,7 @@ std::vector<Knob> knobs(Page page) {
             dimension("groups", "groups", "groups of B and C",
                       Parameter::integer("groups", "Groups", 1, 1, 256, "Sets of B and C: a divisor of the heads."),
                       {1, 2, 4, 8}),
-            dimension("batch", "batch", "sequences", Parameter::integer("batch", "Batch", 1, 1, 256, "Sequences."),
-                      {1, 2, 4, 8})};
+            batchKnob()};
 }
 
 } // namespace

@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// LRU, RWKV-4 and RWKV-6, as operators.
-#include "core/labs/ssm/recurrence_operators.h"
-
-#include "core/cpu/ssm/lru.h"
+// RWKV-4 and RWKV-6, as operators.
 #include "core/cpu/ssm/rwkv.h"
-#include "core/error.h"
+#include "core/labs/ssm/recurrence.h"
+#include "core/labs/ssm/recurrence_operators.h"
+#include "core/labs/ssm/sequence_knobs.h"
 #include "core/tensor/random.h"
 #include "core/workbench/arrange.h"
 #include "core/workbench/knobs.h"
-#include "gpu/ops/recurrences.h"
 
-#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <fmt/format.h>
-#include <functional>
 #include <limits>
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,98 +30,12 @@ using workbench::Operator;
 using workbench::Page;
 using workbench::Problem;
 using workbench::Tensors;
-using workbench::TensorSpec;
-using Role = TensorSpec::Role;
+using Role = workbench::TensorSpec::Role;
 
 constexpr int64_t resetEvery = 16; ///< steps, of the input "resets"
 
-int colourOf(std::string_view id) { return id == "reference" ? 4 : id == "plain" ? 10 : id == "vectors" ? 1 : 5; }
-
-Knob lengthKnob(Page page) {
-    const bool race = page == Page::Race;
-    return dimension("seqLen", "T", "sequence length",
-                     Parameter::integer("seqLen", "Sequence length", race ? 2048 : 256, 1, race ? 1 << 20 : 8192,
-                                        "T, the steps of a sequence."),
-                     race ? std::vector<int64_t>{256, 512, 1024, 2048, 4096} : std::vector<int64_t>{64, 128, 256, 512},
-                     256);
-}
-Knob batchKnob() {
-    return dimension("batch", "batch", "sequences", Parameter::integer("batch", "Batch", 1, 1, 256, "Sequences."),
-                     {1, 2, 4, 8});
-}
-
-std::vector<Knob> channelKnobs(Page page) {
-    return {lengthKnob(page),
-            dimension("channels", "channels", "channels",
-                      Parameter::integer("channels", "Channels", page == Page::Race ? 1024 : 256, 1, 1 << 14,
-                                         "Each with a state of its own."),
-                      {64, 256, 1024, 4096}),
-            batchKnob()};
-}
-
-void checkKind(const std::vector<Parameter::Option>& kinds, const std::string& kind) {
-    if (std::none_of(kinds.begin(), kinds.end(), [&](const auto& k) { return k.id == kind; }))
-        throw InputError(fmt::format("input '{}' is not known, expected one of the kinds that describe lists", kind));
-}
-
-/// The rungs of the CPU: what they hold, and how one is run.
-template <class ShapeOf, class Run>
-void addCpuRungs(Operator& op, const ShapeOf& shapeOf, const Run& run) {
-    for (const auto& rung : cpu::recurrenceRungs()) {
-        Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves,
-                                                       Implementation::Device::Cpu, colourOf(rung.name));
-        i.chosen = rung.id != cpu::RecurrenceRung::Reference;
-        i.held = "states of channels";
-        i.heldBytes = [id = rung.id, shapeOf](const Problem& p, int threads) {
-            return cpu::extraBytesAtMost(id, shapeOf(p), threads);
-        };
-        i.bytes = [specs = op.tensors](const Problem& p) { return workbench::compulsoryTraffic(specs, p); };
-        i.onCpu = [id = rung.id, run](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
-            return run(id, p, t, how).extraBytes;
-        };
-        op.ladder.push_back(std::move(i));
-    }
-    op.reference = [run](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
-        run(cpu::RecurrenceRung::Reference, p, t, how);
-    };
-    op.usefulFlops = [shapeOf](const Problem& p) { return cpu::flopsOf(shapeOf(p)); };
-    op.baseline = "plain";
-    op.frugal = "vectors";
-}
-
-Implementation onGpu(const char* title) {
-    return workbench::implementationOf(
-        "recurrent", title,
-        "Nothing but the inputs and the output goes through memory; nothing is parallel over the "
-        "sequence.",
-        Implementation::Device::Gpu, colourOf("recurrent"));
-}
-
-Operator recurrence(const char* id, const char* title, const char* formula, const char* flopsText) {
-    Operator op;
-    op.id = id;
-    op.lab = "State space models";
-    op.title = op.page = title;
-    op.formula = formula;
-    op.flopsText = flopsText;
-    return op;
-}
-
-void setChannels(Problem& p) {
-    p.setDefault("batch", 1);
-    p.setDefault("seqLen", 256);
-    p.setDefault("channels", 64);
-}
-
-std::string channelsInWords(const Problem& p) {
-    return fmt::format("T = {} with {} channels{}", p["seqLen"], p["channels"],
-                       p["batch"] == 1 ? "" : fmt::format(", batch {}", p["batch"]));
-}
-
 const float* at(const Tensors& t, const char* name) { return t.at(name).values.data(); }
 
-gpu::ChannelShape channelShape(const Problem& p) { return {p["batch"], p["seqLen"], p["channels"]}; }
-cpu::LruShape lruShape(const Problem& p) { return {p["batch"], p["seqLen"], p["channels"]}; }
 cpu::Rwkv4Shape rwkv4Shape(const Problem& p) { return {p["batch"], p["seqLen"], p["channels"]}; }
 cpu::Rwkv6Shape rwkv6Shape(const Problem& p) {
     return {p["batch"], p["seqLen"], p["heads"], p["keyDim"], p["valueDim"]};
@@ -156,68 +65,6 @@ workbench::Arrangement rwkv6Arrangement(const Operator& op) {
 
 } // namespace
 
-Operator lruOperator() {
-    Operator op = recurrence("lru", "LRU", "x_t = λ x_(t-1) + γ u_t, λ = e^(-e^ν + i e^θ), γ = √(1 - |λ|²)",
-                             "10 a step and channel: a complex product, one with a number, a sum");
-    op.questions = {{Page::Accuracy, "How far does a rotation that is repeated a thousand times go astray?"}};
-    op.knobs = channelKnobs;
-    op.complete = [](Problem& p) {
-        setChannels(p);
-        p.setDefault("complex", 2);
-        if (p["complex"] != 2)
-            throw InputError(
-                fmt::format("--u: a last dimension of {}, expected 2, the parts of a complex number", p["complex"]));
-        cpu::checkShape(lruShape(p));
-    };
-    const std::vector<std::string> rows{"batch", "seqLen", "channels", "complex"};
-    op.tensors = {
-        {"U", Role::Input, rows, 0, "", "What comes in [batch, length, channels, 2], real and imaginary parts"},
-        {"nu", Role::Input, {"channels"}, 8, "λ", "ν: |λ| is e^(-e^ν)"},
-        {"theta", Role::Input, {"channels"}, 8, "λ", "θ: the angle of λ is e^θ"},
-        {"states", Role::Output, rows, 6, "", "Where the states x_t go [batch, length, channels, 2]"},
-        {"lambda", Role::Between, {}, 8, "λ"}};
-    op.inputKinds = {{"gaussian", "Gaussian", "independent normal numbers; |λ|² uniform in 0.9² … 0.999²"},
-                     {"slow", "Slow", "|λ| within 1e-5 of 1: a memory of 100,000 steps"},
-                     {"large", "Large", "u times 1e10"}};
-    op.fill = [kinds = op.inputKinds](const Problem&, const std::string& kind, uint64_t seed, Tensors& t,
-                                      const std::atomic<bool>* cancel) {
-        checkKind(kinds, kind);
-        tensor::fillGaussian(t.at("U").values, seed, 0, kind == "large" ? 1e10f : 1, cancel);
-        std::vector<float>&nu = t.at("nu").values, &theta = t.at("theta").values;
-        tensor::fillUniform(nu, seed, 1, 0.9f * 0.9f, 0.999f * 0.999f, cancel);
-        for (float& x : nu) // of |λ|²
-            x = kind == "slow" ? std::log(1e-5f) : std::log(-std::log(x) / 2);
-        tensor::fillUniform(theta, seed, 2, 1e-3f, 6.28f, cancel);
-        for (float& x : theta) // of the angle
-            x = std::log(x);
-    };
-    op.inWords = channelsInWords;
-    op.lower = "seqLen, channels or batch";
-    addCpuRungs(op, lruShape, [](cpu::RecurrenceRung rung, const Problem& p, Tensors& t, const cpu::RunOptions& how) {
-        return cpu::lru(rung, lruShape(p), {at(t, "U"), at(t, "nu"), at(t, "theta"), t.at("states").values.data()},
-                        how);
-    });
-    Implementation gpu = onGpu("A thread a channel, its state in registers");
-    gpu.whyNot = [](const Problem& p) { return workbench::refusalOf([&] { gpu::checkShape(channelShape(p)); }); };
-    gpu.heldBytes = [](const Problem& p, int) { return gpu::lruBytes(channelShape(p)); };
-    gpu.bytes = [](const Problem& p) { return gpu::lruTraffic(channelShape(p)); };
-    gpu.onGpu = [](const Problem& p, Tensors& t, gpu::KernelLibrary& library, const gpu::LaunchOptions& how) {
-        std::vector<float> lambda(static_cast<size_t>(4 * p["channels"])); // worked out in double precision
-        for (size_t c = 0; c < lambda.size() / 4; ++c) {
-            const cpu::LruCoefficients exact = cpu::lruCoefficients(static_cast<double>(t.at("nu").values[c]),
-                                                                    static_cast<double>(t.at("theta").values[c]));
-            lambda[4 * c] = static_cast<float>(exact.re);
-            lambda[4 * c + 1] = static_cast<float>(exact.im);
-            lambda[4 * c + 2] = static_cast<float>(exact.gamma);
-        }
-        gpu::RecurrenceRun run = gpu::lru(library, channelShape(p), at(t, "U"), lambda.data(), how);
-        t.at("states").values = std::move(run.out);
-        return gpu::Launched(std::move(run));
-    };
-    op.ladder.push_back(std::move(gpu));
-    return op;
-}
-
 Operator rwkv4Operator() {
     Operator op =
         recurrence("rwkv4", "RWKV-4", "o_t = (p + e^(u + k) v) / (q + e^(u + k)), p = e^w p + e^k v, q = e^w q + e^k",
@@ -236,9 +83,7 @@ Operator rwkv4Operator() {
                   {"O", Role::Output, rows, 3, "", "Where O goes"}};
     op.inputKinds = {{"gaussian", "Gaussian", "independent normal numbers, w between -6 and 0"},
                      {"large", "Large", "keys times 100: e^k is infinite or nothing"}};
-    op.fill = [kinds = op.inputKinds](const Problem&, const std::string& kind, uint64_t seed, Tensors& t,
-                                      const std::atomic<bool>* cancel) {
-        checkKind(kinds, kind);
+    op.fill = [](const Problem&, const std::string& kind, uint64_t seed, Tensors& t, const std::atomic<bool>* cancel) {
         tensor::fillGaussian(t.at("K").values, seed, 0, kind == "large" ? 100.0f : 1, cancel);
         tensor::fillGaussian(t.at("V").values, seed, 1, 1, cancel);
         tensor::fillUniform(t.at("w").values, seed, 2, -6, 0, cancel);
@@ -250,7 +95,7 @@ Operator rwkv4Operator() {
         return cpu::rwkv4(rung, rwkv4Shape(p),
                           {at(t, "K"), at(t, "V"), at(t, "w"), at(t, "u"), t.at("O").values.data()}, how);
     });
-    Implementation gpu = onGpu("A thread a channel, its sums in registers");
+    Implementation gpu = recurrentOnGpu("A thread a channel, its sums in registers");
     gpu.whyNot = [](const Problem& p) { return workbench::refusalOf([&] { gpu::checkShape(channelShape(p)); }); };
     gpu.heldBytes = [](const Problem& p, int) { return gpu::rwkv4Bytes(channelShape(p)); };
     gpu.bytes = [](const Problem& p) { return gpu::rwkv4Traffic(channelShape(p)); };
@@ -310,9 +155,8 @@ Operator rwkv6Operator() {
     op.inputKinds = {{"gaussian", "Gaussian", "independent normal numbers, decays between 0.7 and 1"},
                      {"keeps", "Keeps", "decays of exactly 1: nothing is forgotten"},
                      {"resets", "Resets", "decays of exactly 0 at every 16th step"}};
-    op.fill = [kinds = op.inputKinds](const Problem& p, const std::string& kind, uint64_t seed, Tensors& t,
-                                      const std::atomic<bool>* cancel) {
-        checkKind(kinds, kind);
+    op.fill = [](const Problem& p, const std::string& kind, uint64_t seed, Tensors& t,
+                 const std::atomic<bool>* cancel) {
         uint64_t stream = 0;
         for (const char* name : {"R", "K", "V", "u"})
             tensor::fillGaussian(t.at(name).values, seed, stream++, 1, cancel);
@@ -337,7 +181,7 @@ Operator rwkv6Operator() {
                            t.at("last-state").values.data()},
                           how);
     });
-    Implementation gpu = onGpu("Columns of states in registers, step by step");
+    Implementation gpu = recurrentOnGpu("Columns of states in registers, step by step");
     gpu.whyNot = [](const Problem& p) {
         const std::string why = workbench::refusalOf([&] { gpu::checkShape(gpuRwkv6Shape(p)); });
         return why.empty() ? gpu::whyNot(gpuRwkv6Shape(p)) : why;
