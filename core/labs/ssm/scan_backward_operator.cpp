@@ -58,7 +58,7 @@ Operator scanBackwardOperator() {
                   {"h0", Role::Input, states, 8, "", "The state before the first step; 0 if it is not given", false},
                   {"H", Role::Input, rows, 3, "", "The states; computed if they are not given", false},
                   {"dH", Role::Input, rows, 6, "", "Gradient of the states"},
-                  {"dA", Role::Output, rows, 1, "", "Where the gradient of A goes"},
+                  {"dA", Role::Output, rows, 7, "", "Where the gradient of A goes"},
                   {"dB", Role::Output, rows, 9, "", "Where the gradient of B goes"},
                   {"dh0", Role::Output, states, 2, "", "Where the gradient of h0 goes"}};
     op.inputKinds = scanInputKinds();
