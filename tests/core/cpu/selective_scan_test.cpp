@@ -245,7 +245,7 @@ class SelectiveScanTest : public QObject {
     }
 
     void stopsWhenCancelled() {
-        SelectiveCase<float> c(shapeOf(rung == SelectiveRung::Fused ? 40000 : 4000, 128, 16));
+        SelectiveCase<float> c(shapeOf(rung == SelectiveRung::Fused ? 40000 : 1500, 128, 16));
         const auto t = c.tensors();
         const auto waited = test::untilCancelled(std::chrono::milliseconds(30), [&](auto* cancel) {
             for (int i = 0; i < 100; ++i)
