@@ -55,7 +55,7 @@ std::vector<TensorSpec> tensorSpecs() {
 }
 
 Implementation onCpu(const cpu::RungInfo<cpu::ConvRung>& rung) {
-    const int colour = rung.id == cpu::ConvRung::Reference ? 4 : rung.id == cpu::ConvRung::Plain ? 6 : 2;
+    const int colour = rung.id == cpu::ConvRung::Reference ? 4 : rung.id == cpu::ConvRung::Plain ? 6 : 1;
     Implementation i =
         workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Cpu, colour);
     i.chosen = rung.id != cpu::ConvRung::Reference;
