@@ -158,7 +158,7 @@ Operator causalConvOperator() {
     op.id = "causal-conv";
     op.lab = "State space models";
     op.title = "Causal convolution";
-    op.page = "Convolution";
+    op.page = "Conv";
     op.formula = "y_t = silu(b + Σ_k w_k x_{t-w+1+k})";
     op.flopsText = "2·w a channel and step, and 4 for silu";
     op.questions = {{Page::Race, "What does the short convolution before each selective scan cost?"}};

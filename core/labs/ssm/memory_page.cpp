@@ -82,8 +82,9 @@ class Memory : public Experiment {
 
     double estimatedSeconds(const Settings& s) const override {
         const auto n = static_cast<double>(s.integer("n")), length = static_cast<double>(s.integer("length"));
-        return 0.05 + 1e-9 * n * static_cast<double>(s.choices("measures").size()) *
-                          (length * n + 40 * n * n + 100 * length * 4);
+        const double steps = 0.4e-9 * n * n * length, looks = 0.5e-9 * mostMoments * n * length,
+                     eigenvalues = 6e-9 * n * n * n;
+        return 0.03 + static_cast<double>(s.choices("measures").size()) * (steps + looks + eigenvalues);
     }
 
     MemoryNeed neededMemory(const Settings& s, const std::string& /*device*/) const override {
