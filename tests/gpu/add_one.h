@@ -1,22 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "gpu/error.h"
-
-#include <string>
-
 namespace warplight::test {
-
-/// What an action says when it throws InputError; "" when it does not.
-template <class F>
-std::string sentenceOf(F action) {
-    try {
-        action();
-    } catch (const InputError& error) {
-        return error.what();
-    }
-    return "";
-}
 
 /// Adds 1 to each of n integers, one a thread.
 inline constexpr const char* addOne = R"(

@@ -7,6 +7,7 @@
 #include "gpu/ops/kernel_library.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/gpu/add_one.h"
+#include "tests/sentence.h"
 
 #include <QTest>
 #include <algorithm>

@@ -6,6 +6,7 @@
 #include "gpu/ops/attention_f8.h"
 #include "gpu/virtual/virtual_device.h"
 #include "tests/core/cpu/nonfinite.h"
+#include "tests/gpu/counted.h"
 #include "tests/gpu/precision_helpers.h"
 
 #include <QTest>

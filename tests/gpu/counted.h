@@ -1,14 +1,31 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "gpu/device.h"
 #include "gpu/ops/launcher.h"
 #include "gpu/ops/traffic.h"
 
 #include <QString>
+#include <QTest>
 #include <string>
 
-/// What the virtual GPU has counted, against what it should be: nothing, or what differs.
+/// What the virtual GPU has found and counted, against what it should be: nothing, or what differs.
 namespace warplight::test {
+
+/// Fails the test for what the virtual GPU's checks found.
+inline void failOnFindings(const gpu::Launched& ran, bool notesToo = true) {
+    for (const gpu::LaunchRecord& launch : ran.launches)
+        for (const gpu::Finding& finding : launch.stats.findings)
+            if (notesToo || !finding.note)
+                QTest::qFail((launch.kernel + ": " + finding.message).c_str(), __FILE__, __LINE__);
+}
+
+/// Fails the test for findings, and for buffers that are still held.
+inline void failUnlessClean(const gpu::Launched& ran, const gpu::Device& device) {
+    failOnFindings(ran);
+    if (!device.held().empty())
+        QTest::qFail("a buffer was not released", __FILE__, __LINE__);
+}
 
 /// Each tensor's bytes are the formula's, no other tensor was touched, and none by less than it has to be.
 inline QString otherThanFormula(const gpu::Launched& ran, const gpu::TensorTraffic& formula,

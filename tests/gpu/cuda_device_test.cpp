@@ -8,6 +8,7 @@
 #include "gpu/virtual/virtual_device.h"
 #include "tests/gpu/add_one.h"
 #include "tests/gpu/standin/control.h"
+#include "tests/sentence.h"
 
 #include <QTest>
 #include <algorithm>

@@ -7,6 +7,7 @@
 #include "tests/core/cpu/gau_case.h"
 #include "tests/gpu/counted.h"
 #include "tests/gpu/metered_device.h"
+#include "tests/sentence.h"
 #include "tests/thinned.h"
 
 #include <QTest>
@@ -67,11 +68,7 @@ class GauKernelsTest : public QObject {
         gpu::LaunchOptions options;
         options.checks = true;
         gpu::GauRun result = gpu::gau(library, rung, shapeOf(c.shape), tensorsOf(c), options);
-        for (const gpu::LaunchRecord& launch : result.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail((launch.kernel + ": " + finding.message).c_str(), __FILE__, __LINE__);
-        if (!device->held().empty())
-            QTest::qFail("a buffer was not released", __FILE__, __LINE__);
+        failUnlessClean(result, *device);
         return result;
     }
     static gpu::GauRung fetched() {
@@ -192,12 +189,7 @@ class GauKernelsTest : public QObject {
 
     void whatTheKernelsCannotDoIsRefusedWithASentence() {
         const auto sentence = [&](const gpu::GauShape& s) {
-            try {
-                gpu::gau(library, fetched(), s, {});
-            } catch (const InputError& error) {
-                return QString(error.what());
-            }
-            return QString();
+            return QString::fromStdString(sentenceOf([&] { gpu::gau(library, fetched(), s, {}); }));
         };
         gpu::GauShape s = shapeOf(withSizes({1, 10, 4, 8, 2}));
         s.chunk = 11;

@@ -126,11 +126,7 @@ class LinearKernelsTest : public QObject {
         gpu::LaunchOptions options;
         options.checks = true;
         gpu::LinearRun result = gpu::linearAttention(library, rung, p.shape, p.tensors(), format, options);
-        for (const gpu::LaunchRecord& launch : result.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail((launch.kernel + ": " + finding.message).c_str(), __FILE__, __LINE__);
-        if (!device->held().empty())
-            QTest::qFail("a buffer was not released", __FILE__, __LINE__);
+        failUnlessClean(result, *device);
         return result;
     }
 

@@ -62,9 +62,7 @@ class LinearMaskTest : public QObject {
         gpu::LaunchOptions options;
         options.checks = true;
         gpu::LinearRun result = gpu::linearAttention(library, way.rung, p.shape, p.tensors(), way.format, options);
-        for (const gpu::LaunchRecord& launch : result.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail((launch.kernel + ": " + finding.message).c_str(), __FILE__, __LINE__);
+        failOnFindings(result);
         return result;
     }
     static void addRows() {

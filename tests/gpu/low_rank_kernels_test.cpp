@@ -7,6 +7,7 @@
 #include "tests/core/sparse/low_rank_case.h"
 #include "tests/gpu/counted.h"
 #include "tests/gpu/metered_device.h"
+#include "tests/sentence.h"
 #include "tests/thinned.h"
 
 #include <QTest>
@@ -59,11 +60,7 @@ class LowRankKernelsTest : public QObject {
         options.checks = true;
         gpu::LowRankRun result = gpu::lowRankForward(library, shapeOf(x), x.attention.q.data(), x.attention.k.data(),
                                                      x.attention.v.data(), x.e.data(), x.f.data(), options);
-        for (const gpu::LaunchRecord& launch : result.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail((launch.kernel + ": " + finding.message).c_str(), __FILE__, __LINE__);
-        if (!device->held().empty())
-            QTest::qFail("a buffer was not released", __FILE__, __LINE__);
+        failUnlessClean(result, *device);
         return result;
     }
     /// f32's errors in scores, and some units of the iterations'.
@@ -157,12 +154,9 @@ class LowRankKernelsTest : public QObject {
     void whatTheKernelsCannotDoIsRefusedWithASentence() {
         const auto sentence = [&](gpu::LowRankShape s) {
             const std::vector<float> none;
-            try {
+            return QString::fromStdString(sentenceOf([&] {
                 gpu::lowRankForward(library, s, none.data(), none.data(), none.data(), none.data(), none.data());
-            } catch (const InputError& error) {
-                return QString(error.what());
-            }
-            return QString();
+            }));
         };
         const gpu::LowRankShape right = shapeOf(LowRankCase({1, 1, 1, 10, 20, 8, 0, false}, LowRankMethod::Nystrom, 5));
         QVERIFY(sentence(right).contains("singular values") && sentence(right).contains("nystrom-iterated"));

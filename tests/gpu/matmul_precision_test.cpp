@@ -8,6 +8,7 @@
 #include "gpu/ops/matmul.h"
 #include "gpu/virtual/virtual_device.h"
 #include "precision_helpers.h"
+#include "tests/gpu/counted.h"
 
 #include <QTest>
 #include <algorithm>

@@ -3,9 +3,7 @@
 #pragma once
 
 #include "gpu/device.h"
-#include "gpu/ops/launcher.h"
 
-#include <QTest>
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -30,14 +28,6 @@ inline float toTf32(float x) {
     const int unit = std::max(std::ilogb(x), -126) - 10;
     const double size = std::ldexp(std::floor(std::ldexp(std::fabs(static_cast<double>(x)), -unit) + 0.5), unit);
     return static_cast<float>(std::copysign(size, static_cast<double>(x)));
-}
-
-/// Fails the test for what the virtual GPU's checks found.
-inline void failOnFindings(const gpu::Launched& run, bool notesToo = true) {
-    for (const gpu::LaunchRecord& launch : run.launches)
-        for (const gpu::Finding& finding : launch.stats.findings)
-            if (notesToo || !finding.note)
-                QTest::qFail(finding.message.c_str(), __FILE__, __LINE__);
 }
 
 /// A GPU of compute capability 8.6, which has no 8-bit products. It runs nothing.

@@ -8,6 +8,7 @@
 #include "tests/core/cpu/recurrence_cases.h"
 #include "tests/gpu/counted.h"
 #include "tests/gpu/metered_device.h"
+#include "tests/sentence.h"
 #include "tests/thinned.h"
 
 #include <QTest>
@@ -71,12 +72,10 @@ class RecurrenceKernelsTest : public QObject {
     void equals(Case c, const gpu::TensorTraffic& formula) {
         const gpu::RecurrenceRun got = run(library, c);
         for (const gpu::LaunchRecord& launch : got.launches) {
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail((launch.kernel + ": " + finding.message).c_str(), __FILE__, __LINE__);
             const QString conflict = bankConflict(launch);
             QVERIFY2(conflict.isEmpty(), qPrintable(conflict));
         }
-        QVERIFY2(device->held().empty(), "a buffer was not released");
+        failUnlessClean(got, *device);
         c.run(RecurrenceRung::Reference);
         QVERIFY2(c.out.empty() || worstError(got.out, c.out) < 2e-6,
                  qPrintable(QString::number(worstError(got.out, c.out))));
@@ -162,14 +161,7 @@ class RecurrenceKernelsTest : public QObject {
     }
 
     void whatTheKernelsCannotDoIsRefusedWithASentence() {
-        const auto sentence = [](const auto& call) {
-            try {
-                call();
-            } catch (const InputError& error) {
-                return QString(error.what());
-            }
-            return QString();
-        };
+        const auto sentence = [](const auto& call) { return QString::fromStdString(sentenceOf([&] { call(); })); };
         QVERIFY(sentence([&] { gpu::lru(library, shapeOf(70000, 1, 1), nullptr, nullptr); }).contains("too many"));
         QVERIFY(sentence([&] {
                     gpu::rwkv4(library, shapeOf(1, 1, 0), nullptr, nullptr, nullptr, nullptr);

@@ -74,11 +74,7 @@ class ScanKernelsTest : public QObject {
         options.checks = true;
         options.threads = threads;
         gpu::ScanRun result = gpu::scan(library, fetched(), rows.shape, rows.tensors(), options);
-        for (const gpu::LaunchRecord& launch : result.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail((launch.kernel + ": " + finding.message).c_str(), __FILE__, __LINE__);
-        if (!device->held().empty())
-            QTest::qFail("a buffer was not released", __FILE__, __LINE__);
+        failUnlessClean(result, *device);
         return result;
     }
     static gpu::ScanRung fetched() {

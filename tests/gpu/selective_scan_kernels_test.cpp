@@ -66,11 +66,7 @@ class SelectiveScanKernelsTest : public QObject {
         gpu::LaunchOptions options;
         options.checks = true;
         gpu::SelectiveRun result = gpu::selectiveScan(library, rung, shapeOf(c), tensorsOf(c), options);
-        for (const gpu::LaunchRecord& launch : result.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail((launch.kernel + ": " + finding.message).c_str(), __FILE__, __LINE__);
-        if (!device->held().empty())
-            QTest::qFail("a buffer was not released", __FILE__, __LINE__);
+        failUnlessClean(result, *device);
         return result;
     }
     static gpu::SelectiveRung fetched() {

@@ -7,6 +7,7 @@
 #include "gpu/virtual/virtual_device.h"
 #include "tests/core/cpu/nonfinite.h"
 #include "tests/core/cpu/sparse.h"
+#include "tests/gpu/counted.h"
 #include "tests/thinned.h"
 
 #include <QTest>
@@ -87,11 +88,7 @@ class SparseKernelsTest : public QObject {
         const OwnedProblem& a = p.attention;
         gpu::AttentionRun result = gpu::blockSparseForward(library, rung, shapeOf(p), maskOf(p), a.q.data(), a.k.data(),
                                                            a.v.data(), options, format);
-        for (const gpu::LaunchRecord& launch : result.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail(finding.message.c_str(), __FILE__, __LINE__);
-        if (!device->held().empty())
-            QTest::qFail("a buffer was not released", __FILE__, __LINE__);
+        failUnlessClean(result, *device);
         return result;
     }
     /// A plain implementation in the format rounds the weights once and the result once, and has f32's error in the

@@ -9,6 +9,7 @@
 #include "tests/core/cpu/ssd_case.h"
 #include "tests/gpu/counted.h"
 #include "tests/gpu/metered_device.h"
+#include "tests/sentence.h"
 #include "tests/thinned.h"
 
 #include <QTest>
@@ -88,11 +89,7 @@ class SsdKernelsTest : public QObject {
         options.checks = true;
         gpu::SsdRun result =
             gpu::ssd(library, rung, shapeOf(c.shape, !c.initial.empty()), tensorsOf(c), format, options);
-        for (const gpu::LaunchRecord& launch : result.launches)
-            for (const gpu::Finding& finding : launch.stats.findings)
-                QTest::qFail((launch.kernel + ": " + finding.message).c_str(), __FILE__, __LINE__);
-        if (!device->held().empty())
-            QTest::qFail("a buffer was not released", __FILE__, __LINE__);
+        failUnlessClean(result, *device);
         return result;
     }
     static Format formatOf(SsdRung rung) { return gpu::info(rung).halfInputs ? Format::BF16 : Format::F32; }
@@ -230,12 +227,7 @@ class SsdKernelsTest : public QObject {
 
     void whatTheKernelsCannotDoIsRefusedWithASentence() {
         const auto sentence = [&](SsdRung rung, const gpu::SsdShape& s, Format format) {
-            try {
-                gpu::ssd(library, rung, s, {}, format);
-            } catch (const InputError& error) {
-                return QString(error.what());
-            }
-            return QString();
+            return QString::fromStdString(sentenceOf([&] { gpu::ssd(library, rung, s, {}, format); }));
         };
         gpu::SsdShape s = shapeOf(ssdShape(1, 10, 4, 2, 8, 8, 64), false);
         s.groups = 3;

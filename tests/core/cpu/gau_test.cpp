@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "tests/core/cpu/each_rung.h"
 #include "tests/core/cpu/gau_case.h"
+#include "tests/sentence.h"
 #include "tests/thinned.h"
 
 #include <QTest>
@@ -38,12 +39,7 @@ GauShape shapeOf(GauFunction function, bool causal, int64_t chunk, int64_t lengt
 }
 
 std::string messageOf(const GauShape& shape) {
-    try {
-        check(shape);
-    } catch (const InputError& error) {
-        return error.what();
-    }
-    return "";
+    return test::sentenceOf([&] { check(shape); });
 }
 
 bool sameBits(const std::vector<float>& a, const std::vector<float>& b, size_t count) {

@@ -6,6 +6,7 @@
 #include "core/cpu/target.h"
 #include "core/error.h"
 #include "linear_problem.h"
+#include "tests/sentence.h"
 
 #include <QTest>
 #include <algorithm>
@@ -100,12 +101,7 @@ LinearShape causalShape(int64_t n, int64_t d, int64_t columns) {
 }
 
 std::string sentenceOf(const LinearShape& s) {
-    try {
-        cpu::checkShape(s);
-    } catch (const InputError& error) {
-        return error.what();
-    }
-    return {};
+    return test::sentenceOf([&] { cpu::checkShape(s); });
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 #include "core/formats/tensor_file.h"
 #include "each_rung.h"
 #include "selective_case.h"
+#include "tests/sentence.h"
 #include "tests/thinned.h"
 
 #include <QTest>
@@ -47,12 +48,7 @@ std::vector<float> turned(const tensor::Tensor& x) {
 }
 
 std::string messageOf(const SelectiveShape& shape) {
-    try {
-        checkShape(shape);
-    } catch (const InputError& error) {
-        return error.what();
-    }
-    return "";
+    return test::sentenceOf([&] { checkShape(shape); });
 }
 
 } // namespace

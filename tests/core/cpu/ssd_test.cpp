@@ -8,6 +8,7 @@
 #include "tests/core/cpu/each_rung.h"
 #include "tests/core/cpu/gau_case.h"
 #include "tests/core/cpu/ssd_case.h"
+#include "tests/sentence.h"
 #include "tests/thinned.h"
 
 #include <QTest>
@@ -40,12 +41,7 @@ std::vector<bool> finiteOf(const std::vector<float>& x) {
 }
 
 std::string messageOf(const SsdShape& shape) {
-    try {
-        checkShape(shape);
-    } catch (const InputError& error) {
-        return error.what();
-    }
-    return "";
+    return test::sentenceOf([&] { checkShape(shape); });
 }
 
 } // namespace
