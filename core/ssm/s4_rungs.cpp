@@ -263,13 +263,14 @@ int64_t extraBytesAtMost(S4Rung rung, const S4Shape& s, int threads) {
         return saturatedProduct(workers, saturatedSum(saturatedProduct(32, s.length), 80 * s.state * s.state));
     const int64_t factors =
         isLegs(s) ? 0 : saturatedProduct(saturatedProduct(s.channels, s.state / 2), sizeof(DiagonalFactors));
-    const auto all = saturatedProduct(4 * s.channels, s.length);
+    const int64_t all = saturatedProduct(saturatedProduct(4, s.channels), s.length);
     if (rung == S4Rung::Recurrent)
         return saturatedSum(factors, workers * 4 * Group<float>::numbers(s));
     const int64_t made = saturatedSum(saturatedSum(factors, all), workers * 8 * Group<double>::numbers(s));
     if (rung == S4Rung::Direct) {
         const int64_t pad = 4 * cpu::s4Kernels().outputsAtOnce;
-        return saturatedSum(made, saturatedSum(all, (2 * s.channels + workers) * pad));
+        return saturatedSum(
+            made, saturatedSum(all, saturatedProduct(saturatedSum(saturatedProduct(2, s.channels), workers), pad)));
     }
     return saturatedSum(made, saturatedProduct(workers * 4, algebra::CausalConvolution<float>::scratchOf(s.length)));
 }
