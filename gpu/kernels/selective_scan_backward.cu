@@ -267,8 +267,7 @@ __device__ void backward(const BackwardProblem& p) {
                     made[i] = decayed[c][i] * ln2 + u[c][i] * read[c][i];
                     if (p.softplus)
                         made[i] *= -expm1f(-size[c][i]); // the slope of softplus, from its value
-                    if (first + i < p.len)
-                        ofBias += made[i];
+                    ofBias += made[i]; // 0 behind the end
                 }
                 steps.store(p.ddelta + row, warpFirst, p.len, made);
                 ofD = warpSum(ofD);
