@@ -175,6 +175,20 @@ class KernelResourcesTest : public QObject {
         QCOMPARE(checked, 6 * (5 + 2 * 4 + 5 + 4 + 5 + 1));
     }
 
+    void gradientsOfTheSelectiveScanDoNotSpill() {
+        int checked = 0;
+        for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
+            const QList<QByteArray> words = line.split(' ');
+            if (words.size() != 6 || words[0] != "selective_scan_backward")
+                continue;
+            QVERIFY2(words[5].toInt() == 0, line.constData());
+            // Three blocks of 128 threads a multiprocessor; one warp as many as it likes.
+            QVERIFY2(words[3].toInt() <= (words[2].endsWith("_short") ? 255 : 168), line.constData());
+            ++checked;
+        }
+        QCOMPARE(checked, 6 * 3); // architectures × kernels
+    }
+
     void stateSpacesDoNotSpill() {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {

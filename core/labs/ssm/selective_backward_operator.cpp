@@ -32,17 +32,20 @@ std::vector<workbench::TensorSpec> tensorSpecs() {
     all.push_back({"dY", Role::Input, {"batch", "dim", "len"}, 6, "", "[batch, dim, len], of the loss by y"});
     const std::map<std::string, std::pair<int, const char*>> shown{{"u", {1, ""}},
                                                                    {"delta", {3, "dΔ"}},
-                                                                   {"A", {7, ""}},
+                                                                   {"A", {7, "dA, dD and dbias"}},
                                                                    {"B", {11, "dB and dC"}},
                                                                    {"C", {11, "dB and dC"}},
                                                                    {"z", {12, ""}},
-                                                                   {"D", {9, "dD and dbias"}},
-                                                                   {"delta-bias", {9, "dD and dbias"}}};
+                                                                   {"D", {7, "dA, dD and dbias"}},
+                                                                   {"delta-bias", {7, "dA, dD and dbias"}}};
     for (const auto& input : inputs) {
         const auto& [colour, label] = shown.at(input.name);
         all.push_back({"d" + input.name, Role::Output, input.extents, colour, label,
                        fmt::format("Where the gradient of {} goes", input.name), input.wanted});
+        if (input.name != "u" && input.name != "delta" && input.name != "z") // sums over channels or sequences
+            all.push_back({"d" + input.name + "-parts", Role::Between, {}, colour, label});
     }
+    all.push_back({"states", Role::Between, {}, 9, "states of chunks"});
     return all;
 }
 
@@ -91,7 +94,9 @@ Operator selectiveScanBackwardOperator() {
     op.gradientOf = "selective-scan";
     op.formula = "du, dΔ, dA, dB, dC, dD, dz = ∇ Σ dY ∘ Y of the selective scan";
     op.flopsText = "20·N a channel and step, with N states: 5 that compute them again, 15 that go back";
-    op.questions = {{Page::Race, "What do gradients cost when states are computed again instead of kept?"}};
+    op.questions = {
+        {Page::Race, "What do gradients cost when states are computed again instead of kept?"},
+        {Page::Traffic, "How many bytes do gradients that are sums over channels take, beside all others?"}};
     op.knobs = selectiveKnobs;
     op.tensors = tensorSpecs();
     op.inputKinds = selectiveInputKinds();
@@ -103,6 +108,7 @@ Operator selectiveScanBackwardOperator() {
     };
     for (const auto& rung : cpu::selectiveBackwardRungs())
         op.ladder.push_back(onCpu(rung));
+    op.ladder.push_back(selectiveBackwardOnGpu());
     op.reference = [](const Problem& p, Tensors& t, const cpu::RunOptions& how) {
         onCpu(cpu::selectiveBackwardRungs().front()).onCpu(p, t, how);
     };

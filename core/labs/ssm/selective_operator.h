@@ -20,6 +20,8 @@ workbench::Operator selectiveScanOperator();
 workbench::Operator selectiveScanBackwardOperator();
 /// Its rungs on a GPU.
 std::vector<workbench::Implementation> selectiveGpuRungs();
+/// Its gradients on a GPU.
+workbench::Implementation selectiveBackwardOnGpu();
 /// Slot of the palette.
 int selectiveColour(std::string_view rung);
 

@@ -171,7 +171,8 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
     } else if (op == "selective-scan-backward") {
         shapes = {{{"len", 1}, {"dim", 1}, {"state", 1}},
                   {{"len", 70}, {"dim", 12}, {"state", 5}, {"batch", 2}, {"groups", 2}, {"gate", 1}},
-                  {{"len", 100}, {"dim", 40}, {"state", 3}, {"delta-softplus", 1}, {"skip", 1}, {"gate", 1}}};
+                  {{"len", 100}, {"dim", 40}, {"state", 3}, {"delta-softplus", 1}, {"skip", 1}, {"gate", 1}},
+                  {{"len", 600}, {"dim", 5}, {"state", 2}, {"delta-softplus", 1}, {"gate", 1}}};
     } else if (op == "s4") {
         for (const double kind : {0, 1, 2, 3, 4}) // LegS, then its diagonal, Lin, Inv, Real
             shapes.push_back({{"channels", 19}, {"seqLen", 200}, {"state", 20}, {"kind", kind}});
