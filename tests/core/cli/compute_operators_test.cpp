@@ -434,8 +434,8 @@ class ComputeOperatorsTest : public QObject {
                 found << page["id"].toString() + ": " + devices.join(' ');
             }
         QStringList expected;
-        const QStringList onCpuAlone{"linear-attention-backward", "selective-scan-backward", "complex-scan",
-                                     "scan-backward"};
+        const QStringList onCpuAlone{"linear-attention-backward", "selective-scan-backward", "ssd-backward",
+                                     "complex-scan", "scan-backward"};
         for (const char* op : {"attention",
                                "attention-backward",
                                "block-sparse-attention",
@@ -449,6 +449,7 @@ class ComputeOperatorsTest : public QObject {
                                "causal-conv",
                                "s4",
                                "ssd",
+                               "ssd-backward",
                                "scan",
                                "complex-scan",
                                "scan-backward",
