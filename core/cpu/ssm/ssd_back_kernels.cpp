@@ -3,6 +3,7 @@
 
 #include "core/cpu/ssm/ssd_back_kernels.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #undef HWY_TARGET_INCLUDE
@@ -98,10 +99,78 @@ void back(SsdBack& step) {
         step.inner += backColumns<1>(step, column);
 }
 
+template <bool Add>
+HWY_INLINE void multiplyAll(const SsdProduct& p) {
+    constexpr int64_t stripRows = 6, panel = panelVectors * lanesOf;
+    for (int64_t r = 0; r < p.rows; r += stripRows) {
+        const int64_t rows = std::min(stripRows, p.rows - r);
+        const float* a = p.a + r * p.rowStep;
+        float* c = p.c + r * p.cStride;
+        int64_t x = 0;
+        for (; x + panel <= p.columns; x += panel)
+            multiplyRows<panelVectors, Add>(rows, a, {p.rowStep, p.columnStep}, p.b + x, p.bStride, p.depth, c + x,
+                                            p.cStride);
+        for (; x < p.columns; x += lanesOf)
+            multiplyRows<1, Add>(rows, a, {p.rowStep, p.columnStep}, p.b + x, p.bStride, p.depth, c + x, p.cStride);
+    }
+}
+
+void multiply(const SsdProduct& p) {
+    if (p.add)
+        multiplyAll<true>(p);
+    else
+        multiplyAll<false>(p);
+}
+
+void weigh(const SsdPairs& p) {
+    const F d;
+    const Vector factor = hn::Set(d, p.factor);
+    for (int64_t j = 0; j < p.row; j += lanesOf)
+        hn::StoreU(hn::Mul(factor, hn::LoadU(d, p.fading + j)), d, p.fading + j);
+    p.fading[p.row] = 1;
+    for (int64_t j = 0; j <= p.row; j += lanesOf) {
+        const Vector fading = hn::LoadU(d, p.fading + j), w = hn::LoadU(d, p.w + j),
+                     scores = hn::Mul(fading, hn::LoadU(d, p.s + j));
+        hn::StoreU(scores, d, p.scores + j);
+        hn::StoreU(hn::MulAdd(fading, w, hn::LoadU(d, p.weights + j)), d, p.weights + j);
+        hn::StoreU(hn::Mul(scores, w), d, p.w + j);
+    }
+}
+
+float sumPairs(const float* pairs, int64_t columns, float* sums) {
+    const F d;
+    Vector all = hn::Zero(d);
+    int64_t j = 0;
+    for (; j + lanesOf <= columns; j += lanesOf) {
+        const Vector sum = hn::Add(hn::LoadU(d, sums + j), hn::LoadU(d, pairs + j));
+        hn::StoreU(sum, d, sums + j);
+        all = hn::Add(all, sum);
+    }
+    float sum = sumOf(all);
+    for (; j < columns; ++j) {
+        sums[j] += pairs[j];
+        sum += sums[j];
+    }
+    return sum;
+}
+
+float addRow(const float* row, float weight, const float* by, int64_t count, float* to) {
+    const F d;
+    const Vector factor = hn::Set(d, weight);
+    Vector sum = hn::Zero(d);
+    for (int64_t i = 0; i < count; i += lanesOf) {
+        const Vector x = hn::LoadU(d, row + i);
+        sum = hn::MulAdd(x, hn::LoadU(d, by + i), sum);
+        if (to)
+            hn::StoreU(hn::MulAdd(factor, x, hn::LoadU(d, to + i)), d, to + i);
+    }
+    return sumOf(sum);
+}
+
 } // namespace
 
 const SsdBackKernels* ssdBackTable() {
-    static const SsdBackKernels ofTarget{lanesOf, again, back};
+    static const SsdBackKernels ofTarget{lanesOf, again, back, multiply, weigh, sumPairs, addRow};
     return &ofTarget;
 }
 

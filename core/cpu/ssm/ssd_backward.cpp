@@ -9,6 +9,7 @@
 #include "core/cpu/parallel.h"
 #include "core/cpu/rounding.h"
 #include "core/cpu/ssm/ssd_back_kernels.h"
+#include "core/cpu/ssm/ssd_backward_rungs.h"
 #include "core/cpu/ssm/ssd_rungs.h"
 #include "core/cpu/workspace.h"
 #include "core/error.h"
@@ -21,11 +22,13 @@
 namespace warplight::cpu {
 namespace {
 
-constexpr std::array<RungInfo<SsdRung>, 2> rungs{{
+constexpr std::array<RungInfo<SsdRung>, 3> rungs{{
     {SsdRung::Reference, "reference", "double precision, step by step",
      "nothing: this is the formula that every other rung is judged by"},
     {SsdRung::Recurrent, "recurrent", "states computed again, chunk by chunk, and step by step back",
      "of states only those at the beginnings of chunks are kept; each of a chunk is touched twice, in vectors"},
+    {SsdRung::Chunked, "chunked", "pairs of steps within a chunk, states and their gradients between chunks",
+     "matrix products; those of pairs with B and C are made once for all heads of a group"},
 }};
 
 constexpr int64_t keptSteps = 64; ///< from a state that is kept to the next
@@ -303,7 +306,7 @@ RunCost ssdBackward(SsdRung rung, const SsdShape& s, const SsdTensors& t, const 
     refuseOthers(rung);
     if (rung == SsdRung::Reference)
         return Reference(s, t, g, options).run();
-    return Recurrent(s, t, g, options).run();
+    return rung == SsdRung::Chunked ? chunkedSsdBackward(s, t, g, options) : Recurrent(s, t, g, options).run();
 }
 
 int64_t ssdBackwardBytesAtMost(SsdRung rung, const SsdShape& s, int threads) {
@@ -311,13 +314,19 @@ int64_t ssdBackwardBytesAtMost(SsdRung rung, const SsdShape& s, int threads) {
     if (rung == SsdRung::Reference)
         return buffers(
             {floats(2 * workers, Reference::sharedDoubles(s)), floats(2 * workers, Reference::stateDoubles(s))});
+    if (rung == SsdRung::Chunked)
+        return chunkedSsdBackwardBytesAtMost(s, threads);
     const int64_t state = s.stateDim * Recurrent::columnsOf(s);
     return buffers({floats(heads, s.length), floats(saturatedProduct(heads, keptOf(s)), state), floats(heads, state),
                     floats(heads, Recurrent::partFloats(s)), floats(workers, Recurrent::workerFloats(s))});
 }
 
-double ssdBackwardFlopsOf(SsdRung, const SsdShape& s) {
-    return 17 * static_cast<double>(s.allHeads() * s.length) * static_cast<double>(s.headDim * s.stateDim);
+double ssdBackwardFlopsOf(SsdRung rung, const SsdShape& s) {
+    const auto steps = static_cast<double>(s.allHeads() * s.length), n = static_cast<double>(s.stateDim),
+               p = static_cast<double>(s.headDim), q = static_cast<double>(backChunk(s)),
+               shared = static_cast<double>(s.batch * s.groups * s.length);
+    return rung == SsdRung::Chunked ? steps * (10 * n * p + 4 * n * p / q + 3 * q * p) + shared * 4 * q * n
+                                    : 17 * steps * n * p;
 }
 
 } // namespace warplight::cpu

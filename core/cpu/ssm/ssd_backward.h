@@ -28,7 +28,9 @@ RunCost ssdBackward(SsdRung rung, const SsdShape& shape, const SsdTensors& tenso
 int64_t ssdBackwardBytesAtMost(SsdRung rung, const SsdShape& shape, int threads = 0);
 
 /// 17 operations a number of the state and a step: 3 that take the state forwards, 3 that do so again, 3 that take its
-/// gradient back, and 2 each for dX, da, dB and dC.
+/// gradient back, and 2 each for dX, da, dB and dC. Chunked: 10NP for states, their gradients and what is read from
+/// these, 4NP/Q to pass both on, 2QP for dY Xᵀ and QP for dX a head and step; 2QN for C Bᵀ and 2QN for dB and dC a
+/// group and step.
 double ssdBackwardFlopsOf(SsdRung rung, const SsdShape& shape);
 
 } // namespace warplight::cpu

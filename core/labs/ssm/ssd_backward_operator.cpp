@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The gradients of SSD, as an operator.
 #include "core/cpu/ssm/ssd_backward.h"
+#include "core/error.h"
 #include "core/labs/ssm/ssd_operator.h"
 #include "core/tensor/random.h"
 #include "core/workbench/arrange.h"
@@ -77,7 +78,10 @@ workbench::Arranged arrange(Tensors& given, const std::map<std::string, std::str
     workbench::Arranged arranged = ssdArrangement().in(given, origin, layout);
     given.at("dY").shape = given.at("X").shape;
     arranged.out = [shapes](const std::string& name, tensor::Tensor made) {
-        made.shape = shapes.at(name);
+        const auto shape = shapes.find(name);
+        if (shape == shapes.end())
+            throw InputError(fmt::format("there is no {}: {} was not given", name, name.substr(1)));
+        made.shape = shape->second;
         return made;
     };
     return arranged;
