@@ -15,6 +15,8 @@ namespace warplight::labs::ssm {
 /// Mamba-2's SSD. Its numbers: batch, seqLen, heads, groups (of B and C), headDim (P), stateDim (N), chunk, begins
 /// (with a state that is given); from these initialBatch, which is 0 where it begins with nothing.
 workbench::Operator ssdOperator();
+/// Its gradients, of the same numbers.
+workbench::Operator ssdBackwardOperator();
 /// Its rungs on a GPU.
 std::vector<workbench::Implementation> ssdGpuRungs();
 /// Slot of the palette.

@@ -23,8 +23,8 @@ void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     registry.add(makeStateCache());
     for (workbench::Operator& op : std::vector<workbench::Operator>{
              selectiveScanOperator(), selectiveScanBackwardOperator(), causalConvOperator(), s4Operator(),
-             ssdOperator(), scanOperator(), complexScanOperator(), scanBackwardOperator(), lruOperator(),
-             rwkv4Operator(), rwkv6Operator()})
+             ssdOperator(), ssdBackwardOperator(), scanOperator(), complexScanOperator(), scanBackwardOperator(),
+             lruOperator(), rwkv4Operator(), rwkv6Operator()})
         workbench::registerPages(registry, operators.add(std::move(op)));
 }
 

@@ -206,6 +206,27 @@ class ComputeOperatorsTest : public QObject {
         QVERIFY(largestDifference(load(at("s6.npy")), load(file + "rwkv6_state")) < 1e-5);
     }
 
+    /// Of several batches, heads and groups as autograd has them.
+    void gradientsOfSsdGiveTheirOracles() {
+        const QString file = WARPLIGHT_TEST_DATA "/oracles/ssm/ssd_gradients.npz:";
+        for (const char* rung : {"reference", "recurrent", "chunked"}) {
+            QStringList arguments{"compute", "ssd-backward", "--chunk", "16", "--implementation", rung};
+            for (const char* name : {"x", "a", "b", "c", "dy"})
+                arguments << QString("--%1").arg(name) << file + name;
+            arguments << "--initial-state" << file + "initial"
+                      << "--dinitial-state" << at("dinitial.npy");
+            for (const char* name : {"dx", "da", "db", "dc"})
+                arguments << QString("--%1").arg(name) << at((std::string(name) + ".npy").c_str());
+            const Outcome outcome = call(arguments);
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+            for (const char* name : {"dx", "da", "db", "dc", "dinitial"}) {
+                const tensor::Tensor made = load(at((std::string(name) + ".npy").c_str())),
+                                     expected = load(file + name);
+                QVERIFY(made.shape == expected.shape && largestDifference(made, expected) < 1e-4);
+            }
+        }
+    }
+
     void ssdTakesGroupsAndStatesOfAnyRank() { // in two parts, the second of which goes on
         const auto wave = [](int64_t count, float step) {
             std::vector<float> made(static_cast<size_t>(count));
@@ -434,7 +455,7 @@ class ComputeOperatorsTest : public QObject {
                 found << page["id"].toString() + ": " + devices.join(' ');
             }
         QStringList expected;
-        const QStringList onCpuAlone{"linear-attention-backward", "complex-scan", "scan-backward"};
+        const QStringList onCpuAlone{"linear-attention-backward", "ssd-backward"};
         for (const char* op : {"attention",
                                "attention-backward",
                                "block-sparse-attention",
@@ -448,6 +469,7 @@ class ComputeOperatorsTest : public QObject {
                                "causal-conv",
                                "s4",
                                "ssd",
+                               "ssd-backward",
                                "scan",
                                "complex-scan",
                                "scan-backward",

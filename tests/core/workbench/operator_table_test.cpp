@@ -132,7 +132,7 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         shapes.push_back({{"seqLen", 200}, {"dModel", 16}, {"shared", 128}, {"chunk", 64}, {"causal", 1}});
         if (full)
             shapes.push_back({{"seqLen", 1000}, {"dModel", 96}, {"shared", 64}, {"chunk", 256}, {"causal", 1}});
-    } else if (op == "ssd") {
+    } else if (op == "ssd" || op == "ssd-backward") {
         const auto shape = [](double length, double heads, double groups, double p, double n, double chunk) {
             return Numbers{{"seqLen", length}, {"heads", heads}, {"groups", groups},
                            {"headDim", p},     {"stateDim", n},  {"chunk", chunk}};
