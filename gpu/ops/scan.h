@@ -11,10 +11,13 @@
 
 namespace warplight::gpu {
 
-/// The linear scan h_t = a_t · h_{t-1} + b_t of rows, f32 (gpu/kernels/scan.cu).
+/// The linear scan h_t = a_t · h_{t-1} + b_t of rows, f32 (gpu/kernels/scan.cu; of complex numbers scan_complex.cu).
 struct ScanShape {
     int64_t channels = 0, length = 0;
-    bool begins = false; ///< with a state before the first step; otherwise with 0
+    bool begins = false;  ///< with a state before the first step; otherwise with 0
+    bool complex = false; ///< numbers are pairs (real, imaginary)
+
+    int64_t parts() const { return complex ? 2 : 1; }
 };
 
 /// The rungs of the ladder on the GPU.
@@ -26,13 +29,16 @@ struct ScanRungInfo {
     std::string_view improves; ///< what it changes against the rung before, and why that helps
 };
 std::span<const ScanRungInfo> scanRungs();
+/// Those of complex numbers, and of the gradients: Serial, Chunked and LookBack.
+std::span<const ScanRungInfo> shortScanRungs();
 
-inline constexpr int64_t scanChunkSteps = 1024; ///< of a chunk of Chunked and LookBack
+inline constexpr int64_t scanChunkSteps = 1024; ///< of a chunk of Chunked and LookBack; half of complex numbers
 
 /// Steps that a block of Hillis-Steele, Sklansky or Blelloch scans at once; 0 for other rungs.
 int64_t scanTile(ScanRung rung, int64_t length);
 
-/// Row-major and contiguous: a and b [channels, length], h0 [channels] (not read where the shape does not begin).
+/// Row-major and contiguous: a and b [channels, length], h0 [channels] (not read where the shape does not begin);
+/// complex numbers as pairs.
 struct ScanTensors {
     const float *a = nullptr, *b = nullptr, *h0 = nullptr;
 };
@@ -45,7 +51,8 @@ struct ScanRun : Launched {
 void checkShape(const ScanShape& shape);
 
 /// Copies the tensors to the device, runs the rung, copies h back. Buffers are called A, B, h0, H, and between the
-/// kernels pairs, states, status, tickets. Throws InputError as checkShape does, KernelError, Cancelled.
+/// kernels pairs, states, status, tickets. Throws InputError as checkShape does and for a rung that the shape does not
+/// have, KernelError, Cancelled.
 ScanRun scan(KernelLibrary& library, ScanRung rung, const ScanShape& shape, const ScanTensors& tensors,
              const LaunchOptions& options = {});
 
