@@ -434,7 +434,7 @@ class ComputeOperatorsTest : public QObject {
                 found << page["id"].toString() + ": " + devices.join(' ');
             }
         QStringList expected;
-        const QStringList onCpuAlone{"linear-attention-backward", "selective-scan-backward", "scan-backward"};
+        const QStringList onCpuAlone{"linear-attention-backward", "selective-scan-backward"};
         for (const char* op : {"attention",
                                "attention-backward",
                                "block-sparse-attention",
