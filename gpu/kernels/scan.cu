@@ -1,5 +1,5 @@
 // The linear scan h_t = a_t h_{t-1} + b_t of rows in f32: a ladder. What pairs (a, b) are, and all that is in chunks:
-// scan.cuh.
+// scan.cuh; tiles in shared memory: scan_tiles.cuh.
 //
 //   scan_serial         a thread a row, one step after the other: no work too much, and neighbours in a warp read far apart
 //   scan_hillis_steele  a block a row, tile by tile in shared memory: each element takes in the one 1, 2, 4 … before it
@@ -14,103 +14,15 @@
 //                       decoupled look-back"). A state passes one chunk after the other whoever carries it: the bits do not
 //                       depend on who was where.
 #include "scan.cuh"
+#include "scan_tiles.cuh"
 
 extern "C" __global__ void __launch_bounds__(128) scan_serial(ScanRows<float> p) { serial(p); }
 
-/// A block a row; tiles of blockDim steps, a power of two up to 512.
-extern "C" __global__ void __launch_bounds__(512) scan_hillis_steele(ScanRows<float> p) {
-    __shared__ float a[2][512], b[2][512];
-    const int i = threadIdx.x, tile = blockDim.x;
-    const long long at = blockIdx.x * p.stride;
-    float state = p.before(blockIdx.x);
-    for (int begin = 0; begin < p.length; begin += tile) {
-        const bool isStep = begin + i < p.length;
-        Pair<float> own = pairIf(isStep, p.a + at + begin + i, p.b + at + begin + i);
-        int from = 0;
-        __syncthreads(); // the last steps of the tile before are read
-        a[0][i] = own.a, b[0][i] = own.b;
-        for (int by = 1; by < tile; by *= 2, from ^= 1) {
-            __syncthreads();
-            if (i >= by)
-                own = combined({a[from][i - by], b[from][i - by]}, own);
-            a[from ^ 1][i] = own.a, b[from ^ 1][i] = own.b;
-        }
-        __syncthreads();
-        if (isStep)
-            p.h[at + begin + i] = applied(own, state);
-        state = applied({a[from][tile - 1], b[from][tile - 1]}, state);
-    }
-}
-
-/// As scan_hillis_steele. A warp's lanes are neighbours even where half of them have nothing to do: no banks conflict.
-extern "C" __global__ void __launch_bounds__(512) scan_sklansky(ScanRows<float> p) {
-    __shared__ float a[512], b[512];
-    const int i = threadIdx.x, tile = blockDim.x;
-    const long long at = blockIdx.x * p.stride;
-    float state = p.before(blockIdx.x);
-    for (int begin = 0; begin < p.length; begin += tile) {
-        const bool isStep = begin + i < p.length;
-        Pair<float> own = pairIf(isStep, p.a + at + begin + i, p.b + at + begin + i);
-        __syncthreads();
-        a[i] = own.a, b[i] = own.b;
-        for (int half = 1; half < tile; half *= 2) {
-            __syncthreads();
-            if (i & half) {
-                const int last = (i & ~(half - 1)) - 1; // of the first half
-                own = combined({a[last], b[last]}, own);
-                a[i] = own.a, b[i] = own.b;
-            }
-        }
-        __syncthreads();
-        if (isStep)
-            p.h[at + begin + i] = applied(own, state);
-        state = applied({a[tile - 1], b[tile - 1]}, state);
-    }
-}
-
-/// A block a row; tiles of two steps a thread, a power of two up to 1024.
-extern "C" __global__ void __launch_bounds__(512) scan_blelloch(ScanRows<float> p) {
-    constexpr int most = 1024 + 1024 / 32;
-    __shared__ float a[most], b[most], states[most];
-    const auto place = [](int step) { return step + step / 32; }; // without conflicts whatever the stride
-    const int threads = blockDim.x, tile = 2 * threads;
-    const long long at = blockIdx.x * p.stride;
-    float state = p.before(blockIdx.x);
-    for (int begin = 0; begin < p.length; begin += tile) {
-        Pair<float> own[2];
-        __syncthreads(); // the tile before is read
-#pragma unroll
-        for (int n = 0; n < 2; ++n) {
-            const int step = threadIdx.x + n * threads;
-            own[n] = pairIf(begin + step < p.length, p.a + at + begin + step, p.b + at + begin + step);
-            a[place(step)] = own[n].a, b[place(step)] = own[n].b;
-        }
-        int half = 1;
-        for (; half < tile; half *= 2) {
-            __syncthreads();
-            if (threadIdx.x < tile / (2 * half)) {
-                const int left = place((2 * threadIdx.x + 1) * half - 1), into = place((2 * threadIdx.x + 2) * half - 1);
-                const Pair<float> both = combined<float>({a[left], b[left]}, {a[into], b[into]});
-                a[into] = both.a, b[into] = both.b;
-            }
-        }
-        if (threadIdx.x == 0)
-            states[0] = state;
-        __syncthreads();
-        state = applied({a[place(tile - 1)], b[place(tile - 1)]}, state);
-        for (half = tile / 2; half >= 1; half /= 2) {
-            if (threadIdx.x < tile / (2 * half)) {
-                const int right = (2 * threadIdx.x + 1) * half, left = place(right - 1);
-                states[place(right)] = applied({a[left], b[left]}, states[place(right - half)]);
-            }
-            __syncthreads();
-        }
-#pragma unroll
-        for (int n = 0; n < 2; ++n)
-            if (const int step = threadIdx.x + n * threads; begin + step < p.length)
-                p.h[at + begin + step] = applied(own[n], states[place(step)]);
-    }
-}
+/// Grid channels; tiles of blockDim steps, a power of two up to 512.
+extern "C" __global__ void __launch_bounds__(512) scan_hillis_steele(ScanRows<float> p) { hillisSteele(p); }
+extern "C" __global__ void __launch_bounds__(512) scan_sklansky(ScanRows<float> p) { sklansky(p); }
+/// Grid channels; tiles of two steps a thread, a power of two up to 1024.
+extern "C" __global__ void __launch_bounds__(512) scan_blelloch(ScanRows<float> p) { blelloch(p); }
 
 /// Grid channels · (chunks - 1): pairs [channels, chunks - 1].
 extern "C" __global__ void __launch_bounds__(256) scan_pairs(ScanRows<float> p, Pair<float>* pairs, int chunks) { chunkPairs(p, pairs, chunks); }

@@ -35,8 +35,6 @@ constexpr ScanRungInfo rungs[] = {
     {ScanRung::LookBack, "look-back", "One pass: a chunk looks back for its state",
      "Rows are read once; chunks tell each other what they do while they are in registers."}};
 
-constexpr ScanRungInfo shortRungs[] = {rungs[0], rungs[4], rungs[5]};
-
 /// ScanRows of gpu/kernels/scan.cuh.
 struct KernelRows {
     uint64_t a = 0, b = 0, h0 = 0, h = 0;
@@ -54,7 +52,6 @@ ScanChunks chunksOf(const ScanShape& s) { return {s.channels, s.length, numberBy
 } // namespace
 
 std::span<const ScanRungInfo> scanRungs() { return rungs; }
-std::span<const ScanRungInfo> shortScanRungs() { return shortRungs; }
 
 int64_t scanTile(ScanRung rung, int64_t length) {
     const auto whole = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(length, 1))));
@@ -82,8 +79,6 @@ void checkShape(const ScanShape& s) {
 ScanRun scan(KernelLibrary& library, ScanRung rung, const ScanShape& s, const ScanTensors& tensors,
              const LaunchOptions& options) {
     checkShape(s);
-    if (s.complex && scanTile(rung, s.length) > 0)
-        throw InputError("scan: complex numbers are scanned serially or in chunks");
     Launcher launcher(library, options);
     Device& device = launcher.device();
     const auto rowsOf = [&](const char* name) {

@@ -29,8 +29,6 @@ struct ScanRungInfo {
     std::string_view improves; ///< what it changes against the rung before, and why that helps
 };
 std::span<const ScanRungInfo> scanRungs();
-/// Those of complex numbers, and of the gradients: Serial, Chunked and LookBack.
-std::span<const ScanRungInfo> shortScanRungs();
 
 inline constexpr int64_t scanChunkSteps = 1024; ///< of a chunk of Chunked and LookBack; half of complex numbers
 
@@ -51,8 +49,7 @@ struct ScanRun : Launched {
 void checkShape(const ScanShape& shape);
 
 /// Copies the tensors to the device, runs the rung, copies h back. Buffers are called A, B, h0, H, and between the
-/// kernels pairs, states, status, tickets. Throws InputError as checkShape does and for a rung that the shape does not
-/// have, KernelError, Cancelled.
+/// kernels pairs, states, status, tickets. Throws InputError as checkShape does, KernelError, Cancelled.
 ScanRun scan(KernelLibrary& library, ScanRung rung, const ScanShape& shape, const ScanTensors& tensors,
              const LaunchOptions& options = {});
 

@@ -30,12 +30,22 @@ struct CarriedRows {
     int32_t channels = 0, length = 0;
 };
 
+constexpr ScanRungInfo rungs[] = {
+    {ScanRung::Serial, "serial", "A thread a row, from its last step to its first",
+     "Nothing is done twice, but a row is as slow as its steps, and a warp's lanes read far apart."},
+    {ScanRung::Chunked, "chunked", "Pairs of chunks, what goes between them, then the steps: three kernels",
+     "Blocks share a row: decays and gradients are read twice, but by the whole GPU."},
+    {ScanRung::LookBack, "look-back", "One pass: a chunk looks back, towards the end, for what reaches it",
+     "Decays and gradients are read once; chunks tell each other what they do while they are in registers."}};
+
 constexpr int64_t serialThreads = 128, group = 4, warpGroups = 32;
 
 double real(int64_t x) { return static_cast<double>(x); }
 ScanChunks chunksOf(const ScanBackwardShape& s) { return {s.channels, s.length, 4}; }
 
 } // namespace
+
+std::span<const ScanRungInfo> scanBackwardRungs() { return rungs; }
 
 void checkShape(const ScanBackwardShape& s) { checkShape(ScanShape{s.channels, s.length, true}); }
 

@@ -4,6 +4,7 @@
 #include "gpu/ops/scan.h"
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace warplight::gpu {
@@ -18,6 +19,9 @@ struct ScanBackwardTensors {
     const float *a = nullptr, *h0 = nullptr, *h = nullptr, *dh = nullptr;
 };
 
+/// Serial, Chunked and LookBack.
+std::span<const ScanRungInfo> scanBackwardRungs();
+
 struct ScanBackwardRun : Launched {
     std::vector<float> da, db; ///< [channels, length]
     std::vector<float> dh0;    ///< [channels]
@@ -27,7 +31,7 @@ struct ScanBackwardRun : Launched {
 void checkShape(const ScanBackwardShape& shape);
 
 /// g_t = dh_t + a_{t+1} g_{t+1}; db_t = g_t, da_t = g_t h_{t-1}, dh0 = a_0 g_0. Copies the tensors to the device, runs
-/// one of shortScanRungs, copies the gradients back. Buffers are called A, H, h0, dH, dA, dB, dh0, and between the
+/// one of scanBackwardRungs, copies the gradients back. Buffers are called A, H, h0, dH, dA, dB, dh0, and between the
 /// kernels as scan's. Throws InputError as checkShape does and for other rungs, KernelError, Cancelled.
 ScanBackwardRun scanBackward(KernelLibrary& library, ScanRung rung, const ScanBackwardShape& shape,
                              const ScanBackwardTensors& tensors, const LaunchOptions& options = {});

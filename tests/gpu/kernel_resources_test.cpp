@@ -186,7 +186,7 @@ class KernelResourcesTest : public QObject {
             ++checked;
         }
         QCOMPARE(checked,
-                 6 * (4 + 9 + 5 + 4)); // architectures × kernels of S4 and of the linear scan, complex, backward
+                 6 * (4 + 9 + 8 + 4)); // architectures × kernels of S4 and of the linear scan, complex, backward
     }
 };
 

@@ -100,7 +100,7 @@ class ScanBackwardKernelsTest : public QObject {
   private slots:
     void initTestCase_data() {
         QTest::addColumn<int>("rung");
-        for (const gpu::ScanRungInfo& rung : gpu::shortScanRungs())
+        for (const gpu::ScanRungInfo& rung : gpu::scanBackwardRungs())
             QTest::newRow(std::string(rung.name).c_str()) << static_cast<int>(rung.id);
     }
 

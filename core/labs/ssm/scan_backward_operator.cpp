@@ -109,7 +109,7 @@ Operator scanBackwardOperator() {
     op.lower = "length or channels";
     for (const auto& rung : cpu::scanRungs())
         op.ladder.push_back(onCpu(rung));
-    for (const gpu::ScanRungInfo& rung : gpu::shortScanRungs())
+    for (const gpu::ScanRungInfo& rung : gpu::scanBackwardRungs())
         op.ladder.push_back(onGpu(rung));
     op.trafficRatios = {{"chunkedOverLookBack", "chunked", "look-back"}};
     op.baseline = "serial";

@@ -106,7 +106,7 @@ Operator described(int64_t parts) {
     op.lower = "length or channels";
     for (const auto& rung : cpu::scanRungs())
         op.ladder.push_back(onCpu(rung));
-    for (const gpu::ScanRungInfo& rung : parts > 1 ? gpu::shortScanRungs() : gpu::scanRungs())
+    for (const gpu::ScanRungInfo& rung : gpu::scanRungs())
         op.ladder.push_back(onGpu(rung));
     op.trafficRatios = {{"chunkedOverLookBack", "chunked", "look-back"}};
     op.baseline = "serial";

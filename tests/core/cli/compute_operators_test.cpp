@@ -114,7 +114,7 @@ class ComputeOperatorsTest : public QObject {
                                         }),
                              expected = turned(load(from + "states"), [](size_t) { return 1.0f; });
         const QString out = at("turning.npy");
-        for (const char* rung : {"serial", "chunked", "look-back"}) {
+        for (const char* rung : {"serial", "sklansky", "blelloch", "chunked", "look-back"}) {
             const Outcome outcome =
                 call({"compute", "complex-scan", "--a", save("a.npy", a.shape, a.values), "--b",
                       save("b.npy", b.shape, b.values), "-o", out, "--device", device, "--implementation", rung});
