@@ -11,10 +11,13 @@
 
 namespace warplight::gpu {
 
-/// The linear scan h_t = a_t · h_{t-1} + b_t of rows, f32 (gpu/kernels/scan.cu).
+/// The linear scan h_t = a_t · h_{t-1} + b_t of rows, f32 (gpu/kernels/scan.cu; of complex numbers scan_complex.cu).
 struct ScanShape {
     int64_t channels = 0, length = 0;
-    bool begins = false; ///< with a state before the first step; otherwise with 0
+    bool begins = false;  ///< with a state before the first step; otherwise with 0
+    bool complex = false; ///< numbers are pairs (real, imaginary)
+
+    int64_t parts() const { return complex ? 2 : 1; }
 };
 
 /// The rungs of the ladder on the GPU.
@@ -27,12 +30,13 @@ struct ScanRungInfo {
 };
 std::span<const ScanRungInfo> scanRungs();
 
-inline constexpr int64_t scanChunkSteps = 1024; ///< of a chunk of Chunked and LookBack
+inline constexpr int64_t scanChunkSteps = 1024; ///< of a chunk of Chunked and LookBack; half of complex numbers
 
 /// Steps that a block of Hillis-Steele, Sklansky or Blelloch scans at once; 0 for other rungs.
 int64_t scanTile(ScanRung rung, int64_t length);
 
-/// Row-major and contiguous: a and b [channels, length], h0 [channels] (not read where the shape does not begin).
+/// Row-major and contiguous: a and b [channels, length], h0 [channels] (not read where the shape does not begin);
+/// complex numbers as pairs.
 struct ScanTensors {
     const float *a = nullptr, *b = nullptr, *h0 = nullptr;
 };

@@ -193,13 +193,14 @@ class KernelResourcesTest : public QObject {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
             const QList<QByteArray> words = line.split(' ');
-            if (words.size() != 6 || (words[0] != "s4" && words[0] != "scan"))
+            if (words.size() != 6 || (words[0] != "s4" && words[0] != "scan" && !words[0].startsWith("scan_")))
                 continue;
             QVERIFY2(words[5].toInt() == 0, line.constData());
             QVERIFY2(words[3].toInt() <= 64, line.constData()); // eight blocks of 128 threads a multiprocessor
             ++checked;
         }
-        QCOMPARE(checked, 6 * (4 + 9)); // architectures × kernels of S4 and of the linear scan
+        QCOMPARE(checked,
+                 6 * (4 + 9 + 8 + 4)); // architectures × kernels of S4 and of the linear scan, complex, backward
     }
 };
 

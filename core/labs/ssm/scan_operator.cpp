@@ -57,7 +57,7 @@ Implementation onCpu(const cpu::RungInfo<cpu::ScanRung>& rung) {
     return i;
 }
 
-gpu::ScanShape gpuShape(const Problem& p) { return {p["channels"], p["length"], true}; }
+gpu::ScanShape gpuShape(const Problem& p) { return {p["channels"], p["length"], true, p["parts"] == 2}; }
 
 Implementation onGpu(const gpu::ScanRungInfo& rung) {
     Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Gpu,
@@ -91,6 +91,7 @@ Operator described(int64_t parts) {
                   {"B", Role::Input, rows, 5, "", "What is added, one a step"},
                   {"h0", Role::Input, states, 8, "", "The state before the first step; 0 if it is not given", false},
                   {"H", Role::Output, rows, 3, "", "Where the states go"}};
+    addScanBetween(op);
     op.inputKinds = scanInputKinds();
     op.complete = [parts](Problem& p) {
         p.set("parts", parts);
@@ -105,6 +106,9 @@ Operator described(int64_t parts) {
     op.lower = "length or channels";
     for (const auto& rung : cpu::scanRungs())
         op.ladder.push_back(onCpu(rung));
+    for (const gpu::ScanRungInfo& rung : gpu::scanRungs())
+        op.ladder.push_back(onGpu(rung));
+    op.trafficRatios = {{"chunkedOverLookBack", "chunked", "look-back"}};
     op.baseline = "serial";
     op.frugal = "chunked";
     op.arrangement = scanArrangement(parts);
@@ -123,10 +127,16 @@ int scanColour(std::string_view rung) {
                                      : 4;
 }
 
+void addScanBetween(Operator& op) {
+    for (const char* between : {"pairs", "states"})
+        op.tensors.push_back({between, TensorSpec::Role::Between, {}, between[0] == 'p' ? 10 : 6});
+    for (const char* between : {"status", "tickets"})
+        op.tensors.push_back({between, TensorSpec::Role::Between, {}, 11, "status"});
+}
+
 cpu::ScanShape scanShape(const Problem& p) { return {p["channels"], p["length"], p["parts"] == 2}; }
 
 Operator scanOperator() {
-    using Role = TensorSpec::Role;
     Operator op = described(1);
     op.id = "scan";
     op.title = op.page = "Scan";
@@ -134,13 +144,6 @@ Operator scanOperator() {
     op.questions = {{Page::Race, "Each step needs the one before it. What does it cost to do many at once?"},
                     {Page::Traffic, "How often must a scan read its inputs when many blocks share a row?"},
                     {Page::Accuracy, "Does the order in which steps are combined change the result?"}};
-    for (const char* between : {"pairs", "states"})
-        op.tensors.push_back({between, Role::Between, {}, between[0] == 'p' ? 10 : 6});
-    for (const char* between : {"status", "tickets"})
-        op.tensors.push_back({between, Role::Between, {}, 11, "status"});
-    for (const gpu::ScanRungInfo& rung : gpu::scanRungs())
-        op.ladder.push_back(onGpu(rung));
-    op.trafficRatios = {{"chunkedOverLookBack", "chunked", "look-back"}};
     return op;
 }
 
@@ -151,6 +154,7 @@ Operator complexScanOperator() {
     op.page = "Complex";
     op.flopsText = "8 a step: a complex product and a sum";
     op.questions = {{Page::Race, "What do states that turn cost beside states that decay?"},
+                    {Page::Traffic, "How often must a scan read pairs of numbers when many blocks share a row?"},
                     {Page::Accuracy, "Does the order in which steps are combined change the result?"}};
     return op;
 }

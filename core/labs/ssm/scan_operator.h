@@ -18,7 +18,8 @@ workbench::Operator complexScanOperator();
 workbench::Operator scanBackwardOperator();
 
 /// What these and the page about them share.
-int scanColour(std::string_view rung); ///< slot of the palette
+int scanColour(std::string_view rung);        ///< slot of the palette
+void addScanBetween(workbench::Operator& op); ///< what the chunks of the GPU's kernels tell each other
 cpu::ScanShape scanShape(const workbench::Problem& problem);
 std::vector<workbench::Knob> scanKnobs(workbench::Page page);
 std::string scanInWords(const workbench::Problem& problem);

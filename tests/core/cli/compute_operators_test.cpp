@@ -87,6 +87,80 @@ class ComputeOperatorsTest : public QObject {
         QVERIFY(wrong.exitCode == 2 && wrong.err.contains("shape [1, 3], expected [1, 3, 300]"));
     }
 
+    void complexScansAreTheOracles_data() { addDevices(); }
+    void complexScansAreTheOracles() { // diagonal states that turn and decay; NumPy's numbers
+        QFETCH(QString, device);
+        const QString from = WARPLIGHT_TEST_DATA "/oracles/ssm/lru_pairs.npz:";
+        const tensor::Tensor factors = load(from + "lambda"), inputs = load(from + "input");
+        const int64_t length = inputs.shape[0], channels = inputs.shape[1];
+        const auto byChannel = [&](auto value) { // from what a step, a channel and a part have
+            tensor::Tensor x{{channels, length, 2}, {}};
+            for (int64_t i = 0; i < channels * length * 2; ++i)
+                x.values.push_back(value(static_cast<size_t>(i / 2 % length), static_cast<size_t>(i / 2 / length),
+                                         static_cast<size_t>(i % 2)));
+            return x;
+        };
+        const auto turned = [&](const tensor::Tensor& x, const auto& scale) {
+            return byChannel([&](size_t t, size_t channel, size_t part) {
+                return scale(channel) * x.values[(t * static_cast<size_t>(channels) + channel) * 2 + part];
+            });
+        };
+        const auto factor = [&](size_t channel, size_t part) { return factors.values[2 * channel + part]; };
+        const tensor::Tensor a = byChannel([&](size_t, size_t channel, size_t part) { return factor(channel, part); }),
+                             b = turned(inputs,
+                                        [&](size_t channel) { // inputs of linear recurrent units are scaled
+                                            const float re = factor(channel, 0), im = factor(channel, 1);
+                                            return std::sqrt(1 - re * re - im * im);
+                                        }),
+                             expected = turned(load(from + "states"), [](size_t) { return 1.0f; });
+        const QString out = at("turning.npy");
+        for (const char* rung : {"serial", "sklansky", "blelloch", "chunked", "look-back"}) {
+            const Outcome outcome =
+                call({"compute", "complex-scan", "--a", save("a.npy", a.shape, a.values), "--b",
+                      save("b.npy", b.shape, b.values), "-o", out, "--device", device, "--implementation", rung});
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+            QVERIFY(largestDifference(load(out), expected) < 1e-5);
+        }
+    }
+
+    void gradientsOfAScanAreClosedForms_data() { addDevices(); }
+    void
+    gradientsOfAScanAreClosedForms() { // halves: g_t = 2 - 2^{t + 1 - n} is exact; of b = 0 the states are 2^{-t-1}
+        QFETCH(QString, device);
+        constexpr int64_t length = 20;
+        const std::vector<float> ones(length, 1), halves(length, 0.5f);
+        for (const char* rung : {"serial", "chunked", "look-back"}) {
+            const Outcome outcome = call({"compute",
+                                          "scan-backward",
+                                          "--a",
+                                          save("a.npy", {1, length}, halves),
+                                          "--b",
+                                          save("b.npy", {1, length}, std::vector<float>(length)),
+                                          "--h0",
+                                          save("h0.npy", {1}, {1}),
+                                          "--dh",
+                                          save("dh.npy", {1, length}, ones),
+                                          "--da",
+                                          at("da.npy"),
+                                          "--db",
+                                          at("db.npy"),
+                                          "--dh0",
+                                          at("dh0.npy"),
+                                          "--device",
+                                          device,
+                                          "--implementation",
+                                          rung});
+            QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+            const tensor::Tensor da = load(at("da.npy")), db = load(at("db.npy"));
+            for (int t = 0; t < length; ++t) {
+                const float g = 2 - std::ldexp(1.0f, t + 1 - static_cast<int>(length));
+                QCOMPARE(db.values[static_cast<size_t>(t)], g);
+                QCOMPARE(da.values[static_cast<size_t>(t)], g * std::ldexp(1.0f, -t));
+            }
+            QCOMPARE(load(at("dh0.npy")).values[0], db.values[0] / 2);
+        }
+    }
+
     void softmaxOfRows_data() { addDevices(); }
     void softmaxOfRows() {
         QFETCH(QString, device);
