@@ -448,6 +448,7 @@ class ComputeOperatorsTest : public QObject {
                                "selective-scan-backward",
                                "causal-conv",
                                "s4",
+                               "hippo-memory",
                                "ssd",
                                "scan",
                                "complex-scan",
