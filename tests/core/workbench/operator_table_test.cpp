@@ -176,8 +176,9 @@ std::vector<Numbers> shapesOf(const std::string& op, bool full) {
         for (const double kind : {0, 1, 2, 3, 4}) // LegS, then its diagonal, Lin, Inv, Real
             shapes.push_back({{"channels", 19}, {"seqLen", 200}, {"state", 20}, {"kind", kind}});
         shapes.push_back({{"channels", 1}, {"seqLen", 1}, {"state", 2}, {"kind", 2}});
-        for (const double state : {100, 200}) // 2 and 4 states a lane
-            shapes.push_back({{"channels", 3}, {"seqLen", 700}, {"state", state}, {"kind", 3}});
+        for (const double state : {100, 200}) // 2 and 4 states a lane, of LegS 4 and 8
+            for (const double kind : {3, 0})
+                shapes.push_back({{"channels", 3}, {"seqLen", 700}, {"state", state}, {"kind", kind}});
         if (full)
             shapes.push_back({{"channels", 40}, {"seqLen", 5000}, {"state", 64}, {"kind", 0}});
         shapes.push_back({{"channels", 5}, {"seqLen", 1100}, {"state", 64}, {"kind", 2}});
