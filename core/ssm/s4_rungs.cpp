@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstddef>
 #include <fmt/format.h>
+#include <initializer_list>
 #include <string>
 #include <type_traits>
 
@@ -224,6 +225,25 @@ std::vector<DiagonalFactors> diagonalFactors(const S4Shape& s, const S4Tensors& 
                  2.0 * one.b * std::complex<double>(static_cast<double>(c[2 * i]), static_cast<double>(c[2 * i + 1]))});
         }
     }
+    return factors;
+}
+
+std::vector<float> gpuFactors(const S4Shape& s, const S4Tensors& t) {
+    std::vector<float> factors;
+    const auto add = [&](std::initializer_list<double> numbers) {
+        for (const double x : numbers)
+            factors.push_back(static_cast<float>(x));
+    };
+    if (!isLegs(s))
+        for (const DiagonalFactors& one : diagonalFactors(s, t))
+            add({one.a.real(), one.a.imag(), one.w.real(), one.w.imag()});
+    else
+        for (int64_t channel = 0; channel < s.channels; ++channel)
+            for (int64_t i = 0; i < s.state; ++i) {
+                const cpu::LegsFactors one = cpu::legsFactors(i, stepOf(t, channel) / 2);
+                const double norm = std::sqrt(static_cast<double>(2 * i + 1));
+                add({one.p, norm * one.q, one.g, static_cast<double>(t.c[channel * s.state + i]) / norm});
+            }
     return factors;
 }
 

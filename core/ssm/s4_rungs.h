@@ -57,4 +57,8 @@ struct DiagonalFactors {
 /// [channels, state / 2], in f64. Throws InputError as s4() does.
 std::vector<DiagonalFactors> diagonalFactors(const S4Shape& shape, const S4Tensors& tensors);
 
+/// What gpu::s4() takes, worked out in f64: [channels, states, 4], of diagonals a and w of each pair of states, of LegS
+/// p, √(2k+1) q, g as cpu::legsFactors() has them and c / √(2k+1). Throws InputError as s4() does.
+std::vector<float> gpuFactors(const S4Shape& shape, const S4Tensors& tensors);
+
 } // namespace warplight::ssm

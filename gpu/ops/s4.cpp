@@ -8,19 +8,21 @@
 #include "gpu/ops/kernel_problem.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <fmt/format.h>
 
 namespace warplight::gpu {
 namespace {
 
-constexpr int64_t warpsOfABlock = 4, mostStates = 128; ///< as gpu/kernels/s4.cu has them
+constexpr int64_t warpsOfABlock = 4, mostStates = 128, mostOfLegs = 256; ///< as gpu/kernels/s4.cu has them
 constexpr int64_t piece = 128, outputs = 512;
 constexpr int64_t mostChannels = 65535, mostSteps = int64_t{1} << 30;
 
 void launchRecurrence(Launcher& launcher, const S4Shape& s, uint64_t factors, uint64_t u, uint64_t y) {
-    const char* kernel = s.states <= 32 ? "s4_recurrent_1" : s.states <= 64 ? "s4_recurrent_2" : "s4_recurrent_4";
-    launcher.start("s4", kernel, {static_cast<uint32_t>(ceilDiv(s.channels, warpsOfABlock))}, {32 * warpsOfABlock}, 0,
+    const int64_t perLane = std::bit_ceil(static_cast<uint64_t>(ceilDiv(s.states, 32)));
+    launcher.start("s4", fmt::format("s4_{}_{}", s.isLegs ? "legs" : "recurrent", perLane),
+                   {static_cast<uint32_t>(ceilDiv(s.channels, warpsOfABlock))}, {32 * warpsOfABlock}, 0,
                    {factors, u, y, static_cast<int32_t>(s.channels), static_cast<int32_t>(s.length),
                     static_cast<int32_t>(s.states)});
 }
@@ -30,12 +32,12 @@ void launchRecurrence(Launcher& launcher, const S4Shape& s, uint64_t factors, ui
 std::string_view name(S4Rung rung) { return rung == S4Rung::Recurrent ? "recurrent" : "direct"; }
 
 void checkShape(const S4Shape& s) {
+    const int64_t most = s.isLegs ? mostOfLegs : mostStates;
     if (s.channels < 0 || s.channels > mostChannels || s.length < 0 || s.length > mostSteps || s.states < 1 ||
-        s.states > mostStates)
+        s.states > most)
         throw InputError(
-            fmt::format("s4: {} channels of {} steps with {} complex states, expected 0 to {}, 0 to {} and "
-                        "1 to {}",
-                        s.channels, s.length, s.states, mostChannels, mostSteps, mostStates));
+            fmt::format("s4: {} channels of {} steps with {} {} states, expected 0 to {}, 0 to {} and 1 to {}",
+                        s.channels, s.length, s.states, s.isLegs ? "real" : "complex", mostChannels, mostSteps, most));
 }
 
 S4Run s4(KernelLibrary& library, S4Rung rung, const S4Shape& s, const float* factors, const float* u,

@@ -10,24 +10,28 @@
 
 namespace warplight::gpu {
 
-/// S4 with a diagonal A: x = a x + w u, y = Σ Re x over the states of a channel, f32 (gpu/kernels/s4.cu).
+/// S4, f32 (gpu/kernels/s4.cu), with a diagonal A: x = a x + w u, y = Σ Re x over the states of a channel, or with that
+/// of LegS by the bilinear rule.
 struct S4Shape {
     int64_t channels = 0, length = 0;
-    int64_t states = 0; ///< complex ones of a channel, 1 to 128
+    int64_t states = 0; ///< of a channel: complex ones, 1 to 128, of LegS real ones, 1 to 256
+    bool isLegs = false;
 };
 
 /// Recurrent keeps states in registers; Direct makes the kernel by the same recurrence, then convolves term by term.
 enum class S4Rung { Recurrent, Direct };
 std::string_view name(S4Rung rung); ///< "recurrent", "direct"
 
-/// Throws InputError for what the kernels cannot launch: states beyond 128, more than 2³⁰ steps or 65,535 channels.
+/// Throws InputError for what the kernels cannot launch: states beyond 128, of LegS 256, more than 2³⁰ steps or 65,535
+/// channels.
 void checkShape(const S4Shape& shape);
 
 struct S4Run : Launched {
     std::vector<float> y; ///< [channels, length]
 };
-/// `factors` [channels, states, 4]: a and w, real and imaginary part each; u [channels, length]. Buffers are called
-/// factors, U, K and Y. Throws InputError for other shapes, KernelError, Cancelled.
+/// `factors` [channels, states, 4]: a and w, real and imaginary part each; of LegS p, q, g and what a state adds to y,
+/// as Legs of the kernels has them; u [channels, length]. Buffers are called factors, U, K and Y. Throws InputError for
+/// other shapes, KernelError, Cancelled.
 S4Run s4(KernelLibrary& library, S4Rung rung, const S4Shape& shape, const float* factors, const float* u,
          const LaunchOptions& options = {});
 

@@ -193,14 +193,18 @@ class KernelResourcesTest : public QObject {
         int checked = 0;
         for (const QByteArray& line : contents(root + "resources/ptx/resources.txt").split('\n')) {
             const QList<QByteArray> words = line.split(' ');
-            if (words.size() != 6 || (words[0] != "s4" && words[0] != "scan" && !words[0].startsWith("scan_")))
+            if (words.size() != 6 ||
+                (words[0] != "s4" && words[0] != "hippo" && words[0] != "scan" && !words[0].startsWith("scan_")))
                 continue;
             QVERIFY2(words[5].toInt() == 0, line.constData());
-            QVERIFY2(words[3].toInt() <= 64, line.constData()); // eight blocks of 128 threads a multiprocessor
+            // Eight blocks of 128 threads a multiprocessor, four where a lane holds eight states or a thread eight
+            // sums.
+            const bool large = words[2] == "hippo_linear_8" || words[2] == "hippo_dense";
+            QVERIFY2(words[3].toInt() <= (large ? 128 : 64), line.constData());
             ++checked;
         }
-        QCOMPARE(checked,
-                 6 * (4 + 9 + 8 + 4)); // architectures × kernels of S4 and of the linear scan, complex, backward
+        // architectures × kernels of S4, of linear scans, complex and backward, and of HiPPO
+        QCOMPARE(checked, 6 * (8 + 9 + 8 + 4 + 5));
     }
 };
 

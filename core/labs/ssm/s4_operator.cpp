@@ -117,17 +117,14 @@ Implementation onCpu(const cpu::RungInfo<S4Rung>& rung) {
 
 gpu::S4Shape gpuShape(const Problem& p) {
     const S4Shape s = shapeOf(p);
-    return {s.channels, s.length, s.state / 2};
+    const bool isLegs = s.kind == S4Kind::LegS;
+    return {s.channels, s.length, isLegs ? s.state : s.state / 2, isLegs};
 }
 
 Implementation onGpu(gpu::S4Rung rung, const char* title, const char* improves) {
     Implementation i = workbench::implementationOf(gpu::name(rung), title, improves, Implementation::Device::Gpu,
                                                    colourOf(gpu::name(rung)));
-    i.whyNot = [](const Problem& p) -> std::string {
-        if (shapeOf(p).kind == S4Kind::LegS)
-            return "it has diagonals alone, and LegS is dense";
-        return workbench::refusalOf([&] { gpu::checkShape(gpuShape(p)); });
-    };
+    i.whyNot = [](const Problem& p) { return workbench::refusalOf([&] { gpu::checkShape(gpuShape(p)); }); };
     i.heldBytes = [rung](const Problem& p, int) { return gpu::deviceBytes(rung, gpuShape(p)); };
     i.bytes = [rung](const Problem& p) { return gpu::algorithmicTraffic(rung, gpuShape(p)); };
     i.flops = [rung](const Problem& p) {
@@ -135,10 +132,7 @@ Implementation onGpu(gpu::S4Rung rung, const char* title, const char* improves) 
     };
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
-        std::vector<float> factors;
-        for (const auto& one : diagonalFactors(shapeOf(p), tensorsOf(t)))
-            for (const double x : {one.a.real(), one.a.imag(), one.w.real(), one.w.imag()})
-                factors.push_back(static_cast<float>(x));
+        const std::vector<float> factors = gpuFactors(shapeOf(p), tensorsOf(t));
         gpu::S4Run run = gpu::s4(library, rung, gpuShape(p), factors.data(), t.at("U").values.data(), how);
         t.at("Y").values = std::move(run.y);
         return gpu::Launched(std::move(run));

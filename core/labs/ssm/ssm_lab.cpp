@@ -2,6 +2,7 @@
 #include "core/labs/ssm/ssm_lab.h"
 
 #include "core/labs/ssm/conv_operator.h"
+#include "core/labs/ssm/hippo_operator.h"
 #include "core/labs/ssm/recurrence_operators.h"
 #include "core/labs/ssm/s4_operator.h"
 #include "core/labs/ssm/scan_operator.h"
@@ -23,8 +24,8 @@ void registerLab(lab::Registry& registry, workbench::Operators& operators) {
     registry.add(makeStateCache());
     for (workbench::Operator& op : std::vector<workbench::Operator>{
              selectiveScanOperator(), selectiveScanBackwardOperator(), causalConvOperator(), s4Operator(),
-             ssdOperator(), ssdBackwardOperator(), scanOperator(), complexScanOperator(), scanBackwardOperator(),
-             lruOperator(), rwkv4Operator(), rwkv6Operator()})
+             hippoOperator(), ssdOperator(), ssdBackwardOperator(), scanOperator(), complexScanOperator(),
+             scanBackwardOperator(), lruOperator(), rwkv4Operator(), rwkv6Operator()})
         workbench::registerPages(registry, operators.add(std::move(op)));
 }
 

@@ -542,6 +542,7 @@ class ComputeOperatorsTest : public QObject {
                                "selective-scan-backward",
                                "causal-conv",
                                "s4",
+                               "hippo-memory",
                                "ssd",
                                "ssd-backward",
                                "scan",
