@@ -19,7 +19,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,14 +37,6 @@ gpu::SsdShape shapeOf(const SsdCase& c) {
 gpu::SsdTensors tensorsOf(const SsdCase& c) {
     return {c.x.data(), c.a.data(), c.b.data(), c.c.data(), c.initial.empty() ? nullptr : c.initial.data()};
 }
-std::vector<float> gradientOfY(const SsdCase& c) {
-    std::mt19937 random(11);
-    std::normal_distribution<float> normal(0, 1);
-    std::vector<float> dy(c.y.size());
-    std::generate(dy.begin(), dy.end(), [&] { return normal(random); });
-    return dy;
-}
-
 /// In double precision, rounded once.
 gpu::SsdBackwardRun reference(SsdCase& c, const std::vector<float>& dy) {
     gpu::SsdBackwardRun made;
