@@ -157,7 +157,8 @@ class KernelResourcesTest : public QObject {
             QVERIFY2(words[3].toInt() <= (large ? 255 : 168), line.constData());
             ++checked;
         }
-        QCOMPARE(checked, 6 * (1 + 4 + 5 + 2 * 3 + 5)); // architectures × kernels, of dimensions, chunks and formats
+        QCOMPARE(checked,
+                 6 * (1 + 4 + 5 + 2 * 3 + 4 + 5)); // architectures × kernels, of dimensions, chunks and formats
     }
 
     void lowRankAttentionGatedUnitsAndScansDoNotSpill() {

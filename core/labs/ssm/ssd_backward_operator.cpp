@@ -5,6 +5,7 @@
 #include "core/labs/ssm/ssd_operator.h"
 #include "core/tensor/random.h"
 #include "core/workbench/arrange.h"
+#include "gpu/ops/ssd_backward.h"
 
 #include <atomic>
 #include <cstdint>
@@ -41,6 +42,11 @@ std::vector<workbench::TensorSpec> tensorSpecs(std::vector<workbench::TensorSpec
         all.push_back({"d" + input.name, Role::Output, input.extents, colour, label,
                        fmt::format("Where the gradient of {} goes", input.name), input.wanted});
     }
+    for (const char* name : {"decays", "factors"})
+        all.push_back({name, Role::Between, {}, 8, "decay"});
+    all.push_back({"states", Role::Between, {}, 7, "state"});
+    all.push_back({"gradients", Role::Between, {}, 9, "gradient of the state"});
+    all.push_back({"parts", Role::Between, {}, 11, "dB and dC"});
     return all;
 }
 
@@ -63,6 +69,35 @@ Implementation onCpu(const cpu::RungInfo<cpu::SsdRung>& rung) {
     };
     i.flops = [id = rung.id](const Problem& p) { return cpu::ssdBackwardFlopsOf(id, ssdShape(p)); };
     i.onCpu = [id = rung.id](const Problem& p, Tensors& t, const cpu::RunOptions& how) { return run(id, p, t, how); };
+    return i;
+}
+
+Implementation onGpu() {
+    Implementation i = workbench::implementationOf(
+        "chunked", "Pairs of steps within chunks of 32, states and their gradients between chunks",
+        "All chunks at once: first what each adds to the state and to its gradient, then all that is read from these.",
+        Implementation::Device::Gpu, ssdColour("chunked"));
+    i.whyNot = [](const Problem& p) { return workbench::refusalOf([&] { gpu::checkShape(ssdGpuShape(p)); }); };
+    i.heldBytes = [](const Problem& p, int) { return gpu::backwardDeviceBytes(ssdGpuShape(p)); };
+    i.bytes = [](const Problem& p) { return gpu::backwardTraffic(ssdGpuShape(p)); };
+    i.flops = [](const Problem& p) {
+        cpu::SsdShape s = ssdShape(p);
+        s.chunk = gpu::ssdBackSteps;
+        return cpu::ssdBackwardFlopsOf(cpu::SsdRung::Chunked, s);
+    };
+    i.onGpu = [](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
+                 const gpu::LaunchOptions& how) -> gpu::Launched {
+        const auto of = [&](const char* name) { return t.at(name).values.data(); };
+        gpu::SsdBackwardRun run = gpu::ssdBackward(
+            library, ssdGpuShape(p),
+            {of("X"), of("A"), of("B"), of("C"), p.flag("begins") ? of("initial-state") : nullptr}, of("dY"), how);
+        t.at("dX").values = std::move(run.dx);
+        t.at("dA").values = std::move(run.da);
+        t.at("dB").values = std::move(run.db);
+        t.at("dC").values = std::move(run.dc);
+        t.at("dinitial-state").values = std::move(run.dinitial);
+        return gpu::Launched(std::move(run));
+    };
     return i;
 }
 
@@ -119,6 +154,7 @@ Operator ssdBackwardOperator() {
     op.lower = forward.lower;
     for (const auto& rung : cpu::ssdBackwardRungs())
         op.ladder.push_back(onCpu(rung));
+    op.ladder.push_back(onGpu());
     op.baseline = "recurrent";
     op.frugal = "recurrent";
     op.arrangement = ssdArrangement();

@@ -2,7 +2,6 @@
 // The rungs of SSD on a GPU.
 #include "core/labs/ssm/ssd_operator.h"
 #include "gpu/number/format.h"
-#include "gpu/ops/ssd.h"
 
 #include <cstdint>
 #include <string>
@@ -16,17 +15,6 @@ using workbench::Implementation;
 using workbench::Problem;
 using workbench::Tensors;
 
-gpu::SsdShape gpuShape(const Problem& p) {
-    const cpu::SsdShape from = ssdShape(p);
-    gpu::SsdShape s;
-    s.batch = from.batch, s.length = from.length;
-    s.heads = from.heads, s.groups = from.groups;
-    s.headDim = from.headDim, s.stateDim = from.stateDim;
-    s.chunk = from.chunk;
-    s.begins = p.flag("begins");
-    return s;
-}
-
 Implementation onGpu(const gpu::SsdRungInfo& rung) {
     Implementation i = workbench::implementationOf(rung.name, rung.title, rung.improves, Implementation::Device::Gpu,
                                                    ssdColour(rung.name));
@@ -36,11 +24,11 @@ Implementation onGpu(const gpu::SsdRungInfo& rung) {
         i.roundoff = [](const Problem& p) { return p.format == number::Format::BF16 ? 0x1p-5 : 0x1p-8; };
     }
     i.whyNot = [id = rung.id](const Problem& p) {
-        const std::string why = workbench::refusalOf([&] { gpu::checkShape(gpuShape(p)); });
-        return why.empty() ? gpu::whyNot(id, gpuShape(p), p.format) : why;
+        const std::string why = workbench::refusalOf([&] { gpu::checkShape(ssdGpuShape(p)); });
+        return why.empty() ? gpu::whyNot(id, ssdGpuShape(p), p.format) : why;
     };
-    i.heldBytes = [id = rung.id](const Problem& p, int) { return gpu::deviceBytes(id, gpuShape(p), p.format); };
-    i.bytes = [id = rung.id](const Problem& p) { return gpu::algorithmicTraffic(id, gpuShape(p), p.format); };
+    i.heldBytes = [id = rung.id](const Problem& p, int) { return gpu::deviceBytes(id, ssdGpuShape(p), p.format); };
+    i.bytes = [id = rung.id](const Problem& p) { return gpu::algorithmicTraffic(id, ssdGpuShape(p), p.format); };
     i.flops = [id = rung.id](const Problem& p) {
         return cpu::flopsOf(id == gpu::SsdRung::Recurrent ? cpu::SsdRung::Recurrent : cpu::SsdRung::Chunked,
                             ssdShape(p));
@@ -49,7 +37,7 @@ Implementation onGpu(const gpu::SsdRungInfo& rung) {
                              const gpu::LaunchOptions& how) -> gpu::Launched {
         const auto of = [&](const char* name) { return t.at(name).values.data(); };
         gpu::SsdRun run = gpu::ssd(
-            library, id, gpuShape(p),
+            library, id, ssdGpuShape(p),
             {of("X"), of("A"), of("B"), of("C"), p.flag("begins") ? of("initial-state") : nullptr}, p.format, how);
         t.at("Y").values = std::move(run.y);
         t.at("last-state").values = std::move(run.last);
@@ -59,6 +47,17 @@ Implementation onGpu(const gpu::SsdRungInfo& rung) {
 }
 
 } // namespace
+
+gpu::SsdShape ssdGpuShape(const Problem& p) {
+    const cpu::SsdShape from = ssdShape(p);
+    gpu::SsdShape s;
+    s.batch = from.batch, s.length = from.length;
+    s.heads = from.heads, s.groups = from.groups;
+    s.headDim = from.headDim, s.stateDim = from.stateDim;
+    s.chunk = from.chunk;
+    s.begins = p.flag("begins");
+    return s;
+}
 
 std::vector<Implementation> ssdGpuRungs() {
     std::vector<Implementation> rungs;

@@ -3,6 +3,7 @@
 
 #include "core/cpu/ssm/ssd.h"
 #include "core/workbench/operator.h"
+#include "gpu/ops/ssd.h"
 
 #include <atomic>
 #include <cstdint>
@@ -24,6 +25,7 @@ int ssdColour(std::string_view rung);
 
 /// The shape of a problem whose numbers are complete.
 cpu::SsdShape ssdShape(const workbench::Problem& problem);
+gpu::SsdShape ssdGpuShape(const workbench::Problem& problem);
 /// X, A, B and C of a user: [batch, length, heads, P] down to [length, P], with or without groups.
 workbench::Arrangement ssdArrangement();
 

@@ -20,13 +20,13 @@
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 using namespace warplight;
 using namespace warplight::cpu;
+using test::gradientOfY;
 using test::SsdCase;
 using test::ssdShape;
 
@@ -45,14 +45,6 @@ std::vector<float>& inputOf(SsdCase& c, const std::string& name) {
     const std::map<std::string, std::vector<float>*> all{
         {"x", &c.x}, {"a", &c.a}, {"b", &c.b}, {"c", &c.c}, {"initial", &c.initial}};
     return *all.at(name);
-}
-
-std::vector<float> gradientOfY(const SsdCase& c) {
-    std::mt19937 random(11);
-    std::normal_distribution<float> normal(0, 1);
-    std::vector<float> dy(c.y.size());
-    std::generate(dy.begin(), dy.end(), [&] { return normal(random); });
-    return dy;
 }
 
 Gradients backward(SsdCase& c, const std::vector<float>& dy, SsdRung rung, const RunOptions& options = {},

@@ -3,6 +3,7 @@
 
 #include "core/cpu/ssm/ssd.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -47,6 +48,15 @@ struct SsdCase {
         return cpu::ssd(rung, shape, tensors(), options);
     }
 };
+
+/// For gradients: dY of normal numbers.
+inline std::vector<float> gradientOfY(const SsdCase& c) {
+    std::mt19937 random(11);
+    std::normal_distribution<float> normal(0, 1);
+    std::vector<float> dy(c.y.size());
+    std::generate(dy.begin(), dy.end(), [&] { return normal(random); });
+    return dy;
+}
 
 inline cpu::SsdShape ssdShape(int64_t batch, int64_t length, int64_t heads, int64_t groups, int64_t headDim,
                               int64_t stateDim, int64_t chunk) {
