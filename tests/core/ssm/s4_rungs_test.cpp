@@ -6,6 +6,8 @@
 #include "core/error.h"
 #include "core/tensor/random.h"
 
+#include "tests/thinned.h"
+
 #include <QTest>
 #include <algorithm>
 #include <array>
@@ -103,7 +105,7 @@ class S4RungsTest : public QObject {
     void bitsDoNotDependOnThreads() {
         for (const auto& kind : ssm::s4Kinds())
             for (const S4Rung rung : fast) {
-                const Case x({37, 9000, 8, kind.id});
+                const Case x({37, test::shortened(9000, 2000), 8, kind.id});
                 const std::vector<float> one = x.run(rung, {1, nullptr});
                 for (const int threads : {2, 3})
                     QVERIFY(x.run(rung, {threads, nullptr}) == one);
