@@ -5,7 +5,6 @@
 #include "core/cpu/target.h"
 #include "core/error.h"
 #include "core/tensor/random.h"
-
 #include "tests/thinned.h"
 
 #include <QTest>
