@@ -188,7 +188,7 @@ class KernelResourcesTest : public QObject {
             QVERIFY2(words[3].toInt() <= (large ? 128 : 64), line.constData());
             ++checked;
         }
-        QCOMPARE(checked, 6 * (8 + 9 + 5)); // architectures × kernels of S4, of the linear scan and of HiPPO
+        QCOMPARE(checked, 6 * (11 + 9 + 5)); // architectures × kernels of S4, of the linear scan and of HiPPO
     }
 };
 
