@@ -216,6 +216,31 @@ class MatrixLibrary {
                                  const std::atomic<bool>* cancel) = 0;
 };
 
+/// Transforms of rows of real numbers, in place: a row of `length` numbers has room for length / 2 + 1 complex ones.
+struct FourierShape {
+    int64_t rows = 1, length = 0; ///< length: even
+    bool isForward = true;        ///< numbers to their spectrum, or back (times `length`)
+};
+
+/// One kind of transform, made ready: that takes longer than to run it.
+class FourierPlan {
+  public:
+    virtual ~FourierPlan() = default;
+    virtual int64_t workBytes() const = 0; ///< of device memory, that a run needs beside its rows
+    /// f32. Runs to the end, like Kernel::launch. Throws DeviceLost, Cancelled.
+    virtual LaunchStats run(uint64_t rows, uint64_t workArea, const Repetitions& repeat,
+                            const std::atomic<bool>* cancel) = 0;
+};
+
+/// Fourier transforms by the GPU vendor's own library.
+class FourierLibrary {
+  public:
+    virtual ~FourierLibrary() = default;
+    virtual std::string name() const = 0; ///< with its version: "cuFFT 12.0"
+    /// It must not outlive the device. Throws InputError for a shape that there is not.
+    virtual std::shared_ptr<FourierPlan> plan(const FourierShape& shape) = 0;
+};
+
 /// A GPU: the virtual one, or an NVIDIA one.
 class Device {
   public:
@@ -242,6 +267,7 @@ class Device {
     }
     /// Null: the device has none.
     virtual MatrixLibrary* matrixLibrary() { return nullptr; }
+    virtual FourierLibrary* fourierLibrary() { return nullptr; } ///< null: the device has none
 };
 
 /// Device memory that is released with its owner.

@@ -96,7 +96,7 @@ json libraryRatios(const json& points) {
         if (!p["measured"].is_number())
             continue;
         auto& [library, ours] = at[{p["operator"], p["x"]}];
-        const json*& best = p["implementation"] == "cublas" ? library : ours;
+        const json*& best = p["implementation"] == "cublas" || p["implementation"] == "cufft" ? library : ours;
         if (!best || (*best)["measured"] > p["measured"])
             best = &p;
     }

@@ -204,7 +204,7 @@ void computeOn(const ComputeOptions& given, const Implementation& how, Problem p
     const auto device = devices::openGpu(given.device);
     if (const std::string why = whyNotOn(how, device->architecture(), device->name()); !why.empty())
         throw InputError(fmt::format("{}: {}", how.id, why));
-    if (how.library && !device->matrixLibrary())
+    if (!libraryIsThere(how, *device))
         throw InputError(fmt::format("{}: {} runs on an NVIDIA GPU beside which its library is found, not on {}", op.id,
                                      how.id, device->name()));
     gpu::KernelLibrary library(*device);

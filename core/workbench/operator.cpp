@@ -31,6 +31,10 @@ Implementation implementationOf(std::string_view id, std::string_view title, std
     return i;
 }
 
+bool libraryIsThere(const Implementation& i, gpu::Device& device) {
+    return !i.library || (i.transforms ? device.fourierLibrary() != nullptr : device.matrixLibrary() != nullptr);
+}
+
 std::string whyNotOn(const Implementation& i, std::optional<int> architecture, std::string_view gpu) {
     return gpu::whyNotOn(architecture, i.architecture, gpu);
 }

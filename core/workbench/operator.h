@@ -83,6 +83,7 @@ struct Implementation {
     bool chosen = true;                    ///< on the pages, at first
     bool judged = false;                   ///< on Accuracy at first, though it is not chosen
     bool library = false;                  ///< by the GPU vendor's library: where there is none it is left out
+    bool transforms = false;               ///< which is that of Fourier transforms, not that of matrix products
     int architecture = 0;                  ///< compute capability that its kernels need on a GPU, 89: 8.9
     bool wideUnits = false; ///< its arithmetic units do more than an f32 fused multiply-add: no share of that peak
     int colour = 7;         ///< slot of the palette
@@ -117,6 +118,8 @@ Implementation implementationOf(std::string_view id, std::string_view title, std
                                 Implementation::Device device, int colour);
 /// Why an implementation does not run on a GPU of a compute capability and a name, as a clause; empty: it does.
 std::string whyNotOn(const Implementation& i, std::optional<int> architecture, std::string_view gpu);
+/// Whether the device has the library that an implementation needs, if it needs one.
+bool libraryIsThere(const Implementation& i, gpu::Device& device);
 /// For Implementation::whyNot: what a check of a shape throws as InputError; empty when it passes.
 std::string refusalOf(const std::function<void()>& check);
 

@@ -194,8 +194,12 @@ std::vector<Parameter> PageSetup::ladderParameters() const {
         for (const auto& op : operators)
             for (const Implementation& i : op->ladder)
                 if (i.library && std::none_of(all.begin(), all.end(), [&](const Parameter& p) { return p.id == i.id; }))
-                    all.push_back(devices::onDevice(
-                        Parameter::flag(i.id, i.id == "cublas" ? "cuBLAS" : i.id, true, i.title + "."), "cuda"));
+                    all.push_back(devices::onDevice(Parameter::flag(i.id,
+                                                                    i.id == "cublas"  ? "cuBLAS"
+                                                                    : i.id == "cufft" ? "cuFFT"
+                                                                                      : i.id,
+                                                                    true, i.title + "."),
+                                                    "cuda"));
     return all;
 }
 

@@ -197,12 +197,13 @@ void raceOnGpu(const PageSetup& setup, const Settings& settings, Run& run) {
     std::vector<Contestant> racers = setup.chosen(settings, run.device());
     const auto device = devices::openGpu(run.device()), modelDevice = vgpu::makeVirtualDevice();
     const vgpu::GpuProfile& profile = devices::profileOf(*device, settings);
-    if (real && !device->matrixLibrary())
+    if (real)
         std::erase_if(racers, [&](const Contestant& who) {
-            if (who.implementation->library)
+            const bool isThere = libraryIsThere(*who.implementation, *device);
+            if (!isThere)
                 run.log(fmt::format("{0} is left out: lib{0} was not found.", who.implementation->id),
                         Log::Level::Warning);
-            return who.implementation->library;
+            return !isThere;
         });
     LeftOut unable(run);
     std::erase_if(racers, [&](const Contestant& who) {

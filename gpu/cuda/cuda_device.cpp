@@ -3,6 +3,7 @@
 
 #include "gpu/cuda/cublas.h"
 #include "gpu/cuda/cuda_module.h"
+#include "gpu/cuda/cufft.h"
 #include "gpu/error.h"
 
 #include <atomic>
@@ -47,6 +48,12 @@ gpu::MatrixLibrary* CudaDevice::matrixLibrary() {
     if (!std::exchange(cublasLookedFor, true))
         cublas = Cublas::open(context, timing);
     return cublas.get();
+}
+
+gpu::FourierLibrary* CudaDevice::fourierLibrary() {
+    if (!std::exchange(cufftLookedFor, true))
+        cufft = Cufft::open(context, timing);
+    return cufft.get();
 }
 
 int deviceNumber(const std::string& id) {

@@ -17,6 +17,7 @@
 namespace warplight::cuda {
 
 class Cublas;
+class Cufft;
 
 struct CudaOptions {
     double memoryShare = 0.9; ///< of what is free at the start: the rest is for the driver, the desktop, others
@@ -45,6 +46,7 @@ class CudaDevice final : public gpu::Device {
                                          const std::atomic<bool>* cancel = nullptr) override;
     /// cuBLAS, opened when it is first asked for; null where there is none.
     gpu::MatrixLibrary* matrixLibrary() override;
+    gpu::FourierLibrary* fourierLibrary() override; ///< cuFFT, likewise
 
     MemoryInfo memoryInfo() { return memory.info(); }
     Context& cuda() { return context; } ///< for CUPTI and whoever else needs the handles
@@ -54,7 +56,8 @@ class CudaDevice final : public gpu::Device {
     DeviceMemory memory;
     Timing timing;
     std::unique_ptr<Cublas> cublas;
-    bool cublasLookedFor = false;
+    std::unique_ptr<Cufft> cufft;
+    bool cublasLookedFor = false, cufftLookedFor = false;
 };
 
 /// GPU `number` of id "cuda:N"; throws InputError when `id` is none.

@@ -9,6 +9,7 @@
 //                   recurrence whose factors are the same at each step.
 //   s4_direct       y[i] = sum over j <= i of k[j] u[i - j], a block for 512 numbers of a channel: pieces of 128 numbers of
 //                   the kernel and of what they meet lie in shared memory.
+//   s4_pad, s4_spectra, s4_crop   around transforms by a library: rows between zeros, products of spectra, and back.
 
 namespace {
 
@@ -153,4 +154,27 @@ extern "C" __global__ void s4_direct(const float* k, const float* u, float* y, i
         if (i < length)
             y[row + i] = sum[r];
     }
+}
+
+extern "C" __global__ void s4_pad(const float* from, float* to, int length, int padded) {
+    const long long row = blockIdx.y;
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < padded)
+        to[row * padded + i] = i < length ? from[row * length + i] : 0;
+}
+
+extern "C" __global__ void s4_spectra(const float2* k, float2* u, int count, float scale) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count)
+        return;
+    const long long at = (long long)blockIdx.y * count + i;
+    const float2 x = k[at], y = u[at];
+    u[at] = make_float2(scale * (x.x * y.x - x.y * y.y), scale * (x.x * y.y + x.y * y.x));
+}
+
+extern "C" __global__ void s4_crop(const float* from, float* to, int length, int padded) {
+    const long long row = blockIdx.y;
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < length)
+        to[row * length + i] = from[row * padded + i];
 }

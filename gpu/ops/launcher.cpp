@@ -32,6 +32,13 @@ void Launcher::multiply(const MatrixProduct& product, const std::string& name) {
         [&products, product, cancel = options.cancel] { return products.multiply(product, {}, cancel); });
 }
 
+void Launcher::transform(std::shared_ptr<FourierPlan> plan, uint64_t rows, uint64_t workArea, const std::string& name) {
+    run({fmt::format("{}: {}", device().fourierLibrary()->name(), name), {}, {}, 0, {}},
+        [plan = std::move(plan), rows, workArea, cancel = options.cancel] {
+            return plan->run(rows, workArea, {}, cancel);
+        });
+}
+
 const Buffer& Launcher::temporary(int64_t bytes, const std::string& name) {
     return temporaries.emplace_back(device(), bytes, name);
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,9 @@ class Launcher {
                std::vector<Argument> arguments, std::function<void(const MemoryAccess&)> observer = {});
     /// A product by the device's matrix library, which it has to have; `name` says which.
     void multiply(const MatrixProduct& product, const std::string& name);
+    /// Transforms rows in place by a plan of the device's Fourier library; `workArea`: of the bytes that the plan
+    /// needs.
+    void transform(std::shared_ptr<FourierPlan> plan, uint64_t rows, uint64_t workArea, const std::string& name);
     /// Device memory between the kernels; it lives as long as they may be repeated.
     const Buffer& temporary(int64_t bytes, const std::string& name);
     /// Measures what was launched if that was asked for. The last thing that is called.

@@ -18,9 +18,10 @@ struct S4Shape {
     bool isLegs = false;
 };
 
-/// Recurrent keeps states in registers; Direct makes the kernel by the same recurrence, then convolves term by term.
-enum class S4Rung { Recurrent, Direct };
-std::string_view name(S4Rung rung); ///< "recurrent", "direct"
+/// Recurrent keeps states in registers; Direct makes the kernel by the same recurrence, then convolves term by term,
+/// Cufft by the device's Fourier library.
+enum class S4Rung { Recurrent, Direct, Cufft };
+std::string_view name(S4Rung rung); ///< "recurrent", "direct", "cufft"
 
 /// Throws InputError for what the kernels cannot launch: states beyond 128, of LegS 256, more than 2³⁰ steps or 65,535
 /// channels.
@@ -30,14 +31,15 @@ struct S4Run : Launched {
     std::vector<float> y; ///< [channels, length]
 };
 /// `factors` [channels, states, 4]: a and w, real and imaginary part each; of LegS p, q, g and what a state adds to y,
-/// as Legs of the kernels has them; u [channels, length]. Buffers are called factors, U, K and Y. Throws InputError for
-/// other shapes, KernelError, Cancelled.
+/// as Legs of the kernels has them; u [channels, length]. Buffers are called factors, U, K and Y, of Cufft also padded.
+/// Throws InputError for other shapes, KernelError, Cancelled.
 S4Run s4(KernelLibrary& library, S4Rung rung, const S4Shape& shape, const float* factors, const float* u,
          const LaunchOptions& options = {});
 
-/// What the loops of a rung ask memory for.
+/// What the loops of a rung ask memory for; of Cufft nobody knows.
 TensorTraffic algorithmicTraffic(S4Rung rung, const S4Shape& shape);
-/// Device memory of all buffers; INT64_MAX when the size overflows.
+/// Device memory of all buffers, of Cufft without what the library asks for beside them; INT64_MAX when the size
+/// overflows.
 int64_t deviceBytes(S4Rung rung, const S4Shape& shape);
 
 } // namespace warplight::gpu

@@ -205,7 +205,7 @@ class KernelResourcesTest : public QObject {
             ++checked;
         }
         // architectures × kernels of S4, of linear scans, complex and backward, and of HiPPO
-        QCOMPARE(checked, 6 * (8 + 9 + 8 + 4 + 5));
+        QCOMPARE(checked, 6 * (11 + 9 + 8 + 4 + 5));
     }
 };
 

@@ -52,6 +52,8 @@ std::vector<Part> parts() {
          "times come without clocks"},
         {"cuBLAS", "the rung cublas", opened("WARPLIGHT_LIBCUBLAS", {"libcublas.so.13", "libcublas.so.12"}),
          "the rung cublas is left out"},
+        {"cuFFT", "the rung cufft of S4", opened("WARPLIGHT_LIBCUFFT", {"libcufft.so.12", "libcufft.so.11"}),
+         "the rung cufft is left out"},
         {"CUPTI", "the GPU's own traffic counters", "", ""},
         {"nvcc", "compiles .cu files", "", "NVRTC may do it, and .ptx files need neither"},
         {"NVRTC", "compiles .cu files where there is no nvcc", "", "nvcc may do it, and .ptx files need neither"},
@@ -60,16 +62,16 @@ std::vector<Part> parts() {
     if (const std::string why = collectives::whyNoMpi(); !why.empty())
         all.back() = {"MPI", all.back().purpose, "", why};
     try {
-        all[3].found = cuda::CuptiLibrary().path();
+        all[4].found = cuda::CuptiLibrary().path();
     } catch (const InputError& error) {
-        all[3].why = error.what();
+        all[4].why = error.what();
     }
     try {
         const cuda::CudaCompilers compilers = cuda::CudaCompilers::find();
-        all[4].found = compilers.nvcc;
-        all[5].found = compilers.nvrtc;
+        all[5].found = compilers.nvcc;
+        all[6].found = compilers.nvrtc;
     } catch (const InputError& error) {
-        all[4].why = all[5].why = error.what();
+        all[5].why = all[6].why = error.what();
     }
     return all;
 }

@@ -45,7 +45,7 @@ S4Tensors tensorsOf(Tensors& t) {
 }
 
 int colourOf(std::string_view rung) {
-    return rung == "reference" ? 4 : rung == "recurrent" ? 5 : rung == "direct" ? 10 : 6;
+    return rung == "reference" ? 4 : rung == "recurrent" ? 5 : rung == "direct" ? 10 : rung == "cufft" ? 8 : 6;
 }
 
 void complete(Problem& p) {
@@ -128,8 +128,16 @@ Implementation onGpu(gpu::S4Rung rung, const char* title, const char* improves) 
     i.heldBytes = [rung](const Problem& p, int) { return gpu::deviceBytes(rung, gpuShape(p)); };
     i.bytes = [rung](const Problem& p) { return gpu::algorithmicTraffic(rung, gpuShape(p)); };
     i.flops = [rung](const Problem& p) {
-        return flopsOf(rung == gpu::S4Rung::Direct ? S4Rung::Direct : S4Rung::Recurrent, shapeOf(p));
+        return flopsOf(rung == gpu::S4Rung::Direct  ? S4Rung::Direct
+                       : rung == gpu::S4Rung::Cufft ? S4Rung::Fourier
+                                                    : S4Rung::Recurrent,
+                       shapeOf(p));
     };
+    if (rung == gpu::S4Rung::Cufft) {
+        i.library = i.transforms = true;
+        i.bytes = {};
+        i.roundoff = [](const Problem&) { return 0x1p-20; };
+    }
     i.onGpu = [rung](const Problem& p, Tensors& t, gpu::KernelLibrary& library,
                      const gpu::LaunchOptions& how) -> gpu::Launched {
         const std::vector<float> factors = gpuFactors(shapeOf(p), tensorsOf(t));
@@ -210,6 +218,7 @@ Operator s4Operator() {
                               "what states add to 32 outputs meets in shared memory"));
     op.ladder.push_back(onGpu(gpu::S4Rung::Direct, "the kernel, then a convolution term by term",
                               "all outputs at once: 512 numbers a block, pieces of K in shared memory"));
+    op.ladder.push_back(onGpu(gpu::S4Rung::Cufft, "By cuFFT", "L log L: three transforms, a product a frequency"));
     op.baseline = "direct";
     op.frugal = "recurrent";
     return op;

@@ -29,6 +29,7 @@ Outcome runProgram(const QStringList& arguments, const QString& standIn = "",
     environment.insert("WARPLIGHT_LIBCUDA", library);
     environment.insert("WARPLIGHT_LIBNVML", folder + "/libnvidia-ml.so.1");
     environment.insert("WARPLIGHT_LIBCUBLAS", folder + "/libcublas.so.13");
+    environment.insert("WARPLIGHT_LIBCUFFT", folder + "/libcufft.so.12");
     environment.insert("WARPLIGHT_STANDIN", standIn);
     process.setProcessEnvironment(environment);
     process.start(WARPLIGHT_CLI, arguments);

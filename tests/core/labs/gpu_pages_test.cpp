@@ -5,6 +5,7 @@
 #include "core/lab/record.h"
 #include "core/labs/attention/attention_lab.h"
 #include "core/labs/devices/devices_lab.h"
+#include "core/labs/ssm/ssm_lab.h"
 #include "tests/core/lab/run_page.h"
 
 #include <QTest>
@@ -27,6 +28,7 @@ RunRecord record(const char* id, const std::map<std::string, Value>& given, cons
     Registry registry;
     workbench::Operators operators;
     labs::attention::registerLab(registry, operators);
+    labs::ssm::registerLab(registry, operators);
     labs::tools::registerLab(registry);
     return test::runPage(registry.find(id), given, device);
 }
@@ -68,6 +70,7 @@ class GpuPagesTest : public QObject {
         qputenv("WARPLIGHT_LIBCUDA", WARPLIGHT_STANDIN_FOLDER "/libcuda.so.1");
         qputenv("WARPLIGHT_LIBNVML", WARPLIGHT_STANDIN_FOLDER "/libnvidia-ml.so.1");
         qputenv("WARPLIGHT_LIBCUBLAS", WARPLIGHT_STANDIN_FOLDER "/libcublas.so.13");
+        qputenv("WARPLIGHT_LIBCUFFT", WARPLIGHT_STANDIN_FOLDER "/libcufft.so.12");
         qputenv("WARPLIGHT_CUPTI", STANDIN_CUPTI);
     }
 
@@ -108,6 +111,19 @@ class GpuPagesTest : public QObject {
         const RunRecord run = record("attention.race", smallRace, "cuda:0");
         QCOMPARE(content<Table>(run, "points").rows.size(), size_t{4});
         QVERIFY(run.logs().at(0).text.find("cublas is left out") == 0);
+    }
+
+    void s4RacesByCufftOrSaysThatItIsNotThere() {
+        const std::map<std::string, Value> small{{"seqLenSwept", std::vector<int64_t>{64}},
+                                                 {"channels", int64_t{2}},
+                                                 {"kernels", std::vector<std::string>{"recurrent"}}};
+        const RunRecord with = record("s4.race", small, "cuda:0");
+        const Curve* measured = curve(content<Series>(with, "time"), "cufft");
+        QVERIFY(measured && measured->provenance == Provenance::Measured && measured->x.size() == 1);
+        qputenv("WARPLIGHT_LIBCUFFT", "/no/such/libcufft.so");
+        const RunRecord without = record("s4.race", small, "cuda:0");
+        QVERIFY(!curve(content<Series>(without, "time"), "cufft"));
+        QVERIFY(without.logs().at(0).text == "cufft is left out: libcufft was not found.");
     }
 
     void trafficHasTheGpusOwnCountersBesideTheCounted() {
@@ -158,12 +174,12 @@ class GpuPagesTest : public QObject {
 
     void devicesSaysWhatIsMissing() {
         for (const char* variable :
-             {"WARPLIGHT_LIBCUDA", "WARPLIGHT_LIBNVML", "WARPLIGHT_LIBCUBLAS", "WARPLIGHT_CUPTI"})
+             {"WARPLIGHT_LIBCUDA", "WARPLIGHT_LIBNVML", "WARPLIGHT_LIBCUBLAS", "WARPLIGHT_LIBCUFFT", "WARPLIGHT_CUPTI"})
             qputenv(variable, "/no/such/library.so");
         const RunRecord run = record("tools.devices", {}, "cpu");
         QCOMPARE(*content<Metric>(run, "gpus").value, 0.0);
         QVERIFY(rowText(content<Table>(run, "devices"), "cuda").contains("NVIDIA driver"));
-        for (const char* part : {"CUDA driver", "NVML", "cuBLAS", "CUPTI"})
+        for (const char* part : {"CUDA driver", "NVML", "cuBLAS", "cuFFT", "CUPTI"})
             QVERIFY2(rowText(content<Table>(run, "parts"), part).contains("not found: "), part);
     }
 

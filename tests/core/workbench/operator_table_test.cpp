@@ -311,7 +311,7 @@ gpu::KernelLibrary& kernels() {
 
 /// Not what needs a library, or a GPU of a later architecture, that is not here.
 bool runsHere(const Implementation& i) {
-    return (!i.library || kernels().device().matrixLibrary()) &&
+    return libraryIsThere(i, kernels().device()) &&
            (!i.onGpuDevice() || whyNotOn(i, kernels().device().architecture(), "it").empty());
 }
 

@@ -90,10 +90,11 @@ class StandIn {
     decltype(&standinFinding) finding;
 };
 
-/// The other two libraries, from the same folder, for whatever is opened from now on.
+/// The other libraries, from the same folder, for whatever is opened from now on.
 inline void useStandInLibraries() {
     qputenv("WARPLIGHT_LIBNVML", WARPLIGHT_STANDIN_FOLDER "/libnvidia-ml.so.1");
     qputenv("WARPLIGHT_LIBCUBLAS", WARPLIGHT_STANDIN_FOLDER "/libcublas.so.13");
+    qputenv("WARPLIGHT_LIBCUFFT", WARPLIGHT_STANDIN_FOLDER "/libcufft.so.12");
 }
 
 } // namespace warplight::test
