@@ -131,7 +131,7 @@ void addHippoCommand(Command compute) {
         .between(int64_t{1}, std::numeric_limits<int64_t>::max());
     command.option("-o,--output", &o.output, "Coefficients: FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]")
         .required();
-    command.option("--reconstruction", &o.reconstruction,
+    command.option("--reconstruct", &o.reconstruction,
                    "The signal as the last coefficients have it, [samples]; NaN before the window");
     command.does([given] {
         computeHippo(*given);

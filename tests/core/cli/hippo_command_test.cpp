@@ -91,9 +91,8 @@ class HippoCommandTest : public QObject {
         QFETCH(QString, measure);
         QFETCH(double, bound);
         for (const char* file : {"sine.csv", "sine.wav"}) {
-            QStringList arguments{"--measure",        measure,        "--n", "32",
-                                  "--signal",         at(file),       "-o",  at("all.npz:c"),
-                                  "--reconstruction", at("all.npz:r")};
+            QStringList arguments{"--measure", measure,         "--n",           "32",           "--signal", at(file),
+                                  "-o",        at("all.npz:c"), "--reconstruct", at("all.npz:r")};
             if (QString(file).endsWith("csv"))
                 arguments += {"--column", "u"};
             const Outcome outcome = call(arguments);
@@ -110,7 +109,7 @@ class HippoCommandTest : public QObject {
 
     void whatLiesBeforeTheWindowIsNotKnown() {
         const Outcome outcome = call({"--measure", "legt", "--theta", "100", "--n", "16", "--signal", at("sine.csv"),
-                                      "--column", "u", "-o", at("c.npy"), "--reconstruction", at("r.npy")});
+                                      "--column", "u", "-o", at("c.npy"), "--reconstruct", at("r.npy")});
         QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
         const tensor::Tensor r = load(at("r.npy"));
         for (size_t i = 0; i < 400; ++i)
