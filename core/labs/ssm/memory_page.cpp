@@ -129,21 +129,18 @@ class Memory : public Experiment {
     }
 
   private:
-    static std::string nameOf(const MemoryWalk& walk) {
-        return walk.kind().title.substr(0, walk.kind().title.find(','));
-    }
-
     static void putHeadlines(Run& run, const MemoryOptions& options, const std::vector<MemoryWalk>& walks,
                              const std::vector<Moment>& moments) {
         putHeadline(run, "numbers", static_cast<double>(options.n), "", "{:.0f}",
                     fmt::format("numbers remember {} samples", moments.front().now));
         const auto shown = [](double share) { return share < 100 ? std::optional(100 * share) : std::nullopt; };
         putHeadline(run, "all", shown(moments.front().errorAll), "%", "{:.3g}",
-                    fmt::format("error, all of the past ({})", nameOf(walks.front())));
+                    fmt::format("error, all of the past ({})", walks.front().kind().name()));
         for (size_t m = 0; m < walks.size(); ++m)
             if (moments[m].errorNear && walks[m].kind().id != "legs") {
-                putHeadline(run, "near", shown(*moments[m].errorNear), "%", "{:.3g}",
-                            fmt::format("error of the last {:.0f} samples ({})", options.window, nameOf(walks[m])));
+                putHeadline(
+                    run, "near", shown(*moments[m].errorNear), "%", "{:.3g}",
+                    fmt::format("error of the last {:.0f} samples ({})", options.window, walks[m].kind().name()));
                 break;
             }
         const auto largest = [](const Moment& moment) { return warplight::ssm::largest(moment.poles); };
@@ -152,7 +149,7 @@ class Memory : public Experiment {
         const MemoryWalk& walk = walks[static_cast<size_t>(widest - moments.begin())];
         putHeadline(
             run, "pole", largest(*widest), "", "{:.4g}",
-            fmt::format("largest |pole| ({}){}", nameOf(walk), largest(*widest) > onCircle ? ": it grows" : ""));
+            fmt::format("largest |pole| ({}){}", walk.kind().name(), largest(*widest) > onCircle ? ": it grows" : ""));
     }
 
     static void putErrors(Run& run, const std::vector<MemoryWalk>& walks) {

@@ -62,8 +62,6 @@ Steps::Trace level(const Box& box, float at) {
 
 bool hasWindow(const MemoryKind& kind) { return kind.id == "legt" || kind.id == "lmu" || kind.id == "fout"; }
 
-std::string shortTitle(const MemoryKind& kind) { return kind.title.substr(0, kind.title.find(',')); }
-
 /// Through the box of the signal.
 Steps::Arrow upright(double x, std::string colourKey = {}) {
     Steps::Arrow arrow;
@@ -153,7 +151,7 @@ void MemoryScene::addRecalled(Steps::Step& scene, const MemoryKind& kind, const 
         trace.xs.push_back(static_cast<float>(static_cast<double>(moment.now) - 0.5 - static_cast<double>(age)));
         trace.ys.push_back(static_cast<float>(moment.recalled[age]));
     }
-    trace.title = shortTitle(kind);
+    trace.title = kind.name();
     trace.colourKey = colourKeyOf(kind);
     trace.id = "recalled " + kind.id;
     scene.traces.push_back(std::move(trace));
@@ -168,7 +166,7 @@ void MemoryScene::addPoles(Steps::Step& scene, const MemoryKind& kind, const Mom
         trace.ys.push_back(static_cast<float>(pole.imag() / outside));
     }
     trace.style = Steps::Trace::Style::Points;
-    trace.title = "a pole of " + shortTitle(kind);
+    trace.title = "a pole of " + kind.name();
     trace.colourKey = colourKeyOf(kind);
     scene.traces.push_back(std::move(trace));
 }
@@ -180,7 +178,7 @@ void MemoryScene::addErrors(Steps::Step& scene, const MemoryWalk& walk) const {
         trace.xs.push_back(static_cast<float>(age));
         trace.ys.push_back(static_cast<float>(std::isnan(error) ? error : std::clamp(power, leastError, mostError)));
     }
-    trace.title = shortTitle(walk.kind()) + ", log₁₀ of the error";
+    trace.title = walk.kind().name() + ", log₁₀ of the error";
     trace.colourKey = colourKeyOf(walk.kind());
     scene.traces.push_back(std::move(trace));
 }
@@ -200,7 +198,7 @@ void MemoryScene::addCoefficients(Steps::Step& scene, const MemoryKind& kind, co
     trace.colourKey = colourKeyOf(kind);
     scene.traces.push_back(std::move(trace));
     Steps::Region title =
-        frameOf(coefficientBox, fmt::format("Coefficients of {}, up to {:.2g}", shortTitle(kind), tallest));
+        frameOf(coefficientBox, fmt::format("Coefficients of {}, up to {:.2g}", kind.name(), tallest));
     title.border = Steps::Region::Border::None;
     scene.regions.push_back(std::move(title));
 }
@@ -222,13 +220,12 @@ Steps::Step MemoryScene::scene(std::span<const MemoryWalk> walks, std::span<cons
         if (const auto begins = walks[m].divergesAt()) {
             const double at = across(static_cast<double>(*begins));
             scene.arrows.push_back(upright(at, colourKeyOf(kind)));
-            scene.labels.push_back(
-                label(at + 0.2, signalBox.y + 0.6 + noted++,
-                      fmt::format("{}: beyond the signal from sample {}", shortTitle(kind), *begins)));
+            scene.labels.push_back(label(at + 0.2, signalBox.y + 0.6 + noted++,
+                                         fmt::format("{}: beyond the signal from sample {}", kind.name(), *begins)));
             outside |= walks[m].leftCircle();
-            diverging += fmt::format("{}{}", diverging.empty() ? "" : ", ", shortTitle(kind));
+            diverging += fmt::format("{}{}", diverging.empty() ? "" : ", ", kind.name());
         }
-        scene.facts.push_back({shortTitle(kind) + " error", percent(moment.errorAll), Provenance::Counted});
+        scene.facts.push_back({kind.name() + " error", percent(moment.errorAll), Provenance::Counted});
         if (moment.errorNear && hasWindow(kind))
             scene.facts.back().text += fmt::format(", window {}", percent(*moment.errorNear));
     }
@@ -239,7 +236,7 @@ Steps::Step MemoryScene::scene(std::span<const MemoryWalk> walks, std::span<cons
     const Moment& first = moments.front();
     scene.caption = diverging.empty()
                         ? fmt::format("{} numbers of {} remember {} samples: error {}{}.", options.n,
-                                      shortTitle(walks.front().kind()), first.now, percent(first.errorAll),
+                                      walks.front().kind().name(), first.now, percent(first.errorAll),
                                       first.errorNear ? fmt::format(", {} within the last {:.0f}",
                                                                     percent(*first.errorNear), options.window)
                                                       : std::string())

@@ -18,6 +18,7 @@ struct MemoryKind {
     std::string id, title;
     warplight::ssm::Measure measure;
     bool fixedStep = false;
+    std::string name() const { return title.substr(0, title.find(',')); } ///< "LegS"
 };
 /// LegS, LegT, LMU, LagT, FouT, S4.
 std::span<const MemoryKind> memoryKinds();
