@@ -88,21 +88,13 @@ class ScanBackwardKernelsTest : public QObject {
         gpu::LaunchOptions options;
         options.checks = true;
         options.threads = threads;
-        gpu::ScanBackwardRun result = gpu::scanBackward(library, fetched(), rows.shape(), rows.tensors(), options);
+        gpu::ScanBackwardRun result = gpu::scanBackward(library, fetchedRung(), rows.shape(), rows.tensors(), options);
         failUnlessClean(result, *device);
         return result;
     }
-    static gpu::ScanRung fetched() {
-        QFETCH_GLOBAL(int, rung);
-        return static_cast<gpu::ScanRung>(rung);
-    }
 
   private slots:
-    void initTestCase_data() {
-        QTest::addColumn<int>("rung");
-        for (const gpu::ScanRungInfo& rung : gpu::scanBackwardRungs())
-            QTest::newRow(std::string(rung.name).c_str()) << static_cast<int>(rung.id);
-    }
+    void initTestCase_data() { addScanRungs(gpu::scanBackwardRungs()); }
 
     void equalsLoopsInDoublePrecisionAndItsFormula() {
         int row = 0;
@@ -115,7 +107,7 @@ class ScanBackwardKernelsTest : public QObject {
                 const QString where = QString("%1 x %2: ").arg(channels).arg(length);
                 const double error = errorOf(rows, got);
                 QVERIFY2(error < 1e-6, qPrintable(where + QString::number(error)));
-                const QString different = otherThanFormula(got, gpu::algorithmicTraffic(fetched(), rows.shape()),
+                const QString different = otherThanFormula(got, gpu::algorithmicTraffic(fetchedRung(), rows.shape()),
                                                            gpu::compulsoryTraffic(rows.shape()));
                 QVERIFY2(different.isEmpty(), qPrintable(where + different));
             }
@@ -182,7 +174,7 @@ class ScanBackwardKernelsTest : public QObject {
 
     /// Chunks are numbered from the end: the last one has the first steps.
     void looksBackOverManyChunks() {
-        if (fetched() != gpu::ScanRung::LookBack)
+        if (fetchedRung() != gpu::ScanRung::LookBack)
             return;
         const Rows rows(1, gpu::scanChunkSteps * chunksToLookBack);
         std::vector<float> db(rows.a.size());
@@ -217,8 +209,8 @@ class ScanBackwardKernelsTest : public QObject {
             const Rows rows(2, length);
             MeteredDevice metered;
             gpu::KernelLibrary kernels(metered);
-            gpu::scanBackward(kernels, fetched(), rows.shape(), rows.tensors());
-            QCOMPARE(metered.most, gpu::deviceBytes(fetched(), rows.shape()));
+            gpu::scanBackward(kernels, fetchedRung(), rows.shape(), rows.tensors());
+            QCOMPARE(metered.most, gpu::deviceBytes(fetchedRung(), rows.shape()));
         }
     }
 
@@ -228,7 +220,7 @@ class ScanBackwardKernelsTest : public QObject {
             const gpu::ScanBackwardRun got = run(rows);
             QVERIFY(got.launches.empty() && got.da.empty() && got.db.empty());
             QVERIFY(got.dh0 == std::vector<float>(static_cast<size_t>(channels)));
-            QVERIFY(gpu::algorithmicTraffic(fetched(), rows.shape()).empty());
+            QVERIFY(gpu::algorithmicTraffic(fetchedRung(), rows.shape()).empty());
         }
     }
 
@@ -243,7 +235,7 @@ class ScanBackwardKernelsTest : public QObject {
         gpu::LaunchOptions options;
         options.cancel = &cancel;
         QVERIFY_THROWS_EXCEPTION(Cancelled,
-                                 gpu::scanBackward(library, fetched(), rows.shape(), rows.tensors(), options));
+                                 gpu::scanBackward(library, fetchedRung(), rows.shape(), rows.tensors(), options));
     }
 };
 

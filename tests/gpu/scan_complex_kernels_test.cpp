@@ -68,21 +68,13 @@ class ScanComplexKernelsTest : public QObject {
         gpu::LaunchOptions options;
         options.checks = true;
         options.threads = threads;
-        gpu::ScanRun result = gpu::scan(library, fetched(), shapeOf(rows, begins), tensorsOf(rows), options);
+        gpu::ScanRun result = gpu::scan(library, fetchedRung(), shapeOf(rows, begins), tensorsOf(rows), options);
         failUnlessClean(result, *device);
         return result;
     }
-    static gpu::ScanRung fetched() {
-        QFETCH_GLOBAL(int, rung);
-        return static_cast<gpu::ScanRung>(rung);
-    }
 
   private slots:
-    void initTestCase_data() {
-        QTest::addColumn<int>("rung");
-        for (const gpu::ScanRungInfo& rung : gpu::scanRungs())
-            QTest::newRow(std::string(rung.name).c_str()) << static_cast<int>(rung.id);
-    }
+    void initTestCase_data() { addScanRungs(gpu::scanRungs()); }
 
     void equalsLoopsInDoublePrecisionAndItsFormula() {
         int row = 0;
@@ -97,8 +89,8 @@ class ScanComplexKernelsTest : public QObject {
                     const double error = errorOf(rows, begins, got.h);
                     QVERIFY2(error < 1e-6, qPrintable(where + QString::number(error)));
                     const gpu::ScanShape shape = shapeOf(rows, begins);
-                    const QString different =
-                        otherThanFormula(got, gpu::algorithmicTraffic(fetched(), shape), gpu::compulsoryTraffic(shape));
+                    const QString different = otherThanFormula(got, gpu::algorithmicTraffic(fetchedRung(), shape),
+                                                               gpu::compulsoryTraffic(shape));
                     QVERIFY2(different.isEmpty(), qPrintable(where + different));
                 }
     }
@@ -148,7 +140,7 @@ class ScanComplexKernelsTest : public QObject {
     }
 
     void looksBackOverManyChunks() {
-        if (fetched() != gpu::ScanRung::LookBack)
+        if (fetchedRung() != gpu::ScanRung::LookBack)
             return;
         constexpr int64_t steps = gpu::scanChunkSteps / 2;
         const Rows rows(1, steps * chunksToLookBack);
@@ -173,8 +165,8 @@ class ScanComplexKernelsTest : public QObject {
                 const Rows rows(2, length);
                 MeteredDevice metered;
                 gpu::KernelLibrary kernels(metered);
-                gpu::scan(kernels, fetched(), shapeOf(rows, begins), tensorsOf(rows));
-                QCOMPARE(metered.most, gpu::deviceBytes(fetched(), shapeOf(rows, begins)));
+                gpu::scan(kernels, fetchedRung(), shapeOf(rows, begins), tensorsOf(rows));
+                QCOMPARE(metered.most, gpu::deviceBytes(fetchedRung(), shapeOf(rows, begins)));
             }
     }
 
@@ -183,7 +175,7 @@ class ScanComplexKernelsTest : public QObject {
             const Rows rows(channels, length);
             const gpu::ScanRun got = run(rows);
             QVERIFY(got.launches.empty() && got.h.empty());
-            QVERIFY(gpu::algorithmicTraffic(fetched(), shapeOf(rows, true)).empty());
+            QVERIFY(gpu::algorithmicTraffic(fetchedRung(), shapeOf(rows, true)).empty());
         }
     }
 
@@ -198,7 +190,7 @@ class ScanComplexKernelsTest : public QObject {
         gpu::LaunchOptions options;
         options.cancel = &cancel;
         QVERIFY_THROWS_EXCEPTION(Cancelled,
-                                 gpu::scan(library, fetched(), shapeOf(rows, true), tensorsOf(rows), options));
+                                 gpu::scan(library, fetchedRung(), shapeOf(rows, true), tensorsOf(rows), options));
     }
 };
 

@@ -6,6 +6,7 @@
 #include "gpu/virtual/virtual_device.h"
 #include "tests/gpu/counted.h"
 #include "tests/gpu/metered_device.h"
+#include "tests/gpu/scan_rows.h"
 #include "tests/thinned.h"
 
 #include <QTest>
@@ -73,21 +74,13 @@ class ScanKernelsTest : public QObject {
         gpu::LaunchOptions options;
         options.checks = true;
         options.threads = threads;
-        gpu::ScanRun result = gpu::scan(library, fetched(), rows.shape, rows.tensors(), options);
+        gpu::ScanRun result = gpu::scan(library, fetchedRung(), rows.shape, rows.tensors(), options);
         failUnlessClean(result, *device);
         return result;
     }
-    static gpu::ScanRung fetched() {
-        QFETCH_GLOBAL(int, rung);
-        return static_cast<gpu::ScanRung>(rung);
-    }
 
   private slots:
-    void initTestCase_data() {
-        QTest::addColumn<int>("rung");
-        for (const gpu::ScanRungInfo& rung : gpu::scanRungs())
-            QTest::newRow(std::string(rung.name).c_str()) << static_cast<int>(rung.id);
-    }
+    void initTestCase_data() { addScanRungs(gpu::scanRungs()); }
 
     void equalsLoopsInDoublePrecisionAndItsFormula() {
         int row = 0;
@@ -102,7 +95,7 @@ class ScanKernelsTest : public QObject {
                     const QString where = QString("%1 x %2: ").arg(channels).arg(length);
                     const double error = rows.errorOf(got.h);
                     QVERIFY2(error < 1e-6, qPrintable(where + QString::number(error)));
-                    const QString different = otherThanFormula(got, gpu::algorithmicTraffic(fetched(), rows.shape),
+                    const QString different = otherThanFormula(got, gpu::algorithmicTraffic(fetchedRung(), rows.shape),
                                                                gpu::compulsoryTraffic(rows.shape));
                     QVERIFY2(different.isEmpty(), qPrintable(where + different));
                 }
@@ -151,13 +144,13 @@ class ScanKernelsTest : public QObject {
                 for (const gpu::LineCount& line : launch.stats.lines)
                     lines += line.wavefronts > 0;
             }
-        QVERIFY(lines > 0 || fetched() == gpu::ScanRung::Serial);
+        QVERIFY(lines > 0 || fetchedRung() == gpu::ScanRung::Serial);
     }
 
     /// As on a GPU whose blocks run at once: the last chunk finds pairs alone in the 40 chunks before it, and a state
     /// behind these. It goes forward again chunk by chunk, so that the bits are those of a chain.
     void looksBackOverManyChunks() {
-        if (fetched() != gpu::ScanRung::LookBack)
+        if (fetchedRung() != gpu::ScanRung::LookBack)
             return;
         constexpr int32_t before = 45, stateAt = 4, chunks = before + 1;
         const Rows rows(1, gpu::scanChunkSteps * chunks, false);
@@ -203,14 +196,15 @@ class ScanKernelsTest : public QObject {
 
     /// One tile: those that share it before and after, and those of the steps, which grow with its logarithm.
     void barriersGrowWithTheSteps() {
-        if (gpu::scanTile(fetched(), 1) == 0)
+        if (gpu::scanTile(fetchedRung(), 1) == 0)
             return;
         for (const int64_t length : {64, 256, 512}) {
             const gpu::ScanRun got = run(Rows(1, length, false));
-            const int64_t tile = gpu::scanTile(fetched(), length),
+            const int64_t tile = gpu::scanTile(fetchedRung(), length),
                           log = std::bit_width(static_cast<uint64_t>(tile)) - 1,
-                          warps = std::max<int64_t>(1, (fetched() == gpu::ScanRung::Blelloch ? tile / 2 : tile) / 32),
-                          steps = fetched() == gpu::ScanRung::Blelloch ? 2 * log + 2 : log + 2;
+                          warps =
+                              std::max<int64_t>(1, (fetchedRung() == gpu::ScanRung::Blelloch ? tile / 2 : tile) / 32),
+                          steps = fetchedRung() == gpu::ScanRung::Blelloch ? 2 * log + 2 : log + 2;
             QCOMPARE(static_cast<int64_t>(got.launches.front().stats.barriers), steps * warps);
         }
     }
@@ -221,8 +215,8 @@ class ScanKernelsTest : public QObject {
                 const Rows rows(2, length, begins);
                 MeteredDevice metered;
                 gpu::KernelLibrary kernels(metered);
-                gpu::scan(kernels, fetched(), rows.shape, rows.tensors());
-                QCOMPARE(metered.most, gpu::deviceBytes(fetched(), rows.shape));
+                gpu::scan(kernels, fetchedRung(), rows.shape, rows.tensors());
+                QCOMPARE(metered.most, gpu::deviceBytes(fetchedRung(), rows.shape));
             }
     }
 
@@ -231,7 +225,7 @@ class ScanKernelsTest : public QObject {
             const Rows rows(channels, length, true);
             const gpu::ScanRun got = run(rows);
             QVERIFY(got.launches.empty() && got.h.empty());
-            QVERIFY(gpu::algorithmicTraffic(fetched(), rows.shape).empty());
+            QVERIFY(gpu::algorithmicTraffic(fetchedRung(), rows.shape).empty());
         }
     }
 
@@ -247,7 +241,7 @@ class ScanKernelsTest : public QObject {
         std::atomic<bool> cancel{true};
         gpu::LaunchOptions options;
         options.cancel = &cancel;
-        QVERIFY_THROWS_EXCEPTION(Cancelled, gpu::scan(library, fetched(), rows.shape, rows.tensors(), options));
+        QVERIFY_THROWS_EXCEPTION(Cancelled, gpu::scan(library, fetchedRung(), rows.shape, rows.tensors(), options));
     }
 };
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "gpu/ops/launcher.h"
+#include "gpu/ops/scan.h"
 
+#include <QTest>
 #include <cmath>
 #include <complex>
 #include <cstddef>
@@ -12,8 +14,21 @@
 #include <type_traits>
 #include <vector>
 
-/// What the tests of scans of complex numbers and of gradients are fed with.
+/// What the tests of scans on GPUs share: their rungs as rows, and what those of complex numbers and of gradients are
+/// fed with.
 namespace warplight::test {
+
+/// For initTestCase_data(): the whole test runs once for each rung.
+template <class Infos>
+void addScanRungs(const Infos& rungs) {
+    QTest::addColumn<int>("rung");
+    for (const auto& rung : rungs)
+        QTest::newRow(std::string(rung.name).c_str()) << static_cast<int>(rung.id);
+}
+inline gpu::ScanRung fetchedRung() {
+    QFETCH_GLOBAL(int, rung);
+    return static_cast<gpu::ScanRung>(rung);
+}
 
 inline constexpr int64_t scanLengths[] = {1,   2,   3,    4,    5,    31,   32,   33,   127,  128,  129,
                                           511, 512, 1000, 1023, 1024, 1025, 2047, 2048, 2500, 4097, 40000};
