@@ -4,6 +4,9 @@
 
 #include "app/views/theme.h"
 
+#include <QImage>
+#include <QPaintEngine>
+#include <QPainter>
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -119,24 +122,15 @@ void paintBar(QPainter& painter, double left, double right, std::optional<double
     }
 }
 
-} // namespace
-
-void paintMatrix(QPainter& painter, const QRectF& box, const Steps::Matrix& matrix, const SceneType& type) {
+/// The cells of a matrix, `gap` pixels apart.
+void paintCells(QPainter& painter, const QRectF& box, const Steps::Matrix& matrix, double gap, const SceneType& type) {
     const Theme& theme = Theme::current();
-    const QFontMetricsF small(type.mono(10));
-    const double titleGap = 4 * type.scale + (matrix.colNames.empty() ? 0 : small.height());
-    paintTitle(painter, box, qt(matrix.title), type.text(11), theme.muted, titleGap);
-    paintNames(painter, box, matrix.rowNames, true, type);
-    paintNames(painter, box, matrix.colNames, false, type);
-    if (matrix.rows <= 0 || matrix.cols <= 0)
-        return;
     std::vector<bool> absent(matrix.values.size());
     for (const uint32_t cell : matrix.absent)
         absent.at(cell) = true;
     const Range range = rangeOf(matrix);
     const double width = box.width() / static_cast<double>(matrix.cols),
                  height = box.height() / static_cast<double>(matrix.rows);
-    const double gap = std::min(width, height) >= 6 ? 1 : 0;
     // With one or two decimals, as small as can be read; else colours alone.
     constexpr double leastPixels = 9, widthOfLetter = 0.62;
     QFont font = type.mono(10.5);
@@ -148,7 +142,6 @@ void paintMatrix(QPainter& painter, const QRectF& box, const Steps::Matrix& matr
     ++decimals;
     const bool told = pixels >= leastPixels;
     font.setPixelSize(std::max(1, static_cast<int>(pixels)));
-    painter.save();
     painter.setFont(font);
     painter.setRenderHint(QPainter::Antialiasing, false);
     for (int64_t r = 0; r < matrix.rows; ++r)
@@ -178,6 +171,43 @@ void paintMatrix(QPainter& painter, const QRectF& box, const Steps::Matrix& matr
                 painter.drawText(cell, Qt::AlignCenter, shortText(value, decimals));
             }
         }
+}
+
+/// Cells too small for a gap, as one image: in a picture made of strokes each would be a shape of its own, and a matrix
+/// of 256 × 256 has 65,536.
+void paintFineCells(QPainter& painter, const QRectF& box, const Steps::Matrix& matrix, const SceneType& type) {
+    const bool pixels = painter.paintEngine()->type() == QPaintEngine::Raster;
+    const double ratio = pixels ? painter.device()->devicePixelRatioF() : 2;
+    const QRect whole = box.toAlignedRect();
+    if (whole.isEmpty())
+        return;
+    QImage image(whole.size() * ratio, QImage::Format_ARGB32_Premultiplied);
+    image.setDevicePixelRatio(ratio);
+    image.fill(Qt::transparent);
+    QPainter inside(&image);
+    inside.translate(-whole.topLeft());
+    paintCells(inside, box, matrix, 0, type);
+    inside.end();
+    painter.drawImage(whole.topLeft(), image);
+}
+
+} // namespace
+
+void paintMatrix(QPainter& painter, const QRectF& box, const Steps::Matrix& matrix, const SceneType& type) {
+    const QFontMetricsF small(type.mono(10));
+    const double titleGap = 4 * type.scale + (matrix.colNames.empty() ? 0 : small.height());
+    paintTitle(painter, box, qt(matrix.title), type.text(11), Theme::current().muted, titleGap);
+    paintNames(painter, box, matrix.rowNames, true, type);
+    paintNames(painter, box, matrix.colNames, false, type);
+    if (matrix.rows <= 0 || matrix.cols <= 0)
+        return;
+    const double least =
+        std::min(box.width() / static_cast<double>(matrix.cols), box.height() / static_cast<double>(matrix.rows));
+    painter.save();
+    if (least >= 6)
+        paintCells(painter, box, matrix, 1, type);
+    else
+        paintFineCells(painter, box, matrix, type);
     painter.restore();
 }
 

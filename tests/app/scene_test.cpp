@@ -5,10 +5,13 @@
 #include "app/views/steps_view.h"
 #include "app/views/theme.h"
 
+#include <QBuffer>
 #include <QImage>
 #include <QPainter>
+#include <QSvgGenerator>
 #include <QTest>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -161,6 +164,35 @@ class SceneTest : public QObject {
             nonFinite |= image.pixelColor(x, 5) == Theme::current().nonFinite();
         QVERIFY(nonFinite);
         QCOMPARE(image.pixelColor(305, 5), Theme::current().panel); // no value: what is under it
+    }
+
+    void aMatrixOfManyCellsIsOneImage() {
+        lab::Steps steps;
+        steps.width = 4;
+        steps.height = 2;
+        lab::Steps::Matrix matrix;
+        matrix.width = 4;
+        matrix.height = 1;
+        matrix.rows = 50;
+        matrix.cols = 200;
+        for (int64_t i = 0; i < matrix.rows * matrix.cols; ++i)
+            matrix.values.push_back(static_cast<float>(i % 2));
+        matrix.absent = {0};
+        steps.steps.emplace_back().matrices = {matrix};
+        const QImage image = painted(steps); // cells of 2 × 2 pixels
+        QCOMPARE(image.pixelColor(0, 0), Theme::current().panel);
+        for (int x = 2; x < 400; ++x)
+            QCOMPARE(image.pixelColor(x, 99), Theme::viridis(x / 2 % 2));
+        QBuffer file;
+        file.open(QIODevice::WriteOnly);
+        QSvgGenerator svg;
+        svg.setOutputDevice(&file);
+        svg.setSize({400, 200});
+        QPainter painter(&svg);
+        paintScene(painter, QRectF(0, 0, 400, 200), steps, steps.steps.front());
+        painter.end();
+        QVERIFY(file.data().contains("<image"));
+        QVERIFY2(file.data().size() < 50000, qPrintable(QString::number(file.data().size())));
     }
 
     void barsReachAsFarAsTheirValues() {
