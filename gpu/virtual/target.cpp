@@ -2,6 +2,7 @@
 #include "gpu/virtual/target.h"
 
 #include "gpu/error.h"
+#define WARPLIGHT_WITH_AVX512
 #include "gpu/virtual/ops/targets.h"
 
 #include <cstdint>
@@ -32,7 +33,7 @@ void useTarget(std::string_view name) {
     int64_t chosen = 0;
     for (int64_t mask = available(); mask != 0; mask &= mask - 1)
         if (hwy::TargetName(mask & -mask) == name)
-            chosen = mask & -mask;
+            chosen = available() & -(mask & -mask); // and the worse ones, for handlers that have no better
     if (!name.empty() && chosen == 0)
         throw InputError(fmt::format("instruction set '{}' is not available, expected one of {}", name,
                                      fmt::join(supportedTargets(), ", ")));

@@ -9,6 +9,7 @@
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/convert.cpp"
@@ -54,21 +55,25 @@ struct ToEven {
     static HWY_INLINE float round(float x) { return __builtin_nearbyintf(x); }
     static HWY_INLINE double round(double x) { return __builtin_nearbyint(x); }
     static constexpr const char* name = "rni";
+    static constexpr bool awayFromZero = false; ///< of what is smaller than 1
 };
 struct ToZero {
     static HWY_INLINE float round(float x) { return __builtin_truncf(x); }
     static HWY_INLINE double round(double x) { return __builtin_trunc(x); }
     static constexpr const char* name = "rzi";
+    static constexpr bool awayFromZero = false; ///< of what is smaller than 1
 };
 struct Down {
     static HWY_INLINE float round(float x) { return __builtin_floorf(x); }
     static HWY_INLINE double round(double x) { return __builtin_floor(x); }
     static constexpr const char* name = "rmi";
+    static constexpr bool awayFromZero = true; ///< of what is smaller than 1
 };
 struct Up {
     static HWY_INLINE float round(float x) { return __builtin_ceilf(x); }
     static HWY_INLINE double round(double x) { return __builtin_ceil(x); }
     static constexpr const char* name = "rpi";
+    static constexpr bool awayFromZero = true; ///< of what is smaller than 1
 };
 
 template <class From, class To, class Mode, bool ftz>
@@ -217,13 +222,27 @@ ptx::Type intType() {
     return {std::is_signed_v<T> ? 's' : 'u', static_cast<int>(sizeof(T) * 8)};
 }
 
+// Conversions that give the same bits share a handler: each costs a loop for every instruction set.
+
+/// Narrowing cuts bits off whatever their sign; a row does not know the sign of what is as wide as it.
+template <class From, class To>
+using CutFrom = std::conditional_t<sizeof(To) <= sizeof(From), std::make_unsigned_t<From>, From>;
+template <class To>
+using CutTo = std::conditional_t<sizeof(To) == 1, To, std::make_unsigned_t<To>>;
+
 template <class From, class To>
 void addIntToInt(HandlerTable& t) {
+    using F = CutFrom<From, To>;
+    using T = CutTo<To>;
     const std::string names = intName<To>() + "." + intName<From>();
-    addAs<IntToInt<From, To>, RowOf<To>, RowOf<From>>(t, "cvt." + names, OpClass::Convert, 0, intType<To>(),
-                                                      {intType<From>()});
-    addAs<IntToIntSat<From, To>, RowOf<To>, RowOf<From>>(t, "cvt.sat." + names, OpClass::Convert, 0, intType<To>(),
-                                                         {intType<From>()});
+    addAs<IntToInt<F, T>, RowOf<T>, RowOf<F>>(t, "cvt." + names, OpClass::Convert, 0, intType<To>(), {intType<From>()});
+    constexpr bool fits =
+        std::in_range<To>(std::numeric_limits<From>::min()) && std::in_range<To>(std::numeric_limits<From>::max());
+    using Operation = std::conditional_t<fits, IntToInt<F, T>, IntToIntSat<From, To>>;
+    using Result = std::conditional_t<fits, T, To>;
+    using Operand = std::conditional_t<fits, F, From>;
+    addAs<Operation, RowOf<Result>, RowOf<Operand>>(t, "cvt.sat." + names, OpClass::Convert, 0, intType<To>(),
+                                                    {intType<From>()});
 }
 template <class From, class To, class Mode>
 void addFloatToIntMode(HandlerTable& t, const std::string& from) {
@@ -231,8 +250,10 @@ void addFloatToIntMode(HandlerTable& t, const std::string& from) {
     const std::string end = intName<To>() + "." + from;
     addAs<FloatToInt<From, To, Mode, false>, RowOf<To>, From>(t, std::string("cvt.") + Mode::name + "." + end,
                                                               OpClass::Convert, 0, intType<To>(), {type});
-    addAs<FloatToInt<From, To, Mode, true>, RowOf<To>, From>(t, std::string("cvt.") + Mode::name + ".ftz." + end,
-                                                             OpClass::Convert, 0, intType<To>(), {type});
+    // f64 has no subnormals to flush, and where these round to 0 it does not show.
+    constexpr bool flushShows = sizeof(From) == 4 && Mode::awayFromZero;
+    addAs<FloatToInt<From, To, Mode, flushShows>, RowOf<To>, From>(t, std::string("cvt.") + Mode::name + ".ftz." + end,
+                                                                   OpClass::Convert, 0, intType<To>(), {type});
 }
 template <class From, class To>
 void addFloatToInt(HandlerTable& t, const std::string& from) {

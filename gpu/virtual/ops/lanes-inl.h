@@ -69,7 +69,14 @@ HWY_INLINE uint32_t truths(const std::tuple<Source<S>...>& sources, std::index_s
     }
 }
 
-/// d[i] = F::apply(a[i], …) for the active lanes. With all lanes active there is no test of the mask inside the loop.
+/// The active lanes of a row take their new values.
+template <class D>
+HWY_NOINLINE void takeActive(D* row, const D* values, uint32_t active) {
+    for (int i = 0; i < warpSize; ++i)
+        row[i] = active >> i & 1 ? values[i] : row[i];
+}
+
+/// d[i] = F::apply(a[i], …) for the active lanes.
 template <class F, class D, class... S, size_t... I>
 HWY_INLINE void applyLanes(Warp& w, const Op* op, std::index_sequence<I...>) {
     const Row at[] = {op->a, op->b, op->c, op->d};
@@ -79,19 +86,15 @@ HWY_INLINE void applyLanes(Warp& w, const Op* op, std::index_sequence<I...>) {
         uint32_t* row = out<uint32_t>(w, op->dst);
         *row = (*row & ~w.mask) | (holds & w.mask);
     } else {
+        // One loop for both: with all lanes active it writes where the result belongs, otherwise beside it.
         D* row = out<D>(w, op->dst);
-        if (w.mask == fullMask) {
+        alignas(64) D beside[warpSize];
+        D* to = w.mask == fullMask ? row : beside;
 #pragma GCC ivdep
-            for (int i = 0; i < warpSize; ++i)
-                row[i] = F::apply(std::get<I>(sources)[i]...);
-        } else {
-            alignas(64) D result[warpSize];
-            for (int i = 0; i < warpSize; ++i)
-                result[i] = F::apply(std::get<I>(sources)[i]...);
-            const uint32_t mask = w.mask;
-            for (int i = 0; i < warpSize; ++i)
-                row[i] = mask >> i & 1 ? result[i] : row[i];
-        }
+        for (int i = 0; i < warpSize; ++i)
+            to[i] = F::apply(std::get<I>(sources)[i]...);
+        if (to == beside)
+            takeActive(row, beside, w.mask);
     }
 }
 

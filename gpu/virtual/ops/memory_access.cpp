@@ -13,6 +13,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/memory_access.cpp"
+#define WARPLIGHT_WITH_AVX512
 #include "gpu/virtual/ops/targets.h"
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 

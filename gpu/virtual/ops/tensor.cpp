@@ -22,6 +22,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gpu/virtual/ops/tensor.cpp"
+#define WARPLIGHT_WITH_AVX512
 #include "gpu/virtual/ops/targets.h"
 #include "hwy/foreach_target.h" // IWYU pragma: keep
 
