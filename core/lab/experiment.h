@@ -18,6 +18,14 @@ namespace warplight::lab {
 
 /// What an experiment says of itself.
 struct Description {
+    // Defined once, in experiment.cpp.
+    Description();
+    Description(const Description&);
+    Description(Description&&) noexcept;
+    Description& operator=(const Description&);
+    Description& operator=(Description&&) noexcept;
+    ~Description();
+
     std::string id;                   ///< "attention.race": lab, dot, page
     std::string lab;                  ///< "Attention"
     std::string title;                ///< "Race"
@@ -47,9 +55,7 @@ class Experiment {
     virtual Description describe() const = 0;
     /// The parameters beside these values (text of a file in one may decide about others). Cheap: it is asked for while
     /// somebody types. Throws InputError as run() does.
-    virtual std::vector<Parameter> parameters(const std::map<std::string, Value>& /*given*/) const {
-        return describe().parameters;
-    }
+    virtual std::vector<Parameter> parameters(const std::map<std::string, Value>& given) const;
     /// Does the work and emits figures. Looks at run.cancelled() at least every 50 ms. Throws Cancelled, InputError for
     /// settings that are wrong together or files that cannot be used, or any std::exception with a sentence.
     virtual void run(const Settings& settings, Run& run) = 0;

@@ -225,6 +225,14 @@ struct Steps {
         bool operator==(const Fact&) const = default;
     };
     struct Step {
+        // Defined once, in figure.cpp: so much is in one that each file which has them would compile for seconds.
+        Step();
+        Step(const Step&);
+        Step(Step&&) noexcept;
+        Step& operator=(const Step&);
+        Step& operator=(Step&&) noexcept;
+        ~Step();
+
         std::string caption; ///< one sentence: what happens in this step, with a number from this run
         std::vector<Cell> cells;
         std::vector<Label> labels;
@@ -301,6 +309,27 @@ struct Timeline {
     bool operator==(const Timeline&) const = default;
 };
 
+/// What a figure shows. Copies, moves and what else needs to know every kind are compiled once, in figure.cpp.
+class Content : public std::variant<Series, Heatmap, Histogram, Table, Metric, Note, Steps, Source, Timeline> {
+  public:
+    Content();
+    Content(Series);
+    Content(Heatmap);
+    Content(Histogram);
+    Content(Table);
+    Content(Metric);
+    Content(Note);
+    Content(Steps);
+    Content(Source);
+    Content(Timeline);
+    Content(const Content&);
+    Content(Content&&) noexcept;
+    Content& operator=(const Content&);
+    Content& operator=(Content&&) noexcept;
+    ~Content();
+    bool operator==(const Content&) const;
+};
+
 /// One titled picture or number of a run.
 struct Figure {
     /// Where a page puts it: headline numbers on top, the main figure large, supporting ones below,
@@ -312,7 +341,7 @@ struct Figure {
     std::string subtitle; ///< "ms, median with 10–90 %"
     std::string explain;  ///< Markdown: what is drawn, which formula, where the numbers come from
     Place place = Place::Support;
-    std::variant<Series, Heatmap, Histogram, Table, Metric, Note, Steps, Source, Timeline> content;
+    Content content;
     bool operator==(const Figure&) const = default;
 };
 

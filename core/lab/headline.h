@@ -5,15 +5,11 @@
 
 #include <optional>
 #include <string>
-#include <utility>
 
 namespace warplight::lab {
 
 /// A number above a page's figures, called by its caption; no value: it is not known.
-inline void putHeadline(Run& run, std::string id, std::optional<double> value, std::string unit, std::string format,
-                        const std::string& caption, Provenance provenance = Provenance::Counted) {
-    run.put({std::move(id), caption, "", "", Figure::Place::Headline,
-             Metric{value, std::move(unit), std::move(format), caption, {}, {}, provenance, {}}});
-}
+void putHeadline(Run& run, std::string id, std::optional<double> value, std::string unit, std::string format,
+                 const std::string& caption, Provenance provenance = Provenance::Counted);
 
 } // namespace warplight::lab

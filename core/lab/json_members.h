@@ -320,7 +320,7 @@ static_assert(frameTypes.size() == std::variant_size_v<Frame>);
 /// The `kind` of a figure, in the order of the alternatives of its content.
 constexpr std::array<std::string_view, 9> figureKinds = {"series", "heatmap", "histogram", "table",   "metric",
                                                          "note",   "steps",   "source",    "timeline"};
-static_assert(figureKinds.size() == std::variant_size_v<decltype(Figure::content)>);
+static_assert(figureKinds.size() == std::variant_size_v<Content::variant>);
 
 void members(auto& v, std::type_identity<Condition>) {
     v.need("id", &Condition::id);

@@ -268,13 +268,13 @@ class ObjectReader {
         return *found;
     }
 
-    template <size_t i = 0, class Variant>
-    void readAlternative(Variant& variant, size_t index) {
-        if constexpr (i < std::variant_size_v<Variant>) {
+    template <size_t i = 0>
+    void readAlternative(Content& content, size_t index) {
+        if constexpr (i < std::variant_size_v<Content::variant>) {
             if (i == index) {
-                read(at("content"), path + ".content", variant.template emplace<i>());
+                read(at("content"), path + ".content", content.emplace<i>());
             } else {
-                readAlternative<i + 1>(variant, index);
+                readAlternative<i + 1>(content, index);
             }
         }
     }

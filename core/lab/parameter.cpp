@@ -269,6 +269,13 @@ Parameter Parameter::sweep(std::string id, std::string title, std::vector<int64_
     return parameter;
 }
 
+Parameter::Parameter() = default;
+Parameter::Parameter(const Parameter&) = default;
+Parameter::Parameter(Parameter&&) noexcept = default;
+Parameter& Parameter::operator=(const Parameter&) = default;
+Parameter& Parameter::operator=(Parameter&&) noexcept = default;
+Parameter::~Parameter() = default;
+
 Condition when(std::string id, std::vector<std::string> values) { return {std::move(id), std::move(values), false}; }
 
 Condition unless(std::string id, std::vector<std::string> values) { return {std::move(id), std::move(values), true}; }
@@ -407,6 +414,13 @@ std::string valueText(const Parameter&, const Value& value) {
     } writer;
     return std::visit(writer, value);
 }
+
+Settings::Settings() = default;
+Settings::Settings(const Settings&) = default;
+Settings::Settings(Settings&&) noexcept = default;
+Settings& Settings::operator=(const Settings&) = default;
+Settings& Settings::operator=(Settings&&) noexcept = default;
+Settings::~Settings() = default;
 
 Settings::Settings(const std::vector<Parameter>& parameters, const std::map<std::string, Value>& given) {
     for (const Parameter& parameter : parameters) {

@@ -33,6 +33,14 @@ struct Parameter {
         std::string doc;
     };
 
+    // Defined once, in parameter.cpp.
+    Parameter();
+    Parameter(const Parameter&);
+    Parameter(Parameter&&) noexcept;
+    Parameter& operator=(const Parameter&);
+    Parameter& operator=(Parameter&&) noexcept;
+    ~Parameter();
+
     std::string id;    ///< "seqLen"
     std::string title; ///< "Sequence length"
     std::string unit;  ///< "keys", "ms", or empty
@@ -83,7 +91,12 @@ std::string valueText(const Parameter& parameter, const Value& value);
 /// Checked values for all parameters of one experiment.
 class Settings {
   public:
-    Settings() = default;
+    Settings();
+    Settings(const Settings&);
+    Settings(Settings&&) noexcept;
+    Settings& operator=(const Settings&);
+    Settings& operator=(Settings&&) noexcept;
+    ~Settings();
     /// Defaults of every parameter, then `given` over them. Throws InputError for an unknown id (naming the known ones)
     /// or a bad value.
     Settings(const std::vector<Parameter>& parameters, const std::map<std::string, Value>& given);

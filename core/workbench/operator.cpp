@@ -13,6 +13,20 @@
 
 namespace warplight::workbench {
 
+Implementation::Implementation() = default;
+Implementation::Implementation(const Implementation&) = default;
+Implementation::Implementation(Implementation&&) noexcept = default;
+Implementation& Implementation::operator=(const Implementation&) = default;
+Implementation& Implementation::operator=(Implementation&&) noexcept = default;
+Implementation::~Implementation() = default;
+
+Operator::Operator() = default;
+Operator::Operator(const Operator&) = default;
+Operator::Operator(Operator&&) noexcept = default;
+Operator& Operator::operator=(const Operator&) = default;
+Operator& Operator::operator=(Operator&&) noexcept = default;
+Operator::~Operator() = default;
+
 std::optional<number::Format> Implementation::kernelFormat(number::Format stored) const {
     for (const number::Format format : {stored, number::Format::F32})
         if (std::find(formats.begin(), formats.end(), format) != formats.end())
@@ -140,6 +154,10 @@ std::map<std::string, int64_t> coloursOf(const Operator& op) {
     for (const TensorSpec& t : op.tensors)
         colours["tensor." + t.label()] = t.colour;
     return colours;
+}
+
+std::shared_ptr<const Operator> Operators::add(Operator op) {
+    return all.emplace_back(std::make_shared<const Operator>(std::move(op)));
 }
 
 const Operator& Operators::find(std::string_view id) const {

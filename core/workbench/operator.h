@@ -76,6 +76,14 @@ struct TrafficRatio {
 };
 
 struct Implementation {
+    // Defined once, in operator.cpp, as those of Operator.
+    Implementation();
+    Implementation(const Implementation&);
+    Implementation(Implementation&&) noexcept;
+    Implementation& operator=(const Implementation&);
+    Implementation& operator=(Implementation&&) noexcept;
+    ~Implementation();
+
     std::string id, title, improves;
     enum class Device { Cpu, Gpu } device = Device::Cpu;
     std::vector<number::Format> formats{number::Format::F32}; ///< that its kernels take; the first is raced
@@ -141,6 +149,13 @@ struct Arrangement {
 /// What an operator computes, and every way it can be computed. The pages, the command line and the table of tests are
 /// made from it alone.
 struct Operator {
+    Operator();
+    Operator(const Operator&);
+    Operator(Operator&&) noexcept;
+    Operator& operator=(const Operator&);
+    Operator& operator=(Operator&&) noexcept;
+    ~Operator();
+
     std::string id;        ///< "attention": of `compute`, and before the dot of its pages
     std::string lab;       ///< "Attention"
     std::string title;     ///< "Attention"
@@ -211,9 +226,7 @@ gpu::TensorTraffic compulsoryTraffic(const std::vector<TensorSpec>& tensors, con
 /// All operators, in the order of registration. Pages, `compute`, `list operators` and the table of tests go by it.
 class Operators {
   public:
-    std::shared_ptr<const Operator> add(Operator op) {
-        return all.emplace_back(std::make_shared<const Operator>(std::move(op)));
-    }
+    std::shared_ptr<const Operator> add(Operator op);
     const std::vector<std::shared_ptr<const Operator>>& list() const { return all; }
     const Operator& find(std::string_view id) const; ///< throws InputError that lists the names
 
