@@ -13,9 +13,9 @@ function(warplight_options target)
     if(WARPLIGHT_SANITIZE)
         target_compile_options(${target} PUBLIC -fsanitize=${WARPLIGHT_SANITIZE} -fno-omit-frame-pointer
                                                 -fno-sanitize-recover=undefined
-                                        # What these two find ends at the address sanitizer when it is used; the
-                                        # fuzzers, by Clang, have them. A third of the time to compile.
-                                        $<$<CXX_COMPILER_ID:GNU>:-fno-sanitize=null,pointer-overflow>
+                                        # What the first two find ends at the address sanitizer when it is used; the
+                                        # fuzzers, by Clang, have all three. More than half of the time to compile.
+                                        $<$<CXX_COMPILER_ID:GNU>:-fno-sanitize=null,pointer-overflow,alignment>
                                         # A stack needs lines, no more: half the time to compile.
                                         PRIVATE -O1 -g1 $<$<CXX_COMPILER_ID:GNU>:-fno-var-tracking>)
         target_link_options(${target} PUBLIC -fsanitize=${WARPLIGHT_SANITIZE})
@@ -23,7 +23,15 @@ function(warplight_options target)
     if(WARPLIGHT_FUZZ)
         target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
     endif()
+    target_compile_options(${target} PRIVATE ${WARPLIGHT_OPTIMISATION})
 endfunction()
+
+# Files without long loops, in time of compilation: -O3 takes a quarter more than -O2, sanitized -O1 twice as much as -O0.
+# Takes effect as WARPLIGHT_OPTIMISATION. At -O2 GCC 12, too, takes members of an empty std::variant for uninitialised.
+set(WARPLIGHT_LIGHT_OPTIMISATION $<$<CONFIG:Release>:-O2> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+if(WARPLIGHT_SANITIZE)
+    set(WARPLIGHT_LIGHT_OPTIMISATION -O0)
+endif()
 
 # What most files of the program include.
 set(WARPLIGHT_STANDARD_HEADERS
