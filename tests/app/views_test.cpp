@@ -8,6 +8,7 @@
 #include "app/views/table_view.h"
 #include "app/views/theme.h"
 #include "tests/app/picture.h"
+#include "tests/core/lab/scene.h"
 
 #include <QAbstractItemModelTester>
 #include <QBuffer>
@@ -612,7 +613,7 @@ class ViewsTest : public QObject {
         lab::Steps steps;
         steps.width = 20;
         steps.height = 6;
-        steps.steps.push_back({"One sentence.", {{0, 0, 20, 6, "", lab::Steps::CellState::Current, {}}}, {}, {}, {}});
+        steps.steps.push_back(test::scene("One sentence.", {{0, 0, 20, 6, "", lab::Steps::CellState::Current, {}}}));
         StepsView view;
         view.setFigure({"walk", "", "", "", {}, steps});
         view.resize(900, view.fullHeight(900));
@@ -628,7 +629,7 @@ class ViewsTest : public QObject {
     void stepsAreDrivenByTheKeyboard() {
         lab::Steps steps;
         for (const char* caption : {"first", "second", "third"})
-            steps.steps.push_back({caption, {}, {}, {}, {}});
+            steps.steps.push_back(test::scene(caption));
         StepsView view;
         view.setFigure({"walk", "", "", "", {}, steps});
         QCOMPARE(view.caption(), QString("first"));
@@ -647,16 +648,16 @@ class ViewsTest : public QObject {
     void stepsOpenWhereTheFigureSaysUntilSomebodyMoves() {
         lab::Steps steps;
         steps.opensAt = 1;
-        steps.steps.push_back({"start", {}, {}, {}, {}});
+        steps.steps.push_back(test::scene("start"));
         StepsView view;
         view.setFigure({"walk", "", "", "", {}, steps});
         QCOMPARE(view.caption(), QString("start")); // there is no other yet
-        steps.steps.push_back({"first", {}, {}, {}, {}});
-        steps.steps.push_back({"second", {}, {}, {}, {}});
+        steps.steps.push_back(test::scene("first"));
+        steps.steps.push_back(test::scene("second"));
         view.setFigure({"walk", "", "", "", {}, steps});
         QCOMPARE(view.caption(), QString("first"));
         QTest::keyClick(&view, Qt::Key_Home);
-        steps.steps.push_back({"third", {}, {}, {}, {}});
+        steps.steps.push_back(test::scene("third"));
         view.setFigure({"walk", "", "", "", {}, steps});
         QCOMPARE(view.caption(), QString("start"));
     }
