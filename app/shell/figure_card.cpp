@@ -44,9 +44,7 @@ void paintPicture(QPainter& painter, const FigureView& view, const QString& titl
 
 /// All of a figure but its content, of which the kind stays.
 lab::Figure headOf(const lab::Figure& figure) {
-    const auto empty = [](const auto& content) -> lab::Content {
-        return std::decay_t<decltype(content)>();
-    };
+    const auto empty = [](const auto& content) -> lab::Content { return std::decay_t<decltype(content)>(); };
     return {figure.id, figure.title, figure.subtitle, figure.explain, figure.place, std::visit(empty, figure.content)};
 }
 
