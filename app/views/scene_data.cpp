@@ -173,8 +173,8 @@ void paintCells(QPainter& painter, const QRectF& box, const Steps::Matrix& matri
         }
 }
 
-/// Cells too small for a gap, as one image: in a picture made of strokes each would be a shape of its own, and a matrix
-/// of 256 × 256 has 65,536.
+/// Cells too small for a gap, as one image: in a picture made of strokes each would be a shape of its own, and three
+/// matrices of 64 × 64 have 12,288.
 void paintFineCells(QPainter& painter, const QRectF& box, const Steps::Matrix& matrix, const SceneType& type) {
     const bool pixels = painter.paintEngine()->type() == QPaintEngine::Raster;
     const double ratio = pixels ? painter.device()->devicePixelRatioF() : 2;
