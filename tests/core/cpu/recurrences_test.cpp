@@ -83,7 +83,7 @@ class RecurrencesTest : public QObject {
             c.run(rung, {2, cancel});
         });
         if (waited)
-            QVERIFY2(*waited < 100 * slowdown, qPrintable(QString::number(*waited)));
+            QVERIFY2(*waited < 50 * slowdown, qPrintable(QString::number(*waited)));
     }
 
   private slots:

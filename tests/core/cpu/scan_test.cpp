@@ -316,7 +316,7 @@ class ScanTest : public QObject {
             for (;;)
                 scan(rung, c.problem(h.data()), {2, cancel});
         });
-        QVERIFY(waited && *waited < 100 * test::slowdown);
+        QVERIFY(waited && *waited < 50 * test::slowdown);
     }
 
     /// What is recorded is the run, and its counts are the formulas'.

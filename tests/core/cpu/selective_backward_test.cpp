@@ -201,7 +201,7 @@ class SelectiveBackwardTest : public QObject {
             for (int i = 0; i < 100; ++i)
                 backward(c, i % 2 ? SelectiveRung::Plain : SelectiveRung::Fused, {0, cancel});
         });
-        QVERIFY(waited && *waited < 100 * test::slowdown);
+        QVERIFY(waited && *waited < 50 * test::slowdown);
     }
 
     void otherRungsAreRefused() {

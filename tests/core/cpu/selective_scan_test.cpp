@@ -247,7 +247,7 @@ class SelectiveScanTest : public QObject {
             for (int i = 0; i < 100; ++i)
                 selectiveScan(rung, c.shape, t, {0, cancel});
         });
-        QVERIFY(waited && *waited < 100 * test::slowdown);
+        QVERIFY(waited && *waited < 50 * test::slowdown);
     }
 
     void stepSizesAreSoftplus() {

@@ -276,7 +276,7 @@ class SsdBackwardTest : public QObject {
             backward(c, dy, rung, {2, cancel});
         });
         QVERIFY(waited);
-        QVERIFY2(*waited < 100 * test::slowdown, qPrintable(QString::number(*waited)));
+        QVERIFY2(*waited < 50 * test::slowdown, qPrintable(QString::number(*waited)));
     }
 
     void otherRungsAreRefused() {

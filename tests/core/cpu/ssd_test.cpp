@@ -258,7 +258,7 @@ class SsdTest : public QObject {
             c.run(rung, {2, cancel});
         });
         if (waited)
-            QVERIFY2(*waited < 100 * test::slowdown, qPrintable(QString::number(*waited)));
+            QVERIFY2(*waited < 50 * test::slowdown, qPrintable(QString::number(*waited)));
     }
 
     void shapesThatThereAreNoneOf() {
