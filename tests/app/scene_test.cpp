@@ -4,11 +4,10 @@
 #include "app/views/scene_paint.h"
 #include "app/views/steps_view.h"
 #include "app/views/theme.h"
+#include "tests/app/picture.h"
 
-#include <QBuffer>
 #include <QImage>
 #include <QPainter>
-#include <QSvgGenerator>
 #include <QTest>
 #include <cmath>
 #include <cstdint>
@@ -183,16 +182,11 @@ class SceneTest : public QObject {
         QCOMPARE(image.pixelColor(0, 0), Theme::current().panel);
         for (int x = 2; x < 400; ++x)
             QCOMPARE(image.pixelColor(x, 99), Theme::viridis(x / 2 % 2));
-        QBuffer file;
-        file.open(QIODevice::WriteOnly);
-        QSvgGenerator svg;
-        svg.setOutputDevice(&file);
-        svg.setSize({400, 200});
-        QPainter painter(&svg);
-        paintScene(painter, QRectF(0, 0, 400, 200), steps, steps.steps.front());
-        painter.end();
-        QVERIFY(file.data().contains("<image"));
-        QVERIFY2(file.data().size() < 50000, qPrintable(QString::number(file.data().size())));
+        StepsView view;
+        view.setFigure({"steps", "Steps", "", "", lab::Figure::Place::Main, steps});
+        const QByteArray file = test::svgOf(view, {400, 200});
+        QVERIFY(file.contains("<image"));
+        QVERIFY2(file.size() < 50000, qPrintable(QString::number(file.size())));
     }
 
     void barsReachAsFarAsTheirValues() {
