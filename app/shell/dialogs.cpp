@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/shell/dialogs.h"
 
+#include "core/text/echo.h"
+
 #include <QFileDialog>
 #include <QFileIconProvider>
 #include <QFileInfo>
+#include <QLineEdit>
 #include <QMessageBox>
 #include <QPushButton>
 #include <QRegularExpression>
@@ -30,11 +33,29 @@ class KindsByName : public QFileIconProvider {
     }
 };
 
+/// Says itself that a file is not there: Qt's own box would run an event loop of its own.
+class FileDialog : public QFileDialog {
+  public:
+    using QFileDialog::QFileDialog;
+
+  protected:
+    void accept() override {
+        const QStringList files = selectedFiles();
+        if (fileMode() != ExistingFile || files.isEmpty() || QFileInfo::exists(files.first()))
+            return QFileDialog::accept();
+        const QString name = QString::fromStdString(echoed(files.first().toStdString()));
+        tell(this, windowTitle(), tr("%1 is not there, expected the name of a file.").arg(name));
+    }
+};
+
 QFileDialog* makeFileDialog(QWidget* owner, const QString& title, const QString& filters) {
     static auto* const kinds = new KindsByName; // dialogs' threads may use it to the end
-    auto* dialog = new QFileDialog(owner, title, {}, filters);
+    constexpr int longestPath = 4096;           // Linux has none longer; Qt lays any text out
+    auto* dialog = new FileDialog(owner, title, {}, filters);
     dialog->setIconProvider(kinds);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
+    if (auto* name = dialog->findChild<QLineEdit*>("fileNameEdit")) // the desktop's own dialog has none
+        name->setMaxLength(longestPath);
     return dialog;
 }
 

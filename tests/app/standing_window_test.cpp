@@ -138,6 +138,26 @@ class StandingWindowTest : public PageFixture {
         QTRY_VERIFY(!dialog);
     }
 
+    void aNameThatIsNoFileIsToldInABoxOfOurs() {
+        open("test.ramp");
+        QTest::keyClick(window.get(), Qt::Key_O, Qt::ControlModifier);
+        QPointer<QDialog> files = qobject_cast<QDialog*>(QApplication::activeModalWidget());
+        QVERIFY(files);
+        auto* name = files->findChild<QLineEdit*>("fileNameEdit");
+        QApplication::clipboard()->setText(QString(200'000, '('));
+        name->selectAll();
+        QTest::keyClick(name, Qt::Key_V, Qt::ControlModifier);
+        QCOMPARE(name->text().size(), 4096);
+        QTest::keyClick(name, Qt::Key_Return); // with a loop of its own this would not come back
+        QPointer<QMessageBox> box = qobject_cast<QMessageBox*>(QApplication::activeModalWidget());
+        QVERIFY(box);
+        QVERIFY2(box->text().contains("is not there") && box->text().size() < 400, qPrintable(box->text()));
+        box->close();
+        QVERIFY(files && files->isVisible());
+        files->reject();
+        QTRY_VERIFY(!files && !box);
+    }
+
     void aRunThatNeverBeganLeavesTheExampleWithItsWords() {
         open("attention.race");
         QVERIFY(remark().contains("another machine"));
