@@ -118,6 +118,8 @@ void printText(const formats::TensorEntry& entry, const Statistics& s) {
 
 void inspectTensors(const InspectOptions& options) {
     const auto tensors = formats::tensorsOf(options.file);
+    if (tensors.empty())
+        throw InputError(fmt::format("{}: holds no tensor of numbers that can be read", options.file));
     json all = json::array();
     if (options.format == "csv")
         std::cout << csvHead() << '\n';

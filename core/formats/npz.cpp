@@ -26,7 +26,8 @@ constexpr size_t pieceSize = 1 << 20; ///< that is read at a time
 using Archive = std::unique_ptr<zip_t, decltype(&zip_discard)>;
 
 [[noreturn]] void refuseArchive(const std::string& where, zip_error_t& error) {
-    const std::string why = zip_error_strerror(&error);
+    const std::string why =
+        zip_error_code_zip(&error) == ZIP_ER_EXISTS ? "two members have one name" : zip_error_strerror(&error);
     zip_error_fini(&error);
     throw InputError(fmt::format("{}: {}, expected a .npz archive", where, why));
 }

@@ -28,18 +28,28 @@ bool CsvReader::refill() {
     return end > 0;
 }
 
-/// The next character with CRLF and CR as '\n'; -1 at the end.
+/// The next character with CRLF and CR as '\n'; -1 at the end. Programs on Windows that print a CRLF as text make it
+/// CRCRLF.
 int CsvReader::get() {
-    if (at == end && !refill())
-        return -1;
-    char c = buffer[at++];
-    if (c == '\r') {
-        if ((at < end || refill()) && buffer[at] == '\n')
-            ++at;
-        c = '\n';
+    if (ends == 0) {
+        if (at == end && !refill())
+            return -1;
+        const char c = buffer[at++];
+        if (c != '\r' && c != '\n')
+            return static_cast<unsigned char>(c);
+        ends = 1;
+        if (c == '\r') {
+            for (; (at < end || refill()) && buffer[at] == '\r'; ++at)
+                ++ends;
+            if (at < end && buffer[at] == '\n') {
+                ++at;
+                ends = 1;
+            }
+        }
     }
-    nextNumber += c == '\n';
-    return static_cast<unsigned char>(c);
+    --ends;
+    ++nextNumber;
+    return '\n';
 }
 
 bool CsvReader::nextLine(std::string& line) {
@@ -76,9 +86,10 @@ bool CsvReader::nextRow(std::vector<std::string>& cells) {
         std::string& text = cell();
         if (c == '"') {
             for (c = get();; c = get()) {
-                if (c < 0)
-                    throw InputError(
-                        fmt::format("{}: a quoted cell of line {} does not end, expected a quote", name, lineNumber));
+                if (c < 0) {
+                    cut = fmt::format("The file ends within a quoted cell of line {}, which is left out.", lineNumber);
+                    return false;
+                }
                 if (c == '"' && (c = get()) != '"')
                     break;
                 grow(text, c);
@@ -107,9 +118,12 @@ std::vector<std::string> splitLine(std::string_view line, char delimiter) {
     for (size_t i = 0; i < line.size(); ++i) {
         if (quoted && line[i] == '"' && i + 1 < line.size() && line[i + 1] == '"')
             cells.back() += line[i++];
-        else if (line[i] == '"' && (quoted || cells.back().empty()))
-            quoted = !quoted;
-        else if (line[i] == delimiter && !quoted)
+        else if (line[i] == '"' && quoted)
+            quoted = false;
+        else if (line[i] == '"' && cells.back().find_first_not_of(' ') == std::string::npos) {
+            quoted = true;
+            cells.back().clear(); // of the blank in "a, \"b\""
+        } else if (line[i] == delimiter && !quoted)
             cells.emplace_back();
         else
             cells.back() += line[i];

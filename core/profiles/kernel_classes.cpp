@@ -38,18 +38,36 @@ std::string without(std::string text, std::string_view word) {
     return text;
 }
 
-/// Kernels that Inductor generates are named after the operators around them, collectives too, but run on one GPU.
+/// Kernels that Inductor generates are named after the operators around them, which other kernels do: what they are
+/// stands in front, "tem" for a template of a product or of attention, "red" and "per" for reductions, "poi" for what
+/// goes element by element (PyTorch, torch/_inductor/codegen/triton.py). In lower case.
 bool isInductors(std::string_view base) { return base.starts_with("triton_") && base.find("_fused_") != base.npos; }
+
+/// Whether the operators of "triton_poi_fused__to_copy_clone_3" only move or convert.
+bool onlyMoves(std::string_view base) {
+    std::string operators(base.substr(base.find("_fused_") + 7));
+    for (const std::string_view move : {"constant_pad_nd", "_unsafe_view", "as_strided", "transpose", "unsqueeze",
+                                        "contiguous", "_to_copy", "permute", "squeeze", "reshape", "expand", "select",
+                                        "slice", "stack", "clone", "split", "copy", "view", "cat"})
+        operators = without(std::move(operators), move);
+    return operators.find_first_not_of("_0123456789") == operators.npos;
+}
+
+KernelClass inductorClass(std::string_view base) {
+    if (base.starts_with("triton_tem_"))
+        return hasAny(base, {"attention"}) ? KernelClass::Attention : KernelClass::MatrixProduct;
+    if (hasAny(base, {"softmax"}) && !base.starts_with("triton_poi_"))
+        return KernelClass::Softmax;
+    return onlyMoves(base) ? KernelClass::Copy : KernelClass::Other;
+}
 
 /// Communication between GPUs: the libraries' kernels and those that frameworks write themselves, fused ones too. `own`
 /// is the kernel's own name in lower case; what its template arguments say is of no matter.
 bool isCollective(std::string_view own, std::string_view base) {
-    if (isInductors(base))
-        return false;
     if (hasAny(own,
-               {"nccl", "rccl", "oneccl", "hccl", "mscclpp", "nvshmem", "rocshmem", "userbuffers", "symmetric_memory"}))
+               {"nccl", "rccl", "oneccl", "hccl", "msccl", "nvshmem", "rocshmem", "userbuffers", "symmetric_memory"}))
         return true;
-    if (hasAny(own, {"deep_ep"})) // counting who sends what is work of one GPU
+    if (hasAny(own, {"deep_ep", "mori::moe"})) // counting who sends what is work of one GPU
         return hasAny(base, {"dispatch", "combine", "notify"}) && !base.starts_with("get_");
     std::string letters(own);
     std::erase(letters, '_');
@@ -73,6 +91,8 @@ KernelClass classOf(std::string_view kernel) {
     const std::string base = lowerCase(parts.base);
     const std::string own = lowerCase(parts.path) + ' ' + lowerCase(parts.runs);
     const std::string all = lowerCase(kernel.substr(0, 2000));
+    if (isInductors(base))
+        return inductorClass(base);
     if (isCollective(own, base))
         return KernelClass::Collective;
     if (const auto our = ourKernel(kernel)) {
@@ -94,7 +114,7 @@ KernelClass classOf(std::string_view kernel) {
         return KernelClass::Softmax;
     if (hasAny(own, {"gemm", "gemv", "matmul", "cutlass", "nvjet", "splitk", "wgmma", "cublas", "xmma", "marlin",
                      "machete", "fused_moe_kernel"}) ||
-        base.starts_with("cijk_") || hasToken(base, {"mm", "bmm", "addmm", "baddbmm"}))
+        hasToken(base, {"cijk"}) || hasToken(base, {"mm", "bmm", "addmm", "baddbmm"}))
         return KernelClass::MatrixProduct; // Cijk_: Tensile, of rocBLAS and hipBLASLt
     if (hasAny(own, {"copy", "catarray", "_fill_"}) || hasAny(all, {"memcpy", "memset", "fillfunctor", "copy_kernel"}))
         return KernelClass::Copy;

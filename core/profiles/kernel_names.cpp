@@ -10,18 +10,40 @@
 namespace warplight::profiles {
 namespace {
 
-/// "CUDAFunctor_add" of "<4, at::native::CUDAFunctor_add<float>, ...>"; empty if no functor is named.
+/// How much a word among template arguments tells of what an elementwise kernel does: a functor's name most, then
+/// the function of PyTorch that a lambda stands in.
+int tellingOf(std::string_view word, bool isTemplate) {
+    const auto has = [&](std::string_view part) { return word.find(part) != word.npos; };
+    if (has("Functor") || has("_functor"))
+        return 4;
+    if (word.starts_with("gpu_kernel")) // PyTorch's own way to start any of them
+        return 0;
+    if (word.ends_with("_kernel_cuda") || word.ends_with("_cuda_out"))
+        return 3;
+    if (word.ends_with("Ops") && isTemplate)
+        return 2;
+    return (word.ends_with("Op") && isTemplate) || word.ends_with("_kernel") || word.ends_with("_kernel_impl");
+}
+
+/// "CUDAFunctor_add" of "<4, at::native::CUDAFunctor_add<float>, ...>", "silu_kernel" of "<4,
+/// at::native::silu_kernel(at::TensorIteratorBase&)::{lambda()#1}...>"; empty if none is named.
 std::string_view functorOf(std::string_view arguments) {
-    for (const std::string_view mark : {"Functor", "_functor", "_kernel_cuda", "Ops<", "Op<"})
-        if (const size_t at = arguments.find(mark); at != arguments.npos) {
-            size_t begin = at, end = at;
-            while (begin > 0 && isWord(arguments[begin - 1]))
-                --begin;
-            while (end < arguments.size() && isWord(arguments[end]))
-                ++end;
-            return arguments.substr(begin, end - begin);
+    std::string_view best;
+    int tells = 0;
+    forEachWord(arguments, [&](std::string_view word, bool isTemplate) {
+        if (const int of = tellingOf(word, isTemplate); of > tells) {
+            best = word;
+            tells = of;
         }
-    return {};
+    });
+    return best;
+}
+
+/// "gemvx::kernel" of "internal::gemvx::kernel".
+std::string_view withNamespace(std::string_view path) {
+    const size_t last = path.rfind("::");
+    const size_t before = last == path.npos || last == 0 ? path.npos : path.rfind("::", last - 1);
+    return before == path.npos ? path : path.substr(before + 2);
 }
 
 /// The entries of the PTX that is part of the program, by name.
@@ -73,6 +95,8 @@ std::string shortName(std::string_view kernel, size_t longest) {
     if (parts.wrapper)
         return withoutMiddle(parts.runs, longest);
     std::string name(parts.base.empty() ? kernel : parts.base);
+    if (name == "kernel" && parts.path.find("::") != parts.path.npos)
+        name = withNamespace(parts.path); // of cuBLAS
     if (const std::string_view functor = functorOf(parts.arguments); !functor.empty() && functor != name)
         name += '<' + std::string(functor) + '>';
     return withoutMiddle(name, longest);

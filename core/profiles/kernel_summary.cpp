@@ -248,7 +248,8 @@ std::vector<CollectiveSummary> summariseCollectives(const Profile& profile) {
     };
     using Key = std::tuple<std::string, std::string, int64_t, int64_t>;
     struct Calls {
-        int64_t count = 0, summedUp = 0; ///< ns
+        int64_t count = 0;
+        std::optional<int64_t> total; ///< ns
         std::vector<int64_t> times;
     };
     std::map<Key, Calls> groups;
@@ -260,21 +261,24 @@ std::vector<CollectiveSummary> summariseCollectives(const Profile& profile) {
         Calls& calls =
             groups[c ? Key{c->name, c->dtype, std::max(c->elementsIn, c->elementsOut), c->ranks} : byName(record.name)];
         ++calls.count;
-        if (record.lasts())
+        if (record.lasts()) {
             calls.times.push_back(record.duration);
+            calls.total = plus(calls.total.value_or(0), record.duration);
+        }
     }
     for (const KernelTotals& totals : profile.totals)
         if (isCollective(totals)) {
             Calls& calls = groups[byName(totals.name)];
             calls.count += totals.launches;
-            calls.summedUp = plus(calls.summedUp, totals.total.value_or(0));
+            if (totals.total)
+                calls.total = plus(calls.total.value_or(0), *totals.total);
         }
     std::vector<CollectiveSummary> list;
     for (auto& [key, calls] : groups) {
         CollectiveSummary s;
         std::tie(s.name, s.dtype, s.elements, s.ranks) = key;
         s.calls = calls.count;
-        s.total = std::accumulate(calls.times.begin(), calls.times.end(), calls.summedUp, plus);
+        s.total = calls.total;
         if (!calls.times.empty()) {
             s.minimum = static_cast<double>(*std::min_element(calls.times.begin(), calls.times.end()));
             s.median = medianOf(calls.times);

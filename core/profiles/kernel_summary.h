@@ -50,8 +50,9 @@ std::vector<KernelClass> classesOf(const Profile& profile);
 struct CollectiveSummary {
     std::string name; ///< "allreduce"; the kernel's short name where the trace tells no more
     std::string dtype;
-    int64_t ranks = -1, elements = -1;     ///< -1 = not told
-    int64_t calls = 0, total = 0;          ///< ns
+    int64_t ranks = -1, elements = -1; ///< -1 = not told
+    int64_t calls = 0;
+    std::optional<int64_t> total;          ///< ns; unset without times
     std::optional<double> median, minimum; ///< ns; unset where a file tells sums alone
     std::optional<double> bytes; ///< of one call, as nccl-tests counts them: the larger of what goes in and out
     /// B/s of the fastest call: the time of a kernel includes waiting for other ranks, the fastest waited least.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
 
 namespace warplight::profiles {
@@ -49,15 +50,28 @@ size_t endOfName(std::string_view text) {
     return std::min(candidate, text.size());
 }
 
+/// Dots are part of it: "fusion.12" is a kernel of XLA.
 std::string_view lastWord(std::string_view text) {
     size_t end = text.size();
     while (end > 0 && !isWord(text[end - 1]))
         --end;
     size_t begin = end;
-    while (begin > 0 && isWord(text[begin - 1]))
+    while (begin > 0 && (isWord(text[begin - 1]) || text[begin - 1] == '.'))
         --begin;
+    while (begin < end && text[begin] == '.')
+        ++begin;
     return text.substr(begin, end - begin);
 }
+
+/// Without what compilers for AMD's GPUs put behind it: "kernel.kd", "kernel(int) [clone .kd]".
+std::string_view withoutClone(std::string_view kernel) {
+    if (const size_t clone = kernel.find(" [clone "); clone != kernel.npos)
+        kernel = kernel.substr(0, clone);
+    return kernel.ends_with(".kd") ? kernel.substr(0, kernel.size() - 3) : kernel;
+}
+
+/// "gfx942" and "gfx9_t": for which of AMD's GPUs it is compiled.
+bool isTarget(std::string_view word) { return word.starts_with("gfx") && word.size() > 3 && isDigit(word[3]); }
 
 /// Without the return type: behind the last blank outside of brackets.
 std::string_view withoutType(std::string_view text) {
@@ -94,7 +108,7 @@ std::string_view firstNamed(std::string_view arguments, int level) {
             const bool value = argument.empty() || isDigit(argument[0]) || argument[0] == '-' || argument[0] == '(';
             const size_t end = endOfName(argument);
             const std::string_view base = lastWord(argument.substr(0, end));
-            if (!value && !base.empty() && !isPlainType(base) && !base.starts_with("policy")) {
+            if (!value && !base.empty() && !isPlainType(base) && !base.starts_with("policy") && !isTarget(base)) {
                 if (isPassedThrough(base) && end < argument.size() && argument[end] == '<')
                     if (const auto inner = firstNamed(argument.substr(end), level + 1); !inner.empty())
                         return inner;
@@ -114,20 +128,38 @@ std::string_view firstNamed(std::string_view arguments, int level) {
 /// one. A whole demangler's output can be exponentially long, and profilers cut long names.
 class Mangled {
   public:
-    explicit Mangled(std::string_view t) : text(t), at(2) {}
+    explicit Mangled(std::string_view t, size_t from = 2) : text(t), at(from) {}
 
     NameParts parts() {
         NameParts p;
         p.base = name();
         p.path = text.substr(0, at);
         p.wrapper = isWrapper(p.base);
-        if (p.wrapper && next() == 'I') {
-            p.arguments = text.substr(at);
-            ++at;
-            p.runs = argument(0);
+        if (next() == 'I')
+            p.arguments = text.substr(at++);
+        if (p.wrapper) {
+            p.runs = p.arguments.empty() ? p.arguments : argument(0);
             p.wrapper = !p.runs.empty();
         }
         return p;
+    }
+
+    /// All identifiers from here on, also where the encoding around them is not understood.
+    void forEachIdentifier(const std::function<void(std::string_view word, bool isTemplate)>& call) {
+        while (at < text.size()) {
+            const char c = text[at];
+            const bool substitutes = c == 'S' || c == 'T'; // S0_, T1_
+            if (isDigit(c)) {
+                const std::string_view word = identifier();
+                call(word, next() == 'I');
+            } else if (c == 'L' || substitutes) { // Li4E is a value
+                while (at + 1 < text.size() && (isDigit(text[at + 1]) || (c == 'L' && text[at + 1] >= 'a')))
+                    ++at;
+                ++at;
+            } else {
+                ++at;
+            }
+        }
     }
 
   private:
@@ -179,7 +211,7 @@ class Mangled {
                     ++at;
                     return argument(level + 1);
                 }
-                if (!word.empty() && !isPlainType(word))
+                if (!word.empty() && !isPlainType(word) && !isTarget(word))
                     return word;
                 if (next() == 'E')
                     ++at;
@@ -203,7 +235,22 @@ bool isWord(char c) {
            static_cast<unsigned char>(c) >= 0x80;
 }
 
+void forEachWord(std::string_view arguments, const std::function<void(std::string_view word, bool isTemplate)>& call) {
+    if (!arguments.starts_with('<'))
+        return Mangled(arguments, 0).forEachIdentifier(call);
+    for (size_t at = 0; at < arguments.size();) {
+        const size_t begin = at;
+        while (at < arguments.size() && isWord(arguments[at]))
+            ++at;
+        if (at > begin)
+            call(arguments.substr(begin, at - begin), at < arguments.size() && arguments[at] == '<');
+        else
+            ++at;
+    }
+}
+
 NameParts partsOf(std::string_view kernel) {
+    kernel = withoutClone(kernel);
     if (kernel.starts_with("_Z"))
         if (const NameParts parts = Mangled(kernel).parts(); !parts.base.empty())
             return parts;

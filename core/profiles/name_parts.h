@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 namespace warplight::profiles {
@@ -9,11 +10,14 @@ namespace warplight::profiles {
 struct NameParts {
     std::string_view path;      ///< with namespaces, without return type, template arguments and parameters
     std::string_view base;      ///< the last word of the path
-    std::string_view arguments; ///< from the `<` of the template arguments to the end, empty where there are none
+    std::string_view arguments; ///< from the `<` of the template arguments, mangled `I`, to the end; may be empty
     std::string_view runs;      ///< of a wrapper that any kernel may run in: what it runs; else empty
     bool wrapper = false;       ///< one whose own name tells nothing beside `runs`
 };
 NameParts partsOf(std::string_view kernel);
+
+/// Calls with each identifier among template arguments, as `arguments` has them, and whether it is a template itself.
+void forEachWord(std::string_view arguments, const std::function<void(std::string_view word, bool isTemplate)>& call);
 
 /// Whether this byte is part of a word: letters, digits, `_`, `$`, and all of other scripts.
 bool isWord(char c);

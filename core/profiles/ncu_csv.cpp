@@ -111,7 +111,7 @@ class Reader {
     }
 
     [[noreturn]] void refuse() const {
-        std::string said;
+        std::string said = reader.cutOff().empty() ? "" : ". " + reader.cutOff().substr(0, reader.cutOff().size() - 1);
         for (const std::string& sentence : words.reasons())
             said.append(". ").append(sentence, 0, sentence.size() - 1);
         throw InputError(fmt::format("{}: holds no GPU kernel: no launch stands in its table, expected rows of ncu "
@@ -332,6 +332,8 @@ class Reader {
                                            "FLOPs: collect sm__ops_path_tensor_src_*.sum.",
                                            counted(uncountedTensor, "launch", "launches")));
         values.warn(warnings);
+        if (!reader.cutOff().empty())
+            warnings.push_back(reader.cutOff());
         if (strange)
             warnings.push_back(fmt::format(
                 "{} left out, the first is line {}.",

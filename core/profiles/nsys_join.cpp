@@ -39,7 +39,7 @@ int rankOf(NsysTable kind) {
 class Told {
   public:
     Told(const NsysEntries& table, const std::vector<std::string>& all)
-        : kind(table.kind), source(table.source), names(all) {
+        : kind(table.kind), byShape(table.byShape), source(table.source), names(all) {
         for (const KernelRecord& record : table.records)
             add(record.kind, record.name);
         for (const KernelTotals& totals : table.totals)
@@ -49,7 +49,8 @@ class Told {
     /// Whether a row of `other` tells what this table tells already.
     bool covers(const NsysEntries& other, Kind of, uint32_t name) const {
         const bool same = source == other.source;
-        if (kind == other.kind ? !same || source.empty() : !same && !source.empty() && !other.source.empty())
+        const bool sameReport = kind == other.kind && byShape == other.byShape;
+        if (sameReport ? !same || source.empty() : !same && !source.empty() && !other.source.empty())
             return false; // two recordings
         const std::string_view text = names[name], base = baseName(text);
         return has(whole, of, text) || has(whole, of, base) || (text == base && has(bases, of, base));
@@ -66,6 +67,7 @@ class Told {
     }
 
     NsysTable kind;
+    bool byShape;
     std::string source;
     const std::vector<std::string>& names;
     std::set<std::pair<Kind, uint32_t>> seen;

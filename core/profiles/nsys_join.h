@@ -12,7 +12,8 @@ namespace warplight::profiles {
 /// What one table of nsys stats holds of GPU work; names are indices into those of the profile.
 struct NsysEntries {
     NsysTable kind = NsysTable::None;
-    std::string source; ///< the recording it was made of; empty: not told
+    std::string source;   ///< the recording it was made of; empty: not told
+    bool byShape = false; ///< a row for each grid and block of a kernel
     std::vector<KernelRecord> records;
     std::vector<KernelTotals> totals;
 };

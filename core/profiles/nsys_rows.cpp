@@ -29,6 +29,18 @@ Spans spansOf(std::string_view line) {
     return spans;
 }
 
+/// The cells of a line that moved out of its columns, as lines do that lose the blanks in front: two blanks part them.
+std::vector<std::string> cutAtBlanks(std::string_view line, size_t most) {
+    std::vector<std::string> cells;
+    line = trimmed(line);
+    while (!line.empty()) {
+        const size_t end = cells.size() + 1 < most ? std::min(line.find("  "), line.size()) : line.size();
+        cells.emplace_back(line.substr(0, end));
+        line = trimmed(line.substr(end));
+    }
+    return cells;
+}
+
 /// The cells that stand in these columns, counted in characters; the last one reaches to the end.
 std::vector<std::string> cut(std::string_view line, const Spans& spans) {
     std::vector<std::string> cells(spans.size());
@@ -37,6 +49,8 @@ std::vector<std::string> cut(std::string_view line, const Spans& spans) {
         const bool begins = (static_cast<unsigned char>(c) & 0xC0) != 0x80;
         while (begins && column + 1 < spans.size() && character >= spans[column].second)
             ++column;
+        if (c != ' ' && character + !begins < spans[column].first)
+            return cutAtBlanks(line, spans.size());
         if (character + !begins >= spans[column].first)
             cells[column] += c;
         character += begins;
@@ -87,6 +101,8 @@ bool NsysRows::begins(const std::string& line) {
         return start(Layout::Barred, std::move(bars));
     if (Spans columns = spansOf(line); columns.size() > 2)
         if (auto names2 = cut(above, columns); nsysTableOf(names2, nextReport) != NsysTable::None) {
+            if (names2.back().empty() && !nextReport.empty()) // titles are centred: a narrow window cuts the last one
+                names2.back() = nextReport.find("mem") == nextReport.npos ? "Name" : "Operation";
             spans = std::move(columns);
             return start(Layout::Ruled, std::move(names2));
         }
@@ -113,7 +129,7 @@ void NsysRows::hear(const std::string& line) {
     const std::string_view text = trimmed(line);
     if (const size_t open = text.rfind('('); open != text.npos && text.ends_with(')')) {
         const std::string_view word = text.substr(open + 1, text.size() - open - 2);
-        if (word.ends_with("seconds") && unitOf(word))
+        if (unitOf(word) && (word.ends_with("seconds") || text.substr(0, open).ends_with("Statistics ")))
             unit = word;
     }
 }
@@ -143,7 +159,7 @@ bool NsysRows::next() {
             pending = cells;
             return false;
         }
-        restoreName();
+        restoreName(delimiter);
         return true;
     }
     std::string line;
@@ -155,13 +171,15 @@ bool NsysRows::next() {
             hear(line);
             return false;
         }
+        if (layout == Layout::Barred)
+            restoreName('|'); // of "a || b" among template arguments
         return true;
     }
     return false;
 }
 
 /// nsys quotes names with commas; who prints a table again may not.
-void NsysRows::restoreName() {
+void NsysRows::restoreName(char between) {
     while (cells.size() > head.size() && cells.back().empty())
         cells.pop_back();
     if (cells.size() <= head.size())
@@ -172,7 +190,7 @@ void NsysRows::restoreName() {
             const auto first = cells.begin() + column;
             const auto surplus = static_cast<std::ptrdiff_t>(cells.size() - head.size());
             for (std::ptrdiff_t i = 1; i <= surplus; ++i)
-                *first += delimiter + first[i];
+                *first += between + first[i];
             cells.erase(first + 1, first + 1 + surplus);
             return;
         }

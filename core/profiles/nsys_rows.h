@@ -33,14 +33,16 @@ class NsysRows {
     int64_t line() const { return reader.line(); }
     const std::string& report() const { return reportName; } ///< what stood above the table; may be empty
     const std::string& source() const { return database; }   ///< "x.sqlite", if the text says
-    const std::string& timeUnit() const { return unit; }     ///< of a title "... Statistics (nanoseconds)"
+    const std::string& titleUnit() const { return unit; }    ///< of a title "... Statistics (nanoseconds)", "(KiB)"
+    const std::string& cutOff() const { return reader.cutOff(); }
+    bool separatedBySemicolons() const { return layout == Layout::Separated && delimiter == ';'; }
 
   private:
     enum class Layout { Separated, Ruled, Barred };
 
     void hear(const std::string& line);
     bool start(Layout how, std::vector<std::string> names);
-    void restoreName();
+    void restoreName(char between);
 
     CsvReader& reader;
     ProfilerWords& words;

@@ -36,6 +36,8 @@ std::string wordsOf(const NsysRows& rows, const NsysColumns& columns) {
     };
     if (hasAny({"range", "rangeid", "nvtx range", "projected start", "total proj time", "lvl"}))
         return "ranges";
+    if (columns.size() > 0 && columns.title(static_cast<int64_t>(columns.size()) - 1).empty())
+        return "a table whose last column has lost its title";
     if (hasAny({"source", "rank", "peerrank"}))
         return "calls of MPI";
     return hasAny({"result", "num calls", "calls"}) ? "calls of the CPU" : "events of the CPU";
@@ -43,9 +45,12 @@ std::string wordsOf(const NsysRows& rows, const NsysColumns& columns) {
 
 KernelRecord::Kind kindOf(std::string_view name) {
     const bool operation = name.starts_with('[');
-    if (name.starts_with("Memcpy") || (operation && name.find("memcpy") != name.npos))
+    const auto isCall = [&](std::string_view word) { // "Memcpy", "Memcpy HtoD"; not "MemcpyKernel"
+        return name == word || (name.starts_with(word) && name[word.size()] == ' ');
+    };
+    if (isCall("Memcpy") || (operation && name.find("memcpy") != name.npos))
         return KernelRecord::Kind::Copy;
-    if (name.starts_with("Memset") || (operation && name.find("memset") != name.npos))
+    if (isCall("Memset") || (operation && name.find("memset") != name.npos))
         return KernelRecord::Kind::Fill;
     return KernelRecord::Kind::Kernel;
 }
@@ -90,6 +95,9 @@ class Reader {
         columns = NsysColumns(rows.header());
         where = fmt::format("{}: the table in line {}", reading.name, rows.line());
         tableUnit.clear();
+        point = {};
+        if (rows.separatedBySemicolons()) // as spreadsheets write where the comma is the decimal point
+            point.add(LocalNumber::Says::CommaIsDecimal);
         factors.assign(columns.size(), std::nullopt);
         if (rows.kind() == NsysTable::Other) {
             others.insert(wordsOf(rows, columns));
@@ -114,7 +122,7 @@ class Reader {
         case NsysTable::CopyTimes:
         case NsysTable::CopySizes:
             return readSums(table, {columns.has("count") ? "count" : "operations", "total time", "avg", "med", "min",
-                                    "max", "operation"});
+                                    "max", columns.has("operation") ? "operation" : "name"});
         default:
             break;
         }
@@ -125,11 +133,17 @@ class Reader {
         const auto& row = rows.row();
         return column < 0 || column >= static_cast<int64_t>(row.size()) ? none : row[static_cast<size_t>(column)];
     }
-    static std::optional<double> number(std::string_view text) {
+    /// What tells its own decimal point has it; "2,848" and "2.848" have that of the numbers before them.
+    std::optional<double> number(std::string_view text) {
         const auto value = localNumber(text);
-        return value ? std::optional(value->dotDecimal) : std::nullopt;
+        if (!value)
+            return {};
+        point.add(value->says);
+        return value->says == LocalNumber::Says::DotIsDecimal     ? value->dotDecimal
+               : value->says == LocalNumber::Says::CommaIsDecimal ? value->commaDecimal
+                                                                  : point.of(*value);
     }
-    static std::optional<int64_t> integer(std::string_view text) {
+    std::optional<int64_t> integer(std::string_view text) {
         if (const auto plain = plainInteger(text))
             return plain;
         const auto value = number(text); // with commas between thousands
@@ -149,7 +163,10 @@ class Reader {
     std::optional<double> factorOfUnit(int64_t column, std::string_view ofCell, Unit::Dimension dimension) {
         std::string_view text = ofCell.empty() ? std::string_view(columns.unit(column)) : ofCell;
         if (text.empty() && dimension == Unit::Dimension::Time)
-            text = tableUnit.empty() ? std::string_view(rows.timeUnit()) : std::string_view(tableUnit);
+            text = tableUnit;
+        if (text.empty())
+            if (const auto titled = unitOf(rows.titleUnit()); titled && titled->dimension == dimension)
+                text = rows.titleUnit();
         if (text.empty()) {
             withoutUnit.insert(columns.title(column));
             return {};
@@ -169,7 +186,9 @@ class Reader {
         const auto factor = factorOf(column, text.unit, Unit::Dimension::Time);
         if (!factor)
             return {};
-        const auto exact = scaledInteger(text.number, static_cast<int>(std::lround(std::log10(*factor * 1e9))));
+        const bool plain = !point.isComma() || text.number.find('.') == text.number.npos;
+        const auto exact =
+            plain ? scaledInteger(text.number, static_cast<int>(std::lround(std::log10(*factor * 1e9)))) : std::nullopt;
         const auto value = exact ? std::optional(static_cast<double>(*exact)) : number(text.number);
         if (!value || std::fabs(exact ? *value : *value * *factor * 1e9) >= longest)
             return {};
@@ -190,6 +209,17 @@ class Reader {
         if (*factor > 1 && *value > 0 && text.unit.empty())
             roundedUnit = columns.unit(column);
         return *value * *factor;
+    }
+    /// The bytes of copies: 0.000 MB are some.
+    double copied(int64_t column) {
+        const double value = bytes(column).value_or(-1);
+        if (value != 0)
+            return value;
+        const auto unit = unitOf(columns.unit(column));
+        if (!unit || unit->factor <= 1)
+            return 0;
+        roundedUnit = columns.unit(column);
+        return -1;
     }
     /// Of a column that a table is worth nothing without.
     void demandTime(int64_t column) const {
@@ -251,7 +281,7 @@ class Reader {
             const bool whole = (a || fixed < 0) && (b || dynamic < 0) && (a || b);
             if (const double sum = a.value_or(0) + b.value_or(0); whole && sum < 1e15)
                 record.sharedBytes = std::llround(sum);
-            record.bytes = bytes(size).value_or(-1);
+            record.bytes = copied(size);
             takeDevice(record, cell(device));
             record.stream = integer(cell(stream)).value_or(-1);
             table.records.push_back(record);
@@ -288,6 +318,7 @@ class Reader {
                       name = columns.find(named.name), category = columns.find("category"),
                       grid = columns.find("gridxyz"), block = columns.find("blockxyz");
         const bool sizes = table.kind == NsysTable::CopySizes;
+        table.byShape = grid >= 0;
         const int64_t size = sizes ? columns.find("total") : -1;
         demandTime(total);
         if (!sizes) // nsys prints all times of such a table in one unit
@@ -316,7 +347,7 @@ class Reader {
             totals.block = extentOf(cell(block));
             totals.launches = std::llround(*launches);
             if (sizes) {
-                totals.bytes = bytes(size).value_or(-1);
+                totals.bytes = copied(size);
             } else {
                 totals.mean = nanoseconds(mean);
                 totals.median = nanoseconds(median);
@@ -340,7 +371,7 @@ class Reader {
         std::string why = others.empty() ? "" : fmt::format(" but {}", fmt::join(others, ", "));
         if (strange)
             why += fmt::format(" ({} did not fit, the first is line {})", counted(strange, "row"), firstStrange);
-        std::string said;
+        std::string said = rows.cutOff().empty() ? "" : ". " + rows.cutOff().substr(0, rows.cutOff().size() - 1);
         for (const std::string& sentence : words.reasons())
             said.append(". ").append(sentence, 0, sentence.size() - 1);
         throw InputError(fmt::format("{}: holds no GPU kernel{}, expected cuda_gpu_trace or cuda_gpu_kern_sum of nsys "
@@ -370,6 +401,8 @@ class Reader {
                 "{} left out, the first is line {}.",
                 counted(strange, "line does not fit the table and is", "lines do not fit the table and are"),
                 firstStrange));
+        if (!rows.cutOff().empty())
+            warnings.push_back(rows.cutOff());
         if (otherGpus)
             warnings.push_back("The file holds several kinds of GPU; the first is named.");
     }
@@ -380,6 +413,7 @@ class Reader {
     Profile profile;
     Names names;
     NsysColumns columns;
+    DecimalPoint point;                                        ///< of the table
     std::vector<std::optional<std::optional<double>>> factors; ///< of the columns' units, once they were asked for
     std::vector<NsysEntries> tables;
     std::string where, tableUnit, lastDevice, roundedUnit;

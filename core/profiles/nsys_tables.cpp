@@ -90,7 +90,9 @@ NsysTable nsysTableOf(const std::vector<std::string>& cells, std::string_view re
     const bool trace = has("start") && has("duration");
     const bool projected = has("projected start") || has("total proj time");
     const bool exec = has("kernel name") && (has("kernel start") || has("kavg"));
-    const bool memory = has("operation") && has("total") && counts;
+    // Before 2021, copies and fills had their operation under "Name" and were told by the title "Operations".
+    const bool copies = has("operation") || (has("operations") && has("name"));
+    const bool memory = copies && has("total") && counts;
     if (!sums && !trace && !projected && !exec && !memory && !(has("kern inst") && has("kernel name")) &&
         !has("virtual address"))
         return NsysTable::None;
@@ -110,7 +112,7 @@ NsysTable nsysTableOf(const std::vector<std::string>& cells, std::string_view re
         return NsysTable::KernelSums;
     if (memory && !has("total time"))
         return NsysTable::CopySizes;
-    if (sums && has("operation") && (has("count") || has("operations")))
+    if (sums && copies && (has("count") || has("operations")))
         return NsysTable::CopyTimes;
     return NsysTable::Other;
 }

@@ -40,6 +40,7 @@ class NcclColumns {
     bool units(std::span<const std::string_view> words);
     bool namesUnits() const { return unitsNamed; }
 
+    size_t size() const { return columns.size(); }
     size_t labelWords() const { return labels; } ///< that stand before the names, and so before each row
     bool tableBeside() const { return beside; }  ///< another table begins in the same line
     const std::vector<std::string>& unknown() const { return unknownNames; }

@@ -101,6 +101,19 @@ NcclTest ncclTestOf(std::string_view program) {
     return found == known.end() ? NcclTest::Unknown : found->test;
 }
 
+void ncclNamedTest(std::string_view program, NcclTest& test, std::string& other) {
+    test = ncclTestOf(program);
+    other.clear();
+    if (test != NcclTest::Unknown)
+        return;
+    program.remove_prefix(std::min(program.find_last_of("/\\") + 1, program.size())); // npos + 1 is the beginning
+    program = program.substr(0, std::min<size_t>(program.find("_perf"), 40));
+    const bool name = !program.empty() && std::all_of(program.begin(), program.end(),
+                                                      [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+    if (name)
+        other = program;
+}
+
 std::optional<double> busFactor(NcclTest test, int ranks) {
     if (ranks < 1)
         return {};
@@ -249,7 +262,7 @@ std::optional<int> BandwidthCheck::ranksOf(NcclTest test, int least) const {
 
 /// Where the file names no rank, or its bandwidths cannot be those of so few.
 void BandwidthCheck::tellRanks(NcclTests& run) const {
-    if (seen.empty() || run.form == NcclTests::Form::Markdown)
+    if (seen.empty() || run.form == NcclTests::Form::Markdown || !run.testName.empty())
         return;
     NcclTest test = run.test;
     if (test == NcclTest::Unknown) {
@@ -260,18 +273,22 @@ void BandwidthCheck::tellRanks(NcclTests& run) const {
             test = NcclTest::AllToAll; // or all-gather, with the same factor
     }
     const auto one = busFactor(test, 1);
-    const bool tooFew = run.ranks == 1 && one == 0.0 &&
-                        std::any_of(seen.begin(), seen.end(), [](const Seen& s) { return s.busbw > s.steps.busbw; });
+    // A list of ranks may have been cut: those of fewer ranks are lower.
+    const auto factor = busFactor(test, run.ranks);
+    const bool tooFew = run.ranks > 0 && one == 0.0 && (run.ranks == 1 || run.test != NcclTest::Unknown) &&
+                        std::any_of(seen.begin(), seen.end(), [&](const Seen& s) {
+                            return s.busbw - s.steps.busbw > (1 + slack) * *factor * (s.algbw + s.steps.algbw);
+                        });
     if (one != 0.0 || !(run.ranks == 0 || tooFew))
         return;
-    if (const auto ranks = ranksOf(test, 2)) {
+    if (const auto ranks = ranksOf(test, run.ranks + 1)) {
         if (tooFew)
-            run.warnings.push_back(fmt::format("One rank is named, but the bus bandwidths are those of {}, which are "
-                                               "taken.",
+            run.warnings.push_back(fmt::format("{} named, but the bus bandwidths are those of {}, which are taken.",
+                                               run.ranks == 1 ? "One rank is" : fmt::format("{} ranks are", run.ranks),
                                                counted(*ranks, "rank")));
         run.ranks = *ranks;
         run.ranksFromBandwidths = true;
-    } else if (tooFew) {
+    } else if (tooFew && run.ranks == 1) {
         run.warnings.push_back("One rank is named, but the bus bandwidths are those of more; how many is not known.");
         run.ranks = 0;
     }
@@ -284,7 +301,10 @@ void BandwidthCheck::into(NcclTests& run) const {
         });
     };
     tellRanks(run);
-    if (run.test == NcclTest::Unknown && run.ranks > 1 && !seen.empty()) {
+    if (!run.testName.empty())
+        run.warnings.push_back(
+            fmt::format("The test {} is not known: its bus bandwidths are not checked.", run.testName));
+    else if (run.test == NcclTest::Unknown && run.ranks > 1 && !seen.empty()) {
         const bool reducing = hasReduction(run), rooted = hasRoot(run);
         // Those that a reduction and a root leave over, told apart by their factor; all-gather and all-to-all, or
         // all-reduce and a plain send between two ranks, are not.

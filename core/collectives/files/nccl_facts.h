@@ -53,6 +53,9 @@ struct PrintedTiming {
     double seconds = 0, algbw = 0, busbw = 0; ///< half steps
 };
 
+/// What a program or a record names: a test that is known, or in `other` the name of one that is not.
+void ncclNamedTest(std::string_view program, NcclTest& test, std::string& other);
+
 /// Whether an algorithm bandwidth is size over time, as far as rounding and averages of several ranks let it be told.
 bool isSizeOverTime(int64_t bytes, double seconds, double algbw, const PrintedTiming& steps);
 

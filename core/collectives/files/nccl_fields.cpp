@@ -37,27 +37,6 @@ std::string plainName(std::string_view name) {
     return plain;
 }
 
-/// Takes what says the half off the name's begin or end, where a name is left.
-int takeHalf(std::string& name) {
-    struct Mark {
-        std::string_view text;
-        int half;
-    };
-    for (const Mark& mark : {Mark{"outofplace", 0}, {"oop", 0}, {"inplace", 1}, {"ip", 1}}) {
-        if (name.size() <= mark.text.size())
-            continue;
-        if (name.starts_with(mark.text)) {
-            name.erase(0, mark.text.size());
-            return mark.half;
-        }
-        if (name.ends_with(mark.text) && mark.text.size() > 2) {
-            name.erase(name.size() - mark.text.size());
-            return mark.half;
-        }
-    }
-    return -1;
-}
-
 Kind kindOf(std::string_view name) {
     struct Name {
         std::string_view name;
@@ -108,6 +87,28 @@ Kind kindOf(std::string_view name) {
     }};
     const auto found = std::find_if(names.begin(), names.end(), [&](const Name& n) { return n.name == name; });
     return found == names.end() ? Kind::Unknown : found->kind;
+}
+
+/// Takes what says the half off the name's begin or end, where a name is left.
+int takeHalf(std::string& name) {
+    struct Mark {
+        std::string_view text;
+        int half;
+    };
+    for (const Mark& mark : {Mark{"outofplace", 0}, {"oop", 0}, {"inplace", 1}, {"ip", 1}}) {
+        if (name.size() <= mark.text.size())
+            continue;
+        if (name.starts_with(mark.text)) {
+            name.erase(0, mark.text.size());
+            return mark.half;
+        }
+        const std::string_view rest = std::string_view(name).substr(0, name.size() - mark.text.size());
+        if (name.ends_with(mark.text) && (mark.text.size() > 2 || kindOf(rest) >= Kind::Time)) { // no "ship"
+            name.erase(rest.size());
+            return mark.half;
+        }
+    }
+    return -1;
 }
 
 } // namespace
@@ -196,7 +197,8 @@ bool NcclPrintedRow::put(const NcclField& field, std::string_view cell) {
     }
     if (!field.measured())
         return true;
-    const auto number = printedNumber(cell);
+    const bool marked = (field.kind == Kind::Wrong || field.kind == Kind::Error) && cell.ends_with('*'); // as not right
+    const auto number = printedNumber(marked ? cell.substr(0, cell.size() - 1) : cell);
     if (!number || number->value < 0)
         return false;
     const double value = number->value;

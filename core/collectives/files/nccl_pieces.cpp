@@ -152,6 +152,8 @@ bool NcclPieces::goOn(std::string_view text, std::span<const std::string_view> w
     for (const size_t s : {columns->labelWords(), size_t{0}}) {
         if (s >= words.size() || s == tried)
             continue;
+        if (tried != mostWords && words[s].find_first_of(":]|>") != std::string_view::npos)
+            continue; // a label, "1:" or a time: it stands before what is somebody else's, too
         tried = s;
         const std::string_view word = words[s];
         const bool number = isDigit(word.front()) || word.front() == '-' || word.front() == '.' ||

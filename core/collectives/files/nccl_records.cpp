@@ -4,9 +4,11 @@
 #include "core/profiles/json_scanner.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +18,7 @@ namespace {
 using Kind = NcclField::Kind;
 
 constexpr int deepest = 32;
+constexpr std::string_view partsOfNames[] = {"all", "reduce", "gather", "scatter", "cast", "send", "cube", "bisection"};
 constexpr size_t longestText = 16 << 20;
 
 struct Node {
@@ -92,6 +95,21 @@ void collect(const Node& node, const std::vector<NcclCell>& above, NcclJsonText&
                 found.texts.push_back(member.text);
 }
 
+/// A record's "name" may be anything's; "AlltoAllv" is that of a collective, known or not.
+void nameTest(std::string_view text, NcclRecord& made) {
+    NcclTest test = NcclTest::Unknown;
+    std::string other;
+    ncclNamedTest(text, test, other);
+    std::string letters = other;
+    std::transform(letters.begin(), letters.end(), letters.begin(), [](unsigned char c) { return std::tolower(c); });
+    const bool collective = std::any_of(std::begin(partsOfNames), std::end(partsOfNames),
+                                        [&](std::string_view part) { return letters.find(part) != letters.npos; });
+    if (test != NcclTest::Unknown || collective) {
+        made.test = test;
+        made.testName = std::move(other);
+    }
+}
+
 } // namespace
 
 std::optional<NcclRecord> ncclRecordOf(std::span<const NcclCell> cells) {
@@ -101,8 +119,8 @@ std::optional<NcclRecord> ncclRecordOf(std::span<const NcclCell> cells) {
         const auto number = integer(cell.text);
         if (cell.field.kind == Kind::Half)
             inPlace = cell.text == "1" || cell.text == "true" || cell.text == "True" || cell.text == "in-place";
-        else if (cell.field.kind == Kind::Test && ncclTestOf(cell.text) != NcclTest::Unknown)
-            made.test = ncclTestOf(cell.text);
+        else if (cell.field.kind == Kind::Test)
+            nameTest(cell.text, made);
         else if (cell.field.kind == Kind::Ranks && number && *number > 0 && *number <= mostRanks)
             made.ranks = static_cast<int>(*number);
         else if (cell.field.kind == Kind::Nodes && number && *number > 0 && *number <= mostRanks)
@@ -136,11 +154,16 @@ NcclJsonText readNcclJsonText(std::string_view text) {
     } catch (const profiles::JsonDamage&) {
         // what came before is there
     }
+    const auto isDocument = [](const Node& node) {
+        return node.is == Node::Is::Object && std::any_of(node.members.begin(), node.members.end(), [](const auto& m) {
+                   return m.name == "results" && m.value.is == Node::Is::List;
+               });
+    };
     NcclJsonText found;
-    found.hasResults = root.is == Node::Is::Object &&
-                       std::any_of(root.members.begin(), root.members.end(),
-                                   [](const auto& m) { return m.name == "results" && m.value.is == Node::Is::List; });
-    if (!found.hasResults)
+    found.hasResults = isDocument(root);
+    found.hasDocuments = std::any_of(root.members.begin(), root.members.end(),
+                                     [&](const auto& member) { return isDocument(member.value); });
+    if (!found.hasResults && !found.hasDocuments)
         collect(root, {}, found);
     return found;
 }

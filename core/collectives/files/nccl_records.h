@@ -20,6 +20,7 @@ struct NcclCell {
 struct NcclRecord {
     NcclPrintedRow printed;
     NcclTest test = NcclTest::Unknown;
+    std::string testName;     ///< of a test that is not known
     int ranks = 0, nodes = 0; ///< 0: not said
 };
 
@@ -29,6 +30,7 @@ std::optional<NcclRecord> ncclRecordOf(std::span<const NcclCell> cells);
 /// What a JSON text holds that is not the document of nccl-tests -J.
 struct NcclJsonText {
     bool hasResults = false;         ///< it is that document
+    bool hasDocuments = false;       ///< it holds several, in a list or by name
     std::vector<NcclRecord> records; ///< objects with a size, a time and a bandwidth, however deep
     std::vector<std::string> texts;  ///< strings of other objects: what a program printed, kept by a log collector
 };

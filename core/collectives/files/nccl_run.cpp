@@ -61,13 +61,23 @@ void NcclRunBuilder::keep(NcclPrintedRow printed, const std::string& where) {
 void NcclRunBuilder::keep(NcclRecord record, const std::string& where) {
     const bool other =
         (record.test != NcclTest::Unknown && current.test != NcclTest::Unknown && record.test != current.test) ||
+        (record.test != NcclTest::Unknown && !current.testName.empty()) ||
+        (!record.testName.empty() && record.testName != current.testName &&
+         (current.test != NcclTest::Unknown || !current.testName.empty())) ||
         (record.ranks > 0 && current.ranks > 0 && record.ranks != current.ranks);
-    if (!current.rows.empty() && other)
-        finish();
+    if (!current.rows.empty() && other) { // the table goes on
+        const NcclTests::Form form = current.form;
+        const int64_t line = tableLine;
+        conclude();
+        current.form = form;
+        tableLine = line;
+    }
     if (current.rows.empty() && current.form != NcclTests::Form::Csv && current.form != NcclTests::Form::Markdown)
         current.form = NcclTests::Form::Json;
-    if (record.test != NcclTest::Unknown)
+    if (record.test != NcclTest::Unknown || !record.testName.empty()) {
         current.test = record.test;
+        current.testName = std::move(record.testName);
+    }
     if (record.ranks > 0)
         current.ranks = record.ranks;
     if (record.nodes > 0)
@@ -109,7 +119,7 @@ void NcclRunBuilder::facts(std::string_view text, Words words) {
         if (word == "Collective" && at(rest, 1) == "test") {
             if (at(rest, 2) == "starting:") {
                 begin(NcclTests::Form::Text);
-                current.test = ncclTestOf(at(rest, 3));
+                ncclNamedTest(at(rest, 3), current.test, current.testName);
             } else if (at(rest, 2) == "concluded:") {
                 concluded = true;
             }
@@ -125,6 +135,11 @@ void NcclRunBuilder::facts(std::string_view text, Words words) {
             if (const auto count = integer(at(said, 0)))
                 current.outOfBounds = *count;
             current.failed = current.failed || at(said, 1).starts_with("FAILED");
+            return;
+        }
+        if (word == "Bitwise" && at(rest, 1) == "mismatches") {
+            if (const auto count = integer(at(behindColon(rest), 0)))
+                current.bitwiseMismatches = *count;
             return;
         }
         if (word == "Avg" && at(rest, 1) == "bus" && at(rest, 2) == "bandwidth") {
@@ -145,8 +160,8 @@ void NcclRunBuilder::facts(std::string_view text, Words words) {
             bench(rest);
             return;
         }
-        if (current.test == NcclTest::Unknown && current.rows.empty() && word.find("_perf") != word.npos)
-            current.test = ncclTestOf(word); // the command, where a log has it
+        if (word.find("_perf") != word.npos)
+            command(words[i]);
     }
     if (const size_t found = text.find("name='"); found != text.npos) { // PyTorch's device properties
         const std::string_view rest = text.substr(found + 6);
@@ -154,6 +169,21 @@ void NcclRunBuilder::facts(std::string_view text, Words words) {
         if (current.form == NcclTests::Form::Markdown && !current.rows.empty() && current.devices.empty())
             current.devices = {{benchDevice, current.ranks}};
     }
+}
+
+/// Where a log has the commands, the last before a table is the one that printed it.
+void NcclRunBuilder::command(std::string_view word) {
+    NcclTest test = NcclTest::Unknown;
+    std::string other;
+    ncclNamedTest(word, test, other);
+    if (test == NcclTest::Unknown && (other.empty() || !word.ends_with("_perf")))
+        return;
+    if (concluded)
+        begin(NcclTests::Form::Text);
+    if (!current.rows.empty() || tableLine > 0)
+        return;
+    current.test = test;
+    current.testName = std::move(other);
 }
 
 void NcclRunBuilder::version(Words words) {
@@ -225,6 +255,10 @@ void NcclRunBuilder::bench(Words words) {
 void NcclRunBuilder::finish() {
     if (beforeFinish)
         beforeFinish();
+    conclude();
+}
+
+void NcclRunBuilder::conclude() {
     NcclTests& run = current;
     if (tableLine > 0 || !run.rows.empty()) {
         run.source = name;

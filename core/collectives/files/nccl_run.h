@@ -40,7 +40,9 @@ class NcclRunBuilder {
     int64_t emptyTable = 0;             ///< line of a table without rows; 0: there is none
 
   private:
+    void conclude();
     void rank(std::string_view text, std::span<const std::string_view> words);
+    void command(std::string_view word);
     void version(std::span<const std::string_view> words);
     void bench(std::span<const std::string_view> words);
 

@@ -108,7 +108,7 @@ NcclTests readNcclTests(const std::string& file) {
 std::string formatNcclTests(const NcclTests& run) {
     std::string text;
     if (run.test != NcclTest::Unknown)
-        text += fmt::format("# Collective test starting: {}\n", nameOf(run.test));
+        text += fmt::format("# Collective test starting: {}\n", run.testName.empty() ? nameOf(run.test) : run.testName);
     for (const std::string& comment : run.comments)
         text += fmt::format("# {}\n", line(comment));
     text += "#\n# Using devices\n";
@@ -151,7 +151,8 @@ std::string formatNcclTests(const NcclTests& run) {
     text += fmt::format("# {:<20} : {:g} \n#\n", "Avg bus bandwidth",
                         results ? sum / static_cast<double>(results) * 1e-9 : 0);
     if (run.test != NcclTest::Unknown)
-        text += fmt::format("# Collective test concluded: {}\n", nameOf(run.test));
+        text +=
+            fmt::format("# Collective test concluded: {}\n", run.testName.empty() ? nameOf(run.test) : run.testName);
     return text;
 }
 

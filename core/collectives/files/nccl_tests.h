@@ -69,6 +69,7 @@ struct NcclTests {
     enum class Form { Text, Json, Markdown, Csv } form = Form::Text;
     std::string source; ///< the file
     NcclTest test = NcclTest::Unknown;
+    std::string testName;             ///< as the file names a test that is not known, "hypercube"; else empty
     bool testFromBandwidths = false;  ///< the file does not name it: told from the ratio of its bandwidths
     int ranks = 0;                    ///< of one communicator; 0: the file does not say
     bool ranksFromBandwidths = false; ///< the file does not name them: told from the ratio of its bandwidths
@@ -83,6 +84,7 @@ struct NcclTests {
     std::vector<NcclRow> rows; ///< in the file's order
     std::optional<int64_t> outOfBounds;
     bool failed = false;                       ///< the run says FAILED of its values, or "okay": "false"
+    int64_t bitwiseMismatches = 0;             ///< that the run says it found
     bool bandwidthLow = false;                 ///< the run says FAILED of the average that it was to reach
     std::optional<double> averageBusBandwidth; ///< bytes a second, as the file says
     bool truncated = false;                    ///< the run did not come to its end

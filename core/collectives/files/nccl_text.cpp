@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@ namespace {
 
 constexpr size_t mostJson = 64 << 20; ///< bytes of one JSON value between lines of text
 constexpr int mostNested = 3;         ///< log records in log records
+constexpr size_t mostInTurn = 64;     ///< tests in one JSON text
 
 /// Whether brackets and quotes that JSON opens are closed again, a line after the other.
 class JsonBalance {
@@ -88,6 +90,7 @@ class Reader {
         : lines(source, r.name), damage(source), reading(r), building(r.name) {
         building.beforeFinish = [this] {
             endTable();
+            head.clear();
             bench.reset();
             cellFields.clear();
             delimiter = 0;
@@ -170,6 +173,11 @@ class Reader {
     /// Whether there was something in it. What is `cut` counts only if it is a measurement.
     bool takeJson(const std::string& text, bool cut = false) {
         NcclJsonText found = readNcclJsonText(text);
+        if (found.hasDocuments) {
+            const bool any = takeDocuments(text);
+            sawJson = true;
+            return any;
+        }
         if (found.hasResults) {
             building.finish();
             profiles::TextSource source(text);
@@ -180,10 +188,10 @@ class Reader {
             }
             return true;
         }
-        for (size_t i = 0; i < found.records.size(); ++i)
-            building.keep(std::move(found.records[i]), fmt::format("line {}", jsonLine));
-        if (!found.records.empty())
+        if (!found.records.empty()) {
+            keepRecords(found.records);
             return true;
+        }
         if (cut)
             return false;
         bool any = false;
@@ -201,17 +209,55 @@ class Reader {
         return any;
     }
 
+    /// Each of several documents: the objects inside the outermost list or object.
+    bool takeDocuments(const std::string& text) {
+        bool any = false, quoted = false;
+        for (size_t at = text.find_first_of("[{") + 1; at < text.size(); ++at) {
+            if (text[at] == '"' && text[at - 1] != '\\')
+                quoted = !quoted;
+            if (quoted || text[at] != '{')
+                continue;
+            JsonBalance whole;
+            const size_t length = whole.take(std::string_view(text).substr(at));
+            any = takeJson(text.substr(at, length), !whole.closed()) || any;
+            at += length - 1;
+        }
+        return any;
+    }
+
+    /// Tests may take turns; each is one run.
+    void keepRecords(std::vector<NcclRecord>& records) {
+        const auto runOf = [](const NcclRecord& r) { return std::tuple(r.test, r.testName, r.ranks); };
+        std::vector<std::tuple<NcclTest, std::string, int>> order;
+        for (const NcclRecord& r : records)
+            if (std::find(order.begin(), order.end(), runOf(r)) == order.end() && order.size() < mostInTurn)
+                order.push_back(runOf(r));
+        std::stable_sort(records.begin(), records.end(), [&](const NcclRecord& a, const NcclRecord& b) {
+            return std::find(order.begin(), order.end(), runOf(a)) < std::find(order.begin(), order.end(), runOf(b));
+        });
+        for (NcclRecord& record : records)
+            building.keep(std::move(record), fmt::format("line {}", jsonLine));
+    }
+
     void plain(const std::string& text, int64_t number) {
         if (cellsOfTable(text, number))
             return;
         splitNcclWords(text, words);
         if (words.empty())
             return;
+        if (!head.empty() && goOnWithHead(text))
+            return;
         if (auto found = NcclColumns::of(words)) {
             endTable();
             building.begin(NcclTests::Form::Text);
             beginTable(std::move(*found), number);
+            head = text;
+            headLine = number;
             return;
+        }
+        if (beginsHead()) {
+            head = text;
+            headLine = number;
         }
         if (columns && text.find('(') != text.npos && columns->units(words))
             return;
@@ -242,10 +288,46 @@ class Reader {
         return false;
     }
 
+    /// Names of columns that a narrow window or a mail put into the next line, perhaps cut inside a word.
+    bool goOnWithHead(const std::string& text) {
+        const std::string first = std::exchange(head, {});
+        std::optional<NcclColumns> best;
+        for (const char* between : {"", " "}) {
+            const std::string together = first + between + text;
+            splitNcclWords(together, words);
+            auto longer = NcclColumns::of(words);
+            if (longer && longer->unknown().empty() && !longer->tableBeside() &&
+                longer->size() > (best      ? best->size()
+                                  : columns ? columns->size()
+                                            : 0)) {
+                best = std::move(longer);
+                head = together;
+            }
+        }
+        splitNcclWords(text, words);
+        if (!best)
+            return false;
+        if (columns)
+            building.run().warnings.resize(warningsBefore);
+        else
+            building.begin(NcclTests::Form::Text);
+        beginTable(std::move(*best), headLine);
+        return true;
+    }
+
+    /// Whether a line of names begins here that the next line goes on with.
+    bool beginsHead() const {
+        const auto known = std::count_if(words.begin(), words.end(), [](std::string_view word) {
+            return ncclFieldOf(word).kind != NcclField::Kind::Unknown;
+        });
+        return !columns && known >= 4 && std::find(words.begin(), words.end(), "size") != words.end();
+    }
+
     void beginTable(NcclColumns found, int64_t number) {
         columns = std::move(found);
         pieces.emplace(*columns);
         NcclTests& run = building.run();
+        warningsBefore = run.warnings.size();
         building.tableLine = number;
         if (!columns->unknown().empty())
             run.warnings.push_back(fmt::format("The column {} in line {} is not known and is left out.",
@@ -269,6 +351,7 @@ class Reader {
         building.unitsNamed = columns->namesUnits();
         pieces.reset();
         columns.reset();
+        head.clear();
     }
 
     /// Tables whose cells are parted by bars, commas, semicolons or tabs. Whether the line is of one.
@@ -286,6 +369,11 @@ class Reader {
             return false;
         for (std::string& cell : cells)
             cell = std::string(profiles::trimmed(cell));
+        if (!cellFields.empty() && delimiter == ';') // as spreadsheets write where the comma is the decimal point
+            for (std::string& cell : cells)
+                if (std::count(cell.begin(), cell.end(), ',') == 1 &&
+                    cell.find_first_not_of("0123456789,eE+-") == cell.npos)
+                    cell[cell.find(',')] = '.';
         if (beginCells(bars, bare, number))
             return true;
         if (bars != (delimiter == '|'))
@@ -311,7 +399,10 @@ class Reader {
                 cellFields[i].unit = cellFields[i].measured() ? ncclUnitOf(cells[i]) : 0;
             return true;
         }
-        if (auto record = ncclRecordOf(named))
+        const bool surplus = std::any_of(cells.begin() + static_cast<std::ptrdiff_t>(cellFields.size()), cells.end(),
+                                         [](const std::string& cell) { return !cell.empty(); });
+        if (auto record = ncclRecordOf(named);
+            record && (!surplus || (record->printed.row.timing() && record->printed.consistent())))
             building.keep(std::move(*record), fmt::format("line {}", number));
         else if (!cells[0].empty() && cells[0].find_first_not_of("-:") != std::string::npos)
             building.broken(1, number);
@@ -391,6 +482,9 @@ class Reader {
     NcclRunBuilder building;
 
     std::optional<NcclColumns> columns;
+    std::string head; ///< the line of their names, until the next one
+    int64_t headLine = 0;
+    size_t warningsBefore = 0;
     std::optional<NcclPieces> pieces;
     std::vector<NcclPieces::Found> rows;
     std::vector<std::string_view> words;

@@ -24,6 +24,7 @@ double allowedError(const NcclRow& row) {
 
 void checkNcclValues(NcclTests& run) {
     int64_t wrong = 0, results = 0;
+    bool cpuTime = false;
     std::string first;
     for (NcclRow& row : run.rows)
         for (auto* half : {&row.outOfPlace, &row.inPlace}) {
@@ -31,6 +32,7 @@ void checkNcclValues(NcclTests& run) {
                 continue;
             ++results;
             NcclTiming& timing = **half;
+            cpuTime = cpuTime || timing.cpuTime;
             timing.valuesWrong = timing.wrong.value_or(0) > 0 || timing.error.value_or(0) > allowedError(row);
             if (!timing.valuesWrong || wrong++ > 0)
                 continue;
@@ -45,6 +47,11 @@ void checkNcclValues(NcclTests& run) {
         run.warnings.push_back(
             fmt::format("The run says that its values are wrong: {} out of bounds.",
                         run.outOfBounds ? counted(*run.outOfBounds, "result") : std::string("some are")));
+    if (run.bitwiseMismatches > 0)
+        run.warnings.push_back(fmt::format("The run says that it found {}.",
+                                           counted(run.bitwiseMismatches, "bitwise mismatch", "bitwise mismatches")));
+    if (cpuTime)
+        run.warnings.push_back("Times are those of the host's calls (-C), not of the operation.");
     if (run.bandwidthLow)
         run.warnings.push_back("The run says that its average bus bandwidth is below what it was to reach.");
 }

@@ -3,6 +3,7 @@
 
 #include "core/profiles/byte_source.h"
 #include "core/text/counted.h"
+#include "core/workbench/stopwatch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -65,10 +66,6 @@ std::vector<Group> groupsOf(const NcclTests& tests, const std::string& figure) {
     return groups;
 }
 
-double quantile(const std::vector<double>& sorted, double share) {
-    return sorted[static_cast<size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
-}
-
 std::string wrongText(const NcclTiming& timing) {
     return timing.wrong   ? fmt::format("{} wrong", *timing.wrong)
            : timing.error ? fmt::format("wrong, off by {:g}", *timing.error)
@@ -77,7 +74,9 @@ std::string wrongText(const NcclTiming& timing) {
 
 std::string nameOfRun(const NcclTests& tests, const std::string& file) {
     std::string name = file;
-    if (tests.test != collectives::NcclTest::AllReduce && tests.test != collectives::NcclTest::Unknown)
+    if (!tests.testName.empty())
+        name += ", " + tests.testName;
+    else if (tests.test != collectives::NcclTest::AllReduce && tests.test != collectives::NcclTest::Unknown)
         name += fmt::format(", {}", nameOf(tests.test));
     if (tests.ranks > 0)
         name += ", " + counted(tests.ranks, "rank");
@@ -113,10 +112,10 @@ std::vector<Curve> ncclCurves(const NcclTests& tests, const std::string& figure,
             }
             std::sort(sorted.begin(), sorted.end());
             curve.x.push_back(static_cast<double>(bytes));
-            curve.y.push_back(quantile(sorted, 0.5));
+            curve.y.push_back(workbench::quantile(sorted, 0.5));
             if (repeated) {
-                curve.low.push_back(quantile(sorted, 0.1));
-                curve.high.push_back(quantile(sorted, 0.9));
+                curve.low.push_back(workbench::quantile(sorted, 0.1));
+                curve.high.push_back(workbench::quantile(sorted, 0.9));
             }
             curve.pointText.push_back(fmt::format("{}{}", counted(static_cast<int64_t>(results.size()), "row"),
                                                   firstWrong ? ", " + wrongText(*firstWrong) : ""));

@@ -76,8 +76,9 @@ std::optional<Figure> collectiveTable(const ReadProfile& read) {
                      measured("busbw", "Bus bandwidth", "B/s")};
     for (const CollectiveSummary& c : read.collectives)
         table.rows.push_back({c.name, c.dtype, knownOnly(c.ranks), knownOnly(c.elements), cellOf(c.bytes), c.calls,
-                              static_cast<double>(c.total) * ns, seconds(c.median), seconds(c.minimum),
-                              cellOf(c.algorithmBandwidth), cellOf(c.busBandwidth)});
+                              c.total ? Table::Cell(static_cast<double>(*c.total) * ns) : Table::Cell(),
+                              seconds(c.median), seconds(c.minimum), cellOf(c.algorithmBandwidth),
+                              cellOf(c.busBandwidth)});
     return Figure{
         "collectives",
         "Collectives",

@@ -37,6 +37,19 @@ class NcclJsonTest : public QObject {
   private slots:
     // ---- JSON
 
+    void severalDocumentsInOne() {
+        const std::string one = json(jsonRow);
+        for (const std::string& text : {"[" + one + "," + one + "]", "{\"a{\": " + one + ", \"b\": " + one + "}"}) {
+            const auto runs = runsOf(text);
+            QCOMPARE(runs.size(), size_t(2));
+            for (const NcclTests& run : runs) {
+                QCOMPARE(run.test, NcclTest::AllReduce);
+                QCOMPARE(run.version, "format 3");
+                QCOMPARE(run.rows.size(), size_t(1));
+            }
+        }
+    }
+
     void jsonSaysTheSameAsText() {
         const NcclTests run = runOf(json(jsonRow));
         QCOMPARE(run.form, NcclTests::Form::Json);

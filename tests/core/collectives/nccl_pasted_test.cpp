@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <algorithm>
@@ -183,6 +184,111 @@ class NcclPastedTest : public QObject {
         QVERIFY2(lost <= all / 5, qPrintable(QString("%1 of %2 rows are lost").arg(lost).arg(all)));
     }
 
+    /// srun -l and its like: what begins with a label's number is no rest of a row.
+    void labelsBetweenPiecesAreNoNumbers() {
+        for (const char* label : {"%1: ", "10:11:%1 ", "2026-11-05T10:11:1%1Z "})
+            for (const int ranks : {1, 5, 8, 40}) {
+                std::string text;
+                for (const QString& line :
+                     QString::fromStdString(rankLines(8) + columns).split('\n', Qt::SkipEmptyParts))
+                    text += QString(label).arg(0).toStdString() + line.toStdString() + '\n';
+                for (QString row : QString::fromStdString(fourRows).split('\n', Qt::SkipEmptyParts)) {
+                    for (const auto& [from, length] : {std::pair<qsizetype, qsizetype>(0, 51), {51, 24}, {75, 999}}) {
+                        text += QString(label).arg(0).toStdString() + row.mid(from, length).toStdString();
+                        for (int rank = 0; rank < ranks && length < 999; ++rank)
+                            text += (rank ? QString(label).arg(rank % 10).toStdString() : "") + "node-0:10" +
+                                    std::to_string(rank) + ":10 [0] NCCL INFO AllReduce: opCount 0 count 256 root 0\n";
+                    }
+                    text += '\n';
+                }
+                const NcclTests run = runOf(text);
+                QVERIFY2(microseconds(run, false) == (std::vector<double>{20, 25, 60, 1000}), text.c_str());
+                QVERIFY2(microseconds(run, true) == (std::vector<double>{19.5, 24, 58, 990}), text.c_str());
+            }
+    }
+
+    void linesWrappedByANarrowWindowAreJoined() {
+        for (const size_t width : {60, 72, 80, 83, 100, 110}) {
+            std::string text;
+            for (const QString& line :
+                 QString::fromStdString(std::string(columns) + fourRows).split('\n', Qt::SkipEmptyParts))
+                for (size_t at = 0; at < line.toStdString().size(); at += width)
+                    text += line.toStdString().substr(at, width) + '\n';
+            const NcclTests run = runOf(rankLines(8) + text + footer);
+            QVERIFY2(microseconds(run, false) == (std::vector<double>{20, 25, 60, 1000}), text.c_str());
+            QVERIFY2(microseconds(run, true) == (std::vector<double>{19.5, 24, 58, 990}), text.c_str());
+            QVERIFY2(run.warnings.empty(), text.c_str());
+        }
+    }
+
+    void theCommandBeforeATableNamesIt() {
+        const std::string table = columns + fourRows + footer;
+        const auto runs =
+            runsOf("ls build: all_reduce_perf sendrecv_perf\n+ mpirun -np 8 ./build/all_gather_perf -b 1K\n" +
+                   rankLines(8) + table + "+ mpirun -np 8 ./build/alltoall_perf\n" + rankLines(8) + table +
+                   "+ ./build/hypercube_perf -g 8\n" + rankLines(8) + table);
+        QCOMPARE(runs.size(), size_t(3));
+        QCOMPARE(runs[0].test, NcclTest::AllGather);
+        QCOMPARE(runs[1].test, NcclTest::AllToAll);
+        QCOMPARE(runs[2].test, NcclTest::Unknown); // although its bandwidths are those of an all-reduce
+        QCOMPARE(runs[2].testName, "hypercube");
+        QVERIFY(warns(runs[2], "The test hypercube is not known"));
+        QVERIFY(!warns(runs[2], "bus bandwidth of"));
+    }
+
+    void aTableOfSeveralTestsIsSeveralRuns() {
+        const std::string head = "collective, ranks, size, type, redop, inplace, time, algbw, busbw, #wrong\n";
+        const std::string first = "\"AllReduce\", 8, 1024, \"float\", \"sum\", 0, 20.0, 0.0512, 0.0896, \"0\"\n"
+                                  "\"AllReduce\", 8, 65536, \"float\", \"sum\", 0, 25.0, 2.62144, 4.58752, \"12\"\n";
+        const std::string second = "\"AllGather\", 8, 1024, \"float\", \"none\", 0, 20.0, 0.0512, 0.0448, \"0\"\n"
+                                   "\"AllGather\", 8, 65536, \"float\", \"none\", 0, 25.0, 2.62144, 2.29376, \"0\"\n"
+                                   "\"AllGather\", 4, 65536, \"float\", \"none\", 0, 25.0, 2.62144, 1.96608, \"0\"\n";
+        const auto runs = runsOf(head + first + second);
+        QCOMPARE(runs.size(), size_t(3));
+        QCOMPARE(runs[0].test, NcclTest::AllReduce);
+        QCOMPARE(runs[0].rows.size(), size_t(2));
+        QCOMPARE(runs[0].rows[1].outOfPlace->wrong, std::optional<int64_t>(12));
+        QCOMPARE(runs[1].test, NcclTest::AllGather);
+        QCOMPARE(runs[1].rows.size(), size_t(2));
+        QCOMPARE(runs[2].ranks, 4);
+        // A cell more than there are names: not read under other names.
+        QVERIFY(refusal(head + "\"AllReduce\", 1, 8, 1024, \"float\", \"sum\", 0, 20.0, 0.0512, 0.0896, \"0\"\n")
+                    .find("has no rows") != std::string::npos);
+        QCOMPARE(runOf(head + "\"AlltoAllv\", 8, 1024, \"float\", \"none\", 0, 20.0, 0.0512, 0.0448, \"0\"\n").testName,
+                 "AlltoAllv");
+        const NcclTests comma = runOf(
+            "size (B);count;type;redop;root;time (us);algbw (GB/s);busbw (GB/s);#wrong;time_ip;algbw_ip;busbw_ip\n"
+            "65536;16384;float;sum;-1;25,00;2,62;4,59;0;24,00;2,73;4,78\n");
+        SAME(comma.rows[0].outOfPlace->busbw, 4.59e9);
+        SAME(comma.rows[0].inPlace->seconds, 24e-6);
+    }
+
+    void recordsOfSeveralTestsMayTakeTurns() {
+        std::string text = "[";
+        for (const char* size : {"1024", "65536"})
+            for (const char* test : {"AllReduce", "AllGather"})
+                text += std::string(text.size() > 1 ? "," : "") + "{\"name\":\"" + test +
+                        "\",\"ranks\":8,\"size\":" + size +
+                        ",\"type\":\"float\",\"inPlace\":0,\"time\":20,\"algBw\":1,\"busBw\":1}";
+        const auto runs = runsOf(text + "]");
+        QCOMPARE(runs.size(), size_t(2));
+        QCOMPARE(runs[0].rows.size(), size_t(2));
+        QCOMPARE(runs[1].test, NcclTest::AllGather);
+    }
+
+    void whatTheRunSaysOfItselfIsTold() {
+        std::string text = fourSizes();
+        text.insert(text.find("# Avg bus"), "# Bitwise mismatches   : 4 FAILED\n");
+        QVERIFY(warns(runOf(text), "The run says that it found 4 bitwise mismatches."));
+        std::string times = columns;
+        for (size_t at = times.find("    time"); at != std::string::npos; at = times.find("    time", at + 1))
+            times.replace(at, 8, "cputime ");
+        QVERIFY(warns(runOf(rankLines(8) + times + fourRows + footer), "Times are those of the host's calls (-C)"));
+        std::string starred = fourRows;
+        starred.replace(starred.find("      0    19.50"), 7, "  1e+00*");
+        QCOMPARE(*runOf(rankLines(8) + columns + starred + footer).rows[0].outOfPlace->wrong, int64_t(1));
+    }
+
     void millisecondsOfNccl1() {
         const NcclTests run = runOf(fileText("nccl1_ms.log"));
         QCOMPARE(run.ranks, 2);
@@ -224,6 +330,10 @@ class NcclPastedTest : public QObject {
         const NcclTests one = runOf(rankLines(1) + columns + fourRows + footer);
         QCOMPARE(one.ranks, 8);
         QVERIFY(warns(one, "One rank is named, but the bus bandwidths are those of 8 ranks"));
+        const NcclTests cut = runOf("# Collective test starting: all_reduce_perf\n" + rankLines(3) + "...\n" + columns +
+                                    fourRows + footer);
+        QCOMPARE(cut.ranks, 8);
+        QVERIFY(warns(cut, "3 ranks are named, but the bus bandwidths are those of 8 ranks"));
     }
 
     void rowsWithoutTheirColumnNamesAreRead() {

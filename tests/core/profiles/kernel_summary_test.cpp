@@ -115,6 +115,44 @@ class KernelSummaryTest : public QObject {
             KernelClass::Other);
         row("void rms_norm<BlockAllReduce<float>>(int)", "rms_norm", KernelClass::Other);
         row("warpAllReduceSum", "warpAllReduceSum", KernelClass::Other);
+        // Functions of PyTorch whose lambdas run in one kernel, mangled functors, and names that say nothing alone.
+        row("void at::native::vectorized_elementwise_kernel<4, at::native::silu_kernel(at::TensorIteratorBase&)::"
+            "{lambda()#1}::operator()() const::{lambda(c10::BFloat16)#1}, std::array<char*, 2ul> >(int)",
+            "vectorized_elementwise_kernel<silu_kernel>", KernelClass::Other);
+        row("void at::native::vectorized_elementwise_kernel<4, at::native::(anonymous namespace)::where_kernel_impl("
+            "at::TensorIterator&)::{lambda()#1}, std::array<char*, 4ul> >(int)",
+            "vectorized_elementwise_kernel<where_kernel_impl>", KernelClass::Other);
+        row("void at::native::elementwise_kernel<128, 4, at::native::gpu_kernel_impl_nocast<"
+            "at::native::direct_copy_kernel_cuda(at::TensorIteratorBase&)::{lambda()#3}>(int)>(int)",
+            "elementwise_kernel<direct_copy_kernel_cuda>", KernelClass::Copy);
+        row("void at::native::reduce_kernel<512, 1, at::native::ReduceOp<float, at::native::MeanOps<float, float>>>(x)",
+            "reduce_kernel<MeanOps>", KernelClass::Other);
+        row("_ZN2at6native29vectorized_elementwise_kernelILi4ENS0_15CUDAFunctor_addIfEESt5arrayIPcLm3EEEEviT0_T1_",
+            "vectorized_elementwise_kernel<CUDAFunctor_add>", KernelClass::Other);
+        row("std::enable_if<!T7, void>::type internal::gemvx::kernel<int, int, float, false, 7>(int)", "gemvx::kernel",
+            KernelClass::MatrixProduct);
+        row("void flash_fwd<cutlass::arch::OpClassTensorOp, 64>(int)", "flash_fwd", KernelClass::Attention);
+        // Inductor names a kernel after the operators around it; what it does itself stands in front.
+        row("triton_poi_fused_addmm_gelu_0", "triton_poi_fused_addmm_gelu_0", KernelClass::Other);
+        row("triton_per_fused_add_addmm_native_layer_norm_view_3",
+            "triton_per_fused_add_addmm_native_layer_norm_view_3", KernelClass::Other);
+        row("triton_red_fused_scaled_dot_product_attention_1", "triton_red_fused_scaled_dot_product_attention_1",
+            KernelClass::Other);
+        row("triton_tem_fused_flex_attention_2", "triton_tem_fused_flex_attention_2", KernelClass::Attention);
+        row("triton_red_fused__softmax_2", "triton_red_fused__softmax_2", KernelClass::Softmax);
+        row("triton_poi_fused__to_copy_add_mul_4", "triton_poi_fused__to_copy_add_mul_4", KernelClass::Other);
+        row("triton_poi_fused__to_copy_clone_12", "triton_poi_fused__to_copy_clone_12", KernelClass::Copy);
+        row("triton_mm_27", "triton_mm_27", KernelClass::MatrixProduct);
+        // What compilers for AMD's GPUs and XLA write.
+        row("Cijk_Alik_Bljk_BBS_BH_MT256x128x64.kd", "Cijk_Alik_Bljk_BBS_BH_MT256x128x64", KernelClass::MatrixProduct);
+        row("Custom_Cijk_Alik_Bljk_BBS_BH_gfx942 [clone .kd]", "Custom_Cijk_Alik_Bljk_BBS_BH_gfx942",
+            KernelClass::MatrixProduct);
+        row("void ck_tile::kentry<ck_tile::gfx9_t, 2, ck_tile::FmhaFwdKernel<x> >(x)", "FmhaFwdKernel",
+            KernelClass::Attention);
+        row("mscclKernel_Sum_half_LL(mscclDevCommArgs)", "mscclKernel_Sum_half_LL", KernelClass::Collective);
+        row("void mori::moe::EpDispatchIntraNodeKernel<hip_bfloat16>(x)", "EpDispatchIntraNodeKernel",
+            KernelClass::Collective);
+        row("loop_add_fusion.12", "loop_add_fusion.12", KernelClass::Other);
         // Any script.
         row("тест_ядро<int>(float*)", "тест_ядро", KernelClass::Other);
         row("void 空间::注意力_flash<64>(int)", "注意力_flash", KernelClass::Attention);
@@ -156,6 +194,16 @@ class KernelSummaryTest : public QObject {
         QCOMPARE(*ourKernel("naive_scores"), (OurKernel{"naive_scores", "attention_standard", 0, "f32"}));
         QVERIFY(!ourKernel("flash_fwd_kernel"));
         QVERIFY(!ourKernel("flash2_d64_v2"));
+    }
+
+    void untimedCollectivesHaveNoTotal() {
+        Profile profile;
+        profile.names = {"ncclDevKernel_AllReduce_Sum_f16_RING_LL"};
+        profile.records.resize(2);
+        QCOMPARE(summariseCollectives(profile)[0].calls, int64_t{2});
+        QVERIFY(!summariseCollectives(profile)[0].total);
+        profile.records[1].duration = 7;
+        QCOMPARE(*summariseCollectives(profile)[0].total, int64_t{7});
     }
 
     void collectivesGetTheBandwidthsOfNcclTests() {

@@ -314,6 +314,101 @@ class NsysStatsTest : public QObject {
         QCOMPARE(summaryOf(first, "void f<a, b>(int, int)").total, int64_t{30});
     }
 
+    void commasOfSpreadsheetsAreDecimalPoints() {
+        const std::string head = "Time (%);Total Time (ns);Instances;Avg (ns);Min (ns);Max (ns);Name\n";
+        const Profile saved = readText(head + "60,0;600.000;3;200000,0;180.000;230000;flash\n"
+                                              "40,0;400000;4;100000,5;90000;110000;gemm\n");
+        QCOMPARE(summaryOf(saved, "flash").total, int64_t{600000});
+        QCOMPARE(*summaryOf(saved, "flash").mean, 200000.0);
+        QCOMPARE(*summaryOf(saved, "flash").minimum, 180000.0);
+        QCOMPARE(*summaryOf(saved, "gemm").mean, 100000.5);
+        const Profile trace = readText("Start (ms);Duration (ms);CorrId;GrdX;Bytes (MB);Strm;Name\n"
+                                       "15,000000;0,040000;1;148;;7;gemm\n"
+                                       "18,000000;1,250;2;;4,194;7;[CUDA memcpy HtoD]\n");
+        QCOMPARE(summaryOf(trace, "gemm").total, int64_t{40000});
+        QCOMPARE(trace.records[1].duration, int64_t{1250000});
+        QCOMPARE(trace.records[1].bytes, 4.194e6);
+        // Other programs part by semicolons and keep the point.
+        const Profile point = readText(head + "60.0;600000.0;3;200000.0;180000.0;230000.0;flash\n");
+        QCOMPARE(summaryOf(point, "flash").total, int64_t{600000});
+        QCOMPARE(*summaryOf(point, "flash").minimum, 180000.0);
+    }
+
+    void aCutFileKeepsItsWholeRows() {
+        const Profile cut = readText(kernSum + "60.0,600000,3,200000.0,190000.0,180000,230000,21602.5,\"f(int)\"\n"
+                                               "40.0,400000,4,100000.0,100000.0,90000,110000,7071.1,\"g(in");
+        QCOMPARE(summaryOf(cut, "f(int)").total, int64_t{600000});
+        QVERIFY(warns(cut, "The file ends within a quoted cell of line 3, which is left out."));
+        QVERIFY(holds(refusalOf(kernSum + "60.0,600000,3,200000.0,190000.0,180000,230000,21602.5,\"f(in"),
+                      "ends within a quoted cell of line 2"));
+    }
+
+    void cutAndMovedColumnsOfATerminal() {
+        const std::string dashes = " --------  ---------------  ---------  ---------  ----------------\n";
+        const std::string rows = "     75.0        1,500,000          3  500,000.0  void at::native\n"
+                                 "     25.0          500,000          1  500,000.0  gemm\n";
+        const std::string head = " Time (%)  Total Time (ns)  Instances   Avg (ns)";
+        // Titles are centred, so that a narrow window cuts the last one off.
+        const Profile cut =
+            readText(" ** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):\n\n" + head + "      \n" + dashes + rows);
+        QCOMPARE(summaryOf(cut, "void at::native").launches, int64_t{3});
+        QVERIFY(holds(refusalOf(head + "     \n" + dashes + rows), "a table whose last column has lost its title"));
+        QVERIFY(
+            holds(refusalOf(" ** CUDA API Summary (cuda_api_sum):\n\n Time (%)  Total Time (ns)  Num Calls   Avg (ns)"
+                            "     \n" +
+                            dashes + rows),
+                  "cuda_api_sum"));
+        // Lines without the blanks in front.
+        const Profile moved =
+            readText("Time (%)  Total Time (ns)  Instances   Avg (ns)        Name\n" + dashes.substr(1) +
+                     "75.0        1,500,000          3  500,000.0  void at::native\n"
+                     "25.0          500,000          1  500,000.0  gemm  of two words\n");
+        QCOMPARE(summaryOf(moved, "void at::native").total, int64_t{1500000});
+        QCOMPARE(summaryOf(moved, "gemm  of two words").launches, int64_t{1});
+        // Bars in a name.
+        const Profile barred = readText("| Time (%) | Total Time (ns) | Instances | Name |\n"
+                                        "|----------|-----------------|-----------|------|\n"
+                                        "| 60.0 | 600,000 | 3 | void f<(bool)1 || (bool)0>(int) |\n");
+        QCOMPARE(summaryOf(barred, "void f<(bool)1||(bool)0>(int)").total, int64_t{600000});
+    }
+
+    void copiesBefore2021HaveNames() {
+        const Profile profile = readText("CUDA Kernel Statistics (nanoseconds)\n\n"
+                                         "Time(%),Total Time,Instances,Average,Minimum,Maximum,Name\n"
+                                         "100.0,600,3,200.0,180,220,gemm\n\n"
+                                         "CUDA Memory Operation Statistics (nanoseconds)\n\n"
+                                         "Time(%),Total Time,Operations,Average,Minimum,Maximum,Name\n"
+                                         "100.0,4096,2,2048.0,2000,2096,[CUDA memcpy HtoD]\n\n"
+                                         "CUDA Memory Operation Statistics (KiB)\n\n"
+                                         "Total,Operations,Average,Minimum,Maximum,Name\n"
+                                         "8.000,2,4.000,4.000,4.000,[CUDA memcpy HtoD]\n");
+        const KernelSummary copies = summaryOf(profile, "[CUDA memcpy HtoD]");
+        QCOMPARE(copies.launches, int64_t{2});
+        QCOMPARE(copies.total, int64_t{4096});
+        QCOMPARE(copies.bytes, 8192.0);
+        QCOMPARE(summaryOf(profile, "gemm").total, int64_t{600});
+    }
+
+    void sumsByShapeAreOfTheSameLaunches() {
+        const std::string byShape = "Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev "
+                                    "(ns),GridXYZ,BlockXYZ,Name\n";
+        const Profile profile =
+            readText(kernSum + "100.0,600000,3,200000.0,190000.0,180000,230000,21602.5,flash\n\n" + byShape +
+                     "60.0,400000,2,200000.0,190000.0,180000,220000,1.5,8 1 1,128 1 1,flash\n"
+                     "40.0,200000,1,200000.0,200000.0,200000,200000,0,4 1 1,128 1 1,flash\n");
+        QCOMPARE(summaryOf(profile, "flash").launches, int64_t{3});
+    }
+
+    void aRoundedZeroIsNoSize() {
+        const Profile trace = readText(gpuTrace + "401000,5000,3,,,,,,,,,,0.000,0.0,Device,Device,A (0),1,,7,"
+                                                  "[CUDA memcpy Device-to-Device]\n"
+                                                  "1000,200000,1,148,1,1,256,1,1,36,0.000,0.214,,,,,A (0),1,,7,"
+                                                  "MemcpyKernel(float*)\n");
+        QCOMPARE(trace.records[1].bytes, -1.0);
+        QCOMPARE(static_cast<int>(trace.records[0].kind), static_cast<int>(KernelRecord::Kind::Kernel));
+        QVERIFY(warns(trace, "Sizes in this file are rounded"));
+    }
+
     void rowsThatDoNotFitAreCounted() {
         const Profile profile = readText(kernSum + "100.0,600000,3,200000.0,190000.0,180000,230000,21602.5,flash\n"
                                                    "12,13\n");
