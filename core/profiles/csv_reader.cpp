@@ -84,10 +84,15 @@ bool CsvReader::nextRow(std::vector<std::string>& cells) {
     };
     while (true) {
         std::string& text = cell();
+        for (; c == ' '; c = get())
+            grow(text, c);
         if (c == '"') {
+            text.clear(); // of the blank in 1, "a, b"
             for (c = get();; c = get()) {
                 if (c < 0) {
-                    cut = fmt::format("The file ends within a quoted cell of line {}, which is left out.", lineNumber);
+                    cut = fmt::format(
+                        "The file ends within a quoted cell of line {}: what stands from there on is left out.",
+                        lineNumber);
                     return false;
                 }
                 if (c == '"' && (c = get()) != '"')

@@ -22,7 +22,8 @@ class CsvReader {
     /// The next row; an empty line is a row of one empty cell; false at the end of the file, and where it ends within a
     /// quoted cell. Throws InputError naming the line of a row above 1 MiB.
     bool nextRow(std::vector<std::string>& cells);
-    /// What to tell of a file that ended within a quoted cell: "It ends within line 7, ..."; empty for whole files.
+    /// What to tell of a file that ended within a quoted cell: "The file ends within a quoted cell of line
+    /// 7: ..."; empty for whole files.
     const std::string& cutOff() const { return cut; }
 
     void setDelimiter(char c) { delimiter = c; }

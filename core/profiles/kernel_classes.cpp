@@ -45,12 +45,14 @@ bool isInductors(std::string_view base) { return base.starts_with("triton_") && 
 
 /// Whether the operators of "triton_poi_fused__to_copy_clone_3" only move or convert.
 bool onlyMoves(std::string_view base) {
+    const auto named = [](std::string_view text) { return text.find_first_not_of("_0123456789") != text.npos; };
     std::string operators(base.substr(base.find("_fused_") + 7));
+    const bool any = named(operators);
     for (const std::string_view move : {"constant_pad_nd", "_unsafe_view", "as_strided", "transpose", "unsqueeze",
                                         "contiguous", "_to_copy", "permute", "squeeze", "reshape", "expand", "select",
                                         "slice", "stack", "clone", "split", "copy", "view", "cat"})
         operators = without(std::move(operators), move);
-    return operators.find_first_not_of("_0123456789") == operators.npos;
+    return any && !named(operators);
 }
 
 KernelClass inductorClass(std::string_view base) {

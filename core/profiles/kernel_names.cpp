@@ -95,7 +95,7 @@ std::string shortName(std::string_view kernel, size_t longest) {
     if (parts.wrapper)
         return withoutMiddle(parts.runs, longest);
     std::string name(parts.base.empty() ? kernel : parts.base);
-    if (name == "kernel" && parts.path.find("::") != parts.path.npos)
+    if (name == "kernel" && parts.path.find("::") != parts.path.npos && parts.path.find('<') == parts.path.npos)
         name = withNamespace(parts.path); // of cuBLAS
     if (const std::string_view functor = functorOf(parts.arguments); !functor.empty() && functor != name)
         name += '<' + std::string(functor) + '>';

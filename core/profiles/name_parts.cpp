@@ -148,17 +148,22 @@ class Mangled {
     void forEachIdentifier(const std::function<void(std::string_view word, bool isTemplate)>& call) {
         while (at < text.size()) {
             const char c = text[at];
-            const bool substitutes = c == 'S' || c == 'T'; // S0_, T1_
             if (isDigit(c)) {
                 const std::string_view word = identifier();
                 call(word, next() == 'I');
-            } else if (c == 'L' || substitutes) { // Li4E is a value
-                while (at + 1 < text.size() && (isDigit(text[at + 1]) || (c == 'L' && text[at + 1] >= 'a')))
-                    ++at;
-                ++at;
-            } else {
-                ++at;
+                continue;
             }
+            ++at;
+            if (c == 'L' && next() == 'N') { // LN2at4KindE15E is a value of a type with a name
+                name();
+                at += next() == 'E';
+            } else if (c == 'L' && next() >= 'a' && next() <= 'z') { // Li4E
+                ++at;
+            } else if (c != 'S' && c != 'T') { // S0_, T1_
+                continue;
+            }
+            while (isDigit(next()))
+                ++at;
         }
     }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <string_view>
+#include <utility>
 
 namespace warplight::profiles {
 namespace {
@@ -102,7 +103,9 @@ bool NsysRows::begins(const std::string& line) {
     if (Spans columns = spansOf(line); columns.size() > 2)
         if (auto names2 = cut(above, columns); nsysTableOf(names2, nextReport) != NsysTable::None) {
             if (names2.back().empty() && !nextReport.empty()) // titles are centred: a narrow window cuts the last one
-                names2.back() = nextReport.find("mem") == nextReport.npos ? "Name" : "Operation";
+                names2.back() = nextReport.find("mem") == nextReport.npos && !nextReport.ends_with("gpu_sum")
+                                    ? "Name"
+                                    : "Operation";
             spans = std::move(columns);
             return start(Layout::Ruled, std::move(names2));
         }
@@ -122,8 +125,10 @@ bool NsysRows::start(Layout how, std::vector<std::string> names) {
 void NsysRows::hear(const std::string& line) {
     words.hear(line);
     above = line;
-    if (auto name = reportNamed(line); !name.empty())
+    if (auto name = reportNamed(line); !name.empty()) {
         nextReport = std::move(name);
+        unit.clear();
+    }
     if (line.starts_with("Processing ["))
         database = line.substr(12, line.find(']') - 12);
     const std::string_view text = trimmed(line);
@@ -147,7 +152,28 @@ bool NsysRows::nextTable() {
     return false;
 }
 
+void NsysRows::readAhead(size_t most, const std::function<void(const std::vector<std::string>&)>& see) {
+    while (ahead.size() < most && !ended) {
+        ended = !read();
+        if (ended)
+            return;
+        see(cells);
+        ahead.push_back({cells, reader.line()});
+    }
+}
+
 bool NsysRows::next() {
+    rowLine = 0;
+    if (!ahead.empty()) {
+        cells = std::move(ahead.front().cells);
+        rowLine = ahead.front().line;
+        ahead.pop_front();
+        return true;
+    }
+    return !std::exchange(ended, false) && read();
+}
+
+bool NsysRows::read() {
     if (layout == Layout::Separated) {
         if (!reader.nextRow(cells))
             return false;

@@ -95,9 +95,6 @@ class Reader {
         columns = NsysColumns(rows.header());
         where = fmt::format("{}: the table in line {}", reading.name, rows.line());
         tableUnit.clear();
-        point = {};
-        if (rows.separatedBySemicolons()) // as spreadsheets write where the comma is the decimal point
-            point.add(LocalNumber::Says::CommaIsDecimal);
         factors.assign(columns.size(), std::nullopt);
         if (rows.kind() == NsysTable::Other) {
             others.insert(wordsOf(rows, columns));
@@ -108,6 +105,15 @@ class Reader {
         NsysEntries& table = tables.emplace_back();
         table.kind = rows.kind();
         table.source = rows.source();
+        point = {};
+        if (rows.separatedBySemicolons()) { // as spreadsheets write where the comma is the decimal point
+            point.add(LocalNumber::Says::CommaIsDecimal);
+            rows.readAhead(100'000, [&](const std::vector<std::string>& cells) {
+                for (const std::string& text : cells)
+                    if (const auto value = localNumber(nsysCellOf(text).number))
+                        point.add(value->says);
+            });
+        }
         switch (rows.kind()) {
         case NsysTable::GpuTrace:
             return readTrace(table, {"start", "duration", "name"});
@@ -133,12 +139,11 @@ class Reader {
         const auto& row = rows.row();
         return column < 0 || column >= static_cast<int64_t>(row.size()) ? none : row[static_cast<size_t>(column)];
     }
-    /// What tells its own decimal point has it; "2,848" and "2.848" have that of the numbers before them.
+    /// What tells its own decimal point has it; "2,848" and "2.848" have that of the table.
     std::optional<double> number(std::string_view text) {
         const auto value = localNumber(text);
         if (!value)
             return {};
-        point.add(value->says);
         return value->says == LocalNumber::Says::DotIsDecimal     ? value->dotDecimal
                : value->says == LocalNumber::Says::CommaIsDecimal ? value->commaDecimal
                                                                   : point.of(*value);
@@ -215,10 +220,9 @@ class Reader {
         const double value = bytes(column).value_or(-1);
         if (value != 0)
             return value;
-        const auto unit = unitOf(columns.unit(column));
-        if (!unit || unit->factor <= 1)
-            return 0;
-        roundedUnit = columns.unit(column);
+        if (const auto& factor = factors[static_cast<size_t>(column)]; !factor || !*factor || **factor <= 1)
+            return 0; // whole bytes, or the cell has a unit of its own
+        roundedUnit = columns.unit(column).empty() ? rows.titleUnit() : columns.unit(column);
         return -1;
     }
     /// Of a column that a table is worth nothing without.

@@ -114,6 +114,18 @@ void ncclNamedTest(std::string_view program, NcclTest& test, std::string& other)
         other = program;
 }
 
+bool looksLikeACollective(std::string_view name) {
+    std::string letters;
+    for (const char c : name.substr(0, 64))
+        if (std::isalnum(static_cast<unsigned char>(c)))
+            letters += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    constexpr std::array<std::string_view, 11> beginnings{"allreduce", "allgather", "alltoall", "reduce",
+                                                          "gather",    "scatter",   "bcast",    "broadcast",
+                                                          "sendrecv",  "hypercube", "bisection"};
+    return std::any_of(beginnings.begin(), beginnings.end(),
+                       [&](std::string_view beginning) { return letters.starts_with(beginning); });
+}
+
 std::optional<double> busFactor(NcclTest test, int ranks) {
     if (ranks < 1)
         return {};
@@ -275,10 +287,12 @@ void BandwidthCheck::tellRanks(NcclTests& run) const {
     const auto one = busFactor(test, 1);
     // A list of ranks may have been cut: those of fewer ranks are lower.
     const auto factor = busFactor(test, run.ranks);
-    const bool tooFew = run.ranks > 0 && one == 0.0 && (run.ranks == 1 || run.test != NcclTest::Unknown) &&
-                        std::any_of(seen.begin(), seen.end(), [&](const Seen& s) {
-                            return s.busbw - s.steps.busbw > (1 + slack) * *factor * (s.algbw + s.steps.algbw);
-                        });
+    const auto above = std::count_if(seen.begin(), seen.end(), [&](const Seen& s) {
+        return factor && s.busbw - s.steps.busbw > (1 + slack) * *factor * (s.algbw + s.steps.algbw);
+    });
+    const bool tooFew = one == 0.0 && (run.ranks == 1 ? above > 0
+                                                      : run.form == NcclTests::Form::Text && above > 0 &&
+                                                            2 * above >= static_cast<std::ptrdiff_t>(seen.size()));
     if (one != 0.0 || !(run.ranks == 0 || tooFew))
         return;
     if (const auto ranks = ranksOf(test, run.ranks + 1)) {

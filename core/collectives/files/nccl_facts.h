@@ -55,6 +55,8 @@ struct PrintedTiming {
 
 /// What a program or a record names: a test that is known, or in `other` the name of one that is not.
 void ncclNamedTest(std::string_view program, NcclTest& test, std::string& other);
+/// "AlltoAllv", "hypercube"; not "small_run".
+bool looksLikeACollective(std::string_view name);
 
 /// Whether an algorithm bandwidth is size over time, as far as rounding and averages of several ranks let it be told.
 bool isSizeOverTime(int64_t bytes, double seconds, double algbw, const PrintedTiming& steps);

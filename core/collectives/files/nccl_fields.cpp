@@ -103,7 +103,7 @@ int takeHalf(std::string& name) {
             return mark.half;
         }
         const std::string_view rest = std::string_view(name).substr(0, name.size() - mark.text.size());
-        if (name.ends_with(mark.text) && (mark.text.size() > 2 || kindOf(rest) >= Kind::Time)) { // no "ship"
+        if (name.ends_with(mark.text) && (mark.text.size() > 2 || NcclField{kindOf(rest)}.measured())) { // no "ship"
             name.erase(rest.size());
             return mark.half;
         }

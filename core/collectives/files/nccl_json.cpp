@@ -116,7 +116,7 @@ class Reader {
                 bool first = true;
                 list([&] { // the program's name; its arguments are not kept
                     if (std::exchange(first, false))
-                        run.test = ncclTestOf(scalar());
+                        ncclNamedTest(scalar(), run.test, run.testName);
                     else
                         json.skipValue();
                 });

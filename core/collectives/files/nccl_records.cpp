@@ -4,11 +4,9 @@
 #include "core/profiles/json_scanner.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -18,7 +16,6 @@ namespace {
 using Kind = NcclField::Kind;
 
 constexpr int deepest = 32;
-constexpr std::string_view partsOfNames[] = {"all", "reduce", "gather", "scatter", "cast", "send", "cube", "bisection"};
 constexpr size_t longestText = 16 << 20;
 
 struct Node {
@@ -95,16 +92,27 @@ void collect(const Node& node, const std::vector<NcclCell>& above, NcclJsonText&
                 found.texts.push_back(member.text);
 }
 
+/// Null: it has no list "results".
+const Node* resultsOf(const Node& node) {
+    const auto found = std::find_if(node.members.begin(), node.members.end(),
+                                    [](const auto& m) { return m.name == "results" && m.value.is == Node::Is::List; });
+    return node.is == Node::Is::Object && found != node.members.end() ? &found->value : nullptr;
+}
+
+/// Whether its results are those of -J, which has an object for each half.
+bool isDocument(const Node& node) {
+    const Node* results = resultsOf(node);
+    return results && !results->members.empty() &&
+           std::any_of(results->members[0].value.members.begin(), results->members[0].value.members.end(),
+                       [](const auto& m) { return m.name == "out_of_place" || m.name == "in_place"; });
+}
+
 /// A record's "name" may be anything's; "AlltoAllv" is that of a collective, known or not.
 void nameTest(std::string_view text, NcclRecord& made) {
     NcclTest test = NcclTest::Unknown;
     std::string other;
     ncclNamedTest(text, test, other);
-    std::string letters = other;
-    std::transform(letters.begin(), letters.end(), letters.begin(), [](unsigned char c) { return std::tolower(c); });
-    const bool collective = std::any_of(std::begin(partsOfNames), std::end(partsOfNames),
-                                        [&](std::string_view part) { return letters.find(part) != letters.npos; });
-    if (test != NcclTest::Unknown || collective) {
+    if (test != NcclTest::Unknown || (made.test == NcclTest::Unknown && looksLikeACollective(other))) {
         made.test = test;
         made.testName = std::move(other);
     }
@@ -154,15 +162,10 @@ NcclJsonText readNcclJsonText(std::string_view text) {
     } catch (const profiles::JsonDamage&) {
         // what came before is there
     }
-    const auto isDocument = [](const Node& node) {
-        return node.is == Node::Is::Object && std::any_of(node.members.begin(), node.members.end(), [](const auto& m) {
-                   return m.name == "results" && m.value.is == Node::Is::List;
-               });
-    };
     NcclJsonText found;
-    found.hasResults = isDocument(root);
-    found.hasDocuments = std::any_of(root.members.begin(), root.members.end(),
-                                     [&](const auto& member) { return isDocument(member.value); });
+    found.hasResults = resultsOf(root) != nullptr;
+    found.hasDocuments = !found.hasResults && std::any_of(root.members.begin(), root.members.end(),
+                                                          [](const auto& m) { return isDocument(m.value); });
     if (!found.hasResults && !found.hasDocuments)
         collect(root, {}, found);
     return found;

@@ -70,7 +70,7 @@ void NcclRunBuilder::keep(NcclRecord record, const std::string& where) {
         const int64_t line = tableLine;
         conclude();
         current.form = form;
-        tableLine = line;
+        tableLine = form == NcclTests::Form::Csv || form == NcclTests::Form::Markdown ? line : 0;
     }
     if (current.rows.empty() && current.form != NcclTests::Form::Csv && current.form != NcclTests::Form::Markdown)
         current.form = NcclTests::Form::Json;
@@ -176,7 +176,7 @@ void NcclRunBuilder::command(std::string_view word) {
     NcclTest test = NcclTest::Unknown;
     std::string other;
     ncclNamedTest(word, test, other);
-    if (test == NcclTest::Unknown && (other.empty() || !word.ends_with("_perf")))
+    if (test == NcclTest::Unknown && !looksLikeACollective(other)) // "nccl_perf", a job's name
         return;
     if (concluded)
         begin(NcclTests::Form::Text);
@@ -245,7 +245,7 @@ void NcclRunBuilder::bench(Words words) {
     begin(NcclTests::Form::Markdown);
     for (size_t i = 0; i + 1 < words.size(); ++i) {
         if (words[i] == "of" && current.test == NcclTest::Unknown)
-            current.test = ncclTestOf(words[i + 1]);
+            ncclNamedTest(words[i + 1], current.test, current.testName);
         if (words[i] == "over")
             if (const auto count = integer(words[i + 1]); count && *count > 0 && *count <= mostRanks)
                 current.ranks = static_cast<int>(*count);

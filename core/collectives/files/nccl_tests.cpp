@@ -107,8 +107,9 @@ NcclTests readNcclTests(const std::string& file) {
 
 std::string formatNcclTests(const NcclTests& run) {
     std::string text;
-    if (run.test != NcclTest::Unknown)
-        text += fmt::format("# Collective test starting: {}\n", run.testName.empty() ? nameOf(run.test) : run.testName);
+    const std::string test = run.test == NcclTest::Unknown ? run.testName : std::string(nameOf(run.test));
+    if (!test.empty())
+        text += fmt::format("# Collective test starting: {}\n", line(test));
     for (const std::string& comment : run.comments)
         text += fmt::format("# {}\n", line(comment));
     text += "#\n# Using devices\n";
@@ -150,9 +151,8 @@ std::string formatNcclTests(const NcclTests& run) {
     text += fmt::format("# {:<20} : {} {}\n", "Out of bounds values", outOfBounds, outOfBounds > 0 ? "FAILED" : "OK");
     text += fmt::format("# {:<20} : {:g} \n#\n", "Avg bus bandwidth",
                         results ? sum / static_cast<double>(results) * 1e-9 : 0);
-    if (run.test != NcclTest::Unknown)
-        text +=
-            fmt::format("# Collective test concluded: {}\n", run.testName.empty() ? nameOf(run.test) : run.testName);
+    if (!test.empty())
+        text += fmt::format("# Collective test concluded: {}\n", line(test));
     return text;
 }
 

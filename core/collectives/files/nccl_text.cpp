@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <fmt/format.h>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,7 +27,6 @@ namespace {
 
 constexpr size_t mostJson = 64 << 20; ///< bytes of one JSON value between lines of text
 constexpr int mostNested = 3;         ///< log records in log records
-constexpr size_t mostInTurn = 64;     ///< tests in one JSON text
 
 /// Whether brackets and quotes that JSON opens are closed again, a line after the other.
 class JsonBalance {
@@ -173,8 +173,10 @@ class Reader {
     /// Whether there was something in it. What is `cut` counts only if it is a measurement.
     bool takeJson(const std::string& text, bool cut = false) {
         NcclJsonText found = readNcclJsonText(text);
-        if (found.hasDocuments) {
+        if (found.hasDocuments && documents == 0) {
+            ++documents;
             const bool any = takeDocuments(text);
+            --documents;
             sawJson = true;
             return any;
         }
@@ -213,30 +215,34 @@ class Reader {
     bool takeDocuments(const std::string& text) {
         bool any = false, quoted = false;
         for (size_t at = text.find_first_of("[{") + 1; at < text.size(); ++at) {
-            if (text[at] == '"' && text[at - 1] != '\\')
+            if (quoted && text[at] == '\\')
+                ++at;
+            else if (text[at] == '"')
                 quoted = !quoted;
-            if (quoted || text[at] != '{')
-                continue;
-            JsonBalance whole;
-            const size_t length = whole.take(std::string_view(text).substr(at));
-            any = takeJson(text.substr(at, length), !whole.closed()) || any;
-            at += length - 1;
+            else if (!quoted && text[at] == '{') {
+                JsonBalance whole;
+                const size_t length = whole.take(std::string_view(text).substr(at));
+                any = takeJson(text.substr(at, length), !whole.closed()) || any;
+                at += length - 1;
+            }
         }
         return any;
     }
 
     /// Tests may take turns; each is one run.
     void keepRecords(std::vector<NcclRecord>& records) {
-        const auto runOf = [](const NcclRecord& r) { return std::tuple(r.test, r.testName, r.ranks); };
-        std::vector<std::tuple<NcclTest, std::string, int>> order;
-        for (const NcclRecord& r : records)
-            if (std::find(order.begin(), order.end(), runOf(r)) == order.end() && order.size() < mostInTurn)
-                order.push_back(runOf(r));
-        std::stable_sort(records.begin(), records.end(), [&](const NcclRecord& a, const NcclRecord& b) {
-            return std::find(order.begin(), order.end(), runOf(a)) < std::find(order.begin(), order.end(), runOf(b));
-        });
-        for (NcclRecord& record : records)
-            building.keep(std::move(record), fmt::format("line {}", jsonLine));
+        endTable();
+        std::map<std::tuple<NcclTest, std::string, int>, std::vector<NcclRecord*>> turns;
+        std::vector<std::vector<NcclRecord*>*> order; // as they come first
+        for (NcclRecord& record : records) {
+            std::vector<NcclRecord*>& turn = turns[{record.test, record.testName, record.ranks}];
+            if (turn.empty())
+                order.push_back(&turn);
+            turn.push_back(&record);
+        }
+        for (std::vector<NcclRecord*>* turn : order)
+            for (NcclRecord* record : *turn)
+                building.keep(std::move(*record), fmt::format("line {}", jsonLine));
     }
 
     void plain(const std::string& text, int64_t number) {
@@ -253,11 +259,13 @@ class Reader {
             beginTable(std::move(*found), number);
             head = text;
             headLine = number;
+            headBegan = true;
             return;
         }
         if (beginsHead()) {
             head = text;
             headLine = number;
+            headBegan = false;
         }
         if (columns && text.find('(') != text.npos && columns->units(words))
             return;
@@ -291,36 +299,41 @@ class Reader {
     /// Names of columns that a narrow window or a mail put into the next line, perhaps cut inside a word.
     bool goOnWithHead(const std::string& text) {
         const std::string first = std::exchange(head, {});
+        std::string whole;
         std::optional<NcclColumns> best;
         for (const char* between : {"", " "}) {
-            const std::string together = first + between + text;
+            std::string together = first + between + text;
             splitNcclWords(together, words);
             auto longer = NcclColumns::of(words);
             if (longer && longer->unknown().empty() && !longer->tableBeside() &&
-                longer->size() > (best      ? best->size()
-                                  : columns ? columns->size()
-                                            : 0)) {
+                longer->size() > (best        ? best->size()
+                                  : headBegan ? columns->size()
+                                              : 0)) {
                 best = std::move(longer);
-                head = together;
+                whole = std::move(together);
             }
         }
         splitNcclWords(text, words);
         if (!best)
             return false;
-        if (columns)
+        if (headBegan) {
             building.run().warnings.resize(warningsBefore);
-        else
+        } else {
+            endTable();
             building.begin(NcclTests::Form::Text);
+        }
         beginTable(std::move(*best), headLine);
+        head = std::move(whole);
+        headBegan = true;
         return true;
     }
 
     /// Whether a line of names begins here that the next line goes on with.
     bool beginsHead() const {
-        const auto known = std::count_if(words.begin(), words.end(), [](std::string_view word) {
-            return ncclFieldOf(word).kind != NcclField::Kind::Unknown;
-        });
-        return !columns && known >= 4 && std::find(words.begin(), words.end(), "size") != words.end();
+        return std::find(words.begin(), words.end(), "size") != words.end() &&
+               std::count_if(words.begin(), words.end(), [](std::string_view word) {
+                   return ncclFieldOf(word).kind != NcclField::Kind::Unknown;
+               }) >= 4;
     }
 
     void beginTable(NcclColumns found, int64_t number) {
@@ -484,6 +497,7 @@ class Reader {
     std::optional<NcclColumns> columns;
     std::string head; ///< the line of their names, until the next one
     int64_t headLine = 0;
+    bool headBegan = false; ///< the table with what names there were
     size_t warningsBefore = 0;
     std::optional<NcclPieces> pieces;
     std::vector<NcclPieces::Found> rows;
@@ -498,7 +512,7 @@ class Reader {
     JsonBalance balance;
     size_t jsonPrefix = 0;
     int64_t jsonLine = 0;
-    int nested = 0;
+    int nested = 0, documents = 0;          ///< how deep in texts inside of texts
     bool manyLines = true, sawJson = false; ///< whether JSON may go on over lines
 };
 

@@ -6,7 +6,6 @@
 #include "core/workbench/stopwatch.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <fmt/format.h>
 #include <map>

@@ -61,6 +61,12 @@ class CsvReaderTest : public QObject {
         QCOMPARE(rowsOf(drops, ';'), (Rows{{"a\"b", "c"}, {"", ""}, {"d", "e\nf"}}));
     }
 
+    void blanksBeforeAQuoteAreNoPartOfTheCell() {
+        TextSource source("1, \"a, b\", say \"c\"\n");
+        QCOMPARE(rowsOf(source, ','), (Rows{{"1", "a, b", " say \"c\""}}));
+        QCOMPARE(splitLine("1, \"a, b\", say \"c\"", ','), (std::vector<std::string>{"1", "a, b", " say \"c\""}));
+    }
+
     void aByteOrderMarkIsNoCell() {
         TextSource source("\xEF\xBB\xBFx,y\n");
         QCOMPARE(rowsOf(source, ','), (Rows{{"x", "y"}}));
@@ -73,7 +79,8 @@ class CsvReaderTest : public QObject {
         QVERIFY(reader.nextRow(row));
         QVERIFY(reader.cutOff().empty());
         QVERIFY(!reader.nextRow(row));
-        QCOMPARE(reader.cutOff(), std::string("The file ends within a quoted cell of line 2, which is left out."));
+        QCOMPARE(reader.cutOff(),
+                 std::string("The file ends within a quoted cell of line 2: what stands from there on is left out."));
     }
 
     void lineEndsAreCountedOnce() {

@@ -142,6 +142,9 @@ class KernelSummaryTest : public QObject {
         row("triton_red_fused__softmax_2", "triton_red_fused__softmax_2", KernelClass::Softmax);
         row("triton_poi_fused__to_copy_add_mul_4", "triton_poi_fused__to_copy_add_mul_4", KernelClass::Other);
         row("triton_poi_fused__to_copy_clone_12", "triton_poi_fused__to_copy_clone_12", KernelClass::Copy);
+        row("triton_red_fused_0", "triton_red_fused_0", KernelClass::Other);
+        row("_ZN2at6native29vectorized_elementwise_kernelILi4EN3c104TypeELNS3_4KindE15ENS0_15CUDAFunctor_addIfEEEEvi",
+            "vectorized_elementwise_kernel<CUDAFunctor_add>", KernelClass::Other);
         row("triton_mm_27", "triton_mm_27", KernelClass::MatrixProduct);
         // What compilers for AMD's GPUs and XLA write.
         row("Cijk_Alik_Bljk_BBS_BH_MT256x128x64.kd", "Cijk_Alik_Bljk_BBS_BH_MT256x128x64", KernelClass::MatrixProduct);

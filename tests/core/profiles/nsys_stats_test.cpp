@@ -328,7 +328,11 @@ class NsysStatsTest : public QObject {
         QCOMPARE(summaryOf(trace, "gemm").total, int64_t{40000});
         QCOMPARE(trace.records[1].duration, int64_t{1250000});
         QCOMPARE(trace.records[1].bytes, 4.194e6);
-        // Other programs part by semicolons and keep the point.
+        // Other programs part by semicolons and keep the point; the table tells it, not the row before.
+        const Profile later = readText("Start (ms);Duration (ms);CorrId;GrdX;Strm;Name\n"
+                                       "15.123;1.250;1;148;7;gemm\n"
+                                       "16.500;0.300;2;148;7;flash\n");
+        QCOMPARE(summaryOf(later, "gemm").total, int64_t{1250000});
         const Profile point = readText(head + "60.0;600000.0;3;200000.0;180000.0;230000.0;flash\n");
         QCOMPARE(summaryOf(point, "flash").total, int64_t{600000});
         QCOMPARE(*summaryOf(point, "flash").minimum, 180000.0);
@@ -338,7 +342,7 @@ class NsysStatsTest : public QObject {
         const Profile cut = readText(kernSum + "60.0,600000,3,200000.0,190000.0,180000,230000,21602.5,\"f(int)\"\n"
                                                "40.0,400000,4,100000.0,100000.0,90000,110000,7071.1,\"g(in");
         QCOMPARE(summaryOf(cut, "f(int)").total, int64_t{600000});
-        QVERIFY(warns(cut, "The file ends within a quoted cell of line 3, which is left out."));
+        QVERIFY(warns(cut, "The file ends within a quoted cell of line 3: what stands from there on is left out."));
         QVERIFY(holds(refusalOf(kernSum + "60.0,600000,3,200000.0,190000.0,180000,230000,21602.5,\"f(in"),
                       "ends within a quoted cell of line 2"));
     }
