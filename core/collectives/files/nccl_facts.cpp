@@ -285,14 +285,12 @@ void BandwidthCheck::tellRanks(NcclTests& run) const {
             test = NcclTest::AllToAll; // or all-gather, with the same factor
     }
     const auto one = busFactor(test, 1);
-    // A list of ranks may have been cut: those of fewer ranks are lower.
+    // Bandwidths of the fewer ranks that a cut list names would be lower.
     const auto factor = busFactor(test, run.ranks);
     const auto above = std::count_if(seen.begin(), seen.end(), [&](const Seen& s) {
         return factor && s.busbw - s.steps.busbw > (1 + slack) * *factor * (s.algbw + s.steps.algbw);
     });
-    const bool tooFew = one == 0.0 && (run.ranks == 1 ? above > 0
-                                                      : run.form == NcclTests::Form::Text && above > 0 &&
-                                                            2 * above >= static_cast<std::ptrdiff_t>(seen.size()));
+    const bool tooFew = one == 0.0 && (run.ranks == 1 || ranksAreCut) && above > 0;
     if (one != 0.0 || !(run.ranks == 0 || tooFew))
         return;
     if (const auto ranks = ranksOf(test, run.ranks + 1)) {

@@ -71,6 +71,8 @@ class BandwidthCheck {
     /// With the run's test and ranks known; where the file does not name them, they are told from the bandwidths.
     void into(NcclTests& run) const;
 
+    bool ranksAreCut = false; ///< the list of ranks ends in "..."
+
   private:
     std::optional<int> ranksOf(NcclTest test, int least) const;
     void tellRanks(NcclTests& run) const;

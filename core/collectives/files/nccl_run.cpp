@@ -104,6 +104,8 @@ void NcclRunBuilder::broken(int64_t count, int64_t firstLine) {
 }
 
 void NcclRunBuilder::facts(std::string_view text, Words words) {
+    if (tableLine == 0 && !ranks.empty() && (words.back() == "..." || words.back() == "…"))
+        check.ranksAreCut = true;
     for (size_t i = 0; i < words.size(); ++i) {
         const std::string_view word = bare(words[i]);
         const Words rest = words.subspan(i);
