@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/collectives/files/nccl_text.h"
 
+#include "core/collectives/files/nccl_cells.h"
 #include "core/collectives/files/nccl_columns.h"
 #include "core/collectives/files/nccl_pieces.h"
 #include "core/collectives/files/nccl_run.h"
@@ -76,24 +77,13 @@ bool samePrefix(std::string_view a, std::string_view b, size_t length) {
                       [&](char x, char y) { return x == y || (isDigit(x) && isDigit(y)); });
 }
 
-/// Whether a line that is parted by tabs has names of several words in its cells; others are read by their words.
-bool needsTabs(std::string_view line) {
-    const std::vector<std::string> cells = profiles::splitLine(line, '\t');
-    return std::any_of(cells.begin(), cells.end(), [](const std::string& cell) {
-        return cell.find(' ') != cell.npos && ncclFieldOf(cell).kind != NcclField::Kind::Unknown;
-    });
-}
-
 class Reader {
   public:
     Reader(profiles::ByteSource& source, const profiles::Reading& r)
-        : lines(source, r.name), damage(source), reading(r), building(r.name) {
+        : lines(source, r.name), damage(source), reading(r), building(r.name), cells(building) {
         building.beforeFinish = [this] {
             endTable();
-            head.clear();
-            bench.reset();
-            cellFields.clear();
-            delimiter = 0;
+            cells.end();
         };
     }
 
@@ -246,7 +236,7 @@ class Reader {
     }
 
     void plain(const std::string& text, int64_t number) {
-        if (cellsOfTable(text, number))
+        if (cells.line(text, number))
             return;
         splitNcclWords(text, words);
         if (words.empty())
@@ -367,111 +357,6 @@ class Reader {
         head.clear();
     }
 
-    /// Tables whose cells are parted by bars, commas, semicolons or tabs. Whether the line is of one.
-    bool cellsOfTable(const std::string& text, int64_t number) {
-        const std::string_view bare = profiles::trimmed(text);
-        const bool bars = bare.starts_with('|') && bare.size() > 1;
-        if (cellFields.empty() && !bench && bare.find("ize") == bare.npos && bare.find("ytes") == bare.npos &&
-            bare.find("payload") == bare.npos)
-            return false;
-        if (bars)
-            cells = profiles::splitLine(bare.substr(1, bare.size() - 1 - bare.ends_with('|')), '|');
-        else if (bare.find_first_of(",;\t") != bare.npos)
-            cells = profiles::splitLine(bare, cellFields.empty() ? profiles::sniffDelimiter(bare) : delimiter);
-        else
-            return false;
-        for (std::string& cell : cells)
-            cell = std::string(profiles::trimmed(cell));
-        if (!cellFields.empty() && delimiter == ';') // as spreadsheets write where the comma is the decimal point
-            for (std::string& cell : cells)
-                if (std::count(cell.begin(), cell.end(), ',') == 1 &&
-                    cell.find_first_not_of("0123456789,eE+-") == cell.npos)
-                    cell[cell.find(',')] = '.';
-        if (beginCells(bars, bare, number))
-            return true;
-        if (bars != (delimiter == '|'))
-            return false;
-        if (bench)
-            return benchRow(number);
-        if (cellFields.empty())
-            return false;
-        if (cells.size() < cellFields.size()) {
-            const bool cut = cells.size() > 2 && cells[0].find_first_not_of("0123456789") == std::string::npos;
-            if (cut)
-                building.broken(1, number);
-            return cut;
-        }
-        std::vector<NcclCell> named;
-        bool units = true;
-        for (size_t i = 0; i < cellFields.size(); ++i) {
-            named.push_back({cellFields[i], cells[i]});
-            units = units && (cells[i].empty() || cells[i].starts_with('('));
-        }
-        if (units) {
-            for (size_t i = 0; i < cellFields.size(); ++i)
-                cellFields[i].unit = cellFields[i].measured() ? ncclUnitOf(cells[i]) : 0;
-            return true;
-        }
-        const bool surplus = std::any_of(cells.begin() + static_cast<std::ptrdiff_t>(cellFields.size()), cells.end(),
-                                         [](const std::string& cell) { return !cell.empty(); });
-        if (auto record = ncclRecordOf(named);
-            record && (!surplus || (record->printed.row.timing() && record->printed.consistent())))
-            building.keep(std::move(*record), fmt::format("line {}", number));
-        else if (!cells[0].empty() && cells[0].find_first_not_of("-:") != std::string::npos)
-            building.broken(1, number);
-        return true;
-    }
-
-    bool beginCells(bool bars, std::string_view bare, int64_t number) {
-        if (bars) {
-            std::vector<std::string_view> views(cells.begin(), cells.end());
-            if (auto found = NcclColumns::ofMarkdown(views)) {
-                building.begin(NcclTests::Form::Markdown);
-                bench = std::move(found);
-                delimiter = '|';
-                building.tableLine = number;
-                return true;
-            }
-        }
-        std::vector<NcclField> fields;
-        int half = -1;
-        size_t sizes = 0, busbws = 0, known = 0;
-        for (const std::string& cell : cells) {
-            NcclField field = ncclFieldOf(cell);
-            half += field.kind == NcclField::Kind::Time && field.half < 0;
-            if (field.measured() && field.half < 0 && half == 1)
-                field.half = 1;
-            sizes += field.kind == NcclField::Kind::Size;
-            busbws += field.kind == NcclField::Kind::Busbw;
-            known += field.kind != NcclField::Kind::Unknown;
-            fields.push_back(field);
-        }
-        if (sizes != 1 || busbws == 0 || known < 4)
-            return false;
-        if (!bars && profiles::sniffDelimiter(bare) == '\t' && !needsTabs(bare))
-            return false;
-        building.begin(bars ? NcclTests::Form::Markdown : NcclTests::Form::Csv);
-        building.tableLine = number;
-        bench.reset();
-        cellFields = std::move(fields);
-        delimiter = bars ? '|' : profiles::sniffDelimiter(bare);
-        return true;
-    }
-
-    bool benchRow(int64_t number) {
-        const bool rule = std::all_of(cells.begin(), cells.end(), [](const std::string& c) {
-            return c.find_first_not_of("-:") == std::string::npos;
-        });
-        if (rule)
-            return true;
-        const std::vector<std::string_view> views(cells.begin(), cells.end());
-        if (auto made = bench->markdownRow(views))
-            building.keep(std::move(*made), fmt::format("line {}", number));
-        else
-            building.broken(1, number);
-        return true;
-    }
-
     void refuseNone(const std::vector<NcclTests>& runs) const {
         if (!runs.empty())
             return;
@@ -493,6 +378,7 @@ class Reader {
     profiles::ByteSource& damage;
     const profiles::Reading& reading;
     NcclRunBuilder building;
+    NcclCellTable cells;
 
     std::optional<NcclColumns> columns;
     std::string head; ///< the line of their names, until the next one
@@ -502,11 +388,6 @@ class Reader {
     std::optional<NcclPieces> pieces;
     std::vector<NcclPieces::Found> rows;
     std::vector<std::string_view> words;
-
-    std::vector<std::string> cells;
-    std::vector<NcclField> cellFields;
-    std::optional<NcclColumns> bench; ///< of the table in markdown that is open
-    char delimiter = 0;
 
     std::string json, jsonText, jsonRefusal; ///< what is gathered, its first line
     JsonBalance balance;
