@@ -46,6 +46,8 @@ Command Command::command(const std::string& name, const std::string& doc) const 
     return Command(it->add_subcommand(name, doc), *works);
 }
 Option Command::option(const std::string& names, Target target, const std::string& doc) const {
+    if (names == "--h") // since 2.4 CLI11 takes it for the -h of help
+        it->set_help_flag("--help", "Print this help message and exit");
     return std::visit([&](auto* value) { return Option(it->add_option(names, *value, doc)); }, target);
 }
 void Command::flag(const std::string& names, bool& target, const std::string& doc) const {

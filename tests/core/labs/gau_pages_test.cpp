@@ -16,6 +16,7 @@
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -28,11 +29,11 @@ namespace {
 
 using Given = std::map<std::string, Value>;
 
-const Curve& curve(const RunRecord& run, const char* figure, const std::string& id) {
+const Curve& curve(const RunRecord& run, const char* figure, std::string_view id) {
     for (const Curve& c : content<Series>(run, figure).curves)
         if (c.id == id)
             return c;
-    throw std::runtime_error("no curve " + id);
+    throw std::runtime_error("no curve " + std::string(id));
 }
 
 Given smallLedger() {

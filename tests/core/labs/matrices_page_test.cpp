@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -35,11 +36,11 @@ RunRecord record(Given given, bool cancelled = false) {
 
 double metric(const RunRecord& run, const char* id) { return content<Metric>(run, id).value.value(); }
 
-const Curve& curve(const RunRecord& run, const char* figure, const std::string& id) {
+const Curve& curve(const RunRecord& run, const char* figure, std::string_view id) {
     const auto& curves = content<Series>(run, figure).curves;
     const auto found = std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.id == id; });
     if (found == curves.end())
-        throw InputError("no curve " + id);
+        throw InputError("no curve " + std::string(id));
     return *found;
 }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <map>
 #include <string>
+#include <string_view>
 
 /// For tests of pages: a run, and what is looked for in it.
 namespace warplight::test {
@@ -24,11 +25,11 @@ inline lab::RunRecord record(const char* page, const Given& given, const std::st
 
 inline double metric(const lab::RunRecord& run, const char* id) { return content<lab::Metric>(run, id).value.value(); }
 
-inline const lab::Curve& curve(const lab::RunRecord& run, const char* figure, const std::string& id) {
+inline const lab::Curve& curve(const lab::RunRecord& run, const char* figure, std::string_view id) {
     const auto& curves = content<lab::Series>(run, figure).curves;
     const auto found = std::find_if(curves.begin(), curves.end(), [&](const lab::Curve& c) { return c.id == id; });
     if (found == curves.end())
-        throw InputError("no curve " + id);
+        throw InputError("no curve " + std::string(id));
     return *found;
 }
 

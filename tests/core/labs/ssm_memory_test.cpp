@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -29,11 +30,11 @@ RunRecord memory(Given given) { return record("ssm.memory", std::move(given)); }
 
 const Steps& film(const RunRecord& run) { return content<Steps>(run, "memory"); }
 
-const Steps::Trace& trace(const Steps::Step& step, const std::string& title) {
+const Steps::Trace& trace(const Steps::Step& step, std::string_view title) {
     const auto found =
         std::find_if(step.traces.begin(), step.traces.end(), [&](const auto& t) { return t.title == title; });
     if (found == step.traces.end())
-        throw InputError("no trace " + title);
+        throw InputError("no trace " + std::string(title));
     return *found;
 }
 
