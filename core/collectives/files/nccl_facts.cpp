@@ -46,6 +46,15 @@ bool isRooted(NcclTest t) {
     return t == NcclTest::Broadcast || t == NcclTest::Reduce || t == NcclTest::Gather || t == NcclTest::Scatter;
 }
 
+/// "allreduce" of "all_reduce" and of "AllReduce", as rccl-tests and others write.
+std::string plainName(std::string_view name) {
+    std::string plain;
+    for (const char c : name.substr(0, 64))
+        if (std::isalnum(static_cast<unsigned char>(c)))
+            plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return plain;
+}
+
 bool hasReduction(const NcclTests& run) {
     return std::any_of(run.rows.begin(), run.rows.end(),
                        [](const NcclRow& r) { return !r.redop.empty() && r.redop != "none"; });
@@ -89,10 +98,7 @@ NcclTest ncclTestOf(std::string_view program) {
         return NcclTest::AllGather;
     if (program == "reduce_scatter_tensor")
         return NcclTest::ReduceScatter;
-    std::string plain; // rccl-tests and others write "AllReduce"
-    for (const char c : program.substr(0, 64))
-        if (std::isalnum(static_cast<unsigned char>(c)))
-            plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string plain = plainName(program);
     const auto found = std::find_if(known.begin() + 1, known.end(), [&](const Known& k) {
         std::string name(k.name);
         std::erase(name, '_');
@@ -115,10 +121,7 @@ void ncclNamedTest(std::string_view program, NcclTest& test, std::string& other)
 }
 
 bool looksLikeACollective(std::string_view name) {
-    std::string letters;
-    for (const char c : name.substr(0, 64))
-        if (std::isalnum(static_cast<unsigned char>(c)))
-            letters += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string letters = plainName(name);
     constexpr std::array<std::string_view, 11> beginnings{"allreduce", "allgather", "alltoall", "reduce",
                                                           "gather",    "scatter",   "bcast",    "broadcast",
                                                           "sendrecv",  "hypercube", "bisection"};
