@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cli/machine.h"
 
+#include "core/cpu/cpu_name.h"
 #include "core/cpu/machine.h"
 #include "gpu/cuda/device_list.h"
 
@@ -32,7 +33,7 @@ lab::Machine thisMachine() {
 std::vector<lab::DeviceInfo> devices() {
     const cpu::MachineInfo info = cpu::machineInfo();
     std::vector<lab::DeviceInfo> all{
-        {"cpu", fmt::format("{}, {} cores", info.cpuName, info.cores),
+        {"cpu", fmt::format("{}, {} cores", cpu::plainCpuName(info.cpuName), info.cores),
          fmt::format("kernels for {}{}", info.instructionSet,
                      info.bf16Instructions ? "; the CPU has AVX-512 BF16" : ""),
          true},

@@ -39,7 +39,10 @@ void EngineTroubles::lost(const QString& sentence) {
     if (engine == stopped)
         stopped = 0;
     journal.say(QString("%1: engine %2 was lost: %3").arg(journal.event.load()).arg(engine).arg(sentence));
-    if (engine == hurt || forMemory || sentence.contains("hung") || sentence.contains("not answered"))
+    // A run that does not answer is ended in time, or by the user's own Stop ("did not answer"); sanitized,
+    // beside other programs, one may be that slow.
+    if (engine == hurt || forMemory || sentence.contains("hung") || sentence.contains("not answered") ||
+        sentence.contains("did not answer"))
         return;
     wrong << QString("event %1: an engine ended by itself: %2").arg(journal.event.load()).arg(sentence);
 }
