@@ -36,6 +36,8 @@ class Numbers {
     std::mt19937 random;
 };
 
+/// Each case has clear(), which makes room for what comes out and forgets what came; again(), which runs into that
+/// room; and run(), which does both.
 struct LruCase {
     cpu::LruShape shape;
     std::vector<float> u, nu, theta, out;
@@ -46,8 +48,12 @@ struct LruCase {
         nu = numbers.uniform(s.channels, -7, 0);
         theta = numbers.uniform(s.channels, -3, 1.8f);
     }
+    void clear() { out.assign(u.size(), NAN); }
     cpu::RunCost run(cpu::RecurrenceRung rung, const cpu::RunOptions& options = {}) {
-        out.assign(u.size(), NAN);
+        clear();
+        return again(rung, options);
+    }
+    cpu::RunCost again(cpu::RecurrenceRung rung, const cpu::RunOptions& options) {
         return cpu::lru(rung, shape, {u.data(), nu.data(), theta.data(), out.data()}, options);
     }
     std::vector<float>& input() { return u; }
@@ -66,8 +72,12 @@ struct Rwkv4Case {
         w = numbers.uniform(s.channels, -3, 0);
         u = numbers.normal(s.channels);
     }
+    void clear() { out.assign(k.size(), NAN); }
     cpu::RunCost run(cpu::RecurrenceRung rung, const cpu::RunOptions& options = {}) {
-        out.assign(k.size(), NAN);
+        clear();
+        return again(rung, options);
+    }
+    cpu::RunCost again(cpu::RecurrenceRung rung, const cpu::RunOptions& options) {
         return cpu::rwkv4(rung, shape, {k.data(), v.data(), w.data(), u.data(), out.data()}, options);
     }
     std::vector<float>& input() { return k; }
@@ -91,9 +101,15 @@ struct Rwkv6Case {
         u = numbers.normal(s.heads * s.keyDim);
     }
     cpu::Rwkv6Tensors tensors() { return {r.data(), k.data(), v.data(), w.data(), u.data(), out.data(), last.data()}; }
-    cpu::RunCost run(cpu::RecurrenceRung rung, const cpu::RunOptions& options = {}) {
+    void clear() {
         out.assign(v.size(), NAN);
         last.assign(static_cast<size_t>(shape.allHeads() * shape.keyDim * shape.valueDim), NAN);
+    }
+    cpu::RunCost run(cpu::RecurrenceRung rung, const cpu::RunOptions& options = {}) {
+        clear();
+        return again(rung, options);
+    }
+    cpu::RunCost again(cpu::RecurrenceRung rung, const cpu::RunOptions& options) {
         return cpu::rwkv6(rung, shape, tensors(), options);
     }
     std::vector<float>& input() { return v; }
