@@ -38,6 +38,8 @@ class NewFiles {
     NewFiles& operator=(const NewFiles&) = delete;
 
     void makeFolder(const QString& folder) {
+        if (folder.isEmpty())
+            throw InputError("\"\": expected the name of a folder");
         QStringList missing; // the innermost first
         for (QString each = QDir::cleanPath(QFileInfo(folder).absoluteFilePath()); !QFileInfo::exists(each);
              each = QFileInfo(each).path())

@@ -5,6 +5,7 @@
 #include "app/report/html_report.h"
 #include "app/report/pdf_report.h"
 #include "app/views/theme.h"
+#include "core/error.h"
 
 #include <QCommandLineParser>
 #include <algorithm>
@@ -69,15 +70,15 @@ int reportMain(const QStringList& arguments) {
     const QCommandLineOption title("title", "Title of the report", "text");
     const QCommandLineOption host("include-host", "Name this machine and user in the report");
     parser.addOptions({output, title, host});
-    const auto fail = [](const QString& sentence) {
+    const auto fail = [](const QString& sentence, int code = 2) {
         std::fprintf(stderr, "warplight: %s\n", qPrintable(sentence));
-        return 2;
+        return code;
     };
     if (!parser.parse(arguments))
         return fail(parser.errorText());
     if (parser.isSet("help"))
         parser.showHelp();
-    if (parser.positionalArguments().isEmpty() || !parser.isSet(output))
+    if (parser.positionalArguments().isEmpty() || parser.value(output).isEmpty())
         return fail("report: expected a session file and -o with a target");
     try {
         std::vector<lab::RunRecord> runs;
@@ -91,8 +92,10 @@ int reportMain(const QStringList& arguments) {
         }
         Theme::setCurrent(Theme::lightTheme()); // the program's fonts
         writeReport(std::move(runs), parser.value(output), {parser.value(title), parser.isSet(host), false});
-    } catch (const std::exception& error) {
+    } catch (const InputError& error) {
         return fail(error.what());
+    } catch (const std::exception& error) {
+        return fail(error.what(), 1); // a full disk
     }
     return 0;
 }

@@ -176,6 +176,7 @@ int runKernel(const KernelOptions& options) {
         arguments.emplace_back(*device, "--arg", spec, "");
         values.push_back(arguments.back().value());
     }
+    kernels::checkOutputsDiffer(arguments);
     gpu::LaunchStats stats;
     try {
         stats = kernel.launch(config, values);

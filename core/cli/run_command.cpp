@@ -123,6 +123,8 @@ void writeFile(const std::filesystem::path& file, const std::string& text) {
     out.commit();
 }
 
+constexpr const char* recordFile = "run.json"; ///< beside the CSVs of a run
+
 /// A CSV per figure and run.json; several runs get a folder each.
 void writeFolder(const std::filesystem::path& folder, const std::vector<lab::RunRecord>& records) {
     for (const lab::RunRecord& record : records) {
@@ -135,8 +137,49 @@ void writeFolder(const std::filesystem::path& folder, const std::vector<lab::Run
         for (const lab::Figure& figure : record.figures())
             if (const std::string csv = figureCsv(record, figure); !csv.empty())
                 writeFile(into / (figure.id + ".csv"), csv);
-        writeFile(into / "run.json", recordJson(record).dump(2, ' ', false, json::error_handler_t::replace) + '\n');
+        writeFile(into / recordFile, recordJson(record).dump(2, ' ', false, json::error_handler_t::replace) + '\n');
     }
+}
+
+using Work = std::vector<std::pair<lab::Experiment*, lab::Settings>>;
+
+/// Throws InputError when what the options name could not be written: before a long run, not after it.
+void checkTargets(const RunOptions& options, const Work& work) {
+    if (!options.outFolder.empty()) {
+        const std::filesystem::path folder = options.outFolder;
+        formats::checkWritableFolder(folder);
+        for (const auto& item : work) {
+            const auto into = work.size() == 1 ? folder : folder / item.first->describe().id;
+            formats::checkWritableFolder(into);
+            if (std::filesystem::exists(into))
+                formats::checkWritable(into / recordFile);
+        }
+    }
+    if (!options.sessionFile.empty())
+        formats::checkWritable(options.sessionFile);
+}
+
+/// Each to its own place: where one cannot be written, the other still is.
+void writeAll(const RunOptions& options, const std::vector<lab::RunRecord>& records) {
+    std::exception_ptr failure;
+    const auto attempt = [&](const auto& work) {
+        try {
+            work();
+        } catch (const std::exception&) {
+            failure = std::current_exception();
+        }
+    };
+    if (!options.sessionFile.empty())
+        attempt([&] {
+            std::vector<const lab::RunRecord*> all;
+            for (const auto& record : records)
+                all.push_back(&record);
+            saveSession(options.sessionFile, all);
+        });
+    if (!options.outFolder.empty())
+        attempt([&] { writeFolder(options.outFolder, records); });
+    if (failure)
+        std::rethrow_exception(failure);
 }
 
 int runExperiments(const RunOptions& options, const lab::Registry& registry) {
@@ -144,7 +187,7 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
     const bool only = experiments.empty();
     if (only)
         experiments.push_back(&registry.find(options.what));
-    std::vector<std::pair<lab::Experiment*, lab::Settings>> work; // all settings are checked before anything runs
+    Work work; // all settings are checked before anything runs
     for (lab::Experiment* experiment : experiments) {
         const lab::Description description = experiment->describe();
         if (!options.device.empty() && !lab::runsOn(description, options.device)) {
@@ -171,10 +214,7 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
                 }))
                 throw InputError(
                     fmt::format("--set {}: no experiment of {} has that setting", echoed(setting), options.what));
-    if (!options.outFolder.empty())
-        formats::checkWritableFolder(options.outFolder);
-    if (!options.sessionFile.empty())
-        formats::checkWritable(options.sessionFile);
+    checkTargets(options, work);
     std::signal(SIGINT, [](int) {
         interrupted()->store(true);
         std::signal(SIGINT, SIG_DFL); // a second Ctrl+C ends what does not look
@@ -194,14 +234,7 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
     }
     if (records.empty())
         std::rethrow_exception(failure);
-    if (!options.outFolder.empty())
-        writeFolder(options.outFolder, records);
-    if (!options.sessionFile.empty()) {
-        std::vector<const lab::RunRecord*> all;
-        for (const auto& record : records)
-            all.push_back(&record);
-        saveSession(options.sessionFile, all);
-    }
+    writeAll(options, records);
     if (failure)
         std::rethrow_exception(failure);
     return records.back().ended()->outcome == lab::RunEnded::Outcome::Cancelled ? 130 : 0;

@@ -12,6 +12,7 @@
 #include <exception>
 #include <fmt/format.h>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,18 +25,25 @@ using nlohmann::json;
 
 constexpr size_t runsKept = 8; // as docs/protocol.md promises
 
-/// A whole number of the message; throws InputError naming it.
+[[noreturn]] void refuse(const json& message, const char* name, const std::string& expected) {
+    throw InputError(fmt::format("request '{}': member '{}' is {}, expected {}", message["type"].get<std::string>(),
+                                 name, message.contains(name) ? "of another kind" : "missing", expected));
+}
+
+/// A whole number of the message, of 63 bits; throws InputError naming it.
 uint64_t number(const json& message, const char* name) {
-    if (!message.contains(name) || !message[name].is_number_integer() || message[name] < 0)
-        throw InputError(fmt::format("request '{}': member '{}' is missing, expected a whole number of at least 0",
-                                     message["type"].get<std::string>(), name));
-    return message[name].get<uint64_t>();
+    constexpr int64_t most = std::numeric_limits<int64_t>::max();
+    const auto found = message.find(name);
+    const bool unsignedOne = found != message.end() && found->is_number_unsigned();
+    if (unsignedOne ? found->get<uint64_t>() > uint64_t{most}
+                    : found == message.end() || !found->is_number_integer() || found->get<int64_t>() < 0)
+        refuse(message, name, fmt::format("a whole number from 0 to {}", most));
+    return found->get<uint64_t>();
 }
 
 std::string text(const json& message, const char* name) {
     if (!message.contains(name) || !message[name].is_string())
-        throw InputError(fmt::format("request '{}': member '{}' is missing, expected text",
-                                     message["type"].get<std::string>(), name));
+        refuse(message, name, "text");
     return message[name].get<std::string>();
 }
 
@@ -337,10 +345,16 @@ void Server::drop(lab::RunId id) {
         std::erase_if(*questions, [&](const Question& q) { return q.run->run->id() == id; });
 }
 
+/// Instead of the oldest that has ended: one that is still to run, or runs, must hear its cancel.
 void Server::keep(lab::RunId id, const Kept& run) {
     kept.emplace_front(id, run);
-    if (kept.size() > runsKept)
-        kept.pop_back();
+    while (kept.size() > runsKept) {
+        const auto oldest =
+            std::find_if(kept.rbegin(), kept.rend(), [](const auto& entry) { return !entry.second->going; });
+        if (oldest == kept.rend())
+            return;
+        kept.erase(std::next(oldest).base());
+    }
 }
 
 Server::Kept Server::find(lab::RunId id) {
@@ -437,8 +451,8 @@ void Server::answer(const Question& question) {
                        {"lines", source->probe(signedNumber("row"), signedNumber("col"))}});
         return;
     }
-    lab::TilePut tile = source->tile(static_cast<int>(number(m, "level")), signedNumber("tileRow"),
-                                     signedNumber("tileCol"), *question.run->cancel);
+    const int level = static_cast<int>(std::min<uint64_t>(number(m, "level"), std::numeric_limits<int>::max()));
+    lab::TilePut tile = source->tile(level, signedNumber("tileRow"), signedNumber("tileCol"), *question.run->cancel);
     tile.figure = figure;
     run.putTile(std::move(tile));
 }

@@ -92,6 +92,14 @@ Place placeOf(const fs::path& file) {
 
 void checkWritable(const fs::path& file) { placeOf(file); }
 
+std::string placeKey(const fs::path& file) {
+    const fs::path target = placeOf(file).target;
+    struct stat folder {};
+    if (::stat(folderOf(target).c_str(), &folder) != 0)
+        refuseForReason(file, errno);
+    return fmt::format("{}:{}/{}", folder.st_dev, folder.st_ino, target.filename().string());
+}
+
 void checkWritableFolder(const fs::path& folder) {
     const auto wrong = [&](const std::string& why) {
         refuse(folder, fmt::format("{}, expected a folder that can be written to", why));

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <sys/types.h>
 
 namespace warplight::formats {
@@ -13,6 +14,10 @@ void checkWritable(const std::filesystem::path& file);
 
 /// The same for a folder that is made when it is not there.
 void checkWritableFolder(const std::filesystem::path& folder);
+
+/// Equal for all names that lead to one place, by whatever way and links, whether anything is there yet or not. Throws
+/// InputError as checkWritable does.
+std::string placeKey(const std::filesystem::path& file);
 
 /// A file that appears whole or not at all: written beside its own name, under none or a temporary one, and put in its
 /// place by commit(). Without commit() nothing is left behind.

@@ -274,14 +274,20 @@ void streamTensor(const std::string& spec, const std::function<void(std::span<co
 
 namespace {
 
-/// What goes into which file.
-std::map<std::string, std::vector<NamedTensor>> byFile(const std::vector<OutputTensor>& outputs) {
-    std::map<std::string, std::vector<NamedTensor>> files;
+struct TensorsOfFile {
+    std::string file; ///< as it was named first
+    std::vector<NamedTensor> tensors;
+};
+
+/// What goes into which file. Files are told apart by where they are, not by how they are written.
+std::map<std::string, TensorsOfFile> byFile(const std::vector<OutputTensor>& outputs) {
+    std::map<std::string, TensorsOfFile> files;
     for (const OutputTensor& output : outputs) {
         const auto [file, name] = split(output.spec);
         if (!endsWith(file, ".npy") && !endsWith(file, ".npz") && !endsWith(file, ".safetensors"))
             throw InputError(fmt::format("{}: expected a file to write that ends in .npy, .npz or .safetensors", file));
-        std::vector<NamedTensor>& tensors = files[file];
+        const auto place = files.try_emplace(placeKey(file), TensorsOfFile{file, {}}).first;
+        std::vector<NamedTensor>& tensors = place->second.tensors;
         tensors.push_back(output.tensor);
         if (!name.empty())
             tensors.back().name = name;
@@ -297,12 +303,12 @@ std::map<std::string, std::vector<NamedTensor>> byFile(const std::vector<OutputT
 } // namespace
 
 void checkOutputs(const std::vector<OutputTensor>& outputs) {
-    for (const auto& [file, tensors] : byFile(outputs))
-        checkWritable(file);
+    byFile(outputs); // looks at each place
 }
 
 void saveTensors(const std::vector<OutputTensor>& outputs) {
-    for (const auto& [file, tensors] : byFile(outputs)) {
+    for (const auto& [key, place] : byFile(outputs)) {
+        const auto& [file, tensors] = place;
         if (endsWith(file, ".npy")) {
             writeNpy(file, tensors.front().tensor, tensors.front().dtype);
         } else if (endsWith(file, ".npz")) {

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <map>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
@@ -211,6 +212,14 @@ void KernelArgument::save() {
     formats::RawArray result = array;
     buffer->download(result.bytes.data());
     formats::writeRawNpy(output, result);
+}
+
+void checkOutputsDiffer(const std::vector<KernelArgument>& arguments) {
+    std::set<std::string> places;
+    for (const KernelArgument& argument : arguments)
+        if (const std::string& file = argument.outputFile();
+            !file.empty() && !places.insert(formats::placeKey(file)).second)
+            throw InputError(fmt::format("{}: two arguments would be written there, expected a file for each", file));
 }
 
 gpu::Extent readExtent(const std::string& where, const std::string& text) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace warplight::kernels {
 
@@ -27,6 +28,7 @@ class KernelArgument {
     void restore();
     /// Writes the array to its file, where it has one.
     void save();
+    const std::string& outputFile() const { return output; } ///< empty: none
     const std::optional<gpu::Buffer>& onDevice() const { return buffer; }
 
   private:
@@ -47,6 +49,9 @@ class KernelArgument {
     std::string output; ///< file; empty: not copied back
     std::optional<gpu::Argument> argument;
 };
+
+/// Throws InputError when two of them are to be written to one file.
+void checkOutputsDiffer(const std::vector<KernelArgument>& arguments);
 
 /// "X", "X,Y" or "X,Y,Z", each at least 1; throws InputError that begins with `where`.
 gpu::Extent readExtent(const std::string& where, const std::string& text);

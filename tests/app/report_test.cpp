@@ -100,6 +100,9 @@ class ReportTest : public QObject {
         QCOMPARE(run(WARPLIGHT_PROGRAM, {"report", session, "-o", "/no/such/folder/x.html"}, &err), 2);
         QVERIFY2(err.contains("/no/such/folder/x.html"), err.constData());
         QVERIFY(!QFile::exists(folder.filePath("x.html")));
+        QCOMPARE(run(WARPLIGHT_PROGRAM, {"report", session, "-o", ""}, &err), 2);
+        QVERIFY2(err.contains("-o with a target"), err.constData());
+        QCOMPARE(run(WARPLIGHT_PROGRAM, {"report", session, "-o", "/dev/full"}, &err), 2); // a folder that is none
     }
 
     void aReportInPiecesIsTheSameWhateverTheWindowLooksLike_data() {

@@ -26,9 +26,15 @@ TilePut emptyTile(int64_t rows, int64_t columns, int level, int64_t tileRow, int
     tile.level = level;
     tile.tileRow = tileRow;
     tile.tileCol = tileCol;
-    tile.rows = std::min<int64_t>(mapTileSize, (rows + cell - 1) / cell - tileRow * mapTileSize);
-    tile.cols = std::min<int64_t>(mapTileSize, (columns + cell - 1) / cell - tileCol * mapTileSize);
-    if (tileRow < 0 || tileCol < 0 || tile.rows <= 0 || tile.cols <= 0)
+    const auto side = [&](int64_t length, int64_t index) { // any index, so none is multiplied before it is known to fit
+        const int64_t cells = (length + cell - 1) / cell;
+        return index < 0 || index >= (cells + mapTileSize - 1) / mapTileSize
+                   ? 0
+                   : std::min<int64_t>(mapTileSize, cells - index * mapTileSize);
+    };
+    tile.rows = side(rows, tileRow);
+    tile.cols = side(columns, tileCol);
+    if (tile.rows == 0 || tile.cols == 0)
         throw InputError(fmt::format("tile {}, {} lies outside level {} of the map", tileRow, tileCol, level));
     tile.cells.resize(static_cast<size_t>(tile.rows * tile.cols));
     return tile;

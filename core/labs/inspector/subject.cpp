@@ -214,6 +214,7 @@ Inspection inspectSubject(const Subject& s, const lab::Settings& settings, lab::
         arguments.emplace_back(*device, name, written, name, run.cancelToken());
         given.push_back(arguments.back().value());
     }
+    kernels::checkOutputsDiffer(arguments);
     gpu::LaunchConfig config;
     config.grid = kernels::readExtent("Blocks", settings.text(s.prefix + "grid"));
     config.block = kernels::readExtent("Threads a block", settings.text(s.prefix + "block"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The map of |S|: tiles when somebody looks at them; of large maps the far levels from one pass.
-#include "core/error.h"
+#include "core/labs/attention/map_tiles.h"
 #include "core/labs/precision/overflow.h"
 
 #include <algorithm>
@@ -19,17 +19,12 @@ namespace warplight::labs::precision {
 namespace {
 
 using namespace lab;
+using attention::mapTileSize;
 
-constexpr int tileSize = 256, farLevel = 6; ///< levels from this on come from the pass
+constexpr int farLevel = 6; ///< levels from this on come from the pass
 constexpr int64_t farCell = int64_t{1} << farLevel;
 
-int levelsOf(const cpu::MapProblem& p) {
-    int count = 1;
-    while ((std::max(p.queryLen, p.keyLen) - 1) >> (count - 1) >= tileSize)
-        ++count;
-    return count;
-}
-
+int levelsOf(const cpu::MapProblem& p) { return attention::mapLevels(p.queryLen, p.keyLen); }
 bool isLargeMap(const cpu::MapProblem& p) { return levelsOf(p) > farLevel + 1; }
 
 class ScoreTiles : public TileSource {
@@ -42,7 +37,7 @@ class ScoreTiles : public TileSource {
 
     TilePut tile(int level, int64_t tileRow, int64_t tileCol, const std::atomic<bool>& cancel) override {
         TilePut tile = emptyTile(level, tileRow, tileCol);
-        const int64_t cell = int64_t{1} << level, edge = tileSize * cell;
+        const int64_t cell = int64_t{1} << level, edge = mapTileSize * cell;
         if (level < farLevel || far.empty())
             scene->steps->tile(tileRow * edge, tileCol * edge, tile.rows, tile.cols, cell, tile.cells, 0, &cancel);
         else
@@ -99,22 +94,7 @@ class ScoreTiles : public TileSource {
 
   private:
     TilePut emptyTile(int level, int64_t tileRow, int64_t tileCol) const {
-        if (level < 0 || level >= levels)
-            throw InputError(fmt::format("level {} of the map does not exist, expected 0 to {}", level, levels - 1));
-        const int64_t cell = int64_t{1} << level;
-        const auto side = [&](int64_t length, int64_t index) {
-            return index < 0 ? 0 : std::min<int64_t>(tileSize, (length + cell - 1) / cell - index * tileSize);
-        };
-        TilePut tile;
-        tile.level = level;
-        tile.tileRow = tileRow;
-        tile.tileCol = tileCol;
-        tile.rows = side(scene->head.problem.queryLen, tileRow);
-        tile.cols = side(scene->head.problem.keyLen, tileCol);
-        if (tile.rows <= 0 || tile.cols <= 0)
-            throw InputError(fmt::format("tile {}, {} lies outside level {} of the map", tileRow, tileCol, level));
-        tile.cells.resize(static_cast<size_t>(tile.rows * tile.cols));
-        return tile;
+        return attention::emptyTile(scene->head.problem.queryLen, scene->head.problem.keyLen, level, tileRow, tileCol);
     }
 
     void pool(TilePut& tile) const {
@@ -122,7 +102,8 @@ class ScoreTiles : public TileSource {
         for (int64_t r = 0; r < tile.rows; ++r)
             for (int64_t c = 0; c < tile.cols; ++c) {
                 float most = std::numeric_limits<float>::quiet_NaN();
-                const int64_t row = (tile.tileRow * tileSize + r) * step, col = (tile.tileCol * tileSize + c) * step;
+                const int64_t row = (tile.tileRow * mapTileSize + r) * step,
+                              col = (tile.tileCol * mapTileSize + c) * step;
                 for (int64_t i = row; i < std::min(row + step, farRows); ++i)
                     for (int64_t j = col; j < std::min(col + step, farCols); ++j)
                         most = std::fmax(most, far[static_cast<size_t>(i * farCols + j)]);
@@ -148,7 +129,7 @@ void putScores(Run& run, const std::shared_ptr<const OverflowScene>& scene) {
     map.valueTitle = "|S|";
     map.valueScale = Scale::Log2;
     map.lazy = true;
-    map.tileSize = tileSize;
+    map.tileSize = mapTileSize;
     map.levels = levelsOf(p);
     map.pooling = "max";
     map.selectable = true;

@@ -76,6 +76,10 @@ class CommandLineTest : public QObject {
             << QStringList{"compute",   "attention", "--q",       "/no/q.npy", "--k",
                            "/no/k.npy", "--v",       "/no/v.npy", "--output",  "/no/such/folder/o.npy"}
             << "/no/such/folder/o.npy";
+        QTest::newRow("two outputs in one file")
+            << QStringList{"compute", "attention", "--q",      "/no/q.npy",  "--k",   "/no/k.npy",
+                           "--v",     "/no/v.npy", "--output", "/tmp/o.npy", "--lse", "/tmp/./o.npy"}
+            << "two tensors would go to the same place";
         QTest::newRow("more memory than there is")
             << QStringList{"run",   "allreduce.race", "--set", "ranks=64",      "--set", "bytes=268435456",
                            "--set", "dtype=f64",      "--set", "library=false", "--set", "algorithms=naive"}
@@ -249,6 +253,20 @@ class CommandLineTest : public QObject {
             for (size_t i = 0; i < curve.x.size(); ++i)
                 QVERIFY(curve.low[i] <= curve.y[i] && curve.y[i] <= curve.high[i] && curve.low[i] > 0);
         QCOMPARE(QDir(folder.path()).entryList(QDir::Files), QStringList{"a.warplight"});
+    }
+
+    void whatCannotBeWrittenIsRefusedFirstAndTakesNothingElse() {
+        const QTemporaryDir place;
+        QVERIFY(QDir(place.path()).mkpath("taken/run.json") && QDir(place.path()).mkpath("half/points.csv"));
+        const QString session = place.filePath("a.warplight");
+        Outcome outcome = runProgram(smallRace + QStringList{"--out", place.filePath("taken"), "--save", session});
+        QCOMPARE(outcome.exitCode, 2);
+        QVERIFY2(outcome.err.contains("taken/run.json: is a folder") && outcome.out.isEmpty(), outcome.err.constData());
+        QVERIFY(!QFile::exists(session));
+        outcome = runProgram(smallRace + QStringList{"--out", place.filePath("half"), "--save", session});
+        QCOMPARE(outcome.exitCode, 2);
+        QVERIFY2(outcome.err.contains("half/points.csv: is a folder"), outcome.err.constData());
+        QCOMPARE(lab::openSession(session.toStdString()).runs.size(), size_t{1}); // saved all the same
     }
 
     void describeAsJsonHoldsEverySetting() {

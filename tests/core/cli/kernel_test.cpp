@@ -127,6 +127,20 @@ class KernelTest : public QObject {
                                     << "--grid 8,x: expected X, X,Y or X,Y,Z" << 2;
         QTest::newRow("no such GPU") << good + QStringList{"--arg", out, "--arg", "i32:1000", "--gpu", "Z80"}
                                      << "GPU 'Z80': there are profiles of T4, A100" << 2;
+        QTest::newRow("two outputs in one file") << QStringList{ptx,
+                                                                "--entry",
+                                                                "saxpy",
+                                                                "--block",
+                                                                "128",
+                                                                "--arg",
+                                                                "f32:2.5",
+                                                                "--arg",
+                                                                "inout:" + at("x.npy") + ":" + at("never.npy"),
+                                                                "--arg",
+                                                                "out:f32[1000]:" + at("./never.npy"),
+                                                                "--arg",
+                                                                "i32:1000"}
+                                                 << "never.npy: two arguments would be written there" << 2;
         QTest::newRow("out of bounds") << good + QStringList{"--arg", "out:f32[100]:" + at("never.npy"), "--arg",
                                                              "i32:1000"}
                                        << "0 bytes past the end of 'out' (400 bytes)" << 1;

@@ -119,6 +119,20 @@ class ServeTest : public QObject {
         QVERIFY2(timer.elapsed() < 100, qPrintable(QString::number(timer.elapsed())));
     }
 
+    /// However many came after it: only runs that have ended are let go.
+    void manyRefusedRunsDoNotTakeTheCancelOfTheOneThatGoesOn() {
+        Engine engine;
+        engine.send(runRequest(1, "test.ramp", {{"points", 100000}}));
+        engine.receiveType("progress");
+        for (int run = 2; run < 42; ++run)
+            engine.send(runRequest(run, "test.ramp", {{"points", -1}}));
+        engine.send({{"type", "cancel"}, {"run", 1}});
+        const json ended = engine.receiveType("runEnded");
+        QVERIFY(!ended.is_null());
+        QCOMPARE(ended["run"], 1);
+        QCOMPARE(ended["outcome"], "cancelled");
+    }
+
     void aNewRunCancelsTheOldOne() {
         Engine engine;
         engine.send(runRequest(1, "test.ramp", {{"points", 100000}}));
@@ -211,6 +225,8 @@ class ServeTest : public QObject {
         QTest::newRow("text for a number") << QByteArray(R"({"type":"cancel","run":"one"})");
         QTest::newRow("tile of no run") << QByteArray(
             R"({"type":"tile","run":77,"figure":"lazy","level":0,"tileRow":0,"tileCol":0})");
+        for (const char* id : {"\"q\"", "1.5", "-5", "18446744073709551615"})
+            QTest::newRow(id) << QByteArray(R"({"type":"check","experiment":"test.ramp","id":)").append(id).append('}');
     }
     void badRequestsAreAnsweredWithASentence() {
         QFETCH(QByteArray, request);
@@ -220,6 +236,10 @@ class ServeTest : public QObject {
         QVERIFY(!failed.is_null());
         QCOMPARE(failed["type"], "failed");
         QVERIFY(failed["message"].get<std::string>().size() > 10);
+        if (request.contains("\"id\""))
+            QCOMPARE(failed["message"].get<std::string>(),
+                     "request 'check': member 'id' is of another kind, expected a whole number from 0 to "
+                     "9223372036854775807");
         engine.send({{"type", "ping"}, {"id", 1}});
         QCOMPARE(engine.receive()["type"], "pong"); // and it goes on
     }

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -118,6 +119,18 @@ class MapTest : public QObject {
                                  qPrintable(QString("%1 %2: %3 for %4").arg(r).arg(c).arg(got).arg(stand)));
                 }
         }
+    }
+
+    /// However far: what a tile's place is multiplied by must not bring it back into the map.
+    void tilesOutsideTheMapAreRefused() {
+        OpenRun open({{"seqLen", int64_t{256}}});
+        const int64_t last = std::numeric_limits<int64_t>::max();
+        for (const int64_t far : {int64_t{1}, int64_t{1} << 55, int64_t{1} << 62, last - 255, last, int64_t{-1}}) {
+            QVERIFY_THROWS_EXCEPTION(InputError, open.tile(0, far, 0));
+            QVERIFY_THROWS_EXCEPTION(InputError, open.tile(0, 0, far));
+        }
+        QVERIFY_THROWS_EXCEPTION(InputError, open.tile(1, 0, 0));
+        QCOMPARE(open.tile(0, 0, 0).rows, int64_t{256});
     }
 
     void headlinesAreThoseOfTheDefinition() {
