@@ -10,6 +10,7 @@
 #include "core/tensor/release.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fmt/format.h>
 #include <numbers>
@@ -165,24 +166,25 @@ MapInputs loadMapInputs(const MapFiles& files, const std::string& layout, int64_
                         const std::atomic<bool>* cancel) {
     if (files.q.empty() || files.k.empty())
         throw InputError("qFile and kFile are empty, expected files with Q and K, for example qkv.npz:q");
-    tensor::Tensor keys = formats::loadTensor(files.k, cancel);
-    tensor::Tensor values = files.v.empty() ? keys : formats::loadTensor(files.v, cancel);
-    AttentionTensors tensors =
-        arrangeAttention(formats::loadTensor(files.q, cancel), std::move(keys), std::move(values), layoutByName(layout),
-                         files.q, files.k, files.v.empty() ? files.k : files.v);
-    const cpu::AttentionProblem p = tensors.problem();
+    const Layout order = layoutByName(layout);
+    std::array<tensor::Tensor, 3> all;
+    const ReleasesBeside release(all);
+    auto& [q, k, v] = all;
+    k = formats::loadTensor(files.k, cancel);
+    if (!files.v.empty())
+        v = formats::loadTensor(files.v, cancel);
+    q = formats::loadTensor(files.q, cancel);
+    const cpu::AttentionProblem p =
+        problemOf(q.shape, k.shape, files.v.empty() ? k.shape : v.shape, order, files.q, files.k, files.v);
     const int64_t heads = p.batch * p.queryHeads;
     if (head >= heads)
         throw InputError(
             fmt::format("head is {}, expected 0 to {} (batch times heads of {})", head, heads - 1, files.q));
     const int64_t keyHead = head / p.queryHeads * p.keyHeads + head % p.queryHeads / (p.queryHeads / p.keyHeads);
-    const auto part = [](const std::vector<float>& x, int64_t index, int64_t size) {
-        return std::vector<float>(x.begin() + index * size, x.begin() + (index + 1) * size);
-    };
-    MapInputs one{p.queryLen, p.keyLen, p.headDim, part(tensors.q.values, head, p.queryLen * p.headDim),
-                  part(tensors.k.values, keyHead, p.keyLen * p.headDim)};
+    MapInputs one{p.queryLen, p.keyLen, p.headDim, headOf(std::move(q), order, head, cancel),
+                  headOf(std::move(k), order, keyHead, cancel)};
     if (!files.v.empty())
-        one.v = part(tensors.v.values, keyHead, p.keyLen * p.headDim);
+        one.v = headOf(std::move(v), order, keyHead, cancel);
     return one;
 }
 

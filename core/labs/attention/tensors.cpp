@@ -2,12 +2,15 @@
 #include "core/labs/attention/tensors.h"
 
 #include "core/error.h"
+#include "core/tensor/pieces.h"
+#include "core/tensor/release.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <fmt/format.h>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -15,6 +18,27 @@ namespace warplight::labs::attention {
 namespace {
 
 using tensor::Tensor;
+using Shape = std::vector<int64_t>;
+
+/// [sequence, headDim], [heads, sequence, headDim] or four dimensions as four.
+Shape fourDimensions(Shape shape, const std::string& name) {
+    if (shape.size() < 2 || shape.size() > 4)
+        throw InputError(
+            fmt::format("{}: shape {}, expected [sequence, headDim], [heads, sequence, headDim] or four dimensions",
+                        name, tensor::shapeText(shape)));
+    shape.insert(shape.begin(), 4 - shape.size(), 1);
+    return shape;
+}
+
+/// Whether heads stand inside of the sequence; with fewer dimensions there is but one way.
+bool headsAreInside(const Shape& shape, Layout layout) { return layout == Layout::Bnhd && shape.size() == 4; }
+
+Shape bhnd(const Shape& shape, Layout layout, const std::string& name) {
+    Shape all = fourDimensions(shape, name);
+    if (headsAreInside(shape, layout))
+        std::swap(all[1], all[2]);
+    return all;
+}
 
 /// [a, b, c, d] to [a, c, b, d]: BHND and BNHD into each other.
 Tensor swapMiddle(const Tensor& from) {
@@ -37,47 +61,47 @@ Layout layoutByName(const std::string& name) {
 }
 
 Tensor toBhnd(Tensor tensor, Layout layout, const std::string& name) {
-    const size_t rank = tensor.shape.size();
-    if (rank < 2 || rank > 4)
-        throw InputError(
-            fmt::format("{}: shape {}, expected [sequence, headDim], [heads, sequence, headDim] or four dimensions",
-                        name, tensor::shapeText(tensor.shape)));
-    while (tensor.shape.size() < 4)
-        tensor.shape.insert(tensor.shape.begin(), 1);
-    return layout == Layout::Bnhd && rank == 4 ? swapMiddle(tensor) : tensor;
+    const bool inside = headsAreInside(tensor.shape, layout);
+    tensor.shape = fourDimensions(std::move(tensor.shape), name);
+    return inside ? swapMiddle(tensor) : tensor;
+}
+
+std::vector<float> headOf(Tensor tensor, Layout layout, int64_t head, const std::atomic<bool>* cancel) {
+    const bool inside = headsAreInside(tensor.shape, layout);
+    const Shape shape = bhnd(tensor.shape, layout, "");
+    const int64_t heads = shape[1], length = shape[2], dim = shape[3];
+    if (static_cast<int64_t>(tensor.values.size()) == length * dim) // the only one
+        return std::move(tensor.values);
+    std::vector<float> one;
+    growTo(one, static_cast<size_t>(length * dim), cancel);
+    const int64_t step = inside ? heads * dim : dim,
+                  first = inside ? (head / heads * length * heads + head % heads) * dim : head * length * dim;
+    inPieces(static_cast<size_t>(length), static_cast<size_t>(dim) * sizeof(float), cancel,
+             [&](size_t begin, size_t end) {
+                 for (auto i = static_cast<int64_t>(begin); i < static_cast<int64_t>(end); ++i)
+                     std::copy_n(tensor.values.begin() + first + i * step, dim, one.begin() + i * dim);
+             });
+    releaseBeside(std::make_shared<Tensor>(std::move(tensor)));
+    return one;
 }
 
 cpu::AttentionProblem AttentionTensors::problem() const {
-    cpu::AttentionProblem p;
-    p.batch = q.shape[0];
-    p.queryHeads = q.shape[1];
-    p.keyHeads = k.shape[1];
-    p.queryLen = q.shape[2];
-    p.keyLen = k.shape[2];
-    p.headDim = q.shape[3];
-    p.scale = 1.0f / std::sqrt(static_cast<float>(p.headDim));
+    cpu::AttentionProblem p = problemOf(q.shape, k.shape, v.shape, Layout::Bhnd, "Q", "K", "V");
     p.q = q.values.data();
     p.k = k.values.data();
     p.v = v.values.data();
     return p;
 }
 
-AttentionTensors arrangeAttention(Tensor q, Tensor k, Tensor v, Layout layout, const std::string& qName,
-                                  const std::string& kName, const std::string& vName) {
-    if (q.shape.size() != k.shape.size())
-        throw InputError(fmt::format("{}: shape {}, expected as many dimensions as Q {}", kName,
-                                     tensor::shapeText(k.shape), tensor::shapeText(q.shape)));
-    if (k.shape != v.shape)
-        throw InputError(fmt::format("{}: shape {}, expected that of K, {}", vName, tensor::shapeText(v.shape),
-                                     tensor::shapeText(k.shape)));
-    AttentionTensors result;
-    result.outputShape = q.shape;
-    result.layout = layout;
-    result.q = toBhnd(std::move(q), layout, qName);
-    result.k = toBhnd(std::move(k), layout, kName);
-    result.v = toBhnd(std::move(v), layout, vName);
-    const auto& qs = result.q.shape;
-    const auto& ks = result.k.shape;
+cpu::AttentionProblem problemOf(const Shape& q, const Shape& k, const Shape& v, Layout layout, const std::string& qName,
+                                const std::string& kName, const std::string& vName) {
+    if (q.size() != k.size())
+        throw InputError(fmt::format("{}: shape {}, expected as many dimensions as Q {}", kName, tensor::shapeText(k),
+                                     tensor::shapeText(q)));
+    if (k != v)
+        throw InputError(
+            fmt::format("{}: shape {}, expected that of K, {}", vName, tensor::shapeText(v), tensor::shapeText(k)));
+    const Shape qs = bhnd(q, layout, qName), ks = bhnd(k, layout, kName);
     if (qs[3] != ks[3])
         throw InputError(fmt::format("{}: head dimension {}, expected {} as in Q", kName, ks[3], qs[3]));
     if (qs[0] != ks[0])
@@ -85,6 +109,26 @@ AttentionTensors arrangeAttention(Tensor q, Tensor k, Tensor v, Layout layout, c
     if (ks[1] < 1 || qs[1] < 1 || qs[1] % ks[1] != 0)
         throw InputError(fmt::format("{}: {} heads, expected a divisor of Q's {} (is the layout the other one?)", kName,
                                      ks[1], qs[1]));
+    cpu::AttentionProblem p;
+    p.batch = qs[0];
+    p.queryHeads = qs[1];
+    p.keyHeads = ks[1];
+    p.queryLen = qs[2];
+    p.keyLen = ks[2];
+    p.headDim = qs[3];
+    p.scale = 1.0f / std::sqrt(static_cast<float>(p.headDim));
+    return p;
+}
+
+AttentionTensors arrangeAttention(Tensor q, Tensor k, Tensor v, Layout layout, const std::string& qName,
+                                  const std::string& kName, const std::string& vName) {
+    problemOf(q.shape, k.shape, v.shape, layout, qName, kName, vName);
+    AttentionTensors result;
+    result.outputShape = q.shape;
+    result.layout = layout;
+    result.q = toBhnd(std::move(q), layout, qName);
+    result.k = toBhnd(std::move(k), layout, kName);
+    result.v = toBhnd(std::move(v), layout, vName);
     return result;
 }
 

@@ -4,6 +4,7 @@
 #include "core/cpu/attention/attention.h"
 #include "core/tensor/tensor.h"
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,12 +27,20 @@ struct AttentionTensors {
     cpu::AttentionProblem problem() const;
 };
 
+/// What shapes of rank 2 ([sequence, headDim]), 3 ([heads, sequence, headDim]) or 4 pose together: dimensions and
+/// scale, no pointers. K and V may have fewer heads (grouped queries) and another length than Q. The names are for
+/// messages: throws InputError naming the tensor, its shape and what was expected.
+cpu::AttentionProblem problemOf(const std::vector<int64_t>& q, const std::vector<int64_t>& k,
+                                const std::vector<int64_t>& v, Layout layout, const std::string& qName,
+                                const std::string& kName, const std::string& vName);
+
+/// One head of such a tensor, [sequence, headDim]; `head` counts batch times heads. Throws Cancelled.
+std::vector<float> headOf(tensor::Tensor tensor, Layout layout, int64_t head, const std::atomic<bool>* cancel);
+
 /// A tensor of rank 2 to 4 as [batch, heads, sequence, headDim]. Throws InputError with the name for other ranks.
 tensor::Tensor toBhnd(tensor::Tensor tensor, Layout layout, const std::string& name);
 
-/// Brings three tensors of rank 2 ([sequence, headDim]), 3 ([heads, sequence, headDim]) or 4 into one problem.
-/// K and V may have fewer heads (grouped queries) and another length than Q. The names are for messages: throws
-/// InputError naming the tensor, its shape and what was expected.
+/// Brings three tensors into one problem; throws as problemOf does.
 AttentionTensors arrangeAttention(tensor::Tensor q, tensor::Tensor k, tensor::Tensor v, Layout layout,
                                   const std::string& qName, const std::string& kName, const std::string& vName);
 

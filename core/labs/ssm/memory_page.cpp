@@ -93,7 +93,7 @@ class Memory : public Experiment {
     }
 
     void run(const Settings& settings, Run& run) override {
-        const Signal signal = signalOf(settings);
+        const Signal signal = signalOf(settings, run.cancelToken());
         const auto length = static_cast<int64_t>(signal.clean.size());
         MemoryOptions options;
         options.n = settings.integer("n");

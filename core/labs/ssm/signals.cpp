@@ -100,14 +100,14 @@ std::vector<float> stretched(const std::vector<float>& values, int64_t length) {
     return samples;
 }
 
-std::vector<float> cleanSignal(const Settings& settings) {
+std::vector<float> cleanSignal(const Settings& settings, const std::atomic<bool>* cancel) {
     const std::string& kind = settings.text("signal");
     const int64_t length = settings.integer("length");
     const auto seed = static_cast<uint64_t>(settings.integer("seed"));
     if (kind == "file") {
         if (settings.text("file").empty())
             throw InputError("file: no file is named, expected a *.npy, *.csv or *.wav file");
-        std::vector<float> samples = formats::readSignal(settings.text("file")).samples;
+        std::vector<float> samples = formats::readSignal(settings.text("file"), {}, cancel).samples;
         if (samples.empty())
             throw InputError(fmt::format("{}: no samples, expected at least one", settings.text("file")));
         samples.resize(std::min(samples.size(), static_cast<size_t>(length)));
@@ -160,9 +160,9 @@ std::vector<Parameter> signalParameters() {
             seed};
 }
 
-Signal signalOf(const Settings& settings) {
+Signal signalOf(const Settings& settings, const std::atomic<bool>* cancel) {
     Signal signal;
-    signal.clean = signal.heard = cleanSignal(settings);
+    signal.clean = signal.heard = cleanSignal(settings, cancel);
     if (settings.real("noise") > 0) {
         std::vector<float> noise(signal.heard.size());
         tensor::fillGaussian(noise, static_cast<uint64_t>(settings.integer("seed")), noiseStream,

@@ -3,6 +3,7 @@
 
 #include "core/lab/parameter.h"
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,6 +21,6 @@ struct Signal {
 
 /// Of settings that have signalParameters(). A file is taken up to `length` samples; a drawing is stretched to them.
 /// Throws InputError.
-Signal signalOf(const lab::Settings& settings);
+Signal signalOf(const lab::Settings& settings, const std::atomic<bool>* cancel = nullptr);
 
 } // namespace warplight::labs::ssm
