@@ -2,6 +2,7 @@
 #include "core/profiles/kineto_trace.h"
 
 #include "core/error.h"
+#include "core/profiles/gpu_numbers.h"
 #include "core/profiles/json_scanner.h"
 #include "core/profiles/local_number.h"
 #include "core/profiles/profiler_metrics.h"
@@ -28,9 +29,10 @@ constexpr int64_t longest = int64_t{1} << 61; ///< of a time: the sum of three f
 /// One event while it is read; strings keep their memory from event to event.
 struct Event {
     char phase = 0;
-    std::string category, name;
+    std::string category, name, process;
     std::optional<int64_t> start, duration; ///< ns
-    std::optional<int64_t> device, stream;  ///< of pid and tid
+    std::optional<int64_t> device;          ///< of args
+    std::optional<int64_t> stream;          ///< of args or tid
     KernelRecord record;                    ///< what args told
     Collective collective;
     bool hasCollective = false;
@@ -40,6 +42,7 @@ struct Event {
         phase = 0;
         category.clear();
         name.clear();
+        process.clear();
         start = duration = device = stream = {};
         record = {};
         collective = {};
@@ -52,6 +55,19 @@ bool sameWord(std::string_view text, std::string_view lower) {
     return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) {
                return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b;
            });
+}
+
+/// "[TP08]" of "[TP08] 0", "rank1" of "rank1 GPU 0": whose GPU it is, as programs that merge the traces of several
+/// ranks write it into pid; behind it stands the pid that there was, the GPU's number.
+std::string_view ownerOf(std::string_view process, int64_t device) {
+    const size_t blank = process.rfind(' ');
+    if (blank == process.npos || plainInteger(process.substr(blank + 1)) != device)
+        return process;
+    const std::string_view before = trimmed(process.substr(0, blank));
+    for (const std::string_view word : {"GPU", "gpu", "device"})
+        if (before.ends_with(word))
+            return trimmed(before.substr(0, before.size() - word.size()));
+    return before.ends_with(']') ? before : process; // "rank 0" is a name
 }
 
 enum class Wanted { No, Unknown, Kernel, Copy, Fill, Range };
@@ -201,7 +217,7 @@ class Reader {
         } else if (name == "dur") {
             event.duration = time();
         } else if (name == "pid") {
-            event.device = integer();
+            scalarOrSkip(event.process);
         } else if (name == "tid") {
             event.stream = integer();
         } else if (name == "args" && wantedOf(event) != Wanted::No && json.peek() == '{') {
@@ -293,6 +309,19 @@ class Reader {
         }
     }
 
+    /// Stands for the GPU of the event. The pid of a kernel is the number of its GPU, which args tell too; anything
+    /// else was made of it when the traces of several ranks became one.
+    int32_t gpu() {
+        const auto pid = plainInteger(event.process);
+        auto device = event.device ? event.device : pid;
+        if (!device)
+            device = plainInteger(std::string_view(event.process).substr(event.process.rfind(' ') + 1));
+        const auto number = device && *device >= 0 && *device < 4096 ? static_cast<int32_t>(*device) : 0;
+        if (event.process.empty() || (pid && pid == device))
+            return gpus.standIn("", number);
+        return gpus.standIn(pid ? "process " + event.process : std::string(ownerOf(event.process, number)), number);
+    }
+
     void keep() {
         if (event.phase != 'X')
             return;
@@ -321,8 +350,7 @@ class Reader {
             record.duration = event.duration && *event.duration >= 0 ? *event.duration : KernelRecord::unknown;
             untimed += !record.timed();
         }
-        const int64_t device = event.device.value_or(0);
-        record.device = device >= 0 && device < 4096 ? static_cast<int32_t>(device) : 0;
+        record.device = gpu();
         record.stream = event.stream.value_or(-1);
         if (event.hasCollective) {
             record.collective = static_cast<int32_t>(profile.collectives.size());
@@ -352,6 +380,7 @@ class Reader {
             warnings.push_back(fmt::format("Left out, since the kernels themselves are there: {}.",
                                            counted(static_cast<int64_t>(ranges.size()), "profiler range")));
         }
+        gpus.resolve(profile);
         for (KernelRecord& record : profile.records)
             if (record.start != KernelRecord::unknown)
                 record.start += base >= 0 && base < longest ? base : 0;
@@ -389,6 +418,7 @@ class Reader {
     Profile profile;
     Names names;
     std::vector<KernelRecord> ranges;
+    GpuNumbers gpus;
     Event event;
     std::string key, text;
     bool sawEvents = false, otherGpus = false;

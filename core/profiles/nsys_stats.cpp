@@ -2,6 +2,7 @@
 #include "core/profiles/nsys_stats.h"
 
 #include "core/error.h"
+#include "core/profiles/gpu_numbers.h"
 #include "core/profiles/local_number.h"
 #include "core/profiles/nsys_join.h"
 #include "core/profiles/profiler_metrics.h"
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -84,6 +86,7 @@ class Reader {
             readTable();
         while (rows.nextTable());
         joinTables(std::move(tables), profile);
+        gpus.resolve(profile);
         if (profile.records.empty() && profile.totals.empty())
             refuse();
         warn();
@@ -256,6 +259,8 @@ class Reader {
                                : columns.has("devid") ? columns.find("devid")
                                                       : columns.find("gpu"); // of the window's list of events
         demandTime(duration);
+        const std::string recording =
+            table.source.empty() ? fmt::format("recording {}", ++unnamed[table.kind]) : table.source;
         while (rows.next()) {
             if (!rows.fits() || !number(nsysCellOf(cell(duration)).number)) {
                 leaveOut();
@@ -286,14 +291,14 @@ class Reader {
             if (const double sum = a.value_or(0) + b.value_or(0); whole && sum < 1e15)
                 record.sharedBytes = std::llround(sum);
             record.bytes = copied(size);
-            takeDevice(record, cell(device));
+            takeDevice(record, cell(device), recording);
             record.stream = integer(cell(stream)).value_or(-1);
             table.records.push_back(record);
         }
     }
 
     /// "NVIDIA A100-SXM4-80GB (0)" names a device and numbers it; "0" only numbers it.
-    void takeDevice(KernelRecord& record, const std::string& text) {
+    void takeDevice(KernelRecord& record, const std::string& text, const std::string& recording) {
         if (text != lastDevice) {
             lastDevice = text;
             lastIndex = 0;
@@ -309,7 +314,7 @@ class Reader {
                 profile.gpu = gpu;
             otherGpus = otherGpus || (profile.gpu != gpu && !gpu.empty());
         }
-        record.device = lastIndex;
+        record.device = gpus.standIn(recording, lastIndex);
     }
 
     struct SumColumns {
@@ -422,6 +427,8 @@ class Reader {
     std::vector<NsysEntries> tables;
     std::string where, tableUnit, lastDevice, roundedUnit;
     std::set<std::string> others, withoutUnit, strangeUnits;
+    GpuNumbers gpus;
+    std::map<NsysTable, int> unnamed; ///< traces of a kind whose recording is not told: each is of one of its own
     int32_t lastIndex = 0;
     bool otherGpus = false;
     int64_t strange = 0, firstStrange = 0;

@@ -159,6 +159,26 @@ class NsysStatsTest : public QObject {
         QCOMPARE(summaryOf(twice, "flash").launches, int64_t{3});
     }
 
+    void recordingsOfSeveralRanksHaveGpusOfTheirOwn() {
+        const std::string nccl = ",1,24,1,1,512,1,1,96,0,0,,,,,H100 (0),1,,20,ncclDevKernel_AllReduce\n",
+                          gemm = ",2,148,1,1,256,1,1,36,0,0,,,,,H100 (0),1,,7,gemm\n";
+        const std::string first = gpuTrace + "1000000,100000" + nccl + "1100000,100000" + gemm,
+                          second = gpuTrace + "1000000,90000" + gemm + "1090000,10000" + nccl + "1100000,100000" + gemm;
+        const Profile ranks = readText(processing("rank0.sqlite", "cuda_gpu_trace") + first +
+                                       processing("rank1.sqlite", "cuda_gpu_trace") + second);
+        QCOMPARE(overlapOf(ranks).communication, int64_t{110000});
+        QCOMPARE(overlapOf(ranks).exposed, int64_t{110000});
+        QCOMPARE(ranks.gpuLabel(0), std::string("GPU 0 of rank0.sqlite"));
+        QCOMPARE(ranks.gpuLabel(1), std::string("GPU 0 of rank1.sqlite"));
+        // Files of --output, one after the other, do not say what they are of.
+        const Profile files = readText(first + second);
+        QCOMPARE(overlapOf(files).exposed, int64_t{110000});
+        QCOMPARE(files.gpuLabel(1), std::string("GPU 0 of recording 2"));
+        const Profile one = readText(processing("rank0.sqlite", "cuda_gpu_trace") + first);
+        QVERIFY(one.gpuLabels.empty());
+        QCOMPARE(one.records[0].device, 0);
+    }
+
     void categoriesPartGpuAndCpu() {
         const std::string head =
             "Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Category,Operation\n";

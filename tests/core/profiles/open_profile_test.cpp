@@ -193,6 +193,51 @@ class OpenProfileTest : public QObject {
         QCOMPARE(collective, (Collective{"allreduce", 8388608, 8388608, "BFloat16", 4}));
     }
 
+    void ranksThatWereMergedIntoOneTraceKeepTheirGpus() {
+        const auto kernel = [](const char* pid, const char* name, int start, int duration, const char* args) {
+            return QByteArray("{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"") + name + "\",\"pid\":" + pid +
+                   ",\"ts\":" + QByteArray::number(start) + ",\"dur\":" + QByteArray::number(duration) + ",\"args\":{" +
+                   args + "\"stream\":7}}";
+        };
+        // On rank 0 a product follows 100 µs of communication, on rank 8 one of 10 µs stands between two: nothing of
+        // it is hidden on either GPU, though products of one run while the other communicates.
+        const auto merged = [&](const char* first, const char* second, const char* args) {
+            return read("[" + kernel(first, "ncclDevKernel_AllReduce", 1000, 100, args) + "," +
+                        kernel(first, "gemm", 1100, 100, args) + "," + kernel(second, "gemm", 1000, 90, args) + "," +
+                        kernel(second, "ncclDevKernel_AllReduce", 1090, 10, args) + "," +
+                        kernel(second, "gemm", 1100, 100, args) + "]");
+        };
+        struct Row {
+            const char *first, *second, *args, *label0, *label1;
+        };
+        for (const Row& row :
+             {Row{"\"[TP00] 0\"", "\"[TP08] 0\"", "\"device\":0,", "GPU 0 of [TP00]", "GPU 0 of [TP08]"},
+              {"\"rank0 GPU 0\"", "\"rank1 GPU 0\"", "", "GPU 0 of rank0", "GPU 0 of rank1"},
+              {"\"rank 0\"", "\"rank 1\"", "\"device\":0,", "GPU 0 of rank 0", "GPU 0 of rank 1"},
+              {"0", "1000", "\"device\":0,", "GPU 0", "GPU 0 of process 1000"}}) {
+            const Profile profile = merged(row.first, row.second, row.args);
+            QCOMPARE(overlapOf(profile).communication, int64_t{110000});
+            QCOMPARE(overlapOf(profile).exposed, int64_t{110000});
+            QCOMPARE(profile.gpuLabel(0), std::string(row.label0));
+            QCOMPARE(profile.gpuLabel(1), std::string(row.label1));
+        }
+        // Ranks of one machine count its GPUs alike: they keep their numbers.
+        const Profile machine = read("[" + kernel("\"[TP03] 3\"", "gemm", 1, 1, "\"device\":3,") + "," +
+                                     kernel("\"[TP02] 2\"", "gemm", 2, 1, "\"device\":2,") + "]");
+        QCOMPARE(machine.records[0].device, 3);
+        QCOMPARE(machine.gpuLabel(3), std::string("GPU 3 of [TP03]"));
+        // A trace of one process, whatever it calls itself, has GPUs by number alone.
+        for (const char* pid : {"2", "\"2\"", "\"[TP02] 2\"", "4711"}) {
+            const Profile one = read("[" + kernel(pid, "gemm", 1, 1, "\"device\":2,") + "]");
+            QCOMPARE(one.records[0].device, 2);
+            QVERIFY(one.gpuLabels.empty());
+        }
+        const Profile two =
+            read("[" + kernel("0", "gemm", 1, 1, "\"device\":0,") + "," + kernel("1", "gemm", 2, 1, "") + "]");
+        QCOMPARE(two.records[1].device, 1);
+        QVERIFY(two.gpuLabels.empty());
+    }
+
     void absoluteTimesKeepTheirNanoseconds() {
         const Profile profile = open("kineto_bare.json");
         QCOMPARE(profile.records[0].start, int64_t{1712361600000123457});
