@@ -228,6 +228,30 @@ class Reader {
         roundedUnit = columns.unit(column).empty() ? rows.titleUnit() : columns.unit(column);
         return -1;
     }
+    /// Whether a time has lost digits to --timeunit: "0.080" of seconds stands for whole milliseconds. Cells that have
+    /// a unit of their own chose it to keep theirs.
+    bool rounded(int64_t column) {
+        const NsysCell text = nsysCellOf(cell(column));
+        if (column < 0 || text.number.empty() || !text.unit.empty())
+            return false;
+        const auto factor = factorOf(column, {}, Unit::Dimension::Time);
+        constexpr double oneAndMore = 1.5e-9; // seconds; a factor of 1e-9 may not be exact
+        if (factor.value_or(0) < oneAndMore)
+            return false;
+        const size_t mark = text.number.rfind(point.isComma() ? ',' : '.');
+        const size_t decimals = mark == text.number.npos ? 0 : text.number.size() - mark - 1;
+        if (*factor * std::pow(10, -static_cast<double>(decimals)) < oneAndMore)
+            return false;
+        const std::string& ofTable = tableUnit.empty() ? rows.titleUnit() : tableUnit;
+        roundedTimes = fmt::format("{} of {}", counted(static_cast<int64_t>(decimals), "decimal"),
+                                   columns.unit(column).empty() ? ofTable : columns.unit(column));
+        return true;
+    }
+    /// A time that reads 0 and may be anything below half of its last digit is none.
+    template <class Time>
+    std::optional<Time> unlessVanished(int64_t column, std::optional<Time> value) {
+        return rounded(column) && value == Time{0} ? std::nullopt : value;
+    }
     /// Of a column that a table is worth nothing without.
     void demandTime(int64_t column) const {
         if (column < 0 || columns.unit(column).empty())
@@ -275,7 +299,8 @@ class Reader {
                 leaveOut();
                 continue;
             }
-            record.duration = lasts.value_or(KernelRecord::unknown);
+            const bool vanished = rounded(duration) && lasts == 0;
+            record.duration = vanished ? KernelRecord::unknown : lasts.value_or(KernelRecord::unknown);
             record.grid = extentOf(cell(gridText));
             record.block = extentOf(cell(blockText));
             for (size_t axis = 0; axis < 3; ++axis) {
@@ -358,18 +383,18 @@ class Reader {
             if (sizes) {
                 totals.bytes = copied(size);
             } else {
-                totals.mean = nanoseconds(mean);
-                totals.median = nanoseconds(median);
-                totals.minimum = nanoseconds(least);
-                totals.maximum = nanoseconds(most);
-                totals.total = time(total);
+                totals.mean = unlessVanished(mean, nanoseconds(mean));
+                totals.median = unlessVanished(median, nanoseconds(median));
+                totals.minimum = unlessVanished(least, nanoseconds(least));
+                totals.maximum = unlessVanished(most, nanoseconds(most));
+                totals.total = unlessVanished(total, time(total));
                 if (!totals.total && totals.mean && *totals.mean * *launches < longest)
                     totals.total = std::llround(*totals.mean * *launches);
                 if (totals.total && *totals.total < 0) {
                     leaveOut();
                     continue;
                 }
-                if (totals.total && !totals.mean)
+                if (totals.total && (!totals.mean || rounded(mean))) // the sum keeps more digits
                     totals.mean = static_cast<double>(*totals.total) / *launches;
             }
             table.totals.push_back(totals);
@@ -405,6 +430,10 @@ class Reader {
             warnings.push_back(fmt::format("Sizes in this file are rounded to three decimals of {}; --format "
                                            "csv:mem=B keeps them whole.",
                                            roundedUnit));
+        if (!roundedTimes.empty())
+            warnings.push_back(fmt::format("Times in this file are rounded to {}, and what reads 0 of them is not "
+                                           "shown; without --timeunit they are whole nanoseconds.",
+                                           roundedTimes));
         if (strange)
             warnings.push_back(fmt::format(
                 "{} left out, the first is line {}.",
@@ -425,7 +454,7 @@ class Reader {
     DecimalPoint point;                                        ///< of the table
     std::vector<std::optional<std::optional<double>>> factors; ///< of the columns' units, once they were asked for
     std::vector<NsysEntries> tables;
-    std::string where, tableUnit, lastDevice, roundedUnit;
+    std::string where, tableUnit, lastDevice, roundedUnit, roundedTimes;
     std::set<std::string> others, withoutUnit, strangeUnits;
     GpuNumbers gpus;
     std::map<NsysTable, int> unnamed; ///< traces of a kind whose recording is not told: each is of one of its own

@@ -433,6 +433,45 @@ class NsysStatsTest : public QObject {
         QVERIFY(warns(trace, "Sizes in this file are rounded"));
     }
 
+    void aRoundedZeroIsNoTime() {
+        // --timeunit sec: three decimals in CSV, four in columns.
+        const std::string head = "Time (%),Total Time (s),Instances,Avg (s),Med (s),Min (s),Max (s),StdDev (s),Name\n";
+        const Profile seconds = readText(head + "99.0,0.080,2000,0.000,0.000,0.000,0.001,0.000,gemm\n"
+                                                "1.0,0.000,20,0.000,0.000,0.000,0.000,0.000,relu\n");
+        const KernelSummary gemm = summaryOf(seconds, "gemm"), relu = summaryOf(seconds, "relu");
+        QCOMPARE(gemm.total, int64_t{80000000});
+        QCOMPARE(*gemm.mean, 40000.0); // of the sum and the launches
+        QVERIFY(!gemm.median && !gemm.minimum);
+        QCOMPARE(*gemm.maximum, 1e6);
+        QCOMPARE(relu.launches, int64_t{20});
+        QVERIFY(!relu.timed && !relu.mean && !relu.median && !relu.minimum && !relu.maximum && !relu.share);
+        QCOMPARE(seconds.warnings.size(), size_t{1});
+        QVERIFY(warns(seconds, "rounded to 3 decimals of s") && warns(seconds, "without --timeunit"));
+        const Profile mean = readText(head + "99.0,1.500,1000,0.002,0.001,0.001,0.004,0.000,gemm\n");
+        QCOMPARE(*summaryOf(mean, "gemm").mean, 1.5e6);
+        QCOMPARE(*summaryOf(mean, "gemm").median, 1e6);
+        const Profile copies = readText(
+            " ** GPU MemOps Summary (by Time) (gpumemtimesum):\n\n"
+            " Time (%)  Total Time (s)  Count  Avg (s)  Med (s)  Min (s)  Max (s)  StdDev (s)      Operation     \n"
+            " --------  --------------  -----  -------  -------  -------  -------  ----------  ------------------\n"
+            "     99.0          0.0001      4   0.0000   0.0000   0.0000   0.0001      0.0000  [CUDA memcpy HtoD]\n");
+        QCOMPARE(*summaryOf(copies, "[CUDA memcpy HtoD]").mean, 25000.0);
+        QVERIFY(warns(copies, "rounded to 4 decimals of s"));
+        const Profile trace = readText("Start (ms),Duration (ms),CorrId,GrdX,Strm,Name\n"
+                                       "1.000,0.000,1,8,7,relu\n1.001,0.002,2,8,7,relu\n");
+        QCOMPARE(summaryOf(trace, "relu").launches, int64_t{2});
+        QCOMPARE(summaryOf(trace, "relu").timed, int64_t{1});
+        QCOMPARE(summaryOf(trace, "relu").total, int64_t{2000});
+        QVERIFY(warns(trace, "rounded to 3 decimals of ms"));
+        // Three decimals of microseconds are whole nanoseconds, and 0 ns is shorter than the clock.
+        const Profile whole = readText("Start (us),Duration (us),CorrId,GrdX,Strm,Name\n1.000,0.000,1,8,7,relu\n");
+        QCOMPARE(whole.records.at(0).duration, int64_t{0});
+        QVERIFY(whole.warnings.empty());
+        const Profile clock = readText(kernSum + "100.0,600,3,200.0,190.0,0,410,21.5,flash\n");
+        QCOMPARE(*summaryOf(clock, "flash").minimum, 0.0);
+        QVERIFY(clock.warnings.empty());
+    }
+
     void rowsThatDoNotFitAreCounted() {
         const Profile profile = readText(kernSum + "100.0,600000,3,200000.0,190000.0,180000,230000,21602.5,flash\n"
                                                    "12,13\n");
