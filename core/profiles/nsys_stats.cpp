@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/profiles/gpu_numbers.h"
 #include "core/profiles/local_number.h"
+#include "core/profiles/name_parts.h"
 #include "core/profiles/nsys_join.h"
 #include "core/profiles/profiler_metrics.h"
 #include "core/profiles/text.h"
@@ -20,6 +21,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -262,6 +264,21 @@ class Reader {
                                          shortened(asUtf8(columns.unit(column)), 40)));
     }
 
+    using CutAlike = std::tuple<uint32_t, Extent, Extent>; // name, grid, block
+    /// The name of a kernel's sums. A table lists no kernel twice: names that are equal because they are cut stand for
+    /// different ones.
+    uint32_t nameOf(const std::string& text, const KernelTotals& totals, std::map<CutAlike, int>& before) {
+        const uint32_t name = names.index(text);
+        if (!isCut(text))
+            return name;
+        namesCut = true;
+        const int number = ++before[{name, totals.grid, totals.block}];
+        if (number == 1)
+            return name;
+        cutNumbered = true;
+        return names.index(fmt::format("{} ({})", text, number));
+    }
+
     void leaveOut() {
         if (strange++ == 0)
             firstStrange = rows.line();
@@ -292,6 +309,7 @@ class Reader {
             }
             KernelRecord record;
             record.name = names.index(cell(name));
+            cutInOne = cutInOne || isCut(cell(name));
             record.kind = kindOf(cell(name));
             record.start = time(start).value_or(KernelRecord::unknown);
             const auto lasts = time(duration);
@@ -359,6 +377,7 @@ class Reader {
             for (const int64_t column : {total, mean, least, most, median})
                 if (column >= 0 && tableUnit.empty())
                     tableUnit = columns.unit(column);
+        std::map<CutAlike, int> cutAlike;
         while (rows.next()) {
             const auto launches = number(cell(count));
             if (!rows.fits() || !launches || *launches < 1 || *launches > mostLaunches) {
@@ -376,9 +395,14 @@ class Reader {
             totals.kind = kernel                                           ? KernelRecord::Kind::Kernel
                           : kindOf(cell(name)) == KernelRecord::Kind::Fill ? KernelRecord::Kind::Fill
                                                                            : KernelRecord::Kind::Copy;
-            totals.name = names.index(cell(name));
             totals.grid = extentOf(cell(grid));
             totals.block = extentOf(cell(block));
+            if (table.kind == NsysTable::ExecSums) { // a row for each call that launches the kernel
+                totals.name = names.index(cell(name));
+                cutInOne = cutInOne || isCut(cell(name));
+            } else {
+                totals.name = nameOf(cell(name), totals, cutAlike);
+            }
             totals.launches = std::llround(*launches);
             if (sizes) {
                 totals.bytes = copied(size);
@@ -430,6 +454,12 @@ class Reader {
             warnings.push_back(fmt::format("Sizes in this file are rounded to three decimals of {}; --format "
                                            "csv:mem=B keeps them whole.",
                                            roundedUnit));
+        if (namesCut || cutInOne)
+            warnings.push_back(fmt::format("Names in this file are cut{}; --format csv keeps them whole.",
+                                           cutInOne ? ", and kernels whose names are cut alike are counted as one"
+                                           : cutNumbered
+                                               ? ", and those of several kernels that are cut alike are numbered"
+                                               : ""));
         if (!roundedTimes.empty())
             warnings.push_back(fmt::format("Times in this file are rounded to {}, and what reads 0 of them is not "
                                            "shown; without --timeunit they are whole nanoseconds.",
@@ -460,6 +490,8 @@ class Reader {
     std::map<NsysTable, int> unnamed; ///< traces of a kind whose recording is not told: each is of one of its own
     int32_t lastIndex = 0;
     bool otherGpus = false;
+    bool namesCut = false, cutNumbered = false; ///< in sums
+    bool cutInOne = false;                      ///< where equal names may stand for different kernels
     int64_t strange = 0, firstStrange = 0;
 };
 

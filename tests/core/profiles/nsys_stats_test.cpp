@@ -433,6 +433,49 @@ class NsysStatsTest : public QObject {
         QVERIFY(warns(trace, "Sizes in this file are rounded"));
     }
 
+    void namesThatAreCutAlikeAreOfDifferentKernels() {
+        // 40 characters instead of 100.
+        const std::string report = " ** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):\n\n"
+                                   " Time (%)  Total Time (ns)  Instances   Avg (ns)                     Name\n"
+                                   " --------  ---------------  ---------  -----------  "
+                                   "----------------------------------------\n";
+        for (const std::string mark : {"…", "..."}) {
+            const std::string name = "void marlin::Marlin<(long)11258999069107" + mark;
+            const Profile profile = readText(report + "     50.0       30,000,000        300    100,000.0  " + name +
+                                             "\n     40.0       20,000,000         10  2,000,000.0  " + name +
+                                             "\n      5.0       10,000,000          5  2,000,000.0  " + name +
+                                             "\n      5.0        1,000,000          1  1,000,000.0  gemm\n");
+            QCOMPARE(summariseKernels(profile).size(), size_t{4});
+            QCOMPARE(summaryOf(profile, name).total, int64_t{30000000});
+            QCOMPARE(*summaryOf(profile, name).mean, 100000.0);
+            QCOMPARE(summaryOf(profile, name + " (2)").total, int64_t{20000000});
+            QCOMPARE(summaryOf(profile, name + " (3)").launches, int64_t{5});
+            QCOMPARE(shortName(name + " (2)"), std::string("Marlin (2)"));
+            QVERIFY(classOf(name + " (2)") == KernelClass::MatrixProduct);
+            QCOMPARE(profile.warnings.size(), size_t{1});
+            QVERIFY(warns(profile, "cut alike are numbered; --format csv keeps them whole"));
+        }
+        const std::string byShape = "Time (%),Total Time (ns),Instances,GridXYZ,BlockXYZ,Name\n";
+        const std::string shapes = "50,600,3,8 1 1,128 1 1,f<int…\n30,400,2,4 1 1,128 1 1,f<int…\n"
+                                   "20,200,1,8 1 1,128 1 1,f<int…\n";
+        const Profile shaped = readText(byShape + shapes);
+        QCOMPARE(summaryOf(shaped, "f<int…").total, int64_t{1000});
+        QCOMPARE(summaryOf(shaped, "f<int… (2)").total, int64_t{200});
+        // A second report of the same launches adds none, whichever comes first.
+        const std::string sums = kernSum + "60,1000,5,200,200,200,200,0,f<int…\n40,200,1,200,200,200,200,0,f<int…\n";
+        for (const std::string& text : {byShape + shapes + sums, sums + byShape + shapes}) {
+            const Profile both = readText(text);
+            QCOMPARE(summaryOf(both, "f<int…").launches + summaryOf(both, "f<int… (2)").launches, int64_t{6});
+        }
+        // A trace cannot tell.
+        const Profile trace = readText("Start (ns),Duration (ns),CorrId,Strm,Name\n1,5,1,7,f<int…\n9,5,2,7,f<int…\n");
+        QCOMPARE(summaryOf(trace, "f<int…").launches, int64_t{2});
+        QVERIFY(warns(trace, "cut alike are counted as one; --format csv keeps them whole"));
+        // Parameters are no number of ours, and a whole name is one kernel.
+        QCOMPARE(shortName("f(int, ...) (2)"), std::string("f"));
+        QVERIFY(readText(kernSum + "60,1000,5,200,200,200,200,0,f(...)\n").warnings.empty());
+    }
+
     void aRoundedZeroIsNoTime() {
         // --timeunit sec: three decimals in CSV, four in columns.
         const std::string head = "Time (%),Total Time (s),Instances,Avg (s),Med (s),Min (s),Max (s),StdDev (s),Name\n";
