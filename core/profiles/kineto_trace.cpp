@@ -72,10 +72,7 @@ std::string_view ownerOf(std::string_view process, int64_t device) {
 
 enum class Wanted { No, Unknown, Kernel, Copy, Fill, Range };
 
-Wanted wantedOf(const Event& event) {
-    if (event.phase && event.phase != 'X')
-        return Wanted::No;
-    const std::string_view category = event.category;
+Wanted wantedOf(std::string_view category) {
     if (category.empty())
         return Wanted::Unknown;
     if (sameWord(category, "kernel"))
@@ -87,6 +84,18 @@ Wanted wantedOf(const Event& event) {
     if (sameWord(category, "cuda_profiler_range"))
         return Wanted::Range;
     return Wanted::No;
+}
+Wanted wantedOf(const Event& event) {
+    return event.phase && event.phase != 'X' ? Wanted::No : wantedOf(std::string_view(event.category));
+}
+
+/// What Kineto calls the one range that it measures the whole session in, unless it is asked for one for each kernel
+/// (libkineto, CuptiRangeProfiler.cpp).
+constexpr std::string_view sessionRange = "__profile__";
+
+void add(std::optional<double>& sum, std::optional<double> value) {
+    if (value)
+        sum = sum.value_or(0) + *value;
 }
 
 class Reader {
@@ -323,6 +332,10 @@ class Reader {
     }
 
     void keep() {
+        if (event.phase == 'B' || event.phase == 'b') {
+            const Wanted begun = wantedOf(std::string_view(event.category));
+            pairs += begun == Wanted::Kernel || begun == Wanted::Copy || begun == Wanted::Fill;
+        }
         if (event.phase != 'X')
             return;
         if (!event.category.empty()) {
@@ -336,6 +349,13 @@ class Reader {
         const Wanted wanted = wantedOf(event);
         if (wanted == Wanted::No || wanted == Wanted::Unknown)
             return;
+        if (wanted == Wanted::Range && event.name == sessionRange) {
+            const Figures figures = event.metrics.figures();
+            ++sessions;
+            add(sessionBytes, figures.dramTotal());
+            add(sessionFlops, figures.flops());
+            return;
+        }
         KernelRecord record = event.record;
         record.kind = wanted == Wanted::Copy   ? KernelRecord::Kind::Copy
                       : wanted == Wanted::Fill ? KernelRecord::Kind::Fill
@@ -380,6 +400,11 @@ class Reader {
             warnings.push_back(fmt::format("Left out, since the kernels themselves are there: {}.",
                                            counted(static_cast<int64_t>(ranges.size()), "profiler range")));
         }
+        refuseIfInVain();
+        if (sessions)
+            warnings.push_back(fmt::format("Left out, since it is of no kernel: {}.", sessionWords()));
+        if (pairs)
+            warnings.push_back(fmt::format("Left out: {}; complete ones (ph X with dur) are read.", pairWords()));
         gpus.resolve(profile);
         for (KernelRecord& record : profile.records)
             if (record.start != KernelRecord::unknown)
@@ -406,6 +431,31 @@ class Reader {
             warnings.push_back("The trace holds no GPU kernel: was ProfilerActivity.CUDA among the activities?");
     }
 
+    std::string sessionWords() const {
+        std::string counters;
+        if (sessionBytes)
+            counters += fmt::format(", {:.0f} bytes from and to DRAM", *sessionBytes);
+        if (sessionFlops)
+            counters += fmt::format(", {:.0f} FLOPs", *sessionFlops);
+        return fmt::format("the range {}, which holds the counters of the whole session{}; with "
+                           "profiler_measure_per_kernel=True each kernel has its own",
+                           sessionRange, counters);
+    }
+    std::string pairWords() const {
+        return counted(pairs, "event of a GPU as a pair of beginning and end (ph B and E)",
+                       "events of GPUs as pairs of beginning and end (ph B and E)");
+    }
+    /// Says why there is no kernel where work of a GPU is there in a form that is not read.
+    void refuseIfInVain() const {
+        if (!profile.records.empty())
+            return;
+        if (pairs)
+            throw InputError(fmt::format("{}: holds no GPU kernel but {}, expected complete ones (ph X with dur)",
+                                         reading.name, pairWords()));
+        if (sessions)
+            throw InputError(fmt::format("{}: holds no GPU kernel but {}", reading.name, sessionWords()));
+    }
+
     static std::string capital(std::string text) {
         if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
             text[0] = static_cast<char>(text[0] - 32);
@@ -423,6 +473,9 @@ class Reader {
     std::string key, text;
     bool sawEvents = false, otherGpus = false;
     int64_t base = 0, count = 0, cut = -1, damagedEvents = 0, firstDamage = 0, untimed = 0, untimedRanges = 0;
+    int64_t pairs = 0;    ///< events of GPUs that begin and end apart
+    int64_t sessions = 0; ///< ranges over all kernels
+    std::optional<double> sessionBytes, sessionFlops;
 };
 
 } // namespace

@@ -42,6 +42,14 @@ Profile read(const QByteArray& bytes) {
 }
 
 /// The sentence that reading fails with; empty if it does not.
+std::string refusalOf(const QByteArray& bytes) {
+    try {
+        read(bytes);
+    } catch (const InputError& error) {
+        return error.what();
+    }
+    return {};
+}
 std::string refusal(const std::string& name) {
     try {
         open(name);
@@ -293,6 +301,42 @@ class OpenProfileTest : public QObject {
         QCOMPARE(both.records.size(), size_t{1});
         QCOMPARE(both.records[0].duration, int64_t{2000});
         QVERIFY(warns(both, "1 profiler range."));
+    }
+
+    void theRangeOfTheWholeSessionIsNoKernel() {
+        // Kineto's default: one range over everything.
+        const QByteArray session = "{\"ph\":\"X\",\"cat\":\"cuda_profiler_range\",\"name\":\"__profile__\",\"ts\":1,"
+                                   "\"dur\":9,\"args\":{\"smsp__sass_thread_inst_executed_op_ffma_pred_on.sum\":500,"
+                                   "\"dram__bytes_read.sum\":300,\"dram__bytes_write.sum\":100}}",
+                         range = "{\"ph\":\"X\",\"cat\":\"cuda_profiler_range\",\"name\":\"gemm\",\"ts\":1,\"dur\":9,"
+                                 "\"args\":{\"dram__bytes_read.sum\":30,\"dram__bytes_write.sum\":10}}",
+                         kernel = "{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"gemm\",\"ts\":1,\"dur\":2}";
+        const std::string alone = refusalOf("[" + session + "," + session + "]");
+        for (const char* words : {"holds no GPU kernel but the range __profile__", "counters of the whole session",
+                                  "800 bytes from and to DRAM, 2000 FLOPs", "profiler_measure_per_kernel=True"})
+            QVERIFY2(alone.find(words) != std::string::npos, words);
+        for (const QByteArray& other : {range, kernel}) {
+            const Profile profile = read("[" + session + "," + other + "]");
+            QCOMPARE(profile.records.size(), size_t{1});
+            QCOMPARE(profile.nameOf(profile.records[0]), std::string_view("gemm"));
+            QVERIFY(warns(profile, "the range __profile__") && warns(profile, "400 bytes from and to DRAM"));
+        }
+        QCOMPARE(*read("[" + session + "," + range + "]").figures.at(0).dramTotal(), 40.0);
+    }
+
+    void kernelsThatBeginAndEndApartAreSaid() {
+        const QByteArray pair = "{\"ph\":\"B\",\"cat\":\"kernel\",\"name\":\"gemm\",\"ts\":1},"
+                                "{\"ph\":\"E\",\"cat\":\"kernel\",\"name\":\"gemm\",\"ts\":3}",
+                         call = "{\"ph\":\"B\",\"cat\":\"cpu_op\",\"name\":\"mm\",\"ts\":1},"
+                                "{\"ph\":\"E\",\"cat\":\"cpu_op\",\"name\":\"mm\",\"ts\":3}",
+                         whole = "{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"relu\",\"ts\":1,\"dur\":2}";
+        QVERIFY(refusalOf("[" + pair + "," + pair + "]")
+                    .find("holds no GPU kernel but 2 events of GPUs as pairs of beginning and end") !=
+                std::string::npos);
+        const Profile mixed = read("[" + pair + "," + whole + "]");
+        QCOMPARE(mixed.records.size(), size_t{1});
+        QVERIFY(warns(mixed, "Left out: 1 event of a GPU as a pair of beginning and end (ph B and E)"));
+        QVERIFY(read("[" + call + "," + whole + "]").warnings.empty());
     }
 
     void eventsWithoutATimeAreListedWithoutOne() {
