@@ -116,7 +116,11 @@ class Reader {
             cut = damage.offset;
         }
         if (!sawEvents)
-            throw InputError(fmt::format("{}: holds no traceEvents, expected a Chrome or PyTorch trace", reading.name));
+            throw InputError(fmt::format("{}: holds no traceEvents, expected a Chrome or PyTorch trace{}", reading.name,
+                                         answer.empty() ? ""
+                                                        : fmt::format("; it holds the message \"{}\", as servers "
+                                                                      "answer when a download fails",
+                                                                      shortened(asUtf8(answer), 200))));
         finish();
         return std::move(profile);
     }
@@ -137,6 +141,8 @@ class Reader {
                 base = scaledInteger(text, 0).value_or(0);
             } else if (key == "deviceProperties" && json.peek() == '[') {
                 devices();
+            } else if ((key == "message" || key == "error" || key == "detail") && json.peek() == '"') {
+                json.readString(answer);
             } else {
                 json.skipValue();
             }
@@ -471,6 +477,7 @@ class Reader {
     GpuNumbers gpus;
     Event event;
     std::string key, text;
+    std::string answer; ///< of a server, instead of a trace
     bool sawEvents = false, otherGpus = false;
     int64_t base = 0, count = 0, cut = -1, damagedEvents = 0, firstDamage = 0, untimed = 0, untimedRanges = 0;
     int64_t pairs = 0;    ///< events of GPUs that begin and end apart

@@ -102,6 +102,8 @@ class NsysStatsTest : public QObject {
         QCOMPARE(reportNamed("=== REPORT: gpukernsum ==="), std::string("gpukernsum"));
         QCOMPARE(reportNamed("Processing [x.sqlite] with [C:\\nsys\\reports\\osrt_sum.py]..."),
                  std::string("osrt_sum"));
+        QCOMPARE(reportNamed("Running [/opt/nsys/reports/gpukernsum.py x.sqlite]... "), std::string("gpukernsum"));
+        QCOMPARE(reportNamed("Running [3/4] of all"), std::string());
         QCOMPARE(reportNamed("step (1) of 2:"), std::string());
     }
 
@@ -117,6 +119,28 @@ class NsysStatsTest : public QObject {
         QVERIFY(holds(refusalOf(processing("x.sqlite", "cuda_gpu_kern_sum") +
                                 "SKIPPED: x.sqlite does not contain CUDA kernel data.\n"),
                       "The profiler says: x.sqlite does not contain CUDA kernel data"));
+    }
+
+    void oldReportsSayWhyTheyWereSkippedInTheirOwnLine() {
+        const std::string running = "Running [/opt/nsys/reports/",
+                          skipped = ".py r.sqlite]... SKIPPED: r.sqlite does not ";
+        const std::string calls = running + "cudaapisum.py r.sqlite]...\n\n"
+                                            " Time(%)  Total Time (ns)  Num Calls   Average       Name   \n"
+                                            " -------  ---------------  ---------  ----------  ----------\n"
+                                            "    99.9      136,776,274          3  45,592,091  cudaMalloc\n\n";
+        const std::string said = refusalOf(calls + running + "gpukernsum" + skipped + "contain CUDA kernel data.\n\n" +
+                                           running + "openmpevtsum" + skipped + "contain OpenMP event data.\n");
+        QVERIFY2(holds(said, "holds no GPU kernel but cudaapisum, expected"), said.c_str());
+        QVERIFY2(holds(said, "The profiler says: r.sqlite does not contain CUDA kernel data"), said.c_str());
+        QVERIFY(!holds(said, "OpenMP"));
+        QVERIFY(holds(refusalOf("Exporting data... ERROR: disk full\n"), "The profiler says: disk full"));
+        // Recordings are told as in today's lines.
+        const std::string trace = "1000,5,1,8,7,gemm\n";
+        const std::string head = "Start (ns),Duration (ns),CorrId,GrdX,Strm,Name\n";
+        const Profile two = readText(running + "gputrace.py a.sqlite]...\n" + head + trace + "\n" + running +
+                                     "gputrace.py b.sqlite]...\n" + head + trace);
+        QCOMPARE(two.gpuLabel(0), std::string("GPU 0 of a.sqlite"));
+        QCOMPARE(two.gpuLabel(1), std::string("GPU 0 of b.sqlite"));
     }
 
     void tablesOfTheCpuTakeNothingFromKernels() {
@@ -261,6 +285,11 @@ class NsysStatsTest : public QObject {
         QVERIFY(
             holds(refusalOf("[\n  {\"Time (%)\": 100.0, \"Total Time (ns)\": 6, \"Instances\": 3, \"Name\": \"k\"}\n]"),
                   "is the JSON of nsys stats, expected --format csv"));
+        for (const char* row : {"{\"Time (%)\":100.0,\"Total Time (ns)\":6,\"Instances\":3,\"Name\":\"k\"}",
+                                "  {\n    \"Time (%)\" : 100.0,\n    \"Name\" : \"k\"\n  }"})
+            QVERIFY(holds(refusalOf("Generating SQLite file x.sqlite from x.nsys-rep" +
+                                    processing("x.sqlite", "cuda_gpu_kern_sum") + "[\n" + row + "\n]\n"),
+                          "is the JSON of nsys stats, expected --format csv"));
     }
 
     void columnFormatOfSeveralReportsIsCutWhereItsRulersSay() {

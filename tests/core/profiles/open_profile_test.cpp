@@ -389,6 +389,24 @@ class OpenProfileTest : public QObject {
             }
     }
 
+    void otherFilesAreNamedForWhatTheyAre() {
+        for (const auto& [bytes, what] :
+             {std::pair("<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>",
+                        "is an HTML or XML page (\"<?xml version=\"1.0\"?> <Error>"),
+              {"<!-- x --><!DOCTYPE html>\n<html>", "is an HTML or XML page"},
+              {"\x93NUMPY\x01", "is a .npy array"},
+              {"  \n\n", "is nothing but blanks"},
+              {"{\"message\":\"Not Found\",\"status\":\"404\"}",
+               "it holds the message \"Not Found\", as servers answer"},
+              {"{\"error\":\"Repository not found\"}", "it holds the message \"Repository not found\""}})
+            QVERIFY2(refusalOf(bytes).find(what) != std::string::npos, refusalOf(bytes).c_str());
+        // What a program printed is text, and a tag in front of a table is none of a page.
+        QVERIFY(refusalOf("one").find("none of its 1 line heads") != std::string::npos);
+        QVERIFY(refusalOf("one\ntwo").find("none of its 2 lines head") != std::string::npos);
+        QVERIFY(refusalOf("one\ntwo\n").find("none of its 2 lines head") != std::string::npos);
+        QCOMPARE(read("<info> begin\nTime (%),Total Time (ns),Instances,Name\n100,6,3,k\n").totals.size(), size_t{1});
+    }
+
     void theKindIsSeenWhateverTheName() {
         QTemporaryDir temporary;
         const QString file = temporary.filePath("profile.txt");
