@@ -44,19 +44,19 @@ void GpuNumbers::resolve(Profile& profile) const {
         const std::pair left(owners.at(gpus[a].owner), gpus[a].number), right(owners.at(gpus[b].owner), gpus[b].number);
         return left < right;
     });
-    std::vector<int32_t> final(gpus.size());
+    std::vector<int32_t> newNumbers(gpus.size());
     int32_t next = 0;
     for (const size_t i : order) {
         const Gpu& gpu = gpus[i];
-        final[i] = shared ? next++ : gpu.number;
+        newNumbers[i] = shared ? next++ : gpu.number;
         if (owners.size() > 1)
-            profile.gpuLabels[final[i]] =
+            profile.gpuLabels[newNumbers[i]] =
                 gpu.owner.empty()
                     ? fmt::format("GPU {}", gpu.number)
                     : fmt::format("GPU {} of {}", gpu.number, withoutMiddle(asUtf8(gpu.owner), longestOwner));
     }
     for (KernelRecord& record : profile.records)
-        record.device = final[static_cast<size_t>(record.device)];
+        record.device = newNumbers[static_cast<size_t>(record.device)];
 }
 
 } // namespace warplight::profiles

@@ -141,11 +141,23 @@ class Reader {
                 base = scaledInteger(text, 0).value_or(0);
             } else if (key == "deviceProperties" && json.peek() == '[') {
                 devices();
-            } else if ((key == "message" || key == "error" || key == "detail") && json.peek() == '"') {
-                json.readString(answer);
+            } else if (key == "message" || key == "error" || key == "detail") {
+                serversAnswer();
             } else {
                 json.skipValue();
             }
+        }
+    }
+
+    /// The text of {"message": "Not Found"} or {"error": {"code": 404, "message": "Not Found"}}.
+    void serversAnswer() {
+        if (json.peek() == '"') {
+            json.readString(answer);
+        } else if (json.accept('{')) {
+            while (json.nextKey(key))
+                key == "message" && json.peek() == '"' ? json.readString(answer) : json.skipValue();
+        } else {
+            json.skipValue();
         }
     }
 

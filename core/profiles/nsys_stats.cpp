@@ -230,29 +230,30 @@ class Reader {
         roundedUnit = columns.unit(column).empty() ? rows.titleUnit() : columns.unit(column);
         return -1;
     }
-    /// Whether a time has lost digits to --timeunit: "0.080" of seconds stands for whole milliseconds. Cells that have
-    /// a unit of their own chose it to keep theirs.
-    bool rounded(int64_t column) {
+    /// What the last digit of a time stands for, in ns, where --timeunit took others away: "0.080" of seconds is whole
+    /// milliseconds. 0 where none is lost, and of cells that have a unit of their own, which they chose to keep theirs.
+    double lastDigit(int64_t column) {
         const NsysCell text = nsysCellOf(cell(column));
         if (column < 0 || text.number.empty() || !text.unit.empty())
-            return false;
-        const auto factor = factorOf(column, {}, Unit::Dimension::Time);
-        constexpr double oneAndMore = 1.5e-9; // seconds; a factor of 1e-9 may not be exact
-        if (factor.value_or(0) < oneAndMore)
-            return false;
+            return 0;
+        constexpr double oneAndMore = 1.5; // a factor of 1e-9 may not be exact
+        const double unit = factorOf(column, {}, Unit::Dimension::Time).value_or(0) * 1e9;
+        if (unit < oneAndMore)
+            return 0;
         const size_t mark = text.number.rfind(point.isComma() ? ',' : '.');
         const size_t decimals = mark == text.number.npos ? 0 : text.number.size() - mark - 1;
-        if (*factor * std::pow(10, -static_cast<double>(decimals)) < oneAndMore)
-            return false;
+        const double digit = unit * std::pow(10, -static_cast<double>(decimals));
+        if (digit < oneAndMore)
+            return 0;
         const std::string& ofTable = tableUnit.empty() ? rows.titleUnit() : tableUnit;
         roundedTimes = fmt::format("{} of {}", counted(static_cast<int64_t>(decimals), "decimal"),
                                    columns.unit(column).empty() ? ofTable : columns.unit(column));
-        return true;
+        return digit;
     }
     /// A time that reads 0 and may be anything below half of its last digit is none.
     template <class Time>
     std::optional<Time> unlessVanished(int64_t column, std::optional<Time> value) {
-        return rounded(column) && value == Time{0} ? std::nullopt : value;
+        return lastDigit(column) > 0 && value == Time{0} ? std::nullopt : value;
     }
     /// Of a column that a table is worth nothing without.
     void demandTime(int64_t column) const {
@@ -317,8 +318,7 @@ class Reader {
                 leaveOut();
                 continue;
             }
-            const bool vanished = rounded(duration) && lasts == 0;
-            record.duration = vanished ? KernelRecord::unknown : lasts.value_or(KernelRecord::unknown);
+            record.duration = unlessVanished(duration, lasts).value_or(KernelRecord::unknown);
             record.grid = extentOf(cell(gridText));
             record.block = extentOf(cell(blockText));
             for (size_t axis = 0; axis < 3; ++axis) {
@@ -418,7 +418,7 @@ class Reader {
                     leaveOut();
                     continue;
                 }
-                if (totals.total && (!totals.mean || rounded(mean))) // the sum keeps more digits
+                if (totals.total && (!totals.mean || lastDigit(total) / *launches < lastDigit(mean)))
                     totals.mean = static_cast<double>(*totals.total) / *launches;
             }
             table.totals.push_back(totals);

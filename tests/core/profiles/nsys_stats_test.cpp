@@ -522,6 +522,9 @@ class NsysStatsTest : public QObject {
         const Profile mean = readText(head + "99.0,1.500,1000,0.002,0.001,0.001,0.004,0.000,gemm\n");
         QCOMPARE(*summaryOf(mean, "gemm").mean, 1.5e6);
         QCOMPARE(*summaryOf(mean, "gemm").median, 1e6);
+        // A sum of whole milliseconds tells less than the mean of two launches.
+        const Profile coarse = readText("Total Time (ms),Instances,Avg (ms),Name\n1,2,0.625,gemm\n");
+        QCOMPARE(*summaryOf(coarse, "gemm").mean, 625000.0);
         const Profile copies = readText(
             " ** GPU MemOps Summary (by Time) (gpumemtimesum):\n\n"
             " Time (%)  Total Time (s)  Count  Avg (s)  Med (s)  Min (s)  Max (s)  StdDev (s)      Operation     \n"

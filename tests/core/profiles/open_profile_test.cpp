@@ -398,6 +398,7 @@ class OpenProfileTest : public QObject {
               {"  \n\n", "is nothing but blanks"},
               {"{\"message\":\"Not Found\",\"status\":\"404\"}",
                "it holds the message \"Not Found\", as servers answer"},
+              {"{\"error\":{\"code\":404,\"message\":\"No such object\"}}", "it holds the message \"No such object\""},
               {"{\"error\":\"Repository not found\"}", "it holds the message \"Repository not found\""}})
             QVERIFY2(refusalOf(bytes).find(what) != std::string::npos, refusalOf(bytes).c_str());
         // What a program printed is text, and a tag in front of a table is none of a page.
