@@ -63,13 +63,29 @@ KernelClass inductorClass(std::string_view base) {
     return onlyMoves(base) ? KernelClass::Copy : KernelClass::Other;
 }
 
+/// Whether a namespace around a kernel is one of expert parallelism, whose libraries (DeepEP and those that took its
+/// names: UCCL, NIXL, Mooncake, Hybrid-EP) send tokens within or between nodes. In lower case; mangled, digits stand
+/// between names.
+bool isOfExperts(std::string_view own) {
+    for (size_t at = 0; at < own.size();) {
+        const size_t end = std::min(own.find_first_of(": 0123456789", at), own.size());
+        const std::string_view part = own.substr(at, end - at);
+        if (end < own.size() && own[end] != ' ' &&
+            (part == "ep" || part.ends_with("_ep") || part == "internode" || part == "intranode" ||
+             part == "internode_ll"))
+            return true;
+        at = end + 1;
+    }
+    return hasAny(own, {"deep_ep", "mori::moe"});
+}
+
 /// Communication between GPUs: the libraries' kernels and those that frameworks write themselves, fused ones too. `own`
 /// is the kernel's own name in lower case; what its template arguments say is of no matter.
 bool isCollective(std::string_view own, std::string_view base) {
     if (hasAny(own,
                {"nccl", "rccl", "oneccl", "hccl", "msccl", "nvshmem", "rocshmem", "userbuffers", "symmetric_memory"}))
         return true;
-    if (hasAny(own, {"deep_ep", "mori::moe"})) // counting who sends what is work of one GPU
+    if (isOfExperts(own)) // counting who sends what is work of one GPU
         return hasAny(base, {"dispatch", "combine", "notify"}) && !base.starts_with("get_");
     std::string letters(own);
     std::erase(letters, '_');

@@ -92,14 +92,15 @@ std::string shortName(std::string_view kernel, size_t longest) {
     if (kernel.starts_with('[') || kernel.starts_with("Memcpy") || kernel.starts_with("Memset"))
         return shortened(kernel, longest); // "[CUDA memcpy Host-to-Device]", "Memcpy HtoD (Pageable -> Device)"
     const NameParts parts = partsOf(kernel);
+    const std::string_view number = kernel.substr(withoutNumber(kernel).size());
     if (parts.wrapper)
-        return withoutMiddle(parts.runs, longest);
+        return withoutMiddle(std::string(parts.runs).append(number), longest);
     std::string name(parts.base.empty() ? kernel : parts.base);
     if (name == "kernel" && parts.path.find("::") != parts.path.npos && parts.path.find('<') == parts.path.npos)
         name = withNamespace(parts.path); // of cuBLAS
     if (const std::string_view functor = functorOf(parts.arguments); !functor.empty() && functor != name)
         name += '<' + std::string(functor) + '>';
-    return withoutMiddle(name, longest);
+    return withoutMiddle(name.append(number), longest);
 }
 
 std::optional<OurKernel> ourKernel(std::string_view kernel) {

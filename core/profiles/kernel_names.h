@@ -13,7 +13,8 @@ std::string_view baseName(std::string_view kernel);
 
 /// What fits in a table: the base name, with the functor that tells element-wise kernels apart
 /// ("vectorized_elementwise_kernel<CUDAFunctor_add>"); of a wrapper that any kernel may run in (cutlass::Kernel2<...>)
-/// the name of what it runs; "(no name)" of an empty one. At most `longest` characters with the middle left out.
+/// the name of what it runs; the number of one that was cut like others ("gemm (2)"); "(no name)" of an empty one. At
+/// most `longest` characters with the middle left out.
 std::string shortName(std::string_view kernel, size_t longest = 72);
 
 /// What kind of work a kernel does, guessed from its name.

@@ -78,12 +78,12 @@ struct KernelRecord {
     int64_t start = unknown;    ///< ns on the profile's own clock
     int64_t duration = unknown; ///< ns; unknown where nothing measured it
     int32_t registers = -1;     ///< a thread; -1 = not told
-    int32_t device = 0;
-    int64_t sharedBytes = -1; ///< a block, static and dynamic; -1 = not told
-    int64_t stream = -1;      ///< -1 = not told
-    double bytes = -1;        ///< of a copy or fill; -1 = not told
-    int32_t figures = -1;     ///< index into Profile::figures, -1 = none
-    int32_t collective = -1;  ///< index into Profile::collectives, -1 = none
+    int32_t device = 0;         ///< that Profile::gpuLabel names
+    int64_t sharedBytes = -1;   ///< a block, static and dynamic; -1 = not told
+    int64_t stream = -1;        ///< -1 = not told
+    double bytes = -1;          ///< of a copy or fill; -1 = not told
+    int32_t figures = -1;       ///< index into Profile::figures, -1 = none
+    int32_t collective = -1;    ///< index into Profile::collectives, -1 = none
 
     bool lasts() const { return duration != unknown; }
     bool timed() const { return start != unknown && lasts(); }
@@ -118,8 +118,14 @@ struct Profile {
     std::vector<Figures> figures;
     std::vector<Collective> collectives;
     std::map<std::string, Category> categories; ///< of traces: "cpu_op", "kernel"
+    std::map<int32_t, std::string> gpuLabels;   ///< by device, where its number does not tell it
     std::vector<std::string> warnings;          ///< sentences: what is missing, was cut or had to be guessed
 
+    /// "GPU 0", or "GPU 0 of rank1.sqlite" in a file of several processes or recordings.
+    std::string gpuLabel(int32_t device) const {
+        const auto found = gpuLabels.find(device);
+        return found == gpuLabels.end() ? "GPU " + std::to_string(device) : found->second;
+    }
     std::string_view nameOf(const KernelRecord& record) const { return names[record.name]; }
     /// Of a record or of totals.
     template <class Launches>

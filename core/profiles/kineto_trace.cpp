@@ -2,6 +2,7 @@
 #include "core/profiles/kineto_trace.h"
 
 #include "core/error.h"
+#include "core/profiles/gpu_numbers.h"
 #include "core/profiles/json_scanner.h"
 #include "core/profiles/local_number.h"
 #include "core/profiles/profiler_metrics.h"
@@ -28,9 +29,10 @@ constexpr int64_t longest = int64_t{1} << 61; ///< of a time: the sum of three f
 /// One event while it is read; strings keep their memory from event to event.
 struct Event {
     char phase = 0;
-    std::string category, name;
+    std::string category, name, process;
     std::optional<int64_t> start, duration; ///< ns
-    std::optional<int64_t> device, stream;  ///< of pid and tid
+    std::optional<int64_t> device;          ///< of args
+    std::optional<int64_t> stream;          ///< of args or tid
     KernelRecord record;                    ///< what args told
     Collective collective;
     bool hasCollective = false;
@@ -40,6 +42,7 @@ struct Event {
         phase = 0;
         category.clear();
         name.clear();
+        process.clear();
         start = duration = device = stream = {};
         record = {};
         collective = {};
@@ -54,12 +57,22 @@ bool sameWord(std::string_view text, std::string_view lower) {
            });
 }
 
+/// "[TP08]" of "[TP08] 0", "rank1" of "rank1 GPU 0": whose GPU it is, as programs that merge the traces of several
+/// ranks write it into pid; behind it stands the pid that there was, the GPU's number.
+std::string_view ownerOf(std::string_view process, int64_t device) {
+    const size_t blank = process.rfind(' ');
+    if (blank == process.npos || plainInteger(process.substr(blank + 1)) != device)
+        return process;
+    const std::string_view before = trimmed(process.substr(0, blank));
+    for (const std::string_view word : {"GPU", "gpu", "device"})
+        if (before.ends_with(word))
+            return trimmed(before.substr(0, before.size() - word.size()));
+    return before.ends_with(']') ? before : process; // "rank 0" is a name
+}
+
 enum class Wanted { No, Unknown, Kernel, Copy, Fill, Range };
 
-Wanted wantedOf(const Event& event) {
-    if (event.phase && event.phase != 'X')
-        return Wanted::No;
-    const std::string_view category = event.category;
+Wanted wantedOf(std::string_view category) {
     if (category.empty())
         return Wanted::Unknown;
     if (sameWord(category, "kernel"))
@@ -71,6 +84,18 @@ Wanted wantedOf(const Event& event) {
     if (sameWord(category, "cuda_profiler_range"))
         return Wanted::Range;
     return Wanted::No;
+}
+Wanted wantedOf(const Event& event) {
+    return event.phase && event.phase != 'X' ? Wanted::No : wantedOf(std::string_view(event.category));
+}
+
+/// What Kineto calls the one range that it measures the whole session in, unless it is asked for one for each kernel
+/// (libkineto, CuptiRangeProfiler.cpp).
+constexpr std::string_view sessionRange = "__profile__";
+
+void add(std::optional<double>& sum, std::optional<double> value) {
+    if (value)
+        sum = sum.value_or(0) + *value;
 }
 
 class Reader {
@@ -91,7 +116,11 @@ class Reader {
             cut = damage.offset;
         }
         if (!sawEvents)
-            throw InputError(fmt::format("{}: holds no traceEvents, expected a Chrome or PyTorch trace", reading.name));
+            throw InputError(fmt::format("{}: holds no traceEvents, expected a Chrome or PyTorch trace{}", reading.name,
+                                         answer.empty() ? ""
+                                                        : fmt::format("; it holds the message \"{}\", as servers "
+                                                                      "answer when a download fails",
+                                                                      shortened(asUtf8(answer), 200))));
         finish();
         return std::move(profile);
     }
@@ -112,9 +141,23 @@ class Reader {
                 base = scaledInteger(text, 0).value_or(0);
             } else if (key == "deviceProperties" && json.peek() == '[') {
                 devices();
+            } else if (key == "message" || key == "error" || key == "detail") {
+                serversAnswer();
             } else {
                 json.skipValue();
             }
+        }
+    }
+
+    /// The text of {"message": "Not Found"} or {"error": {"code": 404, "message": "Not Found"}}.
+    void serversAnswer() {
+        if (json.peek() == '"') {
+            json.readString(answer);
+        } else if (json.accept('{')) {
+            while (json.nextKey(key))
+                key == "message" && json.peek() == '"' ? json.readString(answer) : json.skipValue();
+        } else {
+            json.skipValue();
         }
     }
 
@@ -201,7 +244,7 @@ class Reader {
         } else if (name == "dur") {
             event.duration = time();
         } else if (name == "pid") {
-            event.device = integer();
+            scalarOrSkip(event.process);
         } else if (name == "tid") {
             event.stream = integer();
         } else if (name == "args" && wantedOf(event) != Wanted::No && json.peek() == '{') {
@@ -293,7 +336,24 @@ class Reader {
         }
     }
 
+    /// Stands for the GPU of the event. The pid of a kernel is the number of its GPU, which args tell too; anything
+    /// else was made of it when the traces of several ranks became one.
+    int32_t gpu() {
+        const auto pid = plainInteger(event.process);
+        auto device = event.device ? event.device : pid;
+        if (!device)
+            device = plainInteger(std::string_view(event.process).substr(event.process.rfind(' ') + 1));
+        const auto number = device && *device >= 0 && *device < 4096 ? static_cast<int32_t>(*device) : 0;
+        if (event.process.empty() || (pid && pid == device))
+            return gpus.standIn("", number);
+        return gpus.standIn(pid ? "process " + event.process : std::string(ownerOf(event.process, number)), number);
+    }
+
     void keep() {
+        if (event.phase == 'B' || event.phase == 'b') {
+            const Wanted begun = wantedOf(std::string_view(event.category));
+            pairs += begun == Wanted::Kernel || begun == Wanted::Copy || begun == Wanted::Fill;
+        }
         if (event.phase != 'X')
             return;
         if (!event.category.empty()) {
@@ -307,6 +367,13 @@ class Reader {
         const Wanted wanted = wantedOf(event);
         if (wanted == Wanted::No || wanted == Wanted::Unknown)
             return;
+        if (wanted == Wanted::Range && event.name == sessionRange) {
+            const Figures figures = event.metrics.figures();
+            ++sessions;
+            add(sessionBytes, figures.dramTotal());
+            add(sessionFlops, figures.flops());
+            return;
+        }
         KernelRecord record = event.record;
         record.kind = wanted == Wanted::Copy   ? KernelRecord::Kind::Copy
                       : wanted == Wanted::Fill ? KernelRecord::Kind::Fill
@@ -321,8 +388,7 @@ class Reader {
             record.duration = event.duration && *event.duration >= 0 ? *event.duration : KernelRecord::unknown;
             untimed += !record.timed();
         }
-        const int64_t device = event.device.value_or(0);
-        record.device = device >= 0 && device < 4096 ? static_cast<int32_t>(device) : 0;
+        record.device = gpu();
         record.stream = event.stream.value_or(-1);
         if (event.hasCollective) {
             record.collective = static_cast<int32_t>(profile.collectives.size());
@@ -352,6 +418,12 @@ class Reader {
             warnings.push_back(fmt::format("Left out, since the kernels themselves are there: {}.",
                                            counted(static_cast<int64_t>(ranges.size()), "profiler range")));
         }
+        refuseIfInVain();
+        if (sessions)
+            warnings.push_back(fmt::format("Left out, since it is of no kernel: {}.", sessionWords()));
+        if (pairs)
+            warnings.push_back(fmt::format("Left out: {}; complete ones (ph X with dur) are read.", pairWords()));
+        gpus.resolve(profile);
         for (KernelRecord& record : profile.records)
             if (record.start != KernelRecord::unknown)
                 record.start += base >= 0 && base < longest ? base : 0;
@@ -377,6 +449,31 @@ class Reader {
             warnings.push_back("The trace holds no GPU kernel: was ProfilerActivity.CUDA among the activities?");
     }
 
+    std::string sessionWords() const {
+        std::string counters;
+        if (sessionBytes)
+            counters += fmt::format(", {:.0f} bytes from and to DRAM", *sessionBytes);
+        if (sessionFlops)
+            counters += fmt::format(", {:.0f} FLOPs", *sessionFlops);
+        return fmt::format("the range {}, which holds the counters of the whole session{}; with "
+                           "profiler_measure_per_kernel=True each kernel has its own",
+                           sessionRange, counters);
+    }
+    std::string pairWords() const {
+        return counted(pairs, "event of a GPU as a pair of beginning and end (ph B and E)",
+                       "events of GPUs as pairs of beginning and end (ph B and E)");
+    }
+    /// Says why there is no kernel where work of a GPU is there in a form that is not read.
+    void refuseIfInVain() const {
+        if (!profile.records.empty())
+            return;
+        if (pairs)
+            throw InputError(fmt::format("{}: holds no GPU kernel but {}, expected complete ones (ph X with dur)",
+                                         reading.name, pairWords()));
+        if (sessions)
+            throw InputError(fmt::format("{}: holds no GPU kernel but {}", reading.name, sessionWords()));
+    }
+
     static std::string capital(std::string text) {
         if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
             text[0] = static_cast<char>(text[0] - 32);
@@ -389,10 +486,15 @@ class Reader {
     Profile profile;
     Names names;
     std::vector<KernelRecord> ranges;
+    GpuNumbers gpus;
     Event event;
     std::string key, text;
+    std::string answer; ///< of a server, instead of a trace
     bool sawEvents = false, otherGpus = false;
     int64_t base = 0, count = 0, cut = -1, damagedEvents = 0, firstDamage = 0, untimed = 0, untimedRanges = 0;
+    int64_t pairs = 0;    ///< events of GPUs that begin and end apart
+    int64_t sessions = 0; ///< ranges over all kernels
+    std::optional<double> sessionBytes, sessionFlops;
 };
 
 } // namespace

@@ -254,8 +254,18 @@ void forEachWord(std::string_view arguments, const std::function<void(std::strin
     }
 }
 
+bool isCut(std::string_view kernel) { return kernel.ends_with("…") || kernel.ends_with("..."); }
+
+std::string_view withoutNumber(std::string_view kernel) {
+    const size_t open = kernel.rfind(" (");
+    if (open == kernel.npos || !kernel.ends_with(')') || !isCut(kernel.substr(0, open)))
+        return kernel;
+    const std::string_view number = kernel.substr(open + 2, kernel.size() - open - 3);
+    return !number.empty() && std::all_of(number.begin(), number.end(), isDigit) ? kernel.substr(0, open) : kernel;
+}
+
 NameParts partsOf(std::string_view kernel) {
-    kernel = withoutClone(kernel);
+    kernel = withoutClone(withoutNumber(kernel));
     if (kernel.starts_with("_Z"))
         if (const NameParts parts = Mangled(kernel).parts(); !parts.base.empty())
             return parts;

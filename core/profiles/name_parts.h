@@ -16,6 +16,11 @@ struct NameParts {
 };
 NameParts partsOf(std::string_view kernel);
 
+/// Whether a table cut the end of the name off.
+bool isCut(std::string_view kernel);
+/// "f<int, a…" of "f<int, a… (2)", as names are numbered that were cut alike; any other name as it is.
+std::string_view withoutNumber(std::string_view kernel);
+
 /// Calls with each identifier among template arguments, as `arguments` has them, and whether it is a template itself.
 void forEachWord(std::string_view arguments, const std::function<void(std::string_view word, bool isTemplate)>& call);
 

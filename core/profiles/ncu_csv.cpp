@@ -71,10 +71,35 @@ class Reader {
         : reader(csv), header(cells), words(w), reading(r), names(profile.names) {
         profile.tool = "Nsight Compute";
         profile.source = r.name;
+    }
+
+    Profile read() {
+        readTable();
+        while (!nextHeader.empty()) { // files of several runs, one after the other: they count from 0 again
+            header = std::exchange(nextHeader, {});
+            ++runs;
+            try {
+                readTable();
+            } catch (const InputError& error) {
+                if (profile.records.empty() && profile.totals.empty())
+                    throw;
+                profile.warnings.push_back(fmt::format("A table is left out. {}.", error.what()));
+                while (nextRow()) {
+                }
+            }
+        }
+        if (profile.records.empty() && profile.totals.empty())
+            refuse();
+        resolve();
+        return std::move(profile);
+    }
+
+  private:
+    /// Of the header, up to the next one or the end of the file. Each run has its own metrics, in its own units.
+    void readTable() {
         idColumn = columnOf(header, "ID");
-        summary = idColumn < 0;
         nameColumn = columnOf(header, "Kernel Name");
-        if (nameColumn < 0 && summary)
+        if (nameColumn < 0 && idColumn < 0)
             throw InputError(fmt::format("{}: line {} heads sums over all kernels of a GPU or an NVTX range "
                                          "(--print-summary), expected --print-summary per-kernel, or none",
                                          reading.name, reader.line()));
@@ -88,20 +113,12 @@ class Reader {
         deviceColumn = columnOf(header, "Device");
         capabilityColumn = columnOf(header, "CC");
         processColumn = columnOf(header, "Process ID");
-    }
-
-    Profile read() {
-        if (summary)
+        if (idColumn < 0)
             readSummary();
         else
             columnOf(header, "Metric Name") >= 0 ? readTall() : readWide();
-        if (profile.records.empty() && profile.totals.empty())
-            refuse();
-        resolve();
-        return std::move(profile);
     }
 
-  private:
     int64_t need(std::string_view name) const {
         const int64_t column = columnOf(header, name);
         if (column < 0)
@@ -134,21 +151,25 @@ class Reader {
                 words.hear(fmt::format("{}", fmt::join(row, ",")));
                 continue;
             }
-            if (isNcuHeader(row)) { // files of several runs, one after the other: they count from 0 again
-                ++runs;
-                continue;
+            if (isNcuHeader(row)) {
+                nextHeader = row;
+                return false;
             }
             while (row.size() > header.size() && row.back().empty())
                 row.pop_back();
             if (static_cast<int64_t>(row.size()) <= nameColumn || row.size() + 8 < header.size() ||
                 row.size() > header.size()) {
-                if (strange++ == 0)
-                    firstStrange = reader.line();
+                leaveOut();
                 continue;
             }
             return true;
         }
         return false;
+    }
+
+    void leaveOut() {
+        if (strange++ == 0)
+            firstStrange = reader.line();
     }
 
     KernelRecord launch() {
@@ -165,7 +186,7 @@ class Reader {
     }
 
     void take(size_t launchIndex, const MetricName& metric, std::string_view unit, const std::string& text,
-              NcuValues::Of of = NcuValues::Of::Mean) {
+              NcuValues::Of of = NcuValues::Of::Launch) {
         values.take(launchIndex, metric, unit, text, of, reader.line());
     }
 
@@ -182,6 +203,10 @@ class Reader {
         const int64_t metricColumn = need("Metric Name"), unitColumn = need("Metric Unit"),
                       valueColumn = need("Metric Value");
         while (nextRow()) {
+            if (cell(idColumn).empty()) {
+                leaveOut();
+                continue;
+            }
             const size_t place =
                 placeOf(fmt::format("{}/{}/{}/{}", runs, cell(processColumn), cell(idColumn), cell(nameColumn)),
                         profile.records.size());
@@ -202,8 +227,7 @@ class Reader {
         while (nextRow()) {
             const auto count = localNumber(cell(countColumn));
             if (!count || count->dotDecimal < 1 || count->dotDecimal > 1e12) {
-                if (strange++ == 0)
-                    firstStrange = reader.line();
+                leaveOut();
                 continue;
             }
             std::string key = fmt::format("{}", runs);
@@ -225,7 +249,7 @@ class Reader {
             const auto metric = metricOf(cell(metricColumn), cell(unitColumn));
             if (!metric)
                 continue;
-            take(place, *metric, cell(unitColumn), cell(meanColumn));
+            take(place, *metric, cell(unitColumn), cell(meanColumn), NcuValues::Of::Mean);
             if (metric->metric == Metric::Duration) {
                 take(place, *metric, cell(unitColumn), cell(leastColumn), NcuValues::Of::Least);
                 take(place, *metric, cell(unitColumn), cell(mostColumn), NcuValues::Of::Most);
@@ -233,34 +257,49 @@ class Reader {
         }
     }
 
+    /// Whether the row tells the columns' units instead of a launch. Right under the header they may all be empty.
+    bool isUnits(bool first) const {
+        if (!cell(idColumn).empty() || !cell(nameColumn).empty())
+            return false;
+        bool any = first;
+        for (auto column = idColumn; column < static_cast<int64_t>(row.size()); ++column) {
+            any = any || !cell(column).empty();
+            if (localNumber(cell(column)))
+                return false;
+        }
+        return any;
+    }
+
     void readWide() {
         std::vector<std::string> units(header.size()), titles;
-        bool inTitles = false;
+        bool told = false;
         for (size_t i = 0; i < header.size(); ++i) {
             auto [title, unit] = nameAndUnit(header[i]);
-            inTitles = inTitles || !unit.empty();
+            told = told || !unit.empty();
             titles.push_back(std::move(title));
             units[i] = std::move(unit);
         }
         std::vector<std::pair<int64_t, MetricName>> columns;
+        const auto readUnits = [&] {
+            columns.clear();
+            for (size_t i = 0; i < header.size(); ++i)
+                if (const auto metric = metricOf(titles[i], units[i]))
+                    columns.emplace_back(static_cast<int64_t>(i), *metric);
+        };
+        readUnits();
         const int64_t gpuColumn = columnOf(header, "device__attribute_display_name");
-        bool first = true;
-        while (nextRow()) {
-            if (first) {
-                first = false;
-                const bool haveUnits = cell(idColumn).empty();
-                if (haveUnits)
-                    std::copy_n(row.begin(), std::min(row.size(), units.size()), units.begin());
-                for (size_t i = 0; i < header.size(); ++i)
-                    if (const auto metric = metricOf(titles[i], units[i]))
-                        columns.emplace_back(static_cast<int64_t>(i), *metric);
-                if (haveUnits)
-                    continue;
-                if (!inTitles)
-                    profile.warnings.push_back(
-                        "The table has no row of units: times are taken as nanoseconds and sizes "
-                        "as bytes, as --print-units base prints them.");
+        for (bool first = true; nextRow(); first = false) {
+            if (isUnits(first)) { // also of a later run, where other tools put tables together under one header
+                std::copy_n(row.begin(), std::min(row.size(), units.size()), units.begin());
+                readUnits();
+                told = true;
+                continue;
             }
+            if (cell(idColumn).empty()) {
+                leaveOut();
+                continue;
+            }
+            withoutUnits = withoutUnits || !told;
             if (profile.gpu.empty())
                 profile.gpu = asUtf8(cell(gpuColumn));
             profile.records.push_back(launch());
@@ -283,10 +322,10 @@ class Reader {
     }
 
     void resolve() {
-        const size_t count = std::max(profile.records.size(), profile.totals.size());
-        const auto metrics = values.resolve(count, NcuValues::Of::Mean),
-                   least = values.resolve(count, NcuValues::Of::Least),
-                   most = values.resolve(count, NcuValues::Of::Most);
+        const auto metrics = values.resolve(profile.records.size(), NcuValues::Of::Launch),
+                   means = values.resolve(profile.totals.size(), NcuValues::Of::Mean),
+                   least = values.resolve(profile.totals.size(), NcuValues::Of::Least),
+                   most = values.resolve(profile.totals.size(), NcuValues::Of::Most);
         int64_t untimed = 0, all = static_cast<int64_t>(profile.records.size());
         for (size_t i = 0; i < profile.records.size(); ++i) {
             KernelRecord& record = profile.records[i];
@@ -303,7 +342,7 @@ class Reader {
         for (size_t i = 0; i < profile.totals.size(); ++i) {
             KernelTotals& totals = profile.totals[i];
             all += totals.launches;
-            totals.mean = nanoseconds(metrics[i]);
+            totals.mean = nanoseconds(means[i]);
             totals.minimum = nanoseconds(least[i]);
             totals.maximum = nanoseconds(most[i]);
             if (const double sum = totals.mean.value_or(0) * static_cast<double>(totals.launches);
@@ -311,7 +350,7 @@ class Reader {
                 totals.total = std::llround(sum);
             else
                 untimed += totals.launches;
-            totals.figures = keep(metrics[i].figures(), totals.launches);
+            totals.figures = keep(means[i].figures(), totals.launches);
         }
         if (profile.gpu.empty() && !capability.empty())
             profile.gpu = "compute capability " + asUtf8(capability);
@@ -322,8 +361,11 @@ class Reader {
         auto& warnings = profile.warnings;
         for (const std::string& error : words.errors())
             warnings.push_back(error);
-        if (summary)
+        if (!profile.totals.empty())
             warnings.push_back("Sums over launches (--print-summary): without that option, single launches are shown.");
+        if (withoutUnits)
+            warnings.push_back("The table has no row of units: times are taken as nanoseconds and sizes as bytes, as "
+                               "--print-units base prints them.");
         if (untimed)
             warnings.push_back(fmt::format("{} of {} have no duration: collect gpu__time_duration.sum.", untimed,
                                            counted(all, "launch", "launches")));
@@ -342,7 +384,7 @@ class Reader {
     }
 
     CsvReader& reader;
-    const std::vector<std::string>& header;
+    std::vector<std::string> header, nextHeader;
     ProfilerWords& words;
     const Reading& reading;
     Profile profile;
@@ -353,9 +395,10 @@ class Reader {
     std::unordered_map<std::string, size_t> places;
     std::string lastKey;
     size_t lastPlace = 0;
-    bool summary = false;
+    bool withoutUnits = false;
     int64_t strange = 0, firstStrange = 0, runs = 0, uncountedTensor = 0;
-    int64_t idColumn, nameColumn, streamColumn, blockColumn, gridColumn, deviceColumn, capabilityColumn, processColumn;
+    int64_t idColumn = -1, nameColumn = -1, streamColumn = -1, blockColumn = -1, gridColumn = -1, deviceColumn = -1,
+            capabilityColumn = -1, processColumn = -1;
 };
 
 } // namespace

@@ -15,13 +15,13 @@ namespace warplight::profiles {
 /// The values of a table of ncu --csv, which wait until all of it has told what the decimal point is.
 class NcuValues {
   public:
-    /// Which of a summary's values; a launch has but one.
-    enum class Of { Mean, Least, Most };
+    /// The one value of a launch, or which of those that a sum of launches has.
+    enum class Of { Launch, Mean, Least, Most };
 
     /// A cell of this unit, of the launch or sum of launches with this index; `line` for what is said of bad ones.
     void take(size_t launch, const MetricName& metric, std::string_view unit, const std::string& text, Of of,
               int64_t line);
-    /// The metrics of each of `count` launches.
+    /// The metrics of each of `count` launches, or sums of launches.
     std::vector<LaunchMetrics> resolve(size_t count, Of of) const;
     /// Says what was left out or had to be guessed.
     void warn(std::vector<std::string>& warnings) const;
@@ -32,7 +32,7 @@ class NcuValues {
         MetricName metric;
         LocalNumber number;
         double factor = 1;
-        Of of = Of::Mean;
+        Of of = Of::Launch;
     };
     std::vector<Waiting> waiting;
     DecimalPoint point;

@@ -2,6 +2,7 @@
 #include "core/profiles/nsys_join.h"
 
 #include "core/profiles/kernel_names.h"
+#include "core/profiles/name_parts.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -53,7 +54,8 @@ class Told {
         if (sameReport ? !same || source.empty() : !same && !source.empty() && !other.source.empty())
             return false; // two recordings
         const std::string_view text = names[name], base = baseName(text);
-        return has(whole, of, text) || has(whole, of, base) || (text == base && has(bases, of, base));
+        return has(whole, of, text) || has(whole, of, withoutNumber(text)) || has(whole, of, base) ||
+               (text == base && has(bases, of, base));
     }
 
   private:

@@ -131,6 +131,8 @@ void NsysRows::hear(const std::string& line) {
     }
     if (line.starts_with("Processing ["))
         database = line.substr(12, line.find(']') - 12);
+    if (const size_t script = line.find(".py "); line.starts_with("Running [") && script != line.npos)
+        database = line.substr(script + 4, std::min(line.find(']'), line.size()) - script - 4);
     const std::string_view text = trimmed(line);
     if (const size_t open = text.rfind('('); open != text.npos && text.ends_with(')')) {
         const std::string_view word = text.substr(open + 1, text.size() - open - 2);

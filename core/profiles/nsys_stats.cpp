@@ -2,7 +2,9 @@
 #include "core/profiles/nsys_stats.h"
 
 #include "core/error.h"
+#include "core/profiles/gpu_numbers.h"
 #include "core/profiles/local_number.h"
+#include "core/profiles/name_parts.h"
 #include "core/profiles/nsys_join.h"
 #include "core/profiles/profiler_metrics.h"
 #include "core/profiles/text.h"
@@ -14,10 +16,12 @@
 #include <cstdint>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -84,6 +88,7 @@ class Reader {
             readTable();
         while (rows.nextTable());
         joinTables(std::move(tables), profile);
+        gpus.resolve(profile);
         if (profile.records.empty() && profile.totals.empty())
             refuse();
         warn();
@@ -225,6 +230,31 @@ class Reader {
         roundedUnit = columns.unit(column).empty() ? rows.titleUnit() : columns.unit(column);
         return -1;
     }
+    /// What the last digit of a time stands for, in ns, where --timeunit took others away: "0.080" of seconds is whole
+    /// milliseconds. 0 where none is lost, and of cells that have a unit of their own, which they chose to keep theirs.
+    double lastDigit(int64_t column) {
+        const NsysCell text = nsysCellOf(cell(column));
+        if (column < 0 || text.number.empty() || !text.unit.empty())
+            return 0;
+        constexpr double oneAndMore = 1.5; // a factor of 1e-9 may not be exact
+        const double unit = factorOf(column, {}, Unit::Dimension::Time).value_or(0) * 1e9;
+        if (unit < oneAndMore)
+            return 0;
+        const size_t mark = text.number.rfind(point.isComma() ? ',' : '.');
+        const size_t decimals = mark == text.number.npos ? 0 : text.number.size() - mark - 1;
+        const double digit = unit * std::pow(10, -static_cast<double>(decimals));
+        if (digit < oneAndMore)
+            return 0;
+        const std::string& ofTable = tableUnit.empty() ? rows.titleUnit() : tableUnit;
+        roundedTimes = fmt::format("{} of {}", counted(static_cast<int64_t>(decimals), "decimal"),
+                                   columns.unit(column).empty() ? ofTable : columns.unit(column));
+        return digit;
+    }
+    /// A time that reads 0 and may be anything below half of its last digit is none.
+    template <class Time>
+    std::optional<Time> unlessVanished(int64_t column, std::optional<Time> value) {
+        return lastDigit(column) > 0 && value == Time{0} ? std::nullopt : value;
+    }
     /// Of a column that a table is worth nothing without.
     void demandTime(int64_t column) const {
         if (column < 0 || columns.unit(column).empty())
@@ -233,6 +263,21 @@ class Reader {
         if (!unit || unit->dimension != Unit::Dimension::Time)
             throw InputError(fmt::format("{} has {} in \"{}\", expected a unit of time", where, columns.title(column),
                                          shortened(asUtf8(columns.unit(column)), 40)));
+    }
+
+    using CutAlike = std::tuple<uint32_t, Extent, Extent>; // name, grid, block
+    /// The name of a kernel's sums. A table lists no kernel twice: names that are equal because they are cut stand for
+    /// different ones.
+    uint32_t nameOf(const std::string& text, const KernelTotals& totals, std::map<CutAlike, int>& before) {
+        const uint32_t name = names.index(text);
+        if (!isCut(text))
+            return name;
+        namesCut = true;
+        const int number = ++before[{name, totals.grid, totals.block}];
+        if (number == 1)
+            return name;
+        cutNumbered = true;
+        return names.index(fmt::format("{} ({})", text, number));
     }
 
     void leaveOut() {
@@ -256,6 +301,8 @@ class Reader {
                                : columns.has("devid") ? columns.find("devid")
                                                       : columns.find("gpu"); // of the window's list of events
         demandTime(duration);
+        const std::string recording =
+            table.source.empty() ? fmt::format("recording {}", ++unnamed[table.kind]) : table.source;
         while (rows.next()) {
             if (!rows.fits() || !number(nsysCellOf(cell(duration)).number)) {
                 leaveOut();
@@ -263,6 +310,7 @@ class Reader {
             }
             KernelRecord record;
             record.name = names.index(cell(name));
+            cutInOne = cutInOne || isCut(cell(name));
             record.kind = kindOf(cell(name));
             record.start = time(start).value_or(KernelRecord::unknown);
             const auto lasts = time(duration);
@@ -270,7 +318,7 @@ class Reader {
                 leaveOut();
                 continue;
             }
-            record.duration = lasts.value_or(KernelRecord::unknown);
+            record.duration = unlessVanished(duration, lasts).value_or(KernelRecord::unknown);
             record.grid = extentOf(cell(gridText));
             record.block = extentOf(cell(blockText));
             for (size_t axis = 0; axis < 3; ++axis) {
@@ -286,14 +334,14 @@ class Reader {
             if (const double sum = a.value_or(0) + b.value_or(0); whole && sum < 1e15)
                 record.sharedBytes = std::llround(sum);
             record.bytes = copied(size);
-            takeDevice(record, cell(device));
+            takeDevice(record, cell(device), recording);
             record.stream = integer(cell(stream)).value_or(-1);
             table.records.push_back(record);
         }
     }
 
     /// "NVIDIA A100-SXM4-80GB (0)" names a device and numbers it; "0" only numbers it.
-    void takeDevice(KernelRecord& record, const std::string& text) {
+    void takeDevice(KernelRecord& record, const std::string& text, const std::string& recording) {
         if (text != lastDevice) {
             lastDevice = text;
             lastIndex = 0;
@@ -309,7 +357,7 @@ class Reader {
                 profile.gpu = gpu;
             otherGpus = otherGpus || (profile.gpu != gpu && !gpu.empty());
         }
-        record.device = lastIndex;
+        record.device = gpus.standIn(recording, lastIndex);
     }
 
     struct SumColumns {
@@ -329,6 +377,7 @@ class Reader {
             for (const int64_t column : {total, mean, least, most, median})
                 if (column >= 0 && tableUnit.empty())
                     tableUnit = columns.unit(column);
+        std::map<CutAlike, int> cutAlike;
         while (rows.next()) {
             const auto launches = number(cell(count));
             if (!rows.fits() || !launches || *launches < 1 || *launches > mostLaunches) {
@@ -346,25 +395,30 @@ class Reader {
             totals.kind = kernel                                           ? KernelRecord::Kind::Kernel
                           : kindOf(cell(name)) == KernelRecord::Kind::Fill ? KernelRecord::Kind::Fill
                                                                            : KernelRecord::Kind::Copy;
-            totals.name = names.index(cell(name));
             totals.grid = extentOf(cell(grid));
             totals.block = extentOf(cell(block));
+            if (table.kind == NsysTable::ExecSums) { // a row for each call that launches the kernel
+                totals.name = names.index(cell(name));
+                cutInOne = cutInOne || isCut(cell(name));
+            } else {
+                totals.name = nameOf(cell(name), totals, cutAlike);
+            }
             totals.launches = std::llround(*launches);
             if (sizes) {
                 totals.bytes = copied(size);
             } else {
-                totals.mean = nanoseconds(mean);
-                totals.median = nanoseconds(median);
-                totals.minimum = nanoseconds(least);
-                totals.maximum = nanoseconds(most);
-                totals.total = time(total);
+                totals.mean = unlessVanished(mean, nanoseconds(mean));
+                totals.median = unlessVanished(median, nanoseconds(median));
+                totals.minimum = unlessVanished(least, nanoseconds(least));
+                totals.maximum = unlessVanished(most, nanoseconds(most));
+                totals.total = unlessVanished(total, time(total));
                 if (!totals.total && totals.mean && *totals.mean * *launches < longest)
                     totals.total = std::llround(*totals.mean * *launches);
                 if (totals.total && *totals.total < 0) {
                     leaveOut();
                     continue;
                 }
-                if (totals.total && !totals.mean)
+                if (totals.total && (!totals.mean || lastDigit(total) / *launches < lastDigit(mean)))
                     totals.mean = static_cast<double>(*totals.total) / *launches;
             }
             table.totals.push_back(totals);
@@ -400,6 +454,16 @@ class Reader {
             warnings.push_back(fmt::format("Sizes in this file are rounded to three decimals of {}; --format "
                                            "csv:mem=B keeps them whole.",
                                            roundedUnit));
+        if (namesCut || cutInOne)
+            warnings.push_back(fmt::format("Names in this file are cut{}; --format csv keeps them whole.",
+                                           cutInOne ? ", and kernels whose names are cut alike are counted as one"
+                                           : cutNumbered
+                                               ? ", and those of several kernels that are cut alike are numbered"
+                                               : ""));
+        if (!roundedTimes.empty())
+            warnings.push_back(fmt::format("Times in this file are rounded to {}, and what reads 0 of them is not "
+                                           "shown; without --timeunit they are whole nanoseconds.",
+                                           roundedTimes));
         if (strange)
             warnings.push_back(fmt::format(
                 "{} left out, the first is line {}.",
@@ -420,10 +484,14 @@ class Reader {
     DecimalPoint point;                                        ///< of the table
     std::vector<std::optional<std::optional<double>>> factors; ///< of the columns' units, once they were asked for
     std::vector<NsysEntries> tables;
-    std::string where, tableUnit, lastDevice, roundedUnit;
+    std::string where, tableUnit, lastDevice, roundedUnit, roundedTimes;
     std::set<std::string> others, withoutUnit, strangeUnits;
+    GpuNumbers gpus;
+    std::map<NsysTable, int> unnamed; ///< traces of a kind whose recording is not told: each is of one of its own
     int32_t lastIndex = 0;
     bool otherGpus = false;
+    bool namesCut = false, cutNumbered = false; ///< in sums
+    bool cutInOne = false;                      ///< where equal names may stand for different kernels
     int64_t strange = 0, firstStrange = 0;
 };
 

@@ -126,6 +126,9 @@ std::string reportNamed(std::string_view line) {
         name = line.substr(with + 8);
         name = name.substr(0, name.find(']'));
         name = name.substr(name.find_last_of("/\\") + 1); // npos + 1 is the beginning
+    } else if (line.starts_with("Running [")) {           // before 2022
+        name = line.substr(9, line.find(".py") == line.npos ? 0 : line.find(".py") - 9);
+        name = name.substr(name.find_last_of("/\\") + 1);
     } else if (const size_t mark = line.find("REPORT:"); mark != line.npos) {
         name = trimmed(line.substr(mark + 7));
     }

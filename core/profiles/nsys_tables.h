@@ -30,7 +30,8 @@ enum class NsysTable {
 NsysTable nsysTableOf(const std::vector<std::string>& cells, std::string_view report = {});
 
 /// "cuda_gpu_kern_sum" of "** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):", "Processing [x.sqlite] with
-/// [/opt/reports/cuda_gpu_kern_sum.py]..." or "=== REPORT: gpukernsum ==="; empty for other lines.
+/// [/opt/reports/cuda_gpu_kern_sum.py]...", "Running [/opt/reports/gpukernsum.py x.sqlite]..." or "=== REPORT:
+/// gpukernsum ==="; empty for other lines.
 std::string reportNamed(std::string_view line);
 
 /// The columns of a table by name, in small letters and with today's words ("avg" for "Average"), and their units.

@@ -2,6 +2,7 @@
 #include "core/profiles/open_profile.h"
 
 #include "core/error.h"
+#include "core/formats/foreign_file.h"
 #include "core/profiles/csv_reader.h"
 #include "core/profiles/kineto_trace.h"
 #include "core/profiles/ncu_csv.h"
@@ -13,8 +14,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <fmt/format.h>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,13 +67,21 @@ std::pair<std::string_view, std::string_view> otherFile(std::string_view head) {
     return {};
 }
 
-/// nsys stats --format json writes lists of rows.
-bool looksLikeNsysJson(std::string_view head) {
-    for (const std::string_view key :
-         {"\"Time (%)\"", "\"Total Time (", "\"Start (", "\"Kernel Start (", "\"Total (MB)\""})
-        if (head.find(key) != head.npos)
-            return true;
+/// nsys stats --format json writes lists of rows, whose keys are the titles of columns.
+bool looksLikeNsysJson(std::string_view text) {
+    for (const std::string_view key : {"\"Time (%)", "\"Total Time (", "\"Start (", "\"Kernel Start (", "\"Total (MB)"})
+        if (const size_t at = text.find(key); at != text.npos) {
+            const std::string_view behind = text.substr(std::min(text.find('"', at + 1), text.size() - 1) + 1);
+            if (trimmed(behind.substr(0, 8)).starts_with(':'))
+                return true;
+        }
     return false;
+}
+
+/// What the beginning of a file without a table says that it is; empty for text that a program may have printed.
+std::string foreignKindOf(std::string_view beginning) {
+    const std::string kind = formats::foreignKind(std::as_bytes(std::span(beginning)), ".json");
+    return kind.starts_with("text ") ? "" : kind;
 }
 
 /// What stands in a text without a table: a format that is not read, or a reason in the profiler's words.
@@ -99,10 +110,12 @@ Profile readProfile(ByteSource& bytes, const Reading& reading) {
             throw InputError(fmt::format("{}: is the JSON of nsys stats, expected --format csv", reading.name));
         return readKinetoTrace(source, reading);
     }
+    const std::string beginning(head);
     CsvReader reader(source, reading.name);
     ProfilerWords words;
     NsysRows tables(reader, words);
-    bool isNcuPage = false;
+    bool isNcuPage = false, isNsysJson = false;
+    int64_t lines = 0;
     const auto whole = [&](Profile profile) {
         if (const std::string damage = source.damage(); !damage.empty())
             profile.warnings.push_back(fmt::format("Only a part was read: {}.", damage));
@@ -110,6 +123,7 @@ Profile readProfile(ByteSource& bytes, const Reading& reading) {
     };
     std::string line;
     while (reader.nextLine(line)) {
+        ++lines;
         const char delimiter = sniffDelimiter(line);
         if (const auto cells = splitLine(line, delimiter); isNcuHeader(cells)) {
             reader.setDelimiter(delimiter);
@@ -120,7 +134,13 @@ Profile readProfile(ByteSource& bytes, const Reading& reading) {
         const std::string_view text = trimmed(line);
         isNcuPage = isNcuPage || (text.starts_with("Metric Name  ") && text.find("Metric Unit") != text.npos) ||
                     text.starts_with("Section: ");
+        isNsysJson = isNsysJson || looksLikeNsysJson(text);
     }
+    if (isNsysJson) // below what it prints of its work
+        throw InputError(fmt::format("{}: is the JSON of nsys stats, expected --format csv", reading.name));
+    if (const std::string kind = foreignKindOf(beginning); !kind.empty())
+        throw InputError(fmt::format("{}: is {}; expected ncu --csv, nsys stats --format csv or a PyTorch trace",
+                                     reading.name, kind));
     if (!words.reasons().empty())
         throw InputError(
             fmt::format("{}: holds no table, expected ncu --csv, nsys stats --format csv or a PyTorch trace{}",
@@ -128,7 +148,7 @@ Profile readProfile(ByteSource& bytes, const Reading& reading) {
     throw InputError(fmt::format(
         "{}: none of its {} heads a known table, expected ncu --csv (\"ID\",...,\"Kernel Name\"), nsys stats "
         "--format csv (cuda_gpu_trace or cuda_gpu_kern_sum) or a PyTorch trace (.json){}",
-        reading.name, counted(reader.line() - 1, "line"), whyNoTable(words, isNcuPage)));
+        reading.name, counted(lines, "line"), whyNoTable(words, isNcuPage)));
 }
 
 Profile openProfile(const std::string& file, const std::atomic<bool>* cancel,

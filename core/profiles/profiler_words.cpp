@@ -51,6 +51,9 @@ std::string sentenceOf(std::string_view words) {
 
 void ProfilerWords::hear(std::string_view line) {
     line = trimmed(line);
+    for (const std::string_view mark : {"... SKIPPED:", "... ERROR:"}) // behind what it was about to do
+        if (const size_t at = line.find(mark); at != line.npos)
+            line = line.substr(at + 4);
     if (const auto error = behind(line, {"==ERROR==", "======== Error:", "ERROR:", "Error:"});
         error && !error->empty()) {
         std::string sentence = "The profiler says: " + sentenceOf(*error);

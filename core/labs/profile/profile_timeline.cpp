@@ -55,7 +55,7 @@ Figure timelineFigure(const ReadProfile& read, size_t most) {
     for (const auto& [stream, track] : streamsOf(read.profile))
         timeline.tracks.push_back({fmt::format("{}.{}", stream.first, stream.second),
                                    stream.second < 0 ? "stream not told" : fmt::format("stream {}", stream.second),
-                                   fmt::format("GPU {}", stream.first)});
+                                   read.profile.gpuLabel(stream.first)});
     const auto& records = read.profile.records;
     const auto all =
         static_cast<size_t>(std::count_if(records.begin(), records.end(), [](const auto& r) { return r.timed(); }));

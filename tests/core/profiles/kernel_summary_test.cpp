@@ -109,6 +109,21 @@ class KernelSummaryTest : public QObject {
         row("oneccl_allreduce", "oneccl_allreduce", KernelClass::Collective);
         row("void deep_ep::internode_ll::dispatch<false, 3>(…)", "dispatch", KernelClass::Collective);
         row("void deep_ep::layout::get_dispatch_layout<8>(int)", "get_dispatch_layout", KernelClass::Other);
+        row("void hybrid_ep::dispatch_kernel<hybrid_ep::__nv_bfloat16, 64>(hybrid_ep::dispatch_kernel_param_t<unsigned "
+            "short>)",
+            "dispatch_kernel", KernelClass::Collective);
+        row("void uccl::internode_ll::dispatch<false, true, 7168>(void*, void*)", "dispatch", KernelClass::Collective);
+        row("void uccl::intranode::combine<__nv_bfloat16, 8, 768, 4096>(...)", "combine", KernelClass::Collective);
+        row("void uccl::internode::cached_notify<false>(int)", "cached_notify", KernelClass::Collective);
+        row("void mooncake::ep::dispatch<true>(...)", "dispatch", KernelClass::Collective);
+        row("void (anonymous namespace)::internode::notify_dispatch<8>(int)", "notify_dispatch",
+            KernelClass::Collective);
+        row("_ZN4uccl12internode_ll8dispatchILb0ELb1ELi7168EEEvPvS2_", "dispatch", KernelClass::Collective);
+        row("void uccl::internode_ll::clean_low_latency_buffer<256>(int*)", "clean_low_latency_buffer",
+            KernelClass::Other);
+        row("void moe::dispatch<8>(int)", "dispatch", KernelClass::Other); // on one GPU
+        row("void sleep::combine_deep<8>(int)", "combine_deep", KernelClass::Other);
+        row("_ZN5sleep7combineEv", "combine", KernelClass::Other);
         row("void tensorrt_llm::kernels::twoShotAllReduceKernel<half>(int)", "twoShotAllReduceKernel",
             KernelClass::Collective);
         row("triton_poi_fused_all_reduce_wait_tensor_add_3", "triton_poi_fused_all_reduce_wait_tensor_add_3",

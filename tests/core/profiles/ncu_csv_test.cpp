@@ -54,6 +54,83 @@ class NcuCsvTest : public QObject {
         QVERIFY(!profile.figuresOf(profile.records[2]));
     }
 
+    void everyRunOfAFileHasItsOwnColumnsAndUnits() {
+        const std::string head = "ID,Process ID,Kernel Name,Stream,Device,";
+        // The second run in milliseconds.
+        const Profile units = readText(head +
+                                       "gpu__time_duration.sum\n,,,,,us\n0,1,gemm,7,0,100.00\n"
+                                       "1,1,relu,7,0,10.00\n==PROF== Connected to process 2\n" +
+                                       head +
+                                       "gpu__time_duration.sum\n,,,,,ms\n0,2,gemm,7,0,3.00\n"
+                                       "1,2,relu,7,0,1.00\n");
+        QCOMPARE(units.records.size(), size_t{4});
+        QCOMPARE(summariseKernels(units).size(), size_t{2});
+        QCOMPARE(summaryOf(units, "gemm").total, int64_t{3100000});
+        QCOMPARE(summaryOf(units, "relu").total, int64_t{1010000});
+        QVERIFY(units.warnings.empty());
+        // Other metrics in the same places, and more of them.
+        const Profile other = readText(
+            head +
+            "gpu__time_duration.sum,sm__warps_active.avg.pct_of_peak_sustained_active\n,,,,,us,%\n"
+            "0,1,gemm,7,0,100.00,50.0\n" +
+            head + "dram__bytes_read.sum,gpu__time_duration.sum\n,,,,,Mbyte,us\n0,2,relu,7,0,80.00,20.0\n" + head +
+            "dram__bytes_read.sum,dram__bytes_write.sum,gpu__time_duration.sum\n,,,,,Mbyte,Mbyte,us\n"
+            "0,3,gemm,7,0,50.00,10.0,40.0\n");
+        QCOMPARE(summaryOf(other, "relu").total, int64_t{20000});
+        QVERIFY(!summaryOf(other, "relu").occupancy);
+        QCOMPARE(*summaryOf(other, "gemm").occupancy, 0.5);
+        QCOMPARE(summaryOf(other, "gemm").total, int64_t{140000});
+        QCOMPARE(summaryOf(other, "gemm").bytes, 60e6);
+        // Columns of launches that only one of the runs has.
+        const Profile shapes =
+            readText(details + "0,1,gemm,7,0,gpu__time_duration.sum,us,100\n"
+                               "ID,Kernel Name,Device,Stream,Grid Size,Metric Name,Metric Unit,"
+                               "Metric Value\n0,gemm,1,9,\"(4, 2, 1)\",gpu__time_duration.sum,us,300\n");
+        QCOMPARE(shapes.records.at(1).stream, int64_t{9});
+        QCOMPARE(shapes.records[1].device, 1);
+        QCOMPARE(shapes.records[1].grid, (Extent{4, 2, 1}));
+        QCOMPARE(shapes.records[1].duration, int64_t{300000});
+    }
+
+    void runsOfAFileMayBeOfDifferentPages() {
+        const std::string tall = details + "0,1,gemm,7,0,gpu__time_duration.sum,us,300.00\n";
+        const std::string wide = "ID,Process ID,Kernel Name,Stream,Device,gpu__time_duration.sum\n,,,,,us\n"
+                                 "0,2,relu,7,0,40.00\n";
+        const std::string sums = "Process ID,Kernel Name,Invocations,Metric Name,Metric Unit,Minimum,Maximum,Average\n"
+                                 "3,tanh,2,gpu__time_duration.sum,us,1,3,2\n";
+        for (const std::string& text : {tall + wide + sums, sums + tall + wide, wide + sums + tall}) {
+            const Profile profile = readText(text);
+            QCOMPARE(summariseKernels(profile).size(), size_t{3});
+            QCOMPARE(summaryOf(profile, "gemm").total, int64_t{300000});
+            QCOMPARE(summaryOf(profile, "relu").total, int64_t{40000});
+            QCOMPARE(summaryOf(profile, "tanh").launches, int64_t{2});
+            QCOMPARE(summaryOf(profile, "tanh").total, int64_t{4000});
+        }
+        // One that cannot be read costs itself alone.
+        const Profile whole = readText(wide + "ID,Process ID,Kernel Name,Metric Name,Value\n0,2,tanh,x,5\n" + tall);
+        QCOMPARE(summariseKernels(whole).size(), size_t{2});
+        QCOMPARE(summaryOf(whole, "gemm").total, int64_t{300000});
+        QVERIFY(warns(whole, "line 4 has no column \"Metric Unit\""));
+    }
+
+    void aRowWithoutAnIdIsNoLaunch() {
+        const std::string head = "ID,Process ID,Kernel Name,gpu__time_duration.sum,launch__registers_per_thread\n";
+        // Tables put together under one header: the second run's units stand between launches.
+        const Profile together = readText(head + ",,,us,register/thread\n0,1,gemm,100,32\n"
+                                                 ",,,ms,register/thread\n0,2,gemm,3,32\n");
+        QCOMPARE(together.records.size(), size_t{2});
+        QCOMPARE(summaryOf(together, "gemm").total, int64_t{3100000});
+        // A sum that a spreadsheet puts below, and an empty row of it.
+        const Profile below = readText(head + ",,,us,register/thread\n0,1,gemm,100,32\n,,,,\n,,,100,\n1,1,gemm,5,32\n");
+        QCOMPARE(summaryOf(below, "gemm").launches, int64_t{2});
+        QCOMPARE(summaryOf(below, "gemm").total, int64_t{105000});
+        QVERIFY(warns(below, "2 lines do not fit the table and are left out, the first is line 4."));
+        // Units that are all empty are units too.
+        const Profile none = readText("ID,Process ID,Kernel Name,launch__waves_per_multiprocessor\n,,,\n0,1,gemm,2\n");
+        QCOMPARE(none.records.size(), size_t{1});
+        QVERIFY(!warns(none, "left out"));
+    }
+
     void summariesByKernelAreSums() {
         const Profile profile = readData("ncu_summary.csv");
         const KernelSummary saxpy = summaryOf(profile, "unnamed>::saxpyKernel(float, const float *)");

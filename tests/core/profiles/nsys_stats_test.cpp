@@ -102,6 +102,8 @@ class NsysStatsTest : public QObject {
         QCOMPARE(reportNamed("=== REPORT: gpukernsum ==="), std::string("gpukernsum"));
         QCOMPARE(reportNamed("Processing [x.sqlite] with [C:\\nsys\\reports\\osrt_sum.py]..."),
                  std::string("osrt_sum"));
+        QCOMPARE(reportNamed("Running [/opt/nsys/reports/gpukernsum.py x.sqlite]... "), std::string("gpukernsum"));
+        QCOMPARE(reportNamed("Running [3/4] of all"), std::string());
         QCOMPARE(reportNamed("step (1) of 2:"), std::string());
     }
 
@@ -117,6 +119,28 @@ class NsysStatsTest : public QObject {
         QVERIFY(holds(refusalOf(processing("x.sqlite", "cuda_gpu_kern_sum") +
                                 "SKIPPED: x.sqlite does not contain CUDA kernel data.\n"),
                       "The profiler says: x.sqlite does not contain CUDA kernel data"));
+    }
+
+    void oldReportsSayWhyTheyWereSkippedInTheirOwnLine() {
+        const std::string running = "Running [/opt/nsys/reports/",
+                          skipped = ".py r.sqlite]... SKIPPED: r.sqlite does not ";
+        const std::string calls = running + "cudaapisum.py r.sqlite]...\n\n"
+                                            " Time(%)  Total Time (ns)  Num Calls   Average       Name   \n"
+                                            " -------  ---------------  ---------  ----------  ----------\n"
+                                            "    99.9      136,776,274          3  45,592,091  cudaMalloc\n\n";
+        const std::string said = refusalOf(calls + running + "gpukernsum" + skipped + "contain CUDA kernel data.\n\n" +
+                                           running + "openmpevtsum" + skipped + "contain OpenMP event data.\n");
+        QVERIFY2(holds(said, "holds no GPU kernel but cudaapisum, expected"), said.c_str());
+        QVERIFY2(holds(said, "The profiler says: r.sqlite does not contain CUDA kernel data"), said.c_str());
+        QVERIFY(!holds(said, "OpenMP"));
+        QVERIFY(holds(refusalOf("Exporting data... ERROR: disk full\n"), "The profiler says: disk full"));
+        // Recordings are told as in today's lines.
+        const std::string trace = "1000,5,1,8,7,gemm\n";
+        const std::string head = "Start (ns),Duration (ns),CorrId,GrdX,Strm,Name\n";
+        const Profile two = readText(running + "gputrace.py a.sqlite]...\n" + head + trace + "\n" + running +
+                                     "gputrace.py b.sqlite]...\n" + head + trace);
+        QCOMPARE(two.gpuLabel(0), std::string("GPU 0 of a.sqlite"));
+        QCOMPARE(two.gpuLabel(1), std::string("GPU 0 of b.sqlite"));
     }
 
     void tablesOfTheCpuTakeNothingFromKernels() {
@@ -157,6 +181,26 @@ class NsysStatsTest : public QObject {
         const Profile twice = readText(processing("a.sqlite", "cuda_gpu_kern_sum") + sums +
                                        processing("a.sqlite", "cuda_gpu_kern_sum") + sums);
         QCOMPARE(summaryOf(twice, "flash").launches, int64_t{3});
+    }
+
+    void recordingsOfSeveralRanksHaveGpusOfTheirOwn() {
+        const std::string nccl = ",1,24,1,1,512,1,1,96,0,0,,,,,H100 (0),1,,20,ncclDevKernel_AllReduce\n",
+                          gemm = ",2,148,1,1,256,1,1,36,0,0,,,,,H100 (0),1,,7,gemm\n";
+        const std::string first = gpuTrace + "1000000,100000" + nccl + "1100000,100000" + gemm,
+                          second = gpuTrace + "1000000,90000" + gemm + "1090000,10000" + nccl + "1100000,100000" + gemm;
+        const Profile ranks = readText(processing("rank0.sqlite", "cuda_gpu_trace") + first +
+                                       processing("rank1.sqlite", "cuda_gpu_trace") + second);
+        QCOMPARE(overlapOf(ranks).communication, int64_t{110000});
+        QCOMPARE(overlapOf(ranks).exposed, int64_t{110000});
+        QCOMPARE(ranks.gpuLabel(0), std::string("GPU 0 of rank0.sqlite"));
+        QCOMPARE(ranks.gpuLabel(1), std::string("GPU 0 of rank1.sqlite"));
+        // Files of --output, one after the other, do not say what they are of.
+        const Profile files = readText(first + second);
+        QCOMPARE(overlapOf(files).exposed, int64_t{110000});
+        QCOMPARE(files.gpuLabel(1), std::string("GPU 0 of recording 2"));
+        const Profile one = readText(processing("rank0.sqlite", "cuda_gpu_trace") + first);
+        QVERIFY(one.gpuLabels.empty());
+        QCOMPARE(one.records[0].device, 0);
     }
 
     void categoriesPartGpuAndCpu() {
@@ -241,6 +285,11 @@ class NsysStatsTest : public QObject {
         QVERIFY(
             holds(refusalOf("[\n  {\"Time (%)\": 100.0, \"Total Time (ns)\": 6, \"Instances\": 3, \"Name\": \"k\"}\n]"),
                   "is the JSON of nsys stats, expected --format csv"));
+        for (const char* row : {"{\"Time (%)\":100.0,\"Total Time (ns)\":6,\"Instances\":3,\"Name\":\"k\"}",
+                                "  {\n    \"Time (%)\" : 100.0,\n    \"Name\" : \"k\"\n  }"})
+            QVERIFY(holds(refusalOf("Generating SQLite file x.sqlite from x.nsys-rep" +
+                                    processing("x.sqlite", "cuda_gpu_kern_sum") + "[\n" + row + "\n]\n"),
+                          "is the JSON of nsys stats, expected --format csv"));
     }
 
     void columnFormatOfSeveralReportsIsCutWhereItsRulersSay() {
@@ -411,6 +460,91 @@ class NsysStatsTest : public QObject {
         QCOMPARE(trace.records[1].bytes, -1.0);
         QCOMPARE(static_cast<int>(trace.records[0].kind), static_cast<int>(KernelRecord::Kind::Kernel));
         QVERIFY(warns(trace, "Sizes in this file are rounded"));
+    }
+
+    void namesThatAreCutAlikeAreOfDifferentKernels() {
+        // 40 characters instead of 100.
+        const std::string report = " ** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):\n\n"
+                                   " Time (%)  Total Time (ns)  Instances   Avg (ns)                     Name\n"
+                                   " --------  ---------------  ---------  -----------  "
+                                   "----------------------------------------\n";
+        for (const std::string mark : {"…", "..."}) {
+            const std::string name = "void marlin::Marlin<(long)11258999069107" + mark;
+            const Profile profile = readText(report + "     50.0       30,000,000        300    100,000.0  " + name +
+                                             "\n     40.0       20,000,000         10  2,000,000.0  " + name +
+                                             "\n      5.0       10,000,000          5  2,000,000.0  " + name +
+                                             "\n      5.0        1,000,000          1  1,000,000.0  gemm\n");
+            QCOMPARE(summariseKernels(profile).size(), size_t{4});
+            QCOMPARE(summaryOf(profile, name).total, int64_t{30000000});
+            QCOMPARE(*summaryOf(profile, name).mean, 100000.0);
+            QCOMPARE(summaryOf(profile, name + " (2)").total, int64_t{20000000});
+            QCOMPARE(summaryOf(profile, name + " (3)").launches, int64_t{5});
+            QCOMPARE(shortName(name + " (2)"), std::string("Marlin (2)"));
+            QVERIFY(classOf(name + " (2)") == KernelClass::MatrixProduct);
+            QCOMPARE(profile.warnings.size(), size_t{1});
+            QVERIFY(warns(profile, "cut alike are numbered; --format csv keeps them whole"));
+        }
+        const std::string byShape = "Time (%),Total Time (ns),Instances,GridXYZ,BlockXYZ,Name\n";
+        const std::string shapes = "50,600,3,8 1 1,128 1 1,f<int…\n30,400,2,4 1 1,128 1 1,f<int…\n"
+                                   "20,200,1,8 1 1,128 1 1,f<int…\n";
+        const Profile shaped = readText(byShape + shapes);
+        QCOMPARE(summaryOf(shaped, "f<int…").total, int64_t{1000});
+        QCOMPARE(summaryOf(shaped, "f<int… (2)").total, int64_t{200});
+        // A second report of the same launches adds none, whichever comes first.
+        const std::string sums = kernSum + "60,1000,5,200,200,200,200,0,f<int…\n40,200,1,200,200,200,200,0,f<int…\n";
+        for (const std::string& text : {byShape + shapes + sums, sums + byShape + shapes}) {
+            const Profile both = readText(text);
+            QCOMPARE(summaryOf(both, "f<int…").launches + summaryOf(both, "f<int… (2)").launches, int64_t{6});
+        }
+        // A trace cannot tell.
+        const Profile trace = readText("Start (ns),Duration (ns),CorrId,Strm,Name\n1,5,1,7,f<int…\n9,5,2,7,f<int…\n");
+        QCOMPARE(summaryOf(trace, "f<int…").launches, int64_t{2});
+        QVERIFY(warns(trace, "cut alike are counted as one; --format csv keeps them whole"));
+        // Parameters are no number of ours, and a whole name is one kernel.
+        QCOMPARE(shortName("f(int, ...) (2)"), std::string("f"));
+        QVERIFY(readText(kernSum + "60,1000,5,200,200,200,200,0,f(...)\n").warnings.empty());
+    }
+
+    void aRoundedZeroIsNoTime() {
+        // --timeunit sec: three decimals in CSV, four in columns.
+        const std::string head = "Time (%),Total Time (s),Instances,Avg (s),Med (s),Min (s),Max (s),StdDev (s),Name\n";
+        const Profile seconds = readText(head + "99.0,0.080,2000,0.000,0.000,0.000,0.001,0.000,gemm\n"
+                                                "1.0,0.000,20,0.000,0.000,0.000,0.000,0.000,relu\n");
+        const KernelSummary gemm = summaryOf(seconds, "gemm"), relu = summaryOf(seconds, "relu");
+        QCOMPARE(gemm.total, int64_t{80000000});
+        QCOMPARE(*gemm.mean, 40000.0); // of the sum and the launches
+        QVERIFY(!gemm.median && !gemm.minimum);
+        QCOMPARE(*gemm.maximum, 1e6);
+        QCOMPARE(relu.launches, int64_t{20});
+        QVERIFY(!relu.timed && !relu.mean && !relu.median && !relu.minimum && !relu.maximum && !relu.share);
+        QCOMPARE(seconds.warnings.size(), size_t{1});
+        QVERIFY(warns(seconds, "rounded to 3 decimals of s") && warns(seconds, "without --timeunit"));
+        const Profile mean = readText(head + "99.0,1.500,1000,0.002,0.001,0.001,0.004,0.000,gemm\n");
+        QCOMPARE(*summaryOf(mean, "gemm").mean, 1.5e6);
+        QCOMPARE(*summaryOf(mean, "gemm").median, 1e6);
+        // A sum of whole milliseconds tells less than the mean of two launches.
+        const Profile coarse = readText("Total Time (ms),Instances,Avg (ms),Name\n1,2,0.625,gemm\n");
+        QCOMPARE(*summaryOf(coarse, "gemm").mean, 625000.0);
+        const Profile copies = readText(
+            " ** GPU MemOps Summary (by Time) (gpumemtimesum):\n\n"
+            " Time (%)  Total Time (s)  Count  Avg (s)  Med (s)  Min (s)  Max (s)  StdDev (s)      Operation     \n"
+            " --------  --------------  -----  -------  -------  -------  -------  ----------  ------------------\n"
+            "     99.0          0.0001      4   0.0000   0.0000   0.0000   0.0001      0.0000  [CUDA memcpy HtoD]\n");
+        QCOMPARE(*summaryOf(copies, "[CUDA memcpy HtoD]").mean, 25000.0);
+        QVERIFY(warns(copies, "rounded to 4 decimals of s"));
+        const Profile trace = readText("Start (ms),Duration (ms),CorrId,GrdX,Strm,Name\n"
+                                       "1.000,0.000,1,8,7,relu\n1.001,0.002,2,8,7,relu\n");
+        QCOMPARE(summaryOf(trace, "relu").launches, int64_t{2});
+        QCOMPARE(summaryOf(trace, "relu").timed, int64_t{1});
+        QCOMPARE(summaryOf(trace, "relu").total, int64_t{2000});
+        QVERIFY(warns(trace, "rounded to 3 decimals of ms"));
+        // Three decimals of microseconds are whole nanoseconds, and 0 ns is shorter than the clock.
+        const Profile whole = readText("Start (us),Duration (us),CorrId,GrdX,Strm,Name\n1.000,0.000,1,8,7,relu\n");
+        QCOMPARE(whole.records.at(0).duration, int64_t{0});
+        QVERIFY(whole.warnings.empty());
+        const Profile clock = readText(kernSum + "100.0,600,3,200.0,190.0,0,410,21.5,flash\n");
+        QCOMPARE(*summaryOf(clock, "flash").minimum, 0.0);
+        QVERIFY(clock.warnings.empty());
     }
 
     void rowsThatDoNotFitAreCounted() {

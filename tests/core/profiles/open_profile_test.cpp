@@ -42,6 +42,14 @@ Profile read(const QByteArray& bytes) {
 }
 
 /// The sentence that reading fails with; empty if it does not.
+std::string refusalOf(const QByteArray& bytes) {
+    try {
+        read(bytes);
+    } catch (const InputError& error) {
+        return error.what();
+    }
+    return {};
+}
 std::string refusal(const std::string& name) {
     try {
         open(name);
@@ -193,6 +201,51 @@ class OpenProfileTest : public QObject {
         QCOMPARE(collective, (Collective{"allreduce", 8388608, 8388608, "BFloat16", 4}));
     }
 
+    void ranksThatWereMergedIntoOneTraceKeepTheirGpus() {
+        const auto kernel = [](const char* pid, const char* name, int start, int duration, const char* args) {
+            return QByteArray("{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"") + name + "\",\"pid\":" + pid +
+                   ",\"ts\":" + QByteArray::number(start) + ",\"dur\":" + QByteArray::number(duration) + ",\"args\":{" +
+                   args + "\"stream\":7}}";
+        };
+        // On rank 0 a product follows 100 µs of communication, on rank 8 one of 10 µs stands between two: nothing of
+        // it is hidden on either GPU, though products of one run while the other communicates.
+        const auto merged = [&](const char* first, const char* second, const char* args) {
+            return read("[" + kernel(first, "ncclDevKernel_AllReduce", 1000, 100, args) + "," +
+                        kernel(first, "gemm", 1100, 100, args) + "," + kernel(second, "gemm", 1000, 90, args) + "," +
+                        kernel(second, "ncclDevKernel_AllReduce", 1090, 10, args) + "," +
+                        kernel(second, "gemm", 1100, 100, args) + "]");
+        };
+        struct Row {
+            const char *first, *second, *args, *label0, *label1;
+        };
+        for (const Row& row :
+             {Row{"\"[TP00] 0\"", "\"[TP08] 0\"", "\"device\":0,", "GPU 0 of [TP00]", "GPU 0 of [TP08]"},
+              {"\"rank0 GPU 0\"", "\"rank1 GPU 0\"", "", "GPU 0 of rank0", "GPU 0 of rank1"},
+              {"\"rank 0\"", "\"rank 1\"", "\"device\":0,", "GPU 0 of rank 0", "GPU 0 of rank 1"},
+              {"0", "1000", "\"device\":0,", "GPU 0", "GPU 0 of process 1000"}}) {
+            const Profile profile = merged(row.first, row.second, row.args);
+            QCOMPARE(overlapOf(profile).communication, int64_t{110000});
+            QCOMPARE(overlapOf(profile).exposed, int64_t{110000});
+            QCOMPARE(profile.gpuLabel(0), std::string(row.label0));
+            QCOMPARE(profile.gpuLabel(1), std::string(row.label1));
+        }
+        // Ranks of one machine count its GPUs alike: they keep their numbers.
+        const Profile machine = read("[" + kernel("\"[TP03] 3\"", "gemm", 1, 1, "\"device\":3,") + "," +
+                                     kernel("\"[TP02] 2\"", "gemm", 2, 1, "\"device\":2,") + "]");
+        QCOMPARE(machine.records[0].device, 3);
+        QCOMPARE(machine.gpuLabel(3), std::string("GPU 3 of [TP03]"));
+        // A trace of one process, whatever it calls itself, has GPUs by number alone.
+        for (const char* pid : {"2", "\"2\"", "\"[TP02] 2\"", "4711"}) {
+            const Profile one = read("[" + kernel(pid, "gemm", 1, 1, "\"device\":2,") + "]");
+            QCOMPARE(one.records[0].device, 2);
+            QVERIFY(one.gpuLabels.empty());
+        }
+        const Profile two =
+            read("[" + kernel("0", "gemm", 1, 1, "\"device\":0,") + "," + kernel("1", "gemm", 2, 1, "") + "]");
+        QCOMPARE(two.records[1].device, 1);
+        QVERIFY(two.gpuLabels.empty());
+    }
+
     void absoluteTimesKeepTheirNanoseconds() {
         const Profile profile = open("kineto_bare.json");
         QCOMPARE(profile.records[0].start, int64_t{1712361600000123457});
@@ -250,6 +303,42 @@ class OpenProfileTest : public QObject {
         QVERIFY(warns(both, "1 profiler range."));
     }
 
+    void theRangeOfTheWholeSessionIsNoKernel() {
+        // Kineto's default: one range over everything.
+        const QByteArray session = "{\"ph\":\"X\",\"cat\":\"cuda_profiler_range\",\"name\":\"__profile__\",\"ts\":1,"
+                                   "\"dur\":9,\"args\":{\"smsp__sass_thread_inst_executed_op_ffma_pred_on.sum\":500,"
+                                   "\"dram__bytes_read.sum\":300,\"dram__bytes_write.sum\":100}}",
+                         range = "{\"ph\":\"X\",\"cat\":\"cuda_profiler_range\",\"name\":\"gemm\",\"ts\":1,\"dur\":9,"
+                                 "\"args\":{\"dram__bytes_read.sum\":30,\"dram__bytes_write.sum\":10}}",
+                         kernel = "{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"gemm\",\"ts\":1,\"dur\":2}";
+        const std::string alone = refusalOf("[" + session + "," + session + "]");
+        for (const char* words : {"holds no GPU kernel but the range __profile__", "counters of the whole session",
+                                  "800 bytes from and to DRAM, 2000 FLOPs", "profiler_measure_per_kernel=True"})
+            QVERIFY2(alone.find(words) != std::string::npos, words);
+        for (const QByteArray& other : {range, kernel}) {
+            const Profile profile = read("[" + session + "," + other + "]");
+            QCOMPARE(profile.records.size(), size_t{1});
+            QCOMPARE(profile.nameOf(profile.records[0]), std::string_view("gemm"));
+            QVERIFY(warns(profile, "the range __profile__") && warns(profile, "400 bytes from and to DRAM"));
+        }
+        QCOMPARE(*read("[" + session + "," + range + "]").figures.at(0).dramTotal(), 40.0);
+    }
+
+    void kernelsThatBeginAndEndApartAreSaid() {
+        const QByteArray pair = "{\"ph\":\"B\",\"cat\":\"kernel\",\"name\":\"gemm\",\"ts\":1},"
+                                "{\"ph\":\"E\",\"cat\":\"kernel\",\"name\":\"gemm\",\"ts\":3}",
+                         call = "{\"ph\":\"B\",\"cat\":\"cpu_op\",\"name\":\"mm\",\"ts\":1},"
+                                "{\"ph\":\"E\",\"cat\":\"cpu_op\",\"name\":\"mm\",\"ts\":3}",
+                         whole = "{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"relu\",\"ts\":1,\"dur\":2}";
+        QVERIFY(refusalOf("[" + pair + "," + pair + "]")
+                    .find("holds no GPU kernel but 2 events of GPUs as pairs of beginning and end") !=
+                std::string::npos);
+        const Profile mixed = read("[" + pair + "," + whole + "]");
+        QCOMPARE(mixed.records.size(), size_t{1});
+        QVERIFY(warns(mixed, "Left out: 1 event of a GPU as a pair of beginning and end (ph B and E)"));
+        QVERIFY(read("[" + call + "," + whole + "]").warnings.empty());
+    }
+
     void eventsWithoutATimeAreListedWithoutOne() {
         const Profile profile = read("[{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"k\",\"ts\":1},"
                                      "{\"ph\":\"X\",\"cat\":\"kernel\",\"name\":\"k\",\"ts\":5,\"dur\":2}]");
@@ -298,6 +387,25 @@ class OpenProfileTest : public QObject {
             } catch (const InputError& error) {
                 QVERIFY2(std::string(error.what()).find(what) != std::string::npos, error.what());
             }
+    }
+
+    void otherFilesAreNamedForWhatTheyAre() {
+        for (const auto& [bytes, what] :
+             {std::pair("<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>",
+                        "is an HTML or XML page (\"<?xml version=\"1.0\"?> <Error>"),
+              {"<!-- x --><!DOCTYPE html>\n<html>", "is an HTML or XML page"},
+              {"\x93NUMPY\x01", "is a .npy array"},
+              {"  \n\n", "is nothing but blanks"},
+              {"{\"message\":\"Not Found\",\"status\":\"404\"}",
+               "it holds the message \"Not Found\", as servers answer"},
+              {"{\"error\":{\"code\":404,\"message\":\"No such object\"}}", "it holds the message \"No such object\""},
+              {"{\"error\":\"Repository not found\"}", "it holds the message \"Repository not found\""}})
+            QVERIFY2(refusalOf(bytes).find(what) != std::string::npos, refusalOf(bytes).c_str());
+        // What a program printed is text, and a tag in front of a table is none of a page.
+        QVERIFY(refusalOf("one").find("none of its 1 line heads") != std::string::npos);
+        QVERIFY(refusalOf("one\ntwo").find("none of its 2 lines head") != std::string::npos);
+        QVERIFY(refusalOf("one\ntwo\n").find("none of its 2 lines head") != std::string::npos);
+        QCOMPARE(read("<info> begin\nTime (%),Total Time (ns),Instances,Name\n100,6,3,k\n").totals.size(), size_t{1});
     }
 
     void theKindIsSeenWhateverTheName() {
