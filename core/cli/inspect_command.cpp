@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace warplight::cli {
@@ -125,7 +126,9 @@ void inspectTensors(const InspectOptions& options) {
         std::cout << csvHead() << '\n';
     for (const auto& [spec, entry] : tensors) {
         Statistics statistics;
-        formats::streamTensor(spec, [&](std::span<const float> values) { statistics.add(values); });
+        formats::streamExactly(spec, [&](const formats::Numbers& numbers) {
+            std::visit([&](auto values) { statistics.add(values); }, numbers);
+        });
         if (options.format == "text")
             printText(entry, statistics);
         else if (options.format == "csv")

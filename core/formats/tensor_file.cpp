@@ -180,12 +180,18 @@ tensor::Tensor loadTensor(const std::string& spec, const std::atomic<bool>* canc
 
 namespace {
 
+/// Who takes the numbers of a tensor, and how.
+struct Taker {
+    bool exactly; ///< f64 too, where f32 does not do
+    const std::function<void(const Numbers&)>& use;
+    const std::atomic<bool>* cancel;
+};
+
 /// Numbers as they lie in a file, of one type.
-class Numbers {
+class Decoder {
   public:
-    Numbers(number::Format t, bool big, std::string w, const std::function<void(std::span<const float>)>& u,
-            const std::atomic<bool>* c)
-        : type(t), bigEndian(big), where(std::move(w)), use(u), cancel(c) {}
+    Decoder(number::Format t, bool big, std::string w, const Taker& to)
+        : type(t), bigEndian(big), where(std::move(w)), taker(to) {}
 
     /// Whole numbers go on at once; what is left of one waits for the rest.
     void feed(std::span<const std::byte> bytes) {
@@ -211,15 +217,17 @@ class Numbers {
   private:
     void decode(std::span<const std::byte> bytes) {
         const auto count = static_cast<int64_t>(bytes.size()) / number::bytes(type);
-        use(decodeElements(bytes, type, bigEndian, false, {count}, where, cancel).values);
+        if (taker.exactly && !fitsF32(type))
+            taker.use(decodeWide(bytes, type, bigEndian, where, taker.cancel));
+        else
+            taker.use(decodeElements(bytes, type, bigEndian, false, {count}, where, taker.cancel).values);
         done += count;
     }
 
     number::Format type;
     bool bigEndian;
     std::string where;
-    const std::function<void(std::span<const float>)>& use;
-    const std::atomic<bool>* cancel;
+    const Taker& taker;
     std::vector<std::byte> left;
     int64_t done = 0;
 };
@@ -230,10 +238,7 @@ void requireCount(int64_t count, const std::vector<int64_t>& shape, const std::s
                                      tensor::shapeText(shape), expected));
 }
 
-} // namespace
-
-void streamTensor(const std::string& spec, const std::function<void(std::span<const float>)>& use,
-                  const std::atomic<bool>* cancel) {
+void stream(const std::string& spec, const Taker& taker) {
     auto [file, name] = split(spec);
     if (isTensorFile(file))
         refuseForeign(file);
@@ -241,7 +246,7 @@ void streamTensor(const std::string& spec, const std::function<void(std::span<co
         if (name.empty())
             name = onlyReadable(file);
         const NpyHeader header = readNpyHeader(readNpzHeader(file, name), spec);
-        Numbers numbers(header.dtype, header.bigEndian, spec, use, cancel);
+        Decoder numbers(header.dtype, header.bigEndian, spec, taker);
         size_t before = header.dataBegin;
         streamNpzMember(
             file, name,
@@ -250,7 +255,7 @@ void streamTensor(const std::string& spec, const std::function<void(std::span<co
                 before -= skipped;
                 numbers.feed(bytes.subspan(skipped));
             },
-            cancel);
+            taker.cancel);
         requireCount(numbers.count(), header.shape, spec);
         return;
     }
@@ -261,15 +266,27 @@ void streamTensor(const std::string& spec, const std::function<void(std::span<co
     const MappedFile mapped(file);
     if (endsWith(file, ".npy")) {
         const NpyHeader header = readNpyHeader(mapped.bytes(), file);
-        Numbers numbers(header.dtype, header.bigEndian, file, use, cancel);
+        Decoder numbers(header.dtype, header.bigEndian, file, taker);
         numbers.feed(mapped.bytes().subspan(header.dataBegin));
         requireCount(numbers.count(), header.shape, file);
         return;
     }
     const auto entries = readSafetensorsHeader(mapped.bytes(), file);
     const SafetensorsEntry& entry = entryOf(entries, name, file);
-    Numbers numbers(*entry.dtype, false, fmt::format("{}, tensor '{}'", file, entry.name), use, cancel);
+    Decoder numbers(*entry.dtype, false, fmt::format("{}, tensor '{}'", file, entry.name), taker);
     numbers.feed(mapped.bytes().subspan(entry.begin, entry.end - entry.begin));
+}
+
+} // namespace
+
+void streamTensor(const std::string& spec, const std::function<void(std::span<const float>)>& use,
+                  const std::atomic<bool>* cancel) {
+    stream(spec, {false, [&](const Numbers& numbers) { use(std::get<std::span<const float>>(numbers)); }, cancel});
+}
+
+void streamExactly(const std::string& spec, const std::function<void(const Numbers&)>& use,
+                   const std::atomic<bool>* cancel) {
+    stream(spec, {true, use, cancel});
 }
 
 namespace {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace warplight::formats {
@@ -39,6 +40,14 @@ tensor::Tensor loadTensor(const std::string& spec, const std::atomic<bool>* canc
 /// held does not grow with the tensor. Throws as loadTensor does.
 void streamTensor(const std::string& spec, const std::function<void(std::span<const float>)>& use,
                   const std::atomic<bool>* cancel = nullptr);
+
+/// A piece of a tensor: f32 where that holds every number of the file's type, else f64.
+using Numbers = std::variant<std::span<const float>, std::span<const double>>;
+
+/// streamTensor with the numbers as the file has them, for counting: f64 is not rounded, and whole numbers are exact up
+/// to 2^53.
+void streamExactly(const std::string& spec, const std::function<void(const Numbers&)>& use,
+                   const std::atomic<bool>* cancel = nullptr);
 
 /// Writes tensors to *.npy, *.npz or *.safetensors, each under the name that `spec` gives after a colon (default
 /// NamedTensor::name). Tensors of one file are written together; every file appears whole or not at all.

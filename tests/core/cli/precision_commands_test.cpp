@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `number` and `compute round`, as programs are called.
+#include "core/formats/npy.h"
 #include "core/formats/tensor_file.h"
 
 #include <QFile>
@@ -9,7 +10,10 @@
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QTest>
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -149,6 +153,34 @@ class PrecisionCommandsTest : public QObject {
         const Outcome csv = call({"inspect-tensor", QString::fromStdString(path) + ":a", "--format", "csv"});
         QCOMPARE(csv.out.count('\n'), 2);
         QVERIFY(csv.out.startsWith("name,dtype,shape,values,"));
+    }
+
+    /// A causal mask as NumPy makes it, filled with np.finfo(np.float64).min, which f32 cannot hold.
+    void doublesAreNotRoundedBeforeTheyAreCounted() {
+        const double least = -1.7976931348623157e308;
+        std::vector<double> mask(16);
+        for (size_t row = 0; row < 4; ++row)
+            std::fill(mask.begin() + static_cast<std::ptrdiff_t>(5 * row + 1),
+                      mask.begin() + static_cast<std::ptrdiff_t>(4 * row + 4), least);
+        const auto bytes = std::as_bytes(std::span(mask));
+        formats::writeRawNpy(at("mask.npy").toStdString(), {number::Format::F64, {4, 4}, {bytes.begin(), bytes.end()}});
+        const QJsonObject m = QJsonDocument::fromJson(call({"inspect-tensor", at("mask.npy"), "--format", "json"}).out)
+                                  .array()[0]
+                                  .toObject();
+        QCOMPARE(m["zeros"].toInt(), 10);
+        QCOMPARE(m["inf"].toInt(-1), 0);
+        QCOMPARE(m["min"].toDouble(), least);
+        QCOMPARE(m["absmax"].toDouble(), -least);
+        QCOMPARE(m["exponent"].toObject()["p50"].toInt(), 1023);
+        for (const char* format : {"f16", "bf16", "e4m3", "e5m2"})
+            QCOMPARE(m["formats"].toObject()[format].toObject()["overflowed"].toInt(), 6);
+        const Outcome csv = call({"inspect-tensor", at("mask.npy"), "--format", "csv"});
+        QVERIFY2(csv.out.contains(",16,10,0,0,-1.7976931348623157e+308,0,1.7976931348623157e+308,"),
+                 csv.out.constData());
+        const Outcome text = call({"inspect-tensor", at("mask.npy")});
+        QVERIFY2(text.out.contains("16 values, 10 zero, 0 NaN, 0 infinite\n  from -1.79769e+308 to 0;") &&
+                     text.out.contains("f16   flushes 0 %, overflows 37.5 %"),
+                 text.out.constData());
     }
 
     void whatCannotBeInspectedIsOneSentence() {

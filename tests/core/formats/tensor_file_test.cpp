@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <sys/stat.h>
+#include <variant>
 #include <vector>
 
 #include <cmath>
@@ -154,6 +155,53 @@ class TensorFileTest : public QObject {
         } catch (const InputError& error) {
             QVERIFY2(QString(error.what()).contains(names), error.what());
         }
+    }
+
+    void numbersAreStreamedAsTheFileHasThem_data() {
+        QTest::addColumn<QString>("spec");
+        QTest::addColumn<bool>("wide");
+        for (const char* file : {"f8.npy", "f8_big.npy", "fortran_big.npy", "i4.npy", "i8_big.npy", "one.safetensors"})
+            QTest::newRow(file) << file << true;
+        for (const char* spec : {"f4.npy", "f4_big.npy", "f2.npy", "bf16.npy", "u2.npy", "i1.npy", "deflated.npz",
+                                 "several.safetensors:half", "fp8.safetensors:e4m3_one"})
+            QTest::newRow(spec) << spec << false;
+    }
+    void numbersAreStreamedAsTheFileHasThem() {
+        QFETCH(QString, spec);
+        QFETCH(bool, wide);
+        std::vector<double> all;
+        streamExactly(path(spec), [&](const Numbers& numbers) {
+            QCOMPARE(std::holds_alternative<std::span<const double>>(numbers), wide);
+            std::visit([&](auto values) { all.insert(all.end(), values.begin(), values.end()); }, numbers);
+        });
+        if (spec.startsWith("fortran")) // as they lie
+            QCOMPARE(all, (std::vector<double>{0, 3, 1, 4, 2, 5}));
+        else
+            QCOMPARE(all, (std::vector<double>{0, 1, 2, 3, 4, 5}));
+    }
+
+    void whatF32CannotHoldIsStreamedWhole() {
+        QTemporaryDir folder;
+        const auto streamed = [&](number::Format dtype, const auto& values) {
+            const std::string file = folder.filePath("x.npy").toStdString();
+            const auto bytes = std::as_bytes(std::span(values));
+            writeRawNpy(file, {dtype, {static_cast<int64_t>(values.size())}, {bytes.begin(), bytes.end()}});
+            std::vector<double> all;
+            streamExactly(file, [&](const Numbers& numbers) {
+                std::visit([&](auto piece) { all.insert(all.end(), piece.begin(), piece.end()); }, numbers);
+            });
+            return all;
+        };
+        const std::vector<double> doubles{-1.7976931348623157e308, 1e-310, 65519.9999999999, 0.1};
+        QCOMPARE(streamed(number::Format::F64, doubles), doubles);
+        const std::vector<int32_t> small{16777217, INT32_MIN};
+        QCOMPARE(streamed(number::Format::I32, small), (std::vector<double>{16777217, -2147483648.0}));
+        const std::vector<uint32_t> natural{UINT32_MAX};
+        QCOMPARE(streamed(number::Format::U32, natural), std::vector<double>{4294967295.0});
+        const std::vector<int64_t> large{9007199254740991, INT64_MIN};
+        QCOMPARE(streamed(number::Format::I64, large), (std::vector<double>{9007199254740991.0, -0x1p63}));
+        const std::vector<uint64_t> largest{9007199254740992};
+        QCOMPARE(streamed(number::Format::U64, largest), std::vector<double>{0x1p53});
     }
 
     void membersThatNobodyAskedForDoNotMatter() { // texts, objects and complex numbers beside the tensors
