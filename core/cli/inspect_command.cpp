@@ -118,9 +118,8 @@ void printText(const formats::TensorEntry& entry, const Statistics& s) {
 }
 
 void inspectTensors(const InspectOptions& options) {
-    const auto tensors = formats::tensorsOf(options.file);
-    if (tensors.empty())
-        throw InputError(fmt::format("{}: holds no tensor of numbers that can be read", options.file));
+    std::vector<formats::NotRead> notRead;
+    const auto tensors = formats::tensorsOf(options.file, &notRead);
     json all = json::array();
     if (options.format == "csv")
         std::cout << csvHead() << '\n';
@@ -136,6 +135,11 @@ void inspectTensors(const InspectOptions& options) {
         else
             all.push_back(toJson(entry, statistics));
     }
+    for (const formats::NotRead& other : notRead)
+        all.push_back({{"name", other.name}, {"not_read", other.what}});
+    if (!notRead.empty() && options.format != "json") // the lines of a table are tensors
+        (options.format == "csv" ? std::cerr << "warplight-cli: " : std::cout)
+            << fmt::format("not read: {}\n", formats::listed(notRead));
     if (options.format == "json")
         std::cout << all.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }

@@ -56,44 +56,58 @@ bool isTensorFile(const std::string& file) {
         fmt::format("{}: expected a file that ends in .npy, .npz, .safetensors or .safetensors.index.json", file));
 }
 
-std::vector<TensorEntry> readable(const std::vector<SafetensorsEntry>& stored) {
-    std::vector<TensorEntry> entries;
-    for (const auto& entry : stored)
+/// What a file holds.
+struct Contents {
+    std::vector<TensorEntry> tensors;
+    std::vector<NotRead> notRead;
+
+    void add(SafetensorsEntry entry) {
         if (entry.dtype)
-            entries.push_back({entry.name, *entry.dtype, entry.shape});
-    return entries;
-}
+            tensors.push_back({std::move(entry.name), *entry.dtype, std::move(entry.shape)});
+        else
+            notRead.push_back({std::move(entry.name), std::move(entry.dtypeName)});
+    }
+};
 
 TensorEntry npzEntry(const std::string& file, const std::string& name) {
     const NpyHeader header = readNpyHeader(readNpzHeader(file, name), file + ":" + name);
     return {name, header.dtype, header.shape};
 }
 
-/// The one array of a .npz that can be read, where a spec names none; empty when there is not exactly one.
-std::string onlyReadable(const std::string& file) {
-    const auto entries = listTensors(file);
-    return entries.size() == 1 ? entries.front().name : "";
-}
-
 std::string beside(const std::string& index, const std::string& shard) {
     return (std::filesystem::path(index).parent_path() / shard).string();
 }
 
+Contents ofNpz(const std::string& file) {
+    Contents found;
+    for (const std::string& name : npzNames(file))
+        try {
+            found.tensors.push_back(npzEntry(file, name));
+        } catch (const UnreadType& other) { // nobody asked for it: it is named, and no error
+            found.notRead.push_back({name, other.meaning});
+        } catch (const InputError&) {
+            found.notRead.push_back({name, "damaged, or packed in a way that is not read"});
+        }
+    for (const std::string& name : npzOthers(file))
+        found.notRead.push_back({name, "not a .npy"});
+    return found;
+}
+
 /// The tensors of all shards that the index names, in the index's order of files.
-std::vector<TensorEntry> listSharded(const std::string& index) {
+Contents ofShards(const std::string& index) {
     const auto shards = readShardIndex(index);
     std::set<std::string> files;
     for (const auto& [name, file] : shards)
         files.insert(file);
-    std::vector<TensorEntry> entries;
+    Contents found;
     for (const std::string& file : files) {
         refuseForeign(beside(index, file));
         const MappedFile mapped(beside(index, file));
-        for (TensorEntry& entry : readable(readSafetensorsHeader(mapped.bytes(), beside(index, file))))
+        for (SafetensorsEntry& entry : readSafetensorsHeader(mapped.bytes(), beside(index, file)))
             if (const auto named = shards.find(entry.name); named != shards.end() && named->second == file)
-                entries.push_back(std::move(entry));
+                found.add(std::move(entry));
     }
-    return entries;
+    return found;
 }
 
 /// The file beside an index that holds a tensor.
@@ -107,31 +121,50 @@ std::string shardOf(const std::string& index, const std::string& name) {
     return file;
 }
 
-} // namespace
-
-std::vector<TensorEntry> listTensors(const std::string& file) {
-    std::vector<TensorEntry> entries;
+Contents contentsOf(const std::string& file) {
     if (isTensorFile(file))
         refuseForeign(file);
-    if (endsWith(file, ".npz")) {
-        for (const std::string& name : npzNames(file))
-            try {
-                entries.push_back(npzEntry(file, name));
-            } catch (const InputError&) {
-                // Nobody asked for it: texts, objects and complex numbers may stand beside.
-            }
-        return entries;
-    }
+    if (endsWith(file, ".npz"))
+        return ofNpz(file);
     if (endsWith(file, shardIndexEnding))
-        return listSharded(file);
+        return ofShards(file);
     const MappedFile mapped(file);
+    Contents found;
     if (endsWith(file, ".npy")) {
         const NpyHeader header = readNpyHeader(mapped.bytes(), file);
-        return {{"", header.dtype, header.shape}};
+        found.tensors.push_back({"", header.dtype, header.shape});
+        return found;
     }
     if (!endsWith(file, ".safetensors"))
         unknownEnding(file);
-    return readable(readSafetensorsHeader(mapped.bytes(), file));
+    for (SafetensorsEntry& entry : readSafetensorsHeader(mapped.bytes(), file))
+        found.add(std::move(entry));
+    return found;
+}
+
+/// The contents of a file that must hold a tensor.
+Contents tensorsIn(const std::string& file) {
+    Contents found = contentsOf(file);
+    constexpr size_t most = 5; // a sentence has room for
+    if (found.tensors.empty())
+        throw InputError(fmt::format("{}: holds no tensor of numbers that can be read{}{}", file,
+                                     found.notRead.empty() ? "" : ": ", listed(found.notRead, most)));
+    return found;
+}
+
+/// The one array of a .npz that can be read, where a spec names none; empty when there are several.
+std::string onlyReadable(const std::string& file) {
+    const auto entries = tensorsIn(file).tensors;
+    return entries.size() == 1 ? entries.front().name : "";
+}
+
+} // namespace
+
+std::vector<TensorEntry> listTensors(const std::string& file, std::vector<NotRead>* notRead) {
+    Contents found = contentsOf(file);
+    if (notRead)
+        *notRead = std::move(found.notRead);
+    return std::move(found.tensors);
 }
 
 TensorEntry tensorEntry(const std::string& spec) {
@@ -140,21 +173,27 @@ TensorEntry tensorEntry(const std::string& spec) {
         refuseForeign(file);
         return npzEntry(file, name);
     }
-    const auto entries = listTensors(file);
+    const auto [entries, others] = tensorsIn(file);
     if (name.empty() && entries.size() == 1)
         return entries.front();
     for (const TensorEntry& entry : entries)
         if (entry.name == name)
             return entry;
+    for (const NotRead& other : others)
+        if (other.name == name)
+            throw InputError(fmt::format("{}: '{}' is {}, expected numbers that can be read", file, name, other.what));
     throw InputError(fmt::format("{}: no tensor '{}' that can be read", file, name));
 }
 
-std::vector<std::pair<std::string, TensorEntry>> tensorsOf(const std::string& spec) {
+std::vector<std::pair<std::string, TensorEntry>> tensorsOf(const std::string& spec, std::vector<NotRead>* notRead) {
     const auto [file, name] = split(spec);
     if (!name.empty())
         return {{spec, tensorEntry(spec)}};
     std::vector<std::pair<std::string, TensorEntry>> all;
-    for (TensorEntry& entry : listTensors(file)) {
+    auto [entries, others] = tensorsIn(file);
+    if (notRead)
+        *notRead = std::move(others);
+    for (TensorEntry& entry : entries) {
         std::string own = entry.name.empty() ? file : file + ":" + entry.name;
         all.emplace_back(std::move(own), std::move(entry));
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "core/formats/not_read.h"
 #include "core/formats/safetensors.h"
 #include "core/tensor/tensor.h"
 
@@ -21,15 +22,17 @@ struct TensorEntry {
     std::vector<int64_t> shape;
 };
 
-/// The tensors of a .npy, .npz, .safetensors or .safetensors.index.json file that can be loaded. Throws InputError
-/// naming the file.
-std::vector<TensorEntry> listTensors(const std::string& file);
+/// The tensors of a .npy, .npz, .safetensors or .safetensors.index.json file that can be loaded, and what lies beside
+/// them. Only headers are read. Throws InputError naming the file.
+std::vector<TensorEntry> listTensors(const std::string& file, std::vector<NotRead>* notRead = nullptr);
 
 /// What loadTensor(spec) would load.
 TensorEntry tensorEntry(const std::string& spec);
 
-/// The tensor that a spec names, or all of a file's, each with the spec that loads it.
-std::vector<std::pair<std::string, TensorEntry>> tensorsOf(const std::string& spec);
+/// The tensor that a spec names, or all of a file's, each with the spec that loads it, and what lies beside them.
+/// Throws InputError naming the file, and where it holds no tensor what it holds instead.
+std::vector<std::pair<std::string, TensorEntry>> tensorsOf(const std::string& spec,
+                                                           std::vector<NotRead>* notRead = nullptr);
 
 /// Loads one tensor as f32. `spec` is a file, or file:name for one of several ("qkv.npz:q", "model.safetensors:h.0.k",
 /// "model.safetensors.index.json:h.0.k" for a sharded model); a file of that whole name wins, so that colons in paths

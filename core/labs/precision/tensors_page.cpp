@@ -81,7 +81,10 @@ std::vector<Counted> example(int scale, uint64_t seed, Run& run) {
 
 std::vector<Counted> ofFile(const std::string& file, int scale, Run& run) {
     std::vector<Counted> all;
-    const auto tensors = formats::tensorsOf(file);
+    std::vector<formats::NotRead> notRead;
+    const auto tensors = formats::tensorsOf(file, &notRead);
+    if (!notRead.empty())
+        run.log(fmt::format("Not read: {}.", formats::listed(notRead)));
     for (const auto& [spec, entry] : tensors) {
         run.progress(static_cast<double>(all.size()) / static_cast<double>(tensors.size()), entry.name);
         Counted c{entry.name.empty() ? std::filesystem::path(file).filename().string() : entry.name, Statistics(scale)};
@@ -171,8 +174,6 @@ class Tensors : public Experiment {
             throw InputError("file is empty, expected a file with tensors");
         std::vector<Counted> all = file ? ofFile(settings.text("file"), scale, run)
                                         : example(scale, static_cast<uint64_t>(settings.integer("seed")), run);
-        if (all.empty())
-            throw InputError(fmt::format("{}: holds no tensor of numbers that can be read", settings.text("file")));
         std::stable_sort(all.begin(), all.end(),
                          [](const Counted& a, const Counted& b) { return a.worst() > b.worst(); });
         const std::string& wanted = settings.text("tensor");

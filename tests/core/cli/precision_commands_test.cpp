@@ -183,12 +183,30 @@ class PrecisionCommandsTest : public QObject {
                  text.out.constData());
     }
 
+    void whatIsNotReadIsNamedBesideTheTensors() {
+        const QString file = WARPLIGHT_TEST_DATA "/data/formats/with_str.npz"; // np.savez(q=q, k=k, v=v, name='bert')
+        const Outcome text = call({"inspect-tensor", file});
+        QCOMPARE(text.exitCode, 0);
+        QVERIFY2(text.out.endsWith("\nnot read: name (text)\n"), text.out.constData());
+        QVERIFY(text.err.isEmpty());
+        const QJsonArray all = QJsonDocument::fromJson(call({"inspect-tensor", file, "--format", "json"}).out).array();
+        QCOMPARE(all.size(), 4);
+        QCOMPARE(all[3].toObject(), (QJsonObject{{"name", "name"}, {"not_read", "text"}}));
+        const Outcome csv = call({"inspect-tensor", file, "--format", "csv"});
+        QCOMPARE(csv.out.count('\n'), 4); // the head and the tensors
+        QCOMPARE(csv.err, QByteArray("warplight-cli: not read: name (text)\n"));
+        QVERIFY(!call({"inspect-tensor", file + ":q"}).out.contains("not read")); // nobody asked for more
+    }
+
     void whatCannotBeInspectedIsOneSentence() {
         QFile file(at("cut.safetensors"));
         QVERIFY(file.open(QIODevice::WriteOnly));
         file.write(QByteArray("\x10\0\0\0\0\0\0\0{\"a\":", 13));
         file.close();
-        for (const QString& path : {at("cut.safetensors"), at("nothing.npy"), QString("notes.txt")}) {
+        const QString noTensor = WARPLIGHT_TEST_DATA "/data/formats/bad_fp8.safetensors";
+        QVERIFY(call({"inspect-tensor", noTensor})
+                    .err.endsWith("holds no tensor of numbers that can be read: x (F8_E8M0)\n"));
+        for (const QString& path : {at("cut.safetensors"), at("nothing.npy"), QString("notes.txt"), noTensor}) {
             const Outcome outcome = call({"inspect-tensor", path});
             QCOMPARE(outcome.exitCode, 2);
             QCOMPARE(outcome.err.count('\n'), 1);

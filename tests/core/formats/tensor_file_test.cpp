@@ -2,6 +2,7 @@
 // Files written by NumPy, ml_dtypes and the safetensors library (tests/data/formats/make_files.py), whole and damaged.
 #include "core/error.h"
 #include "core/formats/npy.h"
+#include "core/formats/npz.h"
 #include "core/formats/safetensors.h"
 #include "core/formats/tensor_file.h"
 
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <sys/stat.h>
@@ -213,6 +215,101 @@ class TensorFileTest : public QObject {
             }
         QCOMPARE(listTensors(path("with_str.npz")).size(), size_t{3});
         QVERIFY_EXCEPTION_THROWN(loadTensor(path("with_str.npz") + ":name"), InputError);
+    }
+
+    void whatIsNotReadIsNamed_data() {
+        QTest::addColumn<QString>("file");
+        QTest::addColumn<int>("tensors");
+        QTest::addColumn<QString>("others");
+        QTest::newRow("arrays") << "with_meta.npz" << 3
+                                << "meta (pickled objects), name (text), tags (text), ids (complex numbers)";
+        QTest::newRow("other members") << "with_readme.npz" << 1
+                                       << "__MACOSX/._x (damaged, or packed in a way that is not read), "
+                                          "README.txt (not a .npy)";
+        QTest::newRow("safetensors") << "bad_fp8.safetensors" << 0 << "x (F8_E8M0)";
+        QTest::newRow("nothing") << "stored.npz" << 2 << "";
+    }
+    void whatIsNotReadIsNamed() {
+        QFETCH(QString, file);
+        QFETCH(int, tensors);
+        QFETCH(QString, others);
+        std::vector<NotRead> notRead;
+        QCOMPARE(listTensors(path(file), &notRead).size(), static_cast<size_t>(tensors));
+        QCOMPARE(QString::fromStdString(listed(notRead)), others);
+        if (tensors > 0) {
+            notRead.clear();
+            QCOMPARE(tensorsOf(path(file), &notRead).size(), static_cast<size_t>(tensors));
+            QCOMPARE(QString::fromStdString(listed(notRead)), others);
+        }
+    }
+
+    void shardsSayWhatIsNotRead() {
+        QTemporaryDir folder;
+        QVERIFY(QFile::copy(data + "bad_fp8.safetensors", folder.filePath("one.safetensors")));
+        QFile index(folder.filePath("m.safetensors.index.json"));
+        QVERIFY(index.open(QIODevice::WriteOnly) && index.write(R"({"weight_map":{"x":"one.safetensors"}})") > 0);
+        index.close();
+        std::vector<NotRead> notRead;
+        QVERIFY(listTensors(index.fileName().toStdString(), &notRead).empty());
+        QCOMPARE(QString::fromStdString(listed(notRead)), QString("x (F8_E8M0)"));
+    }
+
+    /// All that NumPy stores. The text itself is damaged: whoever unpacked it would miss its checksum.
+    void onlyHeadersOfOtherMembersAreRead() {
+        const auto npy = [](const char* descr) {
+            const std::string header =
+                std::string("{'descr': ") + descr + ", 'fortran_order': False, 'shape': (1000000,)}\n";
+            return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header;
+        };
+        QTemporaryDir folder;
+        const std::string file = folder.filePath("all.npz").toStdString();
+        writeNpz(file, {{"a", npy("'<U4'") + "a text that nobody asked for"},
+                        {"b", npy("'|S7'")},
+                        {"c", npy("'|O'")},
+                        {"d", npy("'>c16'")},
+                        {"e", npy("'<M8[D]'")},
+                        {"f", npy("'<m8[ns]'")},
+                        {"g", npy("'<f16'")},
+                        {"h", npy("[('x', '<f4')]")},
+                        {"i", npy("'|V16'")},
+                        {"x", npyBytes({{1}, {7}}, number::Format::F32)}});
+        QByteArray bytes = bytesOf(QString::fromStdString(file));
+        bytes.replace("nobody", "NOBODY");
+        QFile out(QString::fromStdString(file));
+        QVERIFY(out.open(QIODevice::WriteOnly) && out.write(bytes) == bytes.size());
+        out.close();
+        QVERIFY_EXCEPTION_THROWN(readNpzMember(file, "a"), InputError);
+        std::vector<NotRead> notRead;
+        QCOMPARE(listTensors(file, &notRead).size(), size_t{1});
+        QCOMPARE(QString::fromStdString(listed(notRead)),
+                 QString("a (text), b (text), c (pickled objects), d (complex numbers), e (dates), f (time spans), g "
+                         "(floats of 16 bytes), h (records), i (raw bytes, V16)"));
+        QCOMPARE(QString::fromStdString(listed(notRead, 2)), QString("a (text), b (text) and 7 more"));
+        QCOMPARE(loadTensor(file).values, std::vector<float>{7}); // the only one that can be meant
+    }
+
+    void aFileWithoutTensorsSaysWhatItHolds() {
+        QTemporaryDir folder;
+        const std::string npz = folder.filePath("texts.npz").toStdString();
+        const std::string header = "{'descr': '<U1', 'fortran_order': False, 'shape': ()}\n";
+        const std::string text = std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) +
+                                 std::string(1, '\0') + header + std::string("a\0\0\0", 4);
+        writeNpz(npz, {{"name", text}, {"title", text}});
+        const auto sentenceOfAll = [](const std::string& spec, const char* says) {
+            for (const auto& ask : std::vector<std::function<void()>>{
+                     [&] { tensorsOf(spec); }, [&] { tensorEntry(spec); },
+                     [&] { streamExactly(spec, [](const auto&) {}); }, [&] { loadTensor(spec); }})
+                try {
+                    ask();
+                    QFAIL("was read");
+                } catch (const InputError& error) {
+                    QVERIFY2(QString(error.what()).contains(says), error.what());
+                }
+        };
+        sentenceOfAll(npz, "holds no tensor of numbers that can be read: name (text), title (text)");
+        sentenceOfAll(npz + ":title", "descr '<U1' (text) is not read");
+        sentenceOfAll(path("bad_fp8.safetensors"), "F8_E8M0");
+        sentenceOfAll(path("bad_fp8.safetensors") + ":x", "F8_E8M0");
     }
 
     void whatStandsUnderATensorsNameIsToldForWhatItIs_data() {

@@ -137,6 +137,15 @@ class PrecisionLabTest : public QObject {
         QCOMPARE(bars.x.back(), 1023.0);
     }
 
+    void whatIsNotReadIsToldBesideTheTensors() {
+        const RunRecord run =
+            record("precision.tensors", {{"input", std::string("file")},
+                                         {"file", std::string(WARPLIGHT_TEST_DATA "/data/formats/with_str.npz")}});
+        QCOMPARE(content<Table>(run, "tensors").rows.size(), size_t(3));
+        QVERIFY(std::any_of(run.logs().begin(), run.logs().end(),
+                            [](const Log& l) { return l.text == "Not read: name (text)."; }));
+    }
+
     void aScaleMovesExponentsAndLosses() {
         formats::saveTensors({{file("g.npy"), {"g", {{4}, {0x1p-26f, 0x1p-26f, 0x1p-26f, 1}}, number::Format::F32}}});
         std::map<std::string, Value> given{{"input", std::string("file")}, {"file", file("g.npy")}};
@@ -172,6 +181,10 @@ class PrecisionLabTest : public QObject {
                     .starts_with("value 'ten': expected a number"));
         QVERIFY(sentence("precision.tensors", {{"input", std::string("file")}}).starts_with("file is empty"));
         QVERIFY(!sentence("precision.tensors", {{"input", std::string("file")}, {"file", file("no.npy")}}).empty());
+        QVERIFY(sentence("precision.tensors",
+                         {{"input", std::string("file")},
+                          {"file", std::string(WARPLIGHT_TEST_DATA "/data/formats/bad_fp8.safetensors")}})
+                    .ends_with("holds no tensor of numbers that can be read: x (F8_E8M0)"));
         QVERIFY(sentence("precision.tensors", {{"tensor", std::string("w")}}).starts_with("tensor 'w': there is none"));
     }
 };
