@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
@@ -196,6 +197,25 @@ class PrecisionCommandsTest : public QObject {
         QCOMPARE(csv.out.count('\n'), 4); // the head and the tensors
         QCOMPARE(csv.err, QByteArray("warplight-cli: not read: name (text)\n"));
         QVERIFY(!call({"inspect-tensor", file + ":q"}).out.contains("not read")); // nobody asked for more
+    }
+
+    void whatBecomesInfiniteInF32IsTold() {
+        const auto err = [&](const char* name, const std::vector<double>& numbers) {
+            const auto bytes = std::as_bytes(std::span(numbers));
+            const QString file = at(name);
+            formats::writeRawNpy(
+                file.toStdString(),
+                {number::Format::F64, {1, static_cast<int64_t>(numbers.size())}, {bytes.begin(), bytes.end()}});
+            const QByteArray rounding =
+                call({"compute", "round", "--in", file, "--to", "bf16", "-o", at("out.npy")}).err;
+            if (call({"compute", "softmax", "--x", file, "-o", at("out.npy")}).err != rounding)
+                return QByteArray("two commands say two things");
+            return rounding.isEmpty() ? rounding : rounding.sliced(rounding.indexOf(name));
+        };
+        QCOMPARE(err("beyond.npy", {1e300, 2, -1e39, std::numeric_limits<double>::infinity()}),
+                 QByteArray("beyond.npy: finite but beyond f32, and infinite from here on: 2 of 4 numbers\n"));
+        QCOMPARE(err("within.npy", {3e38, 2, 1, 0}), QByteArray());
+        QCOMPARE(err("infinite.npy", {-std::numeric_limits<double>::infinity(), 2, 1, 0}), QByteArray());
     }
 
     void whatCannotBeInspectedIsOneSentence() {
