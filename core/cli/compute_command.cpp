@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cli/compute_command.h"
 
+#include "core/cli/load_input.h"
 #include "core/devices/gpus.h"
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
@@ -241,7 +242,7 @@ void compute(const ComputeOptions& given) {
         if (spec.role == Role::Input && !given.files.at(spec.name).empty()) {
             const std::string& file = given.files.at(spec.name);
             origin[spec.name] = fmt::format("{} {}", flagOf(op, spec), file);
-            tensors[spec.name] = formats::loadTensor(file);
+            tensors[spec.name] = loadInput(file);
             if (first.empty())
                 first = spec.name;
         }

@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace warplight::cli {
@@ -117,15 +118,16 @@ void printText(const formats::TensorEntry& entry, const Statistics& s) {
 }
 
 void inspectTensors(const InspectOptions& options) {
-    const auto tensors = formats::tensorsOf(options.file);
-    if (tensors.empty())
-        throw InputError(fmt::format("{}: holds no tensor of numbers that can be read", options.file));
+    std::vector<formats::NotRead> notRead;
+    const auto tensors = formats::tensorsOf(options.file, &notRead);
     json all = json::array();
     if (options.format == "csv")
         std::cout << csvHead() << '\n';
     for (const auto& [spec, entry] : tensors) {
         Statistics statistics;
-        formats::streamTensor(spec, [&](std::span<const float> values) { statistics.add(values); });
+        formats::streamExactly(spec, [&](const formats::Numbers& numbers) {
+            std::visit([&](auto values) { statistics.add(values); }, numbers);
+        });
         if (options.format == "text")
             printText(entry, statistics);
         else if (options.format == "csv")
@@ -133,6 +135,11 @@ void inspectTensors(const InspectOptions& options) {
         else
             all.push_back(toJson(entry, statistics));
     }
+    for (const formats::NotRead& other : notRead)
+        all.push_back({{"name", other.name}, {"not_read", other.what}});
+    if (!notRead.empty() && options.format != "json") // the lines of a table are tensors
+        (options.format == "csv" ? std::cerr << "warplight-cli: " : std::cout)
+            << fmt::format("not read: {}\n", formats::listed(notRead));
     if (options.format == "json")
         std::cout << all.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cli/round_command.h"
 
+#include "core/cli/load_input.h"
 #include "core/error.h"
 #include "core/formats/tensor_file.h"
 #include "core/precision/rounding.h"
@@ -58,7 +59,7 @@ void roundTensor(const RoundOptions& options) {
     std::vector<formats::OutputTensor> outputs{{options.out, {"rounded", {}, number::Format::F32}}};
     formats::checkOutputs(outputs);
     tensor::Tensor& made = outputs.front().tensor.tensor;
-    made = formats::loadTensor(options.in);
+    made = loadInput(options.in);
     precision::HowToRound how;
     how.rounding = precision::roundingByName(options.rounding);
     how.beyond = options.saturate ? number::Beyond::Saturate : number::Beyond::Infinity;

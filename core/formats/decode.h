@@ -19,4 +19,12 @@ tensor::Tensor decodeElements(std::span<const std::byte> raw, number::Format dty
                               std::vector<int64_t> shape, const std::string& where,
                               const std::atomic<bool>* cancel = nullptr);
 
+/// Whether f32 holds every number of a type.
+bool fitsF32(number::Format dtype);
+
+/// Raw elements as f64, in the order in which they lie: nothing of any float is lost, and of a whole number only what
+/// is beyond 2^53. Throws as decodeElements does.
+std::vector<double> decodeWide(std::span<const std::byte> raw, number::Format dtype, bool bigEndian,
+                               const std::string& where, const std::atomic<bool>* cancel = nullptr);
+
 } // namespace warplight::formats

@@ -5,6 +5,7 @@
 #include "core/formats/atomic_file.h"
 #include "core/formats/decode.h"
 #include "core/formats/mapped_file.h"
+#include "core/formats/not_read.h"
 #include "core/tensor/pieces.h"
 #include "gpu/host/memory_budget.h"
 #include "gpu/number/half.h"
@@ -44,7 +45,8 @@ class HeaderReader {
             if (key == "descr") {
                 skipSpace();
                 if (peek() == '[')
-                    refuse(where, "descr is a list of record fields, expected a single number type");
+                    throw UnreadType(where + ": descr is a list of record fields, expected a single number type",
+                                     "records");
                 readType(quoted(), header);
                 descr = true;
             } else if (key == "fortran_order") {
@@ -134,12 +136,15 @@ class HeaderReader {
             {"i8", number::Format::I64}, {"u8", number::Format::U64}, {"b1", number::Format::Bool},
             {"V2", number::Format::BF16}};
         if (descr.find('O') != std::string::npos)
-            refuse(where, fmt::format("descr '{}' holds pickled Python objects, expected numbers", descr));
+            throw UnreadType(fmt::format("{}: descr '{}' holds pickled Python objects, expected numbers", where, descr),
+                             meaningOfDescr(descr));
         const bool hasOrder = !descr.empty() && std::string_view("<>|=").find(descr[0]) != std::string_view::npos;
         const auto found = types.find(descr.substr(hasOrder ? 1 : 0));
         if (found == types.end())
-            refuse(where,
-                   fmt::format("descr '{}' is not read, expected f2, f4, f8, b1, an integer, or V2 (bf16)", descr));
+            throw UnreadType(
+                fmt::format("{}: descr '{}' ({}) is not read, expected f2, f4, f8, b1, an integer, or V2 (bf16)", where,
+                            descr, meaningOfDescr(descr)),
+                meaningOfDescr(descr));
         header.dtype = found->second;
         header.bigEndian = descr[0] == '>';
     }

@@ -21,7 +21,8 @@ struct NpyHeader {
     size_t dataBegin = 0; ///< offset of the first element
 };
 
-/// Reads the header (versions 1 to 3). Throws InputError naming `where`, the field and what was expected.
+/// Reads the header (versions 1 to 3). Throws InputError naming `where`, the field and what was expected: UnreadType
+/// where all but the type is right.
 NpyHeader readNpyHeader(std::span<const std::byte> file, const std::string& where);
 /// Reads a whole .npy held in memory; pickled objects and records are refused. Throws Cancelled.
 tensor::Tensor readNpy(std::span<const std::byte> file, const std::string& where,

@@ -56,18 +56,31 @@ Archive openArchive(std::span<const std::byte> bytes, const std::string& where) 
     return archive;
 }
 
-std::vector<std::string> namesOf(zip_t* archive) {
-    std::vector<std::string> names;
+std::vector<std::string> membersOf(zip_t* archive) {
+    std::vector<std::string> members;
     for (zip_int64_t i = 0; i < zip_get_num_entries(archive, 0); ++i)
         if (const char* name = zip_get_name(archive, static_cast<zip_uint64_t>(i), ZIP_FL_ENC_GUESS))
-            if (std::string_view(name).ends_with(ending))
-                names.emplace_back(name, std::string_view(name).size() - ending.size());
+            members.emplace_back(name);
+    return members;
+}
+
+std::vector<std::string> namesOf(zip_t* archive) {
+    std::vector<std::string> names;
+    for (const std::string& member : membersOf(archive))
+        if (member.ends_with(ending))
+            names.push_back(member.substr(0, member.size() - ending.size()));
     return names;
 }
 
 } // namespace
 
 std::vector<std::string> npzNames(const std::string& file) { return namesOf(openArchive(file).get()); }
+
+std::vector<std::string> npzOthers(const std::string& file) {
+    std::vector<std::string> others = membersOf(openArchive(file).get());
+    std::erase_if(others, [](const std::string& name) { return name.ends_with(ending) || name.ends_with('/'); });
+    return others;
+}
 
 namespace {
 

@@ -14,6 +14,9 @@ namespace warplight::formats {
 /// Names of the arrays in a .npz (members without their .npy), in the order of the archive; others are ignored.
 std::vector<std::string> npzNames(const std::string& file);
 
+/// Names of the members that are no arrays, folders apart.
+std::vector<std::string> npzOthers(const std::string& file);
+
 /// The bytes of one member's .npy, stored or deflated; an empty name is right when there is only one array.
 /// Throws InputError naming the file and the arrays it has, and when there is not enough memory; Cancelled.
 std::vector<std::byte> readNpzMember(const std::string& file, const std::string& name,

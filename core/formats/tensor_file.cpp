@@ -56,44 +56,58 @@ bool isTensorFile(const std::string& file) {
         fmt::format("{}: expected a file that ends in .npy, .npz, .safetensors or .safetensors.index.json", file));
 }
 
-std::vector<TensorEntry> readable(const std::vector<SafetensorsEntry>& stored) {
-    std::vector<TensorEntry> entries;
-    for (const auto& entry : stored)
+/// What a file holds.
+struct Contents {
+    std::vector<TensorEntry> tensors;
+    std::vector<NotRead> notRead;
+
+    void add(SafetensorsEntry entry) {
         if (entry.dtype)
-            entries.push_back({entry.name, *entry.dtype, entry.shape});
-    return entries;
-}
+            tensors.push_back({std::move(entry.name), *entry.dtype, std::move(entry.shape)});
+        else
+            notRead.push_back({std::move(entry.name), std::move(entry.dtypeName)});
+    }
+};
 
 TensorEntry npzEntry(const std::string& file, const std::string& name) {
     const NpyHeader header = readNpyHeader(readNpzHeader(file, name), file + ":" + name);
     return {name, header.dtype, header.shape};
 }
 
-/// The one array of a .npz that can be read, where a spec names none; empty when there is not exactly one.
-std::string onlyReadable(const std::string& file) {
-    const auto entries = listTensors(file);
-    return entries.size() == 1 ? entries.front().name : "";
-}
-
 std::string beside(const std::string& index, const std::string& shard) {
     return (std::filesystem::path(index).parent_path() / shard).string();
 }
 
+Contents ofNpz(const std::string& file) {
+    Contents found;
+    for (const std::string& name : npzNames(file))
+        try {
+            found.tensors.push_back(npzEntry(file, name));
+        } catch (const UnreadType& other) { // nobody asked for it: it is named, and no error
+            found.notRead.push_back({name, other.meaning});
+        } catch (const InputError&) {
+            found.notRead.push_back({name, "damaged, or packed in a way that is not read"});
+        }
+    for (const std::string& name : npzOthers(file))
+        found.notRead.push_back({name, "not a .npy"});
+    return found;
+}
+
 /// The tensors of all shards that the index names, in the index's order of files.
-std::vector<TensorEntry> listSharded(const std::string& index) {
+Contents ofShards(const std::string& index) {
     const auto shards = readShardIndex(index);
     std::set<std::string> files;
     for (const auto& [name, file] : shards)
         files.insert(file);
-    std::vector<TensorEntry> entries;
+    Contents found;
     for (const std::string& file : files) {
         refuseForeign(beside(index, file));
         const MappedFile mapped(beside(index, file));
-        for (TensorEntry& entry : readable(readSafetensorsHeader(mapped.bytes(), beside(index, file))))
+        for (SafetensorsEntry& entry : readSafetensorsHeader(mapped.bytes(), beside(index, file)))
             if (const auto named = shards.find(entry.name); named != shards.end() && named->second == file)
-                entries.push_back(std::move(entry));
+                found.add(std::move(entry));
     }
-    return entries;
+    return found;
 }
 
 /// The file beside an index that holds a tensor.
@@ -107,31 +121,50 @@ std::string shardOf(const std::string& index, const std::string& name) {
     return file;
 }
 
-} // namespace
-
-std::vector<TensorEntry> listTensors(const std::string& file) {
-    std::vector<TensorEntry> entries;
+Contents contentsOf(const std::string& file) {
     if (isTensorFile(file))
         refuseForeign(file);
-    if (endsWith(file, ".npz")) {
-        for (const std::string& name : npzNames(file))
-            try {
-                entries.push_back(npzEntry(file, name));
-            } catch (const InputError&) {
-                // Nobody asked for it: texts, objects and complex numbers may stand beside.
-            }
-        return entries;
-    }
+    if (endsWith(file, ".npz"))
+        return ofNpz(file);
     if (endsWith(file, shardIndexEnding))
-        return listSharded(file);
+        return ofShards(file);
     const MappedFile mapped(file);
+    Contents found;
     if (endsWith(file, ".npy")) {
         const NpyHeader header = readNpyHeader(mapped.bytes(), file);
-        return {{"", header.dtype, header.shape}};
+        found.tensors.push_back({"", header.dtype, header.shape});
+        return found;
     }
     if (!endsWith(file, ".safetensors"))
         unknownEnding(file);
-    return readable(readSafetensorsHeader(mapped.bytes(), file));
+    for (SafetensorsEntry& entry : readSafetensorsHeader(mapped.bytes(), file))
+        found.add(std::move(entry));
+    return found;
+}
+
+/// The contents of a file that must hold a tensor.
+Contents tensorsIn(const std::string& file) {
+    Contents found = contentsOf(file);
+    constexpr size_t most = 5; // a sentence has room for
+    if (found.tensors.empty())
+        throw InputError(fmt::format("{}: holds no tensor of numbers that can be read{}{}", file,
+                                     found.notRead.empty() ? "" : ": ", listed(found.notRead, most)));
+    return found;
+}
+
+/// The one array of a .npz that can be read, where a spec names none; empty when there are several.
+std::string onlyReadable(const std::string& file) {
+    const auto entries = tensorsIn(file).tensors;
+    return entries.size() == 1 ? entries.front().name : "";
+}
+
+} // namespace
+
+std::vector<TensorEntry> listTensors(const std::string& file, std::vector<NotRead>* notRead) {
+    Contents found = contentsOf(file);
+    if (notRead)
+        *notRead = std::move(found.notRead);
+    return std::move(found.tensors);
 }
 
 TensorEntry tensorEntry(const std::string& spec) {
@@ -140,21 +173,27 @@ TensorEntry tensorEntry(const std::string& spec) {
         refuseForeign(file);
         return npzEntry(file, name);
     }
-    const auto entries = listTensors(file);
+    const auto [entries, others] = tensorsIn(file);
     if (name.empty() && entries.size() == 1)
         return entries.front();
     for (const TensorEntry& entry : entries)
         if (entry.name == name)
             return entry;
+    for (const NotRead& other : others)
+        if (other.name == name)
+            throw InputError(fmt::format("{}: '{}' is {}, expected numbers that can be read", file, name, other.what));
     throw InputError(fmt::format("{}: no tensor '{}' that can be read", file, name));
 }
 
-std::vector<std::pair<std::string, TensorEntry>> tensorsOf(const std::string& spec) {
+std::vector<std::pair<std::string, TensorEntry>> tensorsOf(const std::string& spec, std::vector<NotRead>* notRead) {
     const auto [file, name] = split(spec);
     if (!name.empty())
         return {{spec, tensorEntry(spec)}};
     std::vector<std::pair<std::string, TensorEntry>> all;
-    for (TensorEntry& entry : listTensors(file)) {
+    auto [entries, others] = tensorsIn(file);
+    if (notRead)
+        *notRead = std::move(others);
+    for (TensorEntry& entry : entries) {
         std::string own = entry.name.empty() ? file : file + ":" + entry.name;
         all.emplace_back(std::move(own), std::move(entry));
     }
@@ -180,12 +219,18 @@ tensor::Tensor loadTensor(const std::string& spec, const std::atomic<bool>* canc
 
 namespace {
 
+/// Who takes the numbers of a tensor, and how.
+struct Taker {
+    bool exactly; ///< f64 too, where f32 does not do
+    const std::function<void(const Numbers&)>& use;
+    const std::atomic<bool>* cancel;
+};
+
 /// Numbers as they lie in a file, of one type.
-class Numbers {
+class Decoder {
   public:
-    Numbers(number::Format t, bool big, std::string w, const std::function<void(std::span<const float>)>& u,
-            const std::atomic<bool>* c)
-        : type(t), bigEndian(big), where(std::move(w)), use(u), cancel(c) {}
+    Decoder(number::Format t, bool big, std::string w, const Taker& to)
+        : type(t), bigEndian(big), where(std::move(w)), taker(to) {}
 
     /// Whole numbers go on at once; what is left of one waits for the rest.
     void feed(std::span<const std::byte> bytes) {
@@ -211,15 +256,17 @@ class Numbers {
   private:
     void decode(std::span<const std::byte> bytes) {
         const auto count = static_cast<int64_t>(bytes.size()) / number::bytes(type);
-        use(decodeElements(bytes, type, bigEndian, false, {count}, where, cancel).values);
+        if (taker.exactly && !fitsF32(type))
+            taker.use(decodeWide(bytes, type, bigEndian, where, taker.cancel));
+        else
+            taker.use(decodeElements(bytes, type, bigEndian, false, {count}, where, taker.cancel).values);
         done += count;
     }
 
     number::Format type;
     bool bigEndian;
     std::string where;
-    const std::function<void(std::span<const float>)>& use;
-    const std::atomic<bool>* cancel;
+    const Taker& taker;
     std::vector<std::byte> left;
     int64_t done = 0;
 };
@@ -230,10 +277,7 @@ void requireCount(int64_t count, const std::vector<int64_t>& shape, const std::s
                                      tensor::shapeText(shape), expected));
 }
 
-} // namespace
-
-void streamTensor(const std::string& spec, const std::function<void(std::span<const float>)>& use,
-                  const std::atomic<bool>* cancel) {
+void stream(const std::string& spec, const Taker& taker) {
     auto [file, name] = split(spec);
     if (isTensorFile(file))
         refuseForeign(file);
@@ -241,7 +285,7 @@ void streamTensor(const std::string& spec, const std::function<void(std::span<co
         if (name.empty())
             name = onlyReadable(file);
         const NpyHeader header = readNpyHeader(readNpzHeader(file, name), spec);
-        Numbers numbers(header.dtype, header.bigEndian, spec, use, cancel);
+        Decoder numbers(header.dtype, header.bigEndian, spec, taker);
         size_t before = header.dataBegin;
         streamNpzMember(
             file, name,
@@ -250,7 +294,7 @@ void streamTensor(const std::string& spec, const std::function<void(std::span<co
                 before -= skipped;
                 numbers.feed(bytes.subspan(skipped));
             },
-            cancel);
+            taker.cancel);
         requireCount(numbers.count(), header.shape, spec);
         return;
     }
@@ -261,15 +305,27 @@ void streamTensor(const std::string& spec, const std::function<void(std::span<co
     const MappedFile mapped(file);
     if (endsWith(file, ".npy")) {
         const NpyHeader header = readNpyHeader(mapped.bytes(), file);
-        Numbers numbers(header.dtype, header.bigEndian, file, use, cancel);
+        Decoder numbers(header.dtype, header.bigEndian, file, taker);
         numbers.feed(mapped.bytes().subspan(header.dataBegin));
         requireCount(numbers.count(), header.shape, file);
         return;
     }
     const auto entries = readSafetensorsHeader(mapped.bytes(), file);
     const SafetensorsEntry& entry = entryOf(entries, name, file);
-    Numbers numbers(*entry.dtype, false, fmt::format("{}, tensor '{}'", file, entry.name), use, cancel);
+    Decoder numbers(*entry.dtype, false, fmt::format("{}, tensor '{}'", file, entry.name), taker);
     numbers.feed(mapped.bytes().subspan(entry.begin, entry.end - entry.begin));
+}
+
+} // namespace
+
+void streamTensor(const std::string& spec, const std::function<void(std::span<const float>)>& use,
+                  const std::atomic<bool>* cancel) {
+    stream(spec, {false, [&](const Numbers& numbers) { use(std::get<std::span<const float>>(numbers)); }, cancel});
+}
+
+void streamExactly(const std::string& spec, const std::function<void(const Numbers&)>& use,
+                   const std::atomic<bool>* cancel) {
+    stream(spec, {true, use, cancel});
 }
 
 namespace {

@@ -25,11 +25,10 @@ struct Loss {
 /// The numbers of a tensor, counted piece by piece.
 class Statistics {
   public:
-    static constexpr int lowest = -149, highest = 127; ///< exponents of f32, subnormal ones too
-
     /// `scale`: losses are those of the numbers times 2^scale; all else is of the numbers as they are.
     explicit Statistics(int scale = 0);
     void add(std::span<const float> values);
+    void add(std::span<const double> values); ///< the same, none of them rounded to f32 first
 
     int64_t values() const { return count; }
     int64_t zeros() const { return zero; }
@@ -40,11 +39,9 @@ class Statistics {
     double minimum() const { return finite() > 0 ? least : std::numeric_limits<double>::quiet_NaN(); }
     double maximum() const { return finite() > 0 ? most : std::numeric_limits<double>::quiet_NaN(); }
     double absoluteMaximum() const;
-    double mean() const {
-        return finite() > 0 ? sum / static_cast<double>(finite()) : std::numeric_limits<double>::quiet_NaN();
-    }
-    /// How many finite numbers other than 0 have the exponent `lowest` + i: ⌊log2 |x|⌋.
+    /// How many finite numbers other than 0 have the exponent lowest() + i: ⌊log2 |x|⌋.
     std::span<const int64_t> exponents() const { return bins; }
+    int lowest() const { return first; }
     /// The exponent below or at which `share` of these lie; nothing when there are none.
     std::optional<int> exponentPercentile(double share) const;
     /// By format, as judgedFormats() has them.
@@ -54,9 +51,16 @@ class Statistics {
     std::optional<int> bestScale(const number::FloatFormat& format) const;
 
   private:
+    template <class Number>
+    void addAll(std::span<const Number> values);
+    /// Makes room for the exponents of a type, subnormal ones too. Only what comes as f64 pays for its 2098.
+    template <class Number>
+    void reachExponentsOf();
+
     int64_t count = 0, zero = 0, nans = 0, infinities = 0;
-    double least = std::numeric_limits<double>::infinity(), most = -std::numeric_limits<double>::infinity(), sum = 0;
-    std::array<int64_t, highest - lowest + 1> bins{};
+    double least = std::numeric_limits<double>::infinity(), most = -std::numeric_limits<double>::infinity();
+    std::vector<int64_t> bins;
+    int first = 0; ///< exponent of the first bin
     std::array<Loss, 4> lost{};
     struct Limits {
         double flushedUpTo, overflowsFrom;

@@ -24,6 +24,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace warplight::labs::precision {
@@ -80,12 +81,17 @@ std::vector<Counted> example(int scale, uint64_t seed, Run& run) {
 
 std::vector<Counted> ofFile(const std::string& file, int scale, Run& run) {
     std::vector<Counted> all;
-    const auto tensors = formats::tensorsOf(file);
+    std::vector<formats::NotRead> notRead;
+    const auto tensors = formats::tensorsOf(file, &notRead);
+    if (!notRead.empty())
+        run.log(fmt::format("Not read: {}.", formats::listed(notRead)));
     for (const auto& [spec, entry] : tensors) {
         run.progress(static_cast<double>(all.size()) / static_cast<double>(tensors.size()), entry.name);
         Counted c{entry.name.empty() ? std::filesystem::path(file).filename().string() : entry.name, Statistics(scale)};
-        formats::streamTensor(
-            spec, [&](std::span<const float> values) { c.numbers.add(values); }, run.cancelToken());
+        formats::streamExactly(
+            spec,
+            [&](const formats::Numbers& numbers) { std::visit([&](auto values) { c.numbers.add(values); }, numbers); },
+            run.cancelToken());
         c.spec = spec;
         c.rowLength = entry.shape.empty() ? 1 : std::max<int64_t>(entry.shape.back(), 1);
         all.push_back(std::move(c));
@@ -168,8 +174,6 @@ class Tensors : public Experiment {
             throw InputError("file is empty, expected a file with tensors");
         std::vector<Counted> all = file ? ofFile(settings.text("file"), scale, run)
                                         : example(scale, static_cast<uint64_t>(settings.integer("seed")), run);
-        if (all.empty())
-            throw InputError(fmt::format("{}: holds no tensor of numbers that can be read", settings.text("file")));
         std::stable_sort(all.begin(), all.end(),
                          [](const Counted& a, const Counted& b) { return a.worst() > b.worst(); });
         const std::string& wanted = settings.text("tensor");
@@ -219,7 +223,7 @@ class Tensors : public Experiment {
              "How many numbers have which power of two (**counted**), and above them how far each format reaches, "
              "subnormal numbers included (**reference**; BF16 reaches beyond the picture). What lies left of a line is "
              "flushed to zero there, what lies right of it overflows.",
-             Figure::Place::Main, exponentShares({c.name, n.exponents(), Statistics::lowest, n.values()}, scale)});
+             Figure::Place::Main, exponentShares({c.name, n.exponents(), n.lowest(), n.values()}, scale)});
     }
 
     static void table(const std::vector<Counted>& all, const Settings& settings, Run& run) {
@@ -232,9 +236,8 @@ class Tensors : public Experiment {
                          {"notFinite", "NaN or ∞", "", true, Provenance::Counted, ""}};
         for (const FloatFormat* f : judgedFormats())
             for (const char* what : {"flushed", "overflowed"})
-                if (std::string_view(what) == "flushed" || f->id != "bf16") // an f32 hardly overflows there
-                    table.columns.push_back({fmt::format("{}_{}", f->id, what), fmt::format("{} {}, %", f->title, what),
-                                             "", true, Provenance::Counted, "{:.3f}"});
+                table.columns.push_back({fmt::format("{}_{}", f->id, what), fmt::format("{} {}, %", f->title, what), "",
+                                         true, Provenance::Counted, "{:.3f}"});
         table.columns.push_back({"scale", "FP16 scale, 2^", "", true, Provenance::Counted, ""});
         for (const Counted& c : all) {
             const Statistics& n = c.numbers;
@@ -248,10 +251,9 @@ class Tensors : public Experiment {
                                          whole(n.exponentPercentile(0.5)),
                                          percent(n.zeros()),
                                          n.nan() + n.infinite()};
-            for (size_t f = 0; f < n.losses().size(); ++f) {
-                row.emplace_back(percent(n.losses()[f].flushed));
-                if (judgedFormats()[f]->id != "bf16")
-                    row.emplace_back(percent(n.losses()[f].overflowed));
+            for (const warplight::precision::Loss& loss : n.losses()) {
+                row.emplace_back(percent(loss.flushed));
+                row.emplace_back(percent(loss.overflowed));
             }
             row.push_back(whole(n.bestScale(*judgedFormats()[0])));
             std::map<std::string, std::string> there{{"tensor", c.name}};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `number` and `compute round`, as programs are called.
+#include "core/formats/npy.h"
 #include "core/formats/tensor_file.h"
 
 #include <QFile>
@@ -9,7 +10,11 @@
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QTest>
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -151,12 +156,77 @@ class PrecisionCommandsTest : public QObject {
         QVERIFY(csv.out.startsWith("name,dtype,shape,values,"));
     }
 
+    /// A causal mask as NumPy makes it, filled with np.finfo(np.float64).min, which f32 cannot hold.
+    void doublesAreNotRoundedBeforeTheyAreCounted() {
+        const double least = -1.7976931348623157e308;
+        std::vector<double> mask(16);
+        for (size_t row = 0; row < 4; ++row)
+            std::fill(mask.begin() + static_cast<std::ptrdiff_t>(5 * row + 1),
+                      mask.begin() + static_cast<std::ptrdiff_t>(4 * row + 4), least);
+        const auto bytes = std::as_bytes(std::span(mask));
+        formats::writeRawNpy(at("mask.npy").toStdString(), {number::Format::F64, {4, 4}, {bytes.begin(), bytes.end()}});
+        const QJsonObject m = QJsonDocument::fromJson(call({"inspect-tensor", at("mask.npy"), "--format", "json"}).out)
+                                  .array()[0]
+                                  .toObject();
+        QCOMPARE(m["zeros"].toInt(), 10);
+        QCOMPARE(m["inf"].toInt(-1), 0);
+        QCOMPARE(m["min"].toDouble(), least);
+        QCOMPARE(m["absmax"].toDouble(), -least);
+        QCOMPARE(m["exponent"].toObject()["p50"].toInt(), 1023);
+        for (const char* format : {"f16", "bf16", "e4m3", "e5m2"})
+            QCOMPARE(m["formats"].toObject()[format].toObject()["overflowed"].toInt(), 6);
+        const Outcome csv = call({"inspect-tensor", at("mask.npy"), "--format", "csv"});
+        QVERIFY2(csv.out.contains(",16,10,0,0,-1.7976931348623157e+308,0,1.7976931348623157e+308,"),
+                 csv.out.constData());
+        const Outcome text = call({"inspect-tensor", at("mask.npy")});
+        QVERIFY2(text.out.contains("16 values, 10 zero, 0 NaN, 0 infinite\n  from -1.79769e+308 to 0;") &&
+                     text.out.contains("f16   flushes 0 %, overflows 37.5 %"),
+                 text.out.constData());
+    }
+
+    void whatIsNotReadIsNamedBesideTheTensors() {
+        const QString file = WARPLIGHT_TEST_DATA "/data/formats/with_str.npz"; // np.savez(q=q, k=k, v=v, name='bert')
+        const Outcome text = call({"inspect-tensor", file});
+        QCOMPARE(text.exitCode, 0);
+        QVERIFY2(text.out.endsWith("\nnot read: name (text)\n"), text.out.constData());
+        QVERIFY(text.err.isEmpty());
+        const QJsonArray all = QJsonDocument::fromJson(call({"inspect-tensor", file, "--format", "json"}).out).array();
+        QCOMPARE(all.size(), 4);
+        QCOMPARE(all[3].toObject(), (QJsonObject{{"name", "name"}, {"not_read", "text"}}));
+        const Outcome csv = call({"inspect-tensor", file, "--format", "csv"});
+        QCOMPARE(csv.out.count('\n'), 4); // the head and the tensors
+        QCOMPARE(csv.err, QByteArray("warplight-cli: not read: name (text)\n"));
+        QVERIFY(!call({"inspect-tensor", file + ":q"}).out.contains("not read")); // nobody asked for more
+    }
+
+    void whatBecomesInfiniteInF32IsTold() {
+        const auto err = [&](const char* name, const std::vector<double>& numbers) {
+            const auto bytes = std::as_bytes(std::span(numbers));
+            const QString file = at(name);
+            formats::writeRawNpy(
+                file.toStdString(),
+                {number::Format::F64, {1, static_cast<int64_t>(numbers.size())}, {bytes.begin(), bytes.end()}});
+            const QByteArray rounding =
+                call({"compute", "round", "--in", file, "--to", "bf16", "-o", at("out.npy")}).err;
+            if (call({"compute", "softmax", "--x", file, "-o", at("out.npy")}).err != rounding)
+                return QByteArray("two commands say two things");
+            return rounding.isEmpty() ? rounding : rounding.sliced(rounding.indexOf(name));
+        };
+        QCOMPARE(err("beyond.npy", {1e300, 2, -1e39, std::numeric_limits<double>::infinity()}),
+                 QByteArray("beyond.npy: finite but beyond f32, and infinite from here on: 2 of 4 numbers\n"));
+        QCOMPARE(err("within.npy", {3e38, 2, 1, 0}), QByteArray());
+        QCOMPARE(err("infinite.npy", {-std::numeric_limits<double>::infinity(), 2, 1, 0}), QByteArray());
+    }
+
     void whatCannotBeInspectedIsOneSentence() {
         QFile file(at("cut.safetensors"));
         QVERIFY(file.open(QIODevice::WriteOnly));
         file.write(QByteArray("\x10\0\0\0\0\0\0\0{\"a\":", 13));
         file.close();
-        for (const QString& path : {at("cut.safetensors"), at("nothing.npy"), QString("notes.txt")}) {
+        const QString noTensor = WARPLIGHT_TEST_DATA "/data/formats/bad_fp8.safetensors";
+        QVERIFY(call({"inspect-tensor", noTensor})
+                    .err.endsWith("holds no tensor of numbers that can be read: x (F8_E8M0)\n"));
+        for (const QString& path : {at("cut.safetensors"), at("nothing.npy"), QString("notes.txt"), noTensor}) {
             const Outcome outcome = call({"inspect-tensor", path});
             QCOMPARE(outcome.exitCode, 2);
             QCOMPARE(outcome.err.count('\n'), 1);

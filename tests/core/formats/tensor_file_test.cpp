@@ -2,6 +2,7 @@
 // Files written by NumPy, ml_dtypes and the safetensors library (tests/data/formats/make_files.py), whole and damaged.
 #include "core/error.h"
 #include "core/formats/npy.h"
+#include "core/formats/npz.h"
 #include "core/formats/safetensors.h"
 #include "core/formats/tensor_file.h"
 
@@ -11,9 +12,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <sys/stat.h>
+#include <variant>
 #include <vector>
 
 #include <cmath>
@@ -156,6 +159,53 @@ class TensorFileTest : public QObject {
         }
     }
 
+    void numbersAreStreamedAsTheFileHasThem_data() {
+        QTest::addColumn<QString>("spec");
+        QTest::addColumn<bool>("wide");
+        for (const char* file : {"f8.npy", "f8_big.npy", "fortran_big.npy", "i4.npy", "i8_big.npy", "one.safetensors"})
+            QTest::newRow(file) << file << true;
+        for (const char* spec : {"f4.npy", "f4_big.npy", "f2.npy", "bf16.npy", "u2.npy", "i1.npy", "deflated.npz",
+                                 "several.safetensors:half", "fp8.safetensors:e4m3_one"})
+            QTest::newRow(spec) << spec << false;
+    }
+    void numbersAreStreamedAsTheFileHasThem() {
+        QFETCH(QString, spec);
+        QFETCH(bool, wide);
+        std::vector<double> all;
+        streamExactly(path(spec), [&](const Numbers& numbers) {
+            QCOMPARE(std::holds_alternative<std::span<const double>>(numbers), wide);
+            std::visit([&](auto values) { all.insert(all.end(), values.begin(), values.end()); }, numbers);
+        });
+        if (spec.startsWith("fortran")) // as they lie
+            QCOMPARE(all, (std::vector<double>{0, 3, 1, 4, 2, 5}));
+        else
+            QCOMPARE(all, (std::vector<double>{0, 1, 2, 3, 4, 5}));
+    }
+
+    void whatF32CannotHoldIsStreamedWhole() {
+        QTemporaryDir folder;
+        const auto streamed = [&](number::Format dtype, const auto& values) {
+            const std::string file = folder.filePath("x.npy").toStdString();
+            const auto bytes = std::as_bytes(std::span(values));
+            writeRawNpy(file, {dtype, {static_cast<int64_t>(values.size())}, {bytes.begin(), bytes.end()}});
+            std::vector<double> all;
+            streamExactly(file, [&](const Numbers& numbers) {
+                std::visit([&](auto piece) { all.insert(all.end(), piece.begin(), piece.end()); }, numbers);
+            });
+            return all;
+        };
+        const std::vector<double> doubles{-1.7976931348623157e308, 1e-310, 65519.9999999999, 0.1};
+        QCOMPARE(streamed(number::Format::F64, doubles), doubles);
+        const std::vector<int32_t> small{16777217, INT32_MIN};
+        QCOMPARE(streamed(number::Format::I32, small), (std::vector<double>{16777217, -2147483648.0}));
+        const std::vector<uint32_t> natural{UINT32_MAX};
+        QCOMPARE(streamed(number::Format::U32, natural), std::vector<double>{4294967295.0});
+        const std::vector<int64_t> large{9007199254740991, INT64_MIN};
+        QCOMPARE(streamed(number::Format::I64, large), (std::vector<double>{9007199254740991.0, -0x1p63}));
+        const std::vector<uint64_t> largest{9007199254740992};
+        QCOMPARE(streamed(number::Format::U64, largest), std::vector<double>{0x1p53});
+    }
+
     void membersThatNobodyAskedForDoNotMatter() { // texts, objects and complex numbers beside the tensors
         for (const char* file : {"with_str.npz", "with_meta.npz"})
             for (const char* name : {"q", "k", "v"}) {
@@ -165,6 +215,101 @@ class TensorFileTest : public QObject {
             }
         QCOMPARE(listTensors(path("with_str.npz")).size(), size_t{3});
         QVERIFY_EXCEPTION_THROWN(loadTensor(path("with_str.npz") + ":name"), InputError);
+    }
+
+    void whatIsNotReadIsNamed_data() {
+        QTest::addColumn<QString>("file");
+        QTest::addColumn<int>("tensors");
+        QTest::addColumn<QString>("others");
+        QTest::newRow("arrays") << "with_meta.npz" << 3
+                                << "meta (pickled objects), name (text), tags (text), ids (complex numbers)";
+        QTest::newRow("other members") << "with_readme.npz" << 1
+                                       << "__MACOSX/._x (damaged, or packed in a way that is not read), "
+                                          "README.txt (not a .npy)";
+        QTest::newRow("safetensors") << "bad_fp8.safetensors" << 0 << "x (F8_E8M0)";
+        QTest::newRow("nothing") << "stored.npz" << 2 << "";
+    }
+    void whatIsNotReadIsNamed() {
+        QFETCH(QString, file);
+        QFETCH(int, tensors);
+        QFETCH(QString, others);
+        std::vector<NotRead> notRead;
+        QCOMPARE(listTensors(path(file), &notRead).size(), static_cast<size_t>(tensors));
+        QCOMPARE(QString::fromStdString(listed(notRead)), others);
+        if (tensors > 0) {
+            notRead.clear();
+            QCOMPARE(tensorsOf(path(file), &notRead).size(), static_cast<size_t>(tensors));
+            QCOMPARE(QString::fromStdString(listed(notRead)), others);
+        }
+    }
+
+    void shardsSayWhatIsNotRead() {
+        QTemporaryDir folder;
+        QVERIFY(QFile::copy(data + "bad_fp8.safetensors", folder.filePath("one.safetensors")));
+        QFile index(folder.filePath("m.safetensors.index.json"));
+        QVERIFY(index.open(QIODevice::WriteOnly) && index.write(R"({"weight_map":{"x":"one.safetensors"}})") > 0);
+        index.close();
+        std::vector<NotRead> notRead;
+        QVERIFY(listTensors(index.fileName().toStdString(), &notRead).empty());
+        QCOMPARE(QString::fromStdString(listed(notRead)), QString("x (F8_E8M0)"));
+    }
+
+    /// All that NumPy stores. The text itself is damaged: whoever unpacked it would miss its checksum.
+    void onlyHeadersOfOtherMembersAreRead() {
+        const auto npy = [](const char* descr) {
+            const std::string header =
+                std::string("{'descr': ") + descr + ", 'fortran_order': False, 'shape': (1000000,)}\n";
+            return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header;
+        };
+        QTemporaryDir folder;
+        const std::string file = folder.filePath("all.npz").toStdString();
+        writeNpz(file, {{"a", npy("'<U4'") + "a text that nobody asked for"},
+                        {"b", npy("'|S7'")},
+                        {"c", npy("'|O'")},
+                        {"d", npy("'>c16'")},
+                        {"e", npy("'<M8[D]'")},
+                        {"f", npy("'<m8[ns]'")},
+                        {"g", npy("'<f16'")},
+                        {"h", npy("[('x', '<f4')]")},
+                        {"i", npy("'|V16'")},
+                        {"x", npyBytes({{1}, {7}}, number::Format::F32)}});
+        QByteArray bytes = bytesOf(QString::fromStdString(file));
+        bytes.replace("nobody", "NOBODY");
+        QFile out(QString::fromStdString(file));
+        QVERIFY(out.open(QIODevice::WriteOnly) && out.write(bytes) == bytes.size());
+        out.close();
+        QVERIFY_EXCEPTION_THROWN(readNpzMember(file, "a"), InputError);
+        std::vector<NotRead> notRead;
+        QCOMPARE(listTensors(file, &notRead).size(), size_t{1});
+        QCOMPARE(QString::fromStdString(listed(notRead)),
+                 QString("a (text), b (text), c (pickled objects), d (complex numbers), e (dates), f (time spans), g "
+                         "(floats of 16 bytes), h (records), i (raw bytes, V16)"));
+        QCOMPARE(QString::fromStdString(listed(notRead, 2)), QString("a (text), b (text) and 7 more"));
+        QCOMPARE(loadTensor(file).values, std::vector<float>{7}); // the only one that can be meant
+    }
+
+    void aFileWithoutTensorsSaysWhatItHolds() {
+        QTemporaryDir folder;
+        const std::string npz = folder.filePath("texts.npz").toStdString();
+        const std::string header = "{'descr': '<U1', 'fortran_order': False, 'shape': ()}\n";
+        const std::string text = std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) +
+                                 std::string(1, '\0') + header + std::string("a\0\0\0", 4);
+        writeNpz(npz, {{"name", text}, {"title", text}});
+        const auto sentenceOfAll = [](const std::string& spec, const char* says) {
+            for (const auto& ask : std::vector<std::function<void()>>{
+                     [&] { tensorsOf(spec); }, [&] { tensorEntry(spec); },
+                     [&] { streamExactly(spec, [](const auto&) {}); }, [&] { loadTensor(spec); }})
+                try {
+                    ask();
+                    QFAIL("was read");
+                } catch (const InputError& error) {
+                    QVERIFY2(QString(error.what()).contains(says), error.what());
+                }
+        };
+        sentenceOfAll(npz, "holds no tensor of numbers that can be read: name (text), title (text)");
+        sentenceOfAll(npz + ":title", "descr '<U1' (text) is not read");
+        sentenceOfAll(path("bad_fp8.safetensors"), "F8_E8M0");
+        sentenceOfAll(path("bad_fp8.safetensors") + ":x", "F8_E8M0");
     }
 
     void whatStandsUnderATensorsNameIsToldForWhatItIs_data() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The pages Formats and Tensors, run as the engine runs them.
 #include "core/error.h"
+#include "core/formats/npy.h"
 #include "core/formats/tensor_file.h"
 #include "core/lab/record.h"
 #include "core/labs/precision/precision_lab.h"
@@ -15,6 +16,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -116,6 +118,34 @@ class PrecisionLabTest : public QObject {
         QVERIFY(record("precision.tensors", other).figure("exponents")->subtitle == "fits");
     }
 
+    void doublesAreNotRoundedBeforeTheyAreCounted() {
+        const std::vector<double> numbers{-1.7976931348623157e308, 1e-60, 1e-200, 1};
+        const auto bytes = std::as_bytes(std::span(numbers));
+        formats::writeRawNpy(file("d.npy"), {number::Format::F64, {4}, {bytes.begin(), bytes.end()}});
+        const RunRecord run = record("precision.tensors", {{"input", std::string("file")}, {"file", file("d.npy")}});
+        const auto& table = content<Table>(run, "tensors");
+        QCOMPARE(amount(cell(table, "d.npy", "absmax")), 1.7976931348623157e308);
+        QCOMPARE(amount(cell(table, "d.npy", "zeros")), 0.0);
+        QCOMPARE(std::get<int64_t>(cell(table, "d.npy", "notFinite")), int64_t(0));
+        for (const char* format : {"f16", "bf16", "e4m3", "e5m2"}) {
+            QCOMPARE(amount(cell(table, "d.npy", std::string(format) + "_flushed")), 50.0);
+            QCOMPARE(amount(cell(table, "d.npy", std::string(format) + "_overflowed")), 25.0);
+            QCOMPARE(*content<Metric>(run, format).value, 75.0);
+        }
+        const Curve& bars = content<Series>(run, "exponents").curves.front();
+        QCOMPARE(bars.x.front(), -665.0); // 1e-200 is 1.53 · 2^-665
+        QCOMPARE(bars.x.back(), 1023.0);
+    }
+
+    void whatIsNotReadIsToldBesideTheTensors() {
+        const RunRecord run =
+            record("precision.tensors", {{"input", std::string("file")},
+                                         {"file", std::string(WARPLIGHT_TEST_DATA "/data/formats/with_str.npz")}});
+        QCOMPARE(content<Table>(run, "tensors").rows.size(), size_t(3));
+        QVERIFY(std::any_of(run.logs().begin(), run.logs().end(),
+                            [](const Log& l) { return l.text == "Not read: name (text)."; }));
+    }
+
     void aScaleMovesExponentsAndLosses() {
         formats::saveTensors({{file("g.npy"), {"g", {{4}, {0x1p-26f, 0x1p-26f, 0x1p-26f, 1}}, number::Format::F32}}});
         std::map<std::string, Value> given{{"input", std::string("file")}, {"file", file("g.npy")}};
@@ -151,6 +181,10 @@ class PrecisionLabTest : public QObject {
                     .starts_with("value 'ten': expected a number"));
         QVERIFY(sentence("precision.tensors", {{"input", std::string("file")}}).starts_with("file is empty"));
         QVERIFY(!sentence("precision.tensors", {{"input", std::string("file")}, {"file", file("no.npy")}}).empty());
+        QVERIFY(sentence("precision.tensors",
+                         {{"input", std::string("file")},
+                          {"file", std::string(WARPLIGHT_TEST_DATA "/data/formats/bad_fp8.safetensors")}})
+                    .ends_with("holds no tensor of numbers that can be read: x (F8_E8M0)"));
         QVERIFY(sentence("precision.tensors", {{"tensor", std::string("w")}}).starts_with("tensor 'w': there is none"));
     }
 };

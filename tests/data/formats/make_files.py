@@ -5,6 +5,7 @@ Run by hand in this folder (needs numpy, ml_dtypes, safetensors); the results ar
 the numbers 0, 1, 2, ... in C order, in shape [2, 3], but for those named otherwise.
 """
 import json
+import zipfile
 
 import numpy as np
 import ml_dtypes
@@ -32,6 +33,12 @@ np.savez_compressed("deflated.npz", x=x.astype("<f4"))
 save_file({"x": x.astype("<f4"), "half": x.astype("<f2"), "bf16": x.astype(ml_dtypes.bfloat16), "scalar": np.array(7, "<f4"),
            "empty": np.zeros((0, 3), "<f4")}, "several.safetensors", metadata={"format": "np"})
 save_file({"x": x.astype("<i8")}, "one.safetensors")
+# Members that are no arrays: some people add, some macOS, under an array's own name.
+with zipfile.ZipFile("with_readme.npz", "w") as z:
+    z.writestr(zipfile.ZipInfo("README.txt"), "0 to 5")
+    z.writestr(zipfile.ZipInfo("folder/"), "")
+    z.writestr(zipfile.ZipInfo("folder/x.npy"), open("f4.npy", "rb").read())
+    z.writestr(zipfile.ZipInfo("__MACOSX/._x.npy"), b"\0\5\x16\7" + bytes(100))
 # Every code of the 8-bit formats and what it stands for; and numbers with what they become.
 codes = np.arange(256, dtype=np.uint8)
 wide = (np.random.default_rng(1).standard_normal(500) * np.exp2(np.linspace(-20, 18, 500))).astype("<f4")
