@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/report/report.h"
 #include "app/shell/main_window.h"
+#include "app/shell/screenshot.h"
 #include "app/views/theme.h"
 #include "core/error.h"
 #include "core/text/echo.h"
 
 #include <QApplication>
 #include <QCommandLineParser>
-#include <QDir>
 #include <QElapsedTimer>
-#include <QFileInfo>
-#include <QImage>
 #include <QProcess>
 #include <QSettings>
 #include <QTimer>
@@ -25,9 +23,7 @@ using namespace warplight::app;
 
 namespace {
 
-constexpr int settleTime = 200; // ms between two looks at a window that may still be painting
-constexpr int mostLooks = 15;   // at one that never stands still
-constexpr int badUse = 2;       // exit code
+constexpr int badUse = 2; // exit code
 constexpr int leastSide = 200, mostSide = 16384;
 
 /// The system's choice where it tells: a dark window colour.
@@ -36,9 +32,9 @@ bool systemIsDark() { return QApplication::palette().color(QPalette::Window).lig
 /// What somebody gave, as messages repeat it.
 QString echo(const QString& given) { return QString::fromStdString(echoed(given.toStdString())); }
 
-int refuse(const QString& sentence) {
+int refuse(const QString& sentence, int exitCode = badUse) {
     std::fprintf(stderr, "warplight: %s\n", qPrintable(sentence));
-    return badUse;
+    return exitCode;
 }
 
 /// The command line. What is wrong in it is told before anything needs a display.
@@ -97,10 +93,12 @@ struct Options {
                 return QObject::tr("--set %1: expected --page as well, the page that the setting belongs to")
                     .arg(echo(setting));
         }
-        if (const QFileInfo picture(parser.value(screenshot));
-            parser.isSet(screenshot) && (!picture.absoluteDir().exists() || picture.isDir()))
-            return QObject::tr("--screenshot %1: cannot be written, expected a file in a folder that is there")
-                .arg(echo(parser.value(screenshot)));
+        try {
+            if (parser.isSet(screenshot))
+                checkPictureFile(parser.value(screenshot));
+        } catch (const InputError& error) {
+            return QObject::tr("--screenshot %1").arg(error.what());
+        }
         return {};
     }
 };
@@ -157,19 +155,6 @@ std::optional<int> settledWithoutDisplay(int argc, char** argv) {
     return std::nullopt;
 }
 
-/// Ends the program with a picture of the window, once two in a row are equal.
-void saveWhenStill(QWidget& window, const QString& file, const QImage& before = {}, int looks = 1) {
-    QTimer::singleShot(settleTime, &window, [&window, file, before, looks] {
-        const QImage now = window.grab().toImage();
-        if (now != before && looks < mostLooks)
-            return saveWhenStill(window, file, now, looks + 1);
-        const bool saved = now.save(file);
-        QApplication::exit(saved ? 0 : 1);
-        if (!saved)
-            refuse(QObject::tr("%1: the picture could not be written").arg(file));
-    });
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
@@ -223,12 +208,14 @@ int main(int argc, char** argv) {
     };
     // Once: an engine that takes the place of one that died must not jump to pages and open files again.
     QObject::connect(&window.engine(), &EngineClient::ready, &window, obey, Qt::SingleShotConnection);
-    if (parser.isSet(options.screenshot))
-        QObject::connect(&window, &MainWindow::runEnded, &window, [&] {
-            const QString shown = parser.isSet(options.page) ? parser.value(options.page) : window.currentExperiment();
-            if (window.currentExperiment() == shown && !window.isOpening())
-                saveWhenStill(window, parser.value(options.screenshot));
+    if (parser.isSet(options.screenshot)) {
+        auto* screenshot = new Screenshot(window, parser.value(options.screenshot), parser.value(options.page));
+        QObject::connect(screenshot, &Screenshot::done, &window, [](int code, const QString& sentence) {
+            if (code != 0)
+                refuse(sentence, code);
+            QTimer::singleShot(0, [code] { QApplication::exit(code); }); // also where it is told before the loop turns
         });
+    }
     window.show();
     if (parser.isSet(options.timing))
         QTimer::singleShot(0, &window, [&] {

@@ -109,7 +109,8 @@ EngineClient::EngineClient(QStringList commandLine, QObject* parent) : QObject(p
                                            message.value("message", "the engine refused the run"), 0}});
             }
         } catch (const std::exception& error) {
-            emit lost(tr("The engine sent an answer that cannot be read (%1).").arg(error.what()));
+            const QString why = tr("The engine sent an answer that cannot be read (%1).").arg(error.what());
+            emit lost(why, why);
         }
     });
     connect(d->worker, &EngineWorker::silent, this, [this](qint64 milliseconds) {
@@ -130,7 +131,8 @@ EngineClient::EngineClient(QStringList commandLine, QObject* parent) : QObject(p
         emit lost(again ? tr("%1 What had come is kept; a new engine has been started.").arg(sentence)
                         : tr("%1 It had been started %2 times within seconds: Run tries again.")
                               .arg(sentence)
-                              .arg(mostQuickDeaths));
+                              .arg(mostQuickDeaths),
+                  sentence);
         if (!ends.empty())
             emit frames(ends);
         if (again)

@@ -73,8 +73,8 @@ class EngineClient : public QObject {
     void probed(warplight::lab::RunId run, const QString& figure, qint64 row, qint64 col, const QStringList& lines);
     /// The engine died or hung: why, in a sentence a user can act on. Runs that were going on end as failed
     /// (a RunEnded frame follows for each). A new engine is already being started, unless the sentence says that
-    /// this has been tried too often.
-    void lost(const QString& sentence);
+    /// this has been tried too often. `why` is the same without what is done about it.
+    void lost(const QString& sentence, const QString& why);
 
   private:
     struct Private;

@@ -78,9 +78,9 @@ MainWindow::MainWindow(QStringList engineCommand, QWidget* parent)
     connect(&reader, &SessionReader::done, this,
             [this](const QString& file, const std::shared_ptr<lab::Session>& session, const QString& refusal) {
                 try {
-                    session ? showSession(file, *session) : say(refusal);
+                    session ? showSession(file, *session) : refuse(refusal);
                 } catch (const std::exception& error) {
-                    say(error.what());
+                    refuse(error.what());
                 }
                 showState();
                 emit sessionOpened(file);
@@ -277,6 +277,11 @@ QString MainWindow::remark() const {
 void MainWindow::say(const QString& sentence) {
     banner->setText(sentence.size() > longestSentence ? sentence.left(longestSentence) + "…" : sentence);
     banner->show();
+}
+
+void MainWindow::refuse(const QString& sentence) {
+    say(sentence);
+    emit refused(sentence);
 }
 
 QString MainWindow::bannerText() const { return banner->isHidden() ? QString() : banner->text(); }

@@ -81,6 +81,8 @@ class MainWindow : public QMainWindow {
 
   signals:
     void runEnded();
+    /// Something that was asked for does not come, and the window says why: a file was not opened, a run did not begin.
+    void refused(const QString& sentence);
     void sessionOpened(const QString& file); ///< and shown, or the window says why not
     void sessionSaved(const QString& file);  ///< whole, or the window says why not
 
@@ -116,6 +118,7 @@ class MainWindow : public QMainWindow {
     void addRecent(const QString& file);
     void fillOpenMenu();
     void say(const QString& sentence);
+    void refuse(const QString& sentence);
     const lab::Description* described(const QString& id) const; ///< null: no such page
     QPushButton* button(QAction* action, const char* objectName = nullptr);
 

@@ -48,7 +48,7 @@ void MainWindow::openFiles(const QStringList& files) {
         const DroppedTensors dropped = settingsForDropped(tensors, client.experiments(), experiment);
         openWith(dropped.experiment, dropped.settings);
     } catch (const std::exception& error) {
-        say(error.what());
+        refuse(error.what());
     }
 }
 
@@ -99,7 +99,9 @@ void MainWindow::showSession(const QString& file, lab::Session& session) {
     if (!unknown.empty())
         remarks << tr("%1: this Warplight has no page %2; its runs are not shown, and kept when you save.")
                        .arg(file, QStringList(unknown.begin(), unknown.end()).join(", "));
-    if (!remarks.isEmpty())
+    if (last.isEmpty() && !remarks.isEmpty())
+        refuse(remarks.join('\n'));
+    else if (!remarks.isEmpty())
         say(remarks.join('\n'));
     setWindowTitle(tr("%1 – Warplight").arg(QFileInfo(file).fileName()));
     addRecent(file);

@@ -63,6 +63,8 @@ RunController* MainWindow::makeController() {
             settings->setError(id, sentence);
         if (const auto together = errors.find(""); together != errors.end())
             say(together->second);
+        if (!errors.empty())
+            emit refused(errors.begin()->second);
     };
     desk.check = [this] { return client.check(experiment, settings->values()); };
     desk.run = [this] {
@@ -99,8 +101,10 @@ RunController* MainWindow::makeController() {
     connect(result, &RunController::waitsForRun, this, [this](double seconds) {
         status->setText(tr("Settings changed: press Run (about %1 s).").arg(seconds, 0, 'g', 2));
     });
-    connect(result, &RunController::formWrong, this,
-            [this] { status->setText(tr("A setting is wrong: see the red line in the form.")); });
+    connect(result, &RunController::formWrong, this, [this] {
+        status->setText(tr("A setting is wrong: see the red line in the form."));
+        emit refused(tr("%1: a setting is wrong.").arg(experiment));
+    });
     return result;
 }
 
@@ -138,8 +142,10 @@ void MainWindow::takeFrames(const std::vector<lab::Frame>& batch) {
                 const QString why = qt(std::get<lab::RunEnded>(frame).message);
                 if (!why.isEmpty() && !bannerText().startsWith(why))
                     say(why);
-                if (*page == experiment)
+                if (*page == experiment) {
                     control->refuse();
+                    emit refused(why);
+                }
             }
         } catch (const std::exception& error) {
             say(tr("The engine sent something that does not fit: %1").arg(error.what()));

@@ -17,14 +17,17 @@ class Option;
 
 namespace warplight::cli {
 
+/// Of --threads; 0 stands for all that the machine has.
+inline constexpr int64_t mostThreads = 1024;
+
 /// One thing that can be given to a command.
 class Option {
   public:
     explicit Option(CLI::Option* of) : it(of) {}
     Option required() const;
     Option oneOf(const std::vector<std::string>& values) const;
-    Option between(int64_t low, int64_t high) const;
-    Option between(double low, double high) const;
+    Option between(int64_t low, int64_t high) const; ///< of a whole number
+    Option between(double low, double high) const;   ///< of a number that need not be whole
     /// `complaint` returns what is wrong with a value, or nothing.
     Option check(const std::function<std::string(const std::string& value)>& complaint) const;
     Option excludes(Option other) const;
@@ -48,7 +51,8 @@ class Command {
 
     Command(CLI::App* of, Works& all) : it(of), works(&all) {}
     Command command(const std::string& name, const std::string& doc) const;
-    /// `names` as "-o,--out"; without dashes what stands at that place on the line.
+    /// `names` as "-o,--out"; without dashes what stands at that place on the line. What a number's type cannot hold
+    /// is refused, and so is what is not a number to its last character.
     Option option(const std::string& names, Target target, const std::string& doc) const;
     /// "!--no-name" sets it to false.
     void flag(const std::string& names, bool& target, const std::string& doc) const;

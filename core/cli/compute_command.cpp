@@ -125,7 +125,7 @@ Command addOperator(Command compute, ComputeOptions& given) {
                        ? std::string()
                        : device + " is none of cpu, vgpu, cuda:0, cuda:1 ...";
         });
-    command.option("--threads", &given.threads, "0 = all");
+    command.option("--threads", &given.threads, "0 = all").between(int64_t{0}, mostThreads);
     return command;
 }
 

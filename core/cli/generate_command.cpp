@@ -109,7 +109,7 @@ void addGenerateCommand(Command app) {
     command.option("--temperature", &o.temperature, "Below 1 the likely becomes likelier");
     command.option("--top-k", &o.most, "Only the likeliest so many tokens (default: all)");
     command.option("--seed", &o.seed, "Of the choices");
-    command.option("--threads", &o.threads, "0 = all");
+    command.option("--threads", &o.threads, "0 = all").between(int64_t{0}, mostThreads);
     command.option("--format", &o.format, "text or json").oneOf({"text", "json"});
     command.does([given] {
         generateText(*given);

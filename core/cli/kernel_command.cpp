@@ -212,7 +212,7 @@ void addKernelCommand(Command app) {
         gpus += fmt::format("{}{}", gpus.empty() ? "" : ", ", gpu.id);
     run.option("--gpu", &options.gpu, fmt::format("Model the caches and the time of one of {}", gpus));
     run.flag("--check", options.check, "Look for races and reads of memory that nobody wrote");
-    run.option("--threads", &options.threads, "Of this machine; 0 = all");
+    run.option("--threads", &options.threads, "Of this machine; 0 = all").between(int64_t{0}, mostThreads);
     run.option("--format", &options.format, "text or json").oneOf({"text", "json"});
     run.option("--arg", &options.arguments,
                "In the kernel's order: in:FILE.npy, out:f32[1024,64]:FILE.npy, inout:FILE.npy:FILE2.npy, "

@@ -94,7 +94,7 @@ void addLogitsCommand(Command app) {
                 "FILE.npy, FILE.npz[:key] or FILE.safetensors[:name]; [length, vocabulary], "
                 "behind batch if there is one")
         .required();
-    command.option("--threads", &o.threads, "0 = all");
+    command.option("--threads", &o.threads, "0 = all").between(int64_t{0}, mostThreads);
     command.needsOneOf(text, tokens, "--text or --tokens");
     command.does([given] {
         writeLogits(*given);

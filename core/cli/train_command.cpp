@@ -250,7 +250,8 @@ void addTrainCommand(Command app) {
     command.option("--gradient-shift", &o.gradientShift,
                    "Divides the loss by 2 to the power of this for the backward pass alone, to stand for the small "
                    "gradients of deep networks (default 0)");
-    command.option("--threads", &o.threads, "0 = all; the result has the same bits for any number");
+    command.option("--threads", &o.threads, "0 = all; the result has the same bits for any number")
+        .between(int64_t{0}, mostThreads);
     command.option("--format", &o.format, "text, or json: a line a step").oneOf({"text", "json"});
     command.does([given] {
         train(*given);

@@ -6,12 +6,13 @@
 #include "core/lab/cbor.h"
 #include "core/lab/json.h"
 #include "core/tensor/pieces.h"
+#include "core/text/counted.h"
 #include "core/text/echo.h"
 #include "gpu/host/regular_file.h"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -82,6 +83,28 @@ std::optional<std::vector<std::byte>> readRecord(std::istream& in, std::string& 
     return payload;
 }
 
+bool isClosingMark(const nlohmann::json& message) {
+    return message.is_object() && message.contains("type") && message["type"] == "sessionEnded";
+}
+
+/// Why the file is not whole at its closing mark, behind `count` frames; empty: it is. Throws InputError for a mark
+/// that is none.
+std::string checkEnd(std::istream& in, const nlohmann::json& mark, uint64_t count) {
+    if (!mark.contains("frames"))
+        throw InputError("sessionEnded.frames is missing");
+    const nlohmann::json& frames = mark["frames"];
+    if (!frames.is_number())
+        throw InputError(fmt::format("sessionEnded.frames: expected a whole number, not {}",
+                                     frames.is_binary() ? "a byte string" : frames.type_name()));
+    if (frames != count)
+        return "frames are missing";
+    const auto end = in.tellg();
+    const auto behind = in.seekg(0, std::ios::end).tellg() - end;
+    return behind > 0
+               ? fmt::format("{} behind its end {} not read", counted(behind, "byte"), behind == 1 ? "is" : "are")
+               : "";
+}
+
 /// Reads frames until the closing mark; returns why it stopped early, empty when the file was whole.
 std::string readFrames(std::istream& in, std::vector<RunRecord>& runs, const std::atomic<bool>* cancel) {
     std::string reason;
@@ -92,8 +115,8 @@ std::string readFrames(std::istream& in, std::vector<RunRecord>& runs, const std
             return reason;
         try {
             const nlohmann::json message = fromCbor(*payload);
-            if (message.is_object() && message.value("type", "") == "sessionEnded")
-                return message.value("frames", uint64_t{0}) == count ? "" : "frames are missing";
+            if (isClosingMark(message))
+                return checkEnd(in, message, count);
             const Frame frame = frameFromJson(message);
             if (std::holds_alternative<RunStarted>(frame))
                 runs.emplace_back();
@@ -104,6 +127,22 @@ std::string readFrames(std::istream& in, std::vector<RunRecord>& runs, const std
             return fmt::format("frame {} cannot be read ({})", count + 1, sentenceOf(error));
         }
     }
+}
+
+/// The digits of the version, however many, of a header whose beginning has been read; empty: it has none.
+std::string versionOf(std::string start, std::istream& rest) {
+    if (!start.starts_with(magic))
+        return {};
+    const auto endsInDigit = [&] { return std::isdigit(static_cast<unsigned char>(start.back())) != 0; };
+    for (char next = 0; endsInDigit() && start.size() <= magic.size() + longestEcho && rest.get(next);)
+        start += next;
+    const size_t end = std::min(start.find_first_not_of("0123456789", magic.size()), start.size());
+    return start.substr(magic.size(), end - magic.size());
+}
+
+bool isNewer(const std::string& version) {
+    const size_t digits = version.size() - std::min(version.find_first_not_of('0'), version.size());
+    return digits > 1 || (digits == 1 && version.back() > '1');
 }
 
 } // namespace
@@ -146,13 +185,10 @@ Session openSession(const std::filesystem::path& file, const std::atomic<bool>* 
 Session readSession(std::istream& stream, const std::string& nameForMessages, const std::atomic<bool>* cancel) {
     std::string start(header.size(), '\0');
     stream.read(start.data(), static_cast<std::streamsize>(start.size()));
-    int version = 0;
-    if (start.starts_with(magic))
-        std::from_chars(start.data() + magic.size(), start.data() + start.size(), version);
-    if (version > 1)
+    if (const std::string version = versionOf(start, stream); isNewer(version))
         throw InputError(fmt::format("{}: was written by a newer Warplight (session version {}), expected version 1: "
                                      "open it with that one",
-                                     nameForMessages, version));
+                                     nameForMessages, echoed(version)));
     if (start != header)
         throw InputError(fmt::format("{}: does not begin with '{}', expected a session file (.warplight)",
                                      nameForMessages, header.substr(0, header.size() - 1)));

@@ -21,8 +21,8 @@ namespace warplight::lab {
 /// endian), payload = one encoded frame; the last record is a closing mark that counts the frames. docs/protocol.md.
 struct Session {
     std::vector<RunRecord> runs;
-    /// Empty when the file was whole; else one sentence: what is missing ("the file ends in the middle of frame 12 of
-    /// run 2 (Race): the figures up to there are shown").
+    /// Empty when the file was whole and holds nothing else; else one sentence: what is missing or too much, and up to
+    /// where the runs are.
     std::string damage;
 };
 

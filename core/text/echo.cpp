@@ -48,13 +48,17 @@ std::string cut(std::string_view text) {
     return fmt::format("{}… ({} bytes)", beginning(text, longestEcho), text.size());
 }
 
+/// A word of a message that echoed() has cut stays as it is, in its quotes and with its mark.
+constexpr size_t longestWord = longestEcho + 16;
+
 std::string withCutWords(const std::string& text) {
     std::string result;
     for (size_t at = 0; at < text.size();) {
         const size_t begin = std::min(text.find_first_not_of(" \t\r\n", at), text.size());
         const size_t end = std::min(text.find_first_of(" \t\r\n", begin), text.size());
         result.append(text, at, begin - at);
-        result += cut(std::string_view(text).substr(begin, end - begin));
+        const std::string_view word = std::string_view(text).substr(begin, end - begin);
+        result += word.size() <= longestWord ? std::string(word) : cut(word);
         at = end;
     }
     return result;

@@ -133,6 +133,87 @@ class CommandLineTest : public QObject {
         QVERIFY2(outcome.err.size() < 2500, outcome.err.constData()); // the names of all pages among it
     }
 
+    void aNumberIsTakenAsTypedOrRefused_data() {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<QByteArray>("says");
+        const QStringList train{"train", "--text", "/no", "--out", "/no"}, generate{"generate", "--prompt", "a"},
+            round{"compute", "round", "--in", "/no.npy", "--out", "/tmp/r.npy", "--to", "f16"};
+        const auto row = [](const char* what, const QStringList& arguments, const QByteArray& range) {
+            QTest::newRow(what) << arguments
+                                << arguments[arguments.size() - 2].toUtf8() + ": expected a " + range + ", not \"" +
+                                       arguments.back().toUtf8() + '"';
+        };
+        const QByteArray unsignedRange = "whole number from 0 to 18446744073709551615",
+                         tokens = "whole number from 1 to 10000000",
+                         signedRange = "whole number from -9223372036854775808 to 9223372036854775807",
+                         threads = "whole number from 0 to 1024";
+        row("below 0", generate + QStringList{"--seed", "-1"}, unsignedRange);
+        row("below 0, may be left out", train + QStringList{"--seed", "-1"}, unsignedRange);
+        row("below 0, of tensors", round + QStringList{"--seed", "-3"}, unsignedRange);
+        row("too large", generate + QStringList{"--seed", "18446744073709551616"}, unsignedRange);
+        row("too large, signed", train + QStringList{"--steps", "99999999999999999999"}, signedRange);
+        row("too large, of a range", generate + QStringList{"--tokens", "99999999999999999999"}, tokens);
+        row("below its range", generate + QStringList{"--tokens", "0"}, tokens);
+        row("not whole", generate + QStringList{"--tokens", "1.5"}, tokens);
+        row("more behind it", generate + QStringList{"--tokens", "5x"}, tokens);
+        row("nothing", generate + QStringList{"--tokens", ""}, tokens);
+        row("threads of training", train + QStringList{"--threads", "-5"}, threads);
+        row("threads of writing", generate + QStringList{"--threads", "1025"}, threads);
+        row("threads of an operator", {"compute", "attention", "--threads", "-1"}, threads);
+        row("threads of a kernel", {"kernel", "run", "/no.ptx", "--threads", "-1"}, threads);
+        row("threads of logits", {"logits", "--threads", "-1"}, threads);
+        row("no number", train + QStringList{"--lr", "1e-3x"}, "number");
+        row("not a number", {"number", "1", "--dice", "nan"}, "number from 0 to 0.9999999999999999");
+    }
+    void aNumberIsTakenAsTypedOrRefused() {
+        QFETCH(QStringList, arguments);
+        QFETCH(QByteArray, says);
+        const Outcome outcome = runProgram(arguments);
+        QCOMPARE(outcome.exitCode, 2);
+        QVERIFY2(outcome.err.contains(says), outcome.err.constData());
+        QCOMPARE(outcome.err.count('\n'), 1);
+    }
+
+    void aNumberThatIsNoneIsRepeatedUpTo200Characters() {
+        const Outcome outcome = runProgram({"generate", "--prompt", "a", "--seed", QString(500, '9')});
+        QCOMPARE(outcome.exitCode, 2);
+        QVERIFY2(outcome.err.contains("not \"" + QByteArray(200, '9') + "… (500 bytes)\""), outcome.err.constData());
+    }
+
+    void numbersAreDecimal() {
+        const QStringList pattern{"pattern", "local", "--n", "16", "--format", "json", "--window"};
+        QCOMPARE(runProgram(pattern + QStringList{"010"}).out, runProgram(pattern + QStringList{"10"}).out);
+        QCOMPARE(runProgram(pattern + QStringList{"+10"}).out, runProgram(pattern + QStringList{"10"}).out);
+    }
+
+    void negativeNumbersInWordsAreValuesAndNoOptions_data() {
+        QTest::addColumn<QString>("number");
+        QTest::addColumn<QString>("same");
+        QTest::newRow("-inf") << "-inf"
+                              << "-inf";
+        QTest::newRow("-Infinity") << "-Infinity"
+                                   << "-inf";
+        QTest::newRow("-nan") << "-nan"
+                              << "-nan";
+        QTest::newRow("-.5") << "-.5"
+                             << "-0.5";
+        QTest::newRow("-1e-8") << "-1e-8"
+                               << "-0.00000001";
+    }
+    void negativeNumbersInWordsAreValuesAndNoOptions() {
+        QFETCH(QString, number);
+        QFETCH(QString, same);
+        const Outcome outcome = runProgram({"number", number, "--saturate"});
+        QVERIFY2(outcome.exitCode == 0, outcome.err.constData());
+        QCOMPARE(outcome.out, runProgram({"number", "--saturate", "--", same}).out);
+    }
+
+    void negativeNumbersInTheWrongPlaceAreNamedAsTyped() {
+        const Outcome outcome = runProgram({"number", "1", "-inf"});
+        QCOMPARE(outcome.exitCode, 2);
+        QVERIFY2(outcome.err.contains("not expected: -inf "), outcome.err.constData());
+    }
+
     void whatIsNoUtf8IsNotRepeated() {
         QProcess process; // QProcess would encode the argument
         process.start("/bin/sh", {"-c", QString("'%1' run \"$(printf 'caf\\351')\"").arg(WARPLIGHT_CLI)});

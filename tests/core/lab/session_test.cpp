@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/error.h"
+#include "core/lab/cbor.h"
 #include "core/lab/figure_csv.h"
 #include "core/lab/session.h"
 #include "every_figure.h"
@@ -7,10 +8,15 @@
 #include <QFile>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QtEndian>
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <sstream>
+#include <zlib.h>
 
 using namespace warplight;
 using namespace warplight::lab;
@@ -74,6 +80,55 @@ class SessionTest : public QObject {
         }
     }
 
+    void aClosingMarkThatIsNoneIsTold_data() {
+        QTest::addColumn<QByteArray>("mark"); // as JSON
+        QTest::addColumn<QString>("says");
+        const QString frame = QString("test: frame %1 cannot be read (").arg(run.frames().size() + 1);
+        QTest::newRow("text") << QByteArray(R"({"type":"sessionEnded","frames":"many"})")
+                              << frame + "sessionEnded.frames: expected a whole number, not string)";
+        QTest::newRow("nothing") << QByteArray(R"({"type":"sessionEnded","frames":null})")
+                                 << frame + "sessionEnded.frames: expected a whole number, not null)";
+        QTest::newRow("left out") << QByteArray(R"({"type":"sessionEnded"})")
+                                  << frame + "sessionEnded.frames is missing)";
+        QTest::newRow("below 0") << QByteArray(R"({"type":"sessionEnded","frames":-1})") << "test: frames are missing";
+        QTest::newRow("type") << QByteArray(R"({"type":5,"frames":1})") << frame + "frame.type is missing)";
+    }
+    void aClosingMarkThatIsNoneIsTold() {
+        QFETCH(QByteArray, mark);
+        QFETCH(QString, says);
+        saveSession(path("one.warplight"), {&run});
+        QFile file(folder.filePath("one.warplight"));
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        const QByteArray one = file.readAll();
+        file.remove();
+        const auto record = [](const std::vector<std::byte>& payload) {
+            const QByteArray bytes(reinterpret_cast<const char*>(payload.data()),
+                                   static_cast<qsizetype>(payload.size()));
+            QByteArray head(8, '\0');
+            qToLittleEndian(static_cast<quint32>(bytes.size()), head.data());
+            qToLittleEndian(
+                static_cast<quint32>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), payload.size())),
+                head.data() + 4);
+            return head + bytes;
+        };
+        const QByteArray right = record(toCbor({{"type", "sessionEnded"}, {"frames", run.frames().size()}}));
+        QVERIFY(one.endsWith(right));
+        const Session session =
+            read(one.chopped(right.size()) + record(toCbor(nlohmann::json::parse(mark.toStdString()))));
+        QVERIFY2(QString::fromStdString(session.damage).startsWith(says), session.damage.c_str());
+        QCOMPARE(session.runs.size(), size_t{1});
+    }
+
+    void whatStandsBehindTheEndIsTold() {
+        for (const QByteArray& more : {whole, QByteArray(" ")}) {
+            const Session session = read(whole + more);
+            const QString says = more.size() == 1 ? "1 byte behind its end is not read"
+                                                  : QString("%1 bytes behind its end are not read").arg(more.size());
+            QVERIFY2(QString::fromStdString(session.damage).startsWith("test: " + says), session.damage.c_str());
+            QCOMPARE(session.runs.size(), size_t{2});
+        }
+    }
+
     void otherFilesAreRefusedWithASentence() {
         QVERIFY_EXCEPTION_THROWN(openSession(path("absent.warplight")), InputError);
         QVERIFY_EXCEPTION_THROWN(read("PK\x03\x04 something else altogether"), InputError);
@@ -91,7 +146,15 @@ class SessionTest : public QObject {
         QVERIFY(said([] {
                     read("WARPLIGHT 2\n and what that will hold");
                 }).contains("newer Warplight (session version 2)"));
-        QVERIFY(said([] { read("WARPLIGHT 10\n"); }).contains("session version 10"));
+        QVERIFY(said([] { read("WARPLIGHT 10\n"); }).contains("session version 10)"));
+        QVERIFY(said([] { read("WARPLIGHT 99999999999"); }).contains("session version 99999999999)"));
+        QVERIFY(
+            said([] { read("WARPLIGHT 18446744073709551617\n"); }).contains("session version 18446744073709551617)"));
+        QVERIFY(said([] {
+                    read("WARPLIGHT 2" + QByteArray(100'000, '0'));
+                }).contains("session version 2" + QString(199, '0') + "…"));
+        QVERIFY(said([] { read("WARPLIGHT 01\n"); }).contains("does not begin with"));
+        QVERIFY(said([] { read("WARPLIGHT two\n"); }).contains("does not begin with"));
         QVERIFY(said([] { read("WARPLIGHT 1 of many"); }).contains("does not begin with"));
         saveSession(path("none.warplight"), {});
         QVERIFY(said([&] { openSession(path("none.warplight")); }).contains("holds no runs"));
