@@ -26,12 +26,16 @@ Dim3 position(uint64_t number, const Dim3& extent) {
             static_cast<uint32_t>(number / extent.x / extent.y)};
 }
 
-constexpr int64_t firstStride = 16;       ///< backward branches until a loop is looked at for the first time
-constexpr int32_t longestPause = 31;      ///< passes over a polling loop without a look at it
-constexpr int64_t firstStretch = 64;      ///< passes that a loop gets when nobody else can go on, at first
-constexpr int64_t mostFutile = 1 << 21;   ///< passes in vain until it counts as a deadlock
-constexpr uint64_t firstIdle = 1024;      ///< clocks that pass when all look at the clock, at first
-constexpr uint64_t mostIdle = 1ull << 42; ///< three quarters of an hour
+constexpr int64_t firstStride = 16;        ///< backward branches until a loop is looked at for the first time
+constexpr int32_t longestPause = 31;       ///< passes over a polling loop without a look at it
+constexpr int64_t firstStretch = 64;       ///< passes that a loop gets when nobody else can go on, at first
+constexpr int64_t mostFutile = 1 << 22;    ///< passes in vain until it counts as a deadlock
+constexpr int64_t patience = 1 << 8;       ///< passes in vain until lanes go ahead of those that wait
+constexpr uint64_t idlePatience = 1 << 16; ///< clocks of the last step
+constexpr int turnsAlone = 8;              ///< of all warps, until other blocks have theirs
+constexpr uint64_t firstIdle = 1024;       ///< clocks that pass when all look at the clock, at first
+constexpr uint64_t mostIdle = 1ull << 42;  ///< three quarters of an hour
+constexpr int mostIdleLoops = 1 << 16;
 
 void execute(Warp& w, std::vector<OpCount>& counts, const Op* first) {
     const Op* op = w.pc;
@@ -52,6 +56,22 @@ LaunchCounts Worker::total() const {
     return all;
 }
 
+void Worker::lookForProgress(const Wait& wait) {
+    waitingOps.resize(counts.ops.size());
+    seenOps.resize(counts.ops.size());
+    for (const uint32_t op : wait.ops)
+        waitingOps[op] = true;
+    if (wait.at)
+        waitingOps[wait.at->index] = true;
+    bool any = false;
+    for (size_t i = 0; i < seenOps.size(); ++i)
+        if (const uint64_t now = counts.ops[i].warps; seenOps[i] != now) {
+            any = any || !waitingOps[i];
+            seenOps[i] = now;
+        }
+    progress += any;
+}
+
 void Block::start(Warp& w, int index) {
     const uint64_t threads = launch->block.count();
     const uint64_t first = static_cast<uint64_t>(index) * warpSize;
@@ -69,6 +89,9 @@ void Block::start(Warp& w, int index) {
     w.join = nullptr;
     w.stride = firstStride;
     w.watched = w.insists = false;
+    w.aheads = w.lastTurn = 0;
+    w.aheadsSince = 0;
+    w.wait.ops.clear();
     w.fenced.clear();
     w.seen.clear();
     w.pollLoops.assign(program->pollLoops, {});
@@ -130,7 +153,9 @@ void Block::begin(const Launch& l, Worker& wk, uint64_t n) {
     }
     for (size_t i = 0; i < count; ++i)
         start(warps[i], static_cast<int>(i));
-    idleClocks = 0;
+    idleClocks = idleStep = 0;
+    idleLoops = 0;
+    yielded = false;
     together = {};
     told.reset();
     output.clear();
@@ -155,10 +180,21 @@ void Block::takeTurn(Warp& w) {
         PollLoop* loop = w.pollLoop >= 0 ? &w.pollLoops[static_cast<size_t>(w.pollLoop)] : nullptr;
         if (!loop)
             w.stride = std::min(2 * w.stride, turn);
-        const bool waits = watch(w);
+        const Seen seen = watch(w);
+        if (seen == Seen::Works || (seen == Seen::Unclear && !loop)) { // it computes
+            worker->futile = 0;
+        } else if (seen == Seen::Unclear) {
+            const int64_t before = worker->futile;
+            worker->futile += loop->pause + 1;
+            if (before / patience != worker->futile / patience && isTimeForLanes() && letLanesAhead(w, true))
+                return;
+            if (worker->futile >= mostFutile)
+                fault(w, w.wait.at ? w.wait.at : w.pc, std::countr_zero(w.mask), "deadlock",
+                      "a wait that nothing has ended in millions of passes (" + nobodyElse + ")");
+        }
         if (loop) {
             // One around a barrier is looked at with the whole block: that has its own pauses.
-            loop->pause = waits || together.wanted ? 0 : std::min(2 * loop->pause + 1, longestPause);
+            loop->pause = seen == Seen::Waits || together.wanted ? 0 : std::min(2 * loop->pause + 1, longestPause);
             loop->left = loop->pause;
         }
         if (w.state != WarpState::Ready)
@@ -171,6 +207,7 @@ void Block::release(Warp& w, bool changed) {
     w.insists = !changed;
     if (changed) {
         worker->futile = 0;
+        idleStep = 0;
         told.reset();
         w.stride = firstStride;
     }
@@ -183,30 +220,55 @@ void Block::countPasses(const Wait& wait) {
         worker->sectorStream->insert(worker->sectorStream->end(), wait.sectors.begin(), wait.sectors.end());
 }
 
+void Block::leavesIdleLoop() {
+    if (idleStep == 0 || idleLoops == mostIdleLoops)
+        return;
+    idleStep = 0;
+    ++idleLoops;
+}
+
+/// A step that grows without anything having happened.
+void Block::passIdly() {
+    idleStep = std::max(firstIdle, 2 * idleStep);
+    idleClocks += idleStep;
+}
+
+/// Passes that each of so many loops gets: a quarter more for all together each time, without anything having happened.
+int64_t Block::stretchOf(int64_t waiting) const {
+    const int64_t left = std::max<int64_t>(mostFutile - worker->futile, 0);
+    return std::clamp(worker->futile / (4 * waiting), firstStretch, std::max(firstStretch, left / waiting + 1));
+}
+
 /// Nobody can go on: those who wait like this look again, or run on for a while.
 bool Block::letWaitingTry(Wait::Kind kind) {
-    bool any = false, clock = false;
+    const auto waits = [&](const Warp& w) { return w.state == WarpState::Waiting && w.wait.kind == kind; };
+    const int64_t waiting = std::count_if(warps.begin(), warps.end(), waits);
+    if (waiting == 0)
+        return false;
+    const bool clock = kind == Wait::Kind::MayEnd &&
+                       std::any_of(warps.begin(), warps.end(), [&](const Warp& w) { return waits(w) && w.wait.clock; });
+    if (clock)
+        passIdly();
+    const int64_t stretch = stretchOf(waiting);
     for (Warp& w : warps) {
-        if (w.state != WarpState::Waiting || w.wait.kind != kind)
+        if (!waits(w))
             continue;
-        any = true;
         release(w, false);
         if (kind == Wait::Kind::Politely)
             continue;
-        if (w.wait.clock) {
-            clock = true;
+        if (w.wait.clock) { // is it the end of its loop now?
+            noteTurn(static_cast<uint32_t>(w.index), false);
+            if (watch(w) == Seen::Works)
+                worker->futile = 0;
             continue;
         }
         countPasses(w.wait);
-        // A stretch that grows without anything having happened.
-        w.stride = std::max(firstStretch, worker->futile / 4);
+        w.stride = stretch;
         worker->futile += w.stride;
         for (PollLoop& loop : w.pollLoops)
-            loop = {static_cast<int32_t>(std::min<int64_t>(w.stride, mostFutile)), 0};
+            loop = {static_cast<int32_t>(w.stride), 0};
     }
-    if (clock)
-        idleClocks += std::max(firstIdle, idleClocks);
-    return any;
+    return true;
 }
 
 /// The same for a block whose warps wait together.
@@ -214,13 +276,18 @@ void Block::letBlockTry() {
     Wait& wait = together.wait;
     together.parked = false;
     if (wait.clock) {
-        idleClocks += std::max(firstIdle, idleClocks);
+        passIdly();
+        if (watchTogether(*this) == Seen::Works)
+            worker->futile = 0;
         return;
     }
     countPasses(wait);
-    together.left = static_cast<int>(std::max<int64_t>(firstStretch, worker->futile / 4));
+    together.left = static_cast<int>(stretchOf(1));
     worker->futile += together.left;
 }
+
+/// Those who have come further would help, as a rule.
+bool Block::isTimeForLanes() const { return worker->futile >= patience || idleStep >= idlePatience; }
 
 bool Block::waitsForBlocks() const {
     if (together.parked)
@@ -238,7 +305,7 @@ bool Block::mayGoOn() const {
 }
 
 bool Block::mayInsist() const {
-    if (worker->futile >= mostFutile || idleClocks >= mostIdle)
+    if (worker->futile >= mostFutile || idleStep >= mostIdle / 2)
         return false;
     if (together.parked)
         return together.wait.kind == Wait::Kind::MayEnd;
@@ -266,15 +333,21 @@ bool Block::goOn(Worker& by, bool insist) {
         std::swap(worker->output, output);
         return ended;
     };
-    for (;;) {
+    yielded = false;
+    for (int turns = 1;; ++turns) {
         checkCancelled(launch->cancel);
         if (together.parked && !together.wait.reads.stillThere()) {
             together.parked = false;
             worker->futile = 0;
         }
         if (!together.parked) {
-            if (runWarps())
+            if (runWarps()) {
+                // What it waits for may have to be done by another, even where that is not seen.
+                yielded = program->ordered && turns >= turnsAlone && launch->grid.count() > 1;
+                if (yielded)
+                    return leave(false);
                 continue;
+            }
             if (std::all_of(warps.begin(), warps.end(), [](const Warp& w) { return w.state == WarpState::Ended; })) {
                 settleDoubleWrites();
                 endPhase();
@@ -285,6 +358,8 @@ bool Block::goOn(Worker& by, bool insist) {
         }
         const bool outside = waitsForBlocks();
         if ((!outside || insist) && mayInsist()) {
+            if (isTimeForLanes() && letLanesAhead(false))
+                continue;
             if (together.parked)
                 letBlockTry();
             else
@@ -309,7 +384,11 @@ bool Block::runWarps() {
         takeTurn(w);
         any = true;
         if (together.released) {
-            watchTogether(*this);
+            const int passes = together.pause + 1;
+            if (const Seen seen = watchTogether(*this); seen == Seen::Works)
+                worker->futile = 0;
+            else if (seen == Seen::Unclear)
+                worker->futile += passes;
             return true;
         }
     }
@@ -382,11 +461,18 @@ std::optional<Finding> Block::deadlock(const std::string& because) const {
     return {};
 }
 
-bool Block::letLanesAhead() {
-    const std::optional<Finding> before = told ? told : deadlock(nobodyElse);
+bool Block::letLanesAhead(Warp& w, bool early) {
+    worker->lookForProgress(w.wait);
+    if (std::exchange(w.aheadsSince, worker->progress) != worker->progress)
+        w.aheads = 0;
+    return vgpu::letLanesAhead(w, early);
+}
+
+bool Block::letLanesAhead(bool last) {
+    const std::optional<Finding> before = told || !last ? told : deadlock(nobodyElse);
     bool any = false;
     for (Warp& w : warps)
-        if (w.state == WarpState::Waiting && vgpu::letLanesAhead(w)) {
+        if (w.state == WarpState::Waiting && letLanesAhead(w, !last)) {
             w.state = WarpState::Ready;
             any = true;
         }
@@ -433,6 +519,7 @@ const Op* nextPath(Warp& w) {
         return path.pc;
     }
     w.state = WarpState::Ended;
+    w.block->worker->futile = 0;
     w.setMask(0);
     w.pc = nullptr;
     settleBarriers(*w.block);

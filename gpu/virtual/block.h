@@ -66,7 +66,11 @@ struct Worker {
     LaunchCounts counts;
     LaunchCounts aside;            ///< while a warp is watched: what counts unless it only waits
     bool watching = false;         ///< `counts` and `aside` are exchanged then
-    int64_t futile = 0;            ///< passes that ended nobody's wait, when nobody could do anything else
+    int64_t futile = 0;            ///< passes over polling loops since anything else has happened
+    std::vector<bool> waitingOps;  ///< operations that loops have waited with
+    std::vector<uint64_t> seenOps; ///< how often each had happened when somebody looked for progress
+    uint64_t progress = 0;         ///< how often there was any: something else has happened
+    void lookForProgress(const Wait& wait);
     std::vector<Pattern> patterns; ///< by memory operation and by where in a sector the first address lies
     std::vector<Finding> findings;
     std::vector<uint32_t>* sectorStream = nullptr; ///< of the running block, for the cache model
@@ -144,6 +148,9 @@ struct Block {
     WaitTogether together;
     std::optional<Finding> told;   ///< the deadlock before some lanes went ahead
     uint64_t idleClocks = 0;       ///< that pass while nobody can do anything but look at the clock
+    uint64_t idleStep = 0;         ///< of them the last ones
+    int idleLoops = 0;             ///< that have come to their end by the clock
+    bool yielded = false;          ///< it has let other blocks go first and could go on
     std::string output;            ///< printf, while the block waits
     std::vector<uint32_t> sectors; ///< for the cache model
     std::vector<WarpTurn> turns;   ///< whose they are
@@ -155,7 +162,10 @@ struct Block {
     /// Tells of what the block did since its last barrier, where somebody listens.
     void endPhase();
     void begin(const Launch& launch, Worker& worker, uint64_t number);
-    /// Runs the warps until all have ended (true), or until all that have not wait for other blocks. `insist`: other
+    /// A loop has done what it did not do when it was seen to wait: what waits for the clock next begins anew.
+    void leavesIdleLoop();
+    /// Runs the warps until all have ended (true), or until all that have not wait for other blocks, or until other
+    /// blocks should have their turn too (`yielded`). `insist`: other
     /// blocks cannot go on either, so loops that may end by themselves get a chance. Throws KernelFault, Cancelled.
     bool goOn(Worker& worker, bool insist);
     /// Whether what a warp waits for has come.
@@ -163,8 +173,8 @@ struct Block {
     /// Whether a warp waits in a loop that may end by itself.
     bool mayInsist() const;
     /// Nothing else can end a wait: lanes that have come further than those of their warp that wait go on without them.
-    /// False: there are none.
-    bool letLanesAhead();
+    /// False: there are none. `last`: nothing else is left to try.
+    bool letLanesAhead(bool last = true);
     /// Nothing at all can end a wait.
     [[noreturn]] void stuck(const std::string& because);
 
@@ -182,8 +192,12 @@ struct Block {
     bool runWarps();
     bool waitsForBlocks() const;
     void letBlockTry();
+    void passIdly();
+    int64_t stretchOf(int64_t waiting) const;
     void countPasses(const Wait& wait);
     bool letWaitingTry(Wait::Kind kind);
+    bool isTimeForLanes() const;
+    bool letLanesAhead(Warp& w, bool early);
     std::optional<Finding> deadlock(const std::string& because) const;
 };
 

@@ -82,7 +82,7 @@ class Grid {
         std::unique_lock lock(mutex);
         for (;; news.wait_for(lock, std::chrono::milliseconds(1))) { // memory is written without a word
             for (auto at = waiting.begin(); at != waiting.end() && at->first <= failedAt; ++at)
-                if (at->second->mayGoOn())
+                if (!at->second->yielded && at->second->mayGoOn())
                     return take(at, false);
             if (begun < blocks && begun <= failedAt && running + waiting.size() < together) {
                 ++running;
@@ -90,13 +90,17 @@ class Grid {
             }
             if (waiting.empty() || waiting.begin()->first > failedAt)
                 return {};
+            const auto hasYielded = [](const auto& other) { return other.second->yielded; };
+            auto at = nextAfter(yielder, hasYielded);
+            if (at != waiting.end() && at->first <= failedAt) {
+                yielder = at->first;
+                return take(at, false);
+            }
             if (running > 0)
                 continue;
             // Nobody can go on, but a loop may end by itself. Each block in turn.
             const auto mayInsist = [](const auto& other) { return other.second->mayInsist(); };
-            auto at = std::find_if(waiting.upper_bound(insisted), waiting.end(), mayInsist);
-            if (at == waiting.end())
-                at = std::find_if(waiting.begin(), waiting.end(), mayInsist);
+            at = nextAfter(insisted, mayInsist);
             if (at != waiting.end()) {
                 insisted = at->first;
                 return take(at, true);
@@ -121,7 +125,16 @@ class Grid {
         }
     }
 
-    Turn take(std::map<uint64_t, std::unique_ptr<Block>>::iterator at, bool insists) {
+    using Waiting = std::map<uint64_t, std::unique_ptr<Block>>;
+
+    /// The next one behind a number, all around, of which that holds.
+    template <class Holds>
+    Waiting::iterator nextAfter(uint64_t number, const Holds& holds) {
+        const auto at = std::find_if(waiting.upper_bound(number), waiting.end(), holds);
+        return at != waiting.end() ? at : std::find_if(waiting.begin(), waiting.end(), holds);
+    }
+
+    Turn take(Waiting::iterator at, bool insists) {
         ++running;
         Turn turn{std::move(at->second), at->first, false, insists};
         waiting.erase(at);
@@ -152,8 +165,8 @@ class Grid {
     uint64_t together = 1; ///< blocks that have begun and not ended
     std::mutex mutex;      ///< of all below
     std::condition_variable news;
-    std::map<uint64_t, std::unique_ptr<Block>> waiting;
-    uint64_t begun = 0, running = 0, insisted = 0, failedAt = UINT64_MAX;
+    Waiting waiting;
+    uint64_t begun = 0, running = 0, insisted = 0, yielder = 0, failedAt = UINT64_MAX;
 };
 
 } // namespace

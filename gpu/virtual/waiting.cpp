@@ -16,8 +16,11 @@
 namespace warplight::vgpu {
 namespace {
 
-constexpr int longestPass = 1 << 14; ///< operations
-constexpr size_t mostReads = 2048;   ///< of lanes in a pass
+constexpr int longestPass = 1 << 14;    ///< operations
+constexpr size_t mostReads = 2048;      ///< of lanes in a pass
+constexpr int mostReleases = 8;         ///< barriers in a loop
+constexpr int longestPeriod = 34;       ///< passes until all is as it was
+constexpr size_t longestOfPeriod = 256; ///< operations of a loop that is followed for so many
 
 /// Everything that decides how a warp goes on, but for what it reads.
 struct WarpStateCopy {
@@ -55,6 +58,11 @@ struct WarpStateCopy {
 
 enum class Pass { Back, Works, Unclear };
 
+void sortOnce(std::vector<uint32_t>& numbers) {
+    std::sort(numbers.begin(), numbers.end());
+    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+}
+
 /// Executes the warp's next operation and keeps what it reads. False: it changes something, or the warp cannot go on.
 bool step(Warp& w, Wait& wait) {
     const Op* const op = w.pc;
@@ -64,6 +72,7 @@ bool step(Warp& w, Wait& wait) {
     if (memory)
         wait.reads.add(w, op);
     wait.clock = wait.clock || origin.touch == Touch::Clock;
+    wait.ops.push_back(op->index);
     OpCount& count = w.block->worker->counts.ops[op->index];
     ++count.warps;
     count.threads += w.active;
@@ -100,25 +109,29 @@ Pass runPass(Warp& w, const Op* head, Wait& wait) {
 Pass runPass(Block& block, Wait& wait) {
     WaitTogether& together = block.together;
     const Op* const from = together.barrier;
-    together.released = false;
     int steps = 0;
-    while (!together.released) {
-        bool any = false;
-        for (Warp& w : block.warps) {
-            while (w.state == WarpState::Ready && !together.released) {
-                any = true;
-                const bool changes = block.program->origins[w.pc->index].touch == Touch::Changes;
-                const bool atBarrier = w.pc->run == &barrier;
-                if ((changes && !atBarrier) || (!step(w, wait) && w.state != WarpState::AtBarrier))
-                    return Pass::Works;
-                if (++steps > longestPass * static_cast<int>(block.warps.size()) || wait.reads.size() > mostReads)
-                    return Pass::Unclear;
+    for (int releases = 0; releases < mostReleases; ++releases) {
+        together.released = false;
+        while (!together.released) {
+            bool any = false;
+            for (Warp& w : block.warps) {
+                while (w.state == WarpState::Ready && !together.released) {
+                    any = true;
+                    const bool changes = block.program->origins[w.pc->index].touch == Touch::Changes;
+                    const bool atBarrier = w.pc->run == &barrier;
+                    if ((changes && !atBarrier) || (!step(w, wait) && w.state != WarpState::AtBarrier))
+                        return Pass::Works;
+                    if (++steps > longestPass * static_cast<int>(block.warps.size()) || wait.reads.size() > mostReads)
+                        return Pass::Unclear;
+                }
             }
+            if (!any)
+                return Pass::Works;
         }
-        if (!any)
-            return Pass::Works;
+        if (together.barrier == from)
+            return Pass::Back;
     }
-    return together.barrier == from ? Pass::Back : Pass::Unclear;
+    return Pass::Unclear;
 }
 
 /// What happens while this lives is counted aside.
@@ -156,30 +169,57 @@ class Aside {
     size_t firstSector;
 };
 
-/// Two passes at most: the first says whether all is as before it, the second whether it has read the same.
+/// The first pass says whether all is as before it, the second whether it has read the same; those behind, whether all
+/// comes back to where it was, as in a loop that looks at one place after the other.
 template <class Run, class Same, class Take>
-bool waits(Worker& worker, Wait& wait, Run run, Same same, Take take) {
+Seen waits(Block& block, Wait& wait, Run run, Same same, Take take) {
     Reads first;
+    std::vector<uint32_t> known = std::move(wait.ops);
+    sortOnce(known);
     take();
-    for (int pass = 0; pass < 2; ++pass) {
-        wait.reads.clear();
+    for (int pass = 0; pass < longestPeriod; ++pass) {
+        if (pass < 2) {
+            wait.reads.clear();
+            wait.ops.clear();
+        }
         wait.clock = false;
         wait.at = nullptr;
         const Pass passed = run();
+        sortOnce(wait.ops);
+        if (pass == 0 && !std::includes(known.begin(), known.end(), wait.ops.begin(), wait.ops.end()))
+            block.leavesIdleLoop();
         const auto [way, values] = passed == Pass::Back ? same() : std::pair(false, false);
         if (passed == Pass::Works || (passed == Pass::Back && !way))
-            worker.futile = 0; // not in vain
+            return Seen::Works;
         if (!way)
-            return false;
+            return Seen::Unclear;
         wait.kind = values && !wait.clock ? Wait::Kind::Forever : Wait::Kind::MayEnd;
         if (wait.kind == Wait::Kind::Forever || (pass == 1 && wait.reads == first))
-            return true;
-        if (wait.reads.empty())
-            return false;
-        first = wait.reads;
-        take();
+            return Seen::Waits;
+        if (wait.reads.empty() || (pass > 0 && (wait.clock || wait.ops.size() > longestOfPeriod)))
+            return Seen::Unclear;
+        if (pass == 0) {
+            first = wait.reads;
+            take();
+        }
     }
-    return false;
+    return Seen::Unclear;
+}
+
+/// Whether lanes that go on there may come to where they meet others of their warp.
+bool mayExchange(const Program& program, const Op* from) {
+    if (program.warpSyncs.empty() || !program.calls.empty())
+        return !program.warpSyncs.empty();
+    uint32_t first = from->index;
+    for (bool any = true; any;) {
+        any = false;
+        for (const auto& [at, to] : program.backward)
+            if (at >= first && to < first) {
+                first = to;
+                any = true;
+            }
+    }
+    return program.warpSyncs.back() >= first;
 }
 
 } // namespace
@@ -237,25 +277,25 @@ bool Reads::anyGlobal() const {
     return std::any_of(places.begin(), places.end(), [](const Place& p) { return p.global; });
 }
 
-bool watch(Warp& w) {
+Seen watch(Warp& w) {
     thread_local WarpStateCopy before;
     const Op* const head = w.pc;
     w.budget = std::numeric_limits<int64_t>::max();
     w.watched = true;
     Aside aside(*w.block->worker);
-    const bool only = waits(
-        *w.block->worker, w.wait, [&] { return runPass(w, head, w.wait); },
+    const Seen seen = waits(
+        *w.block, w.wait, [&] { return runPass(w, head, w.wait); },
         [&] { return std::pair(before.sameWay(w), before.sameValues(w)); }, [&] { before.take(w); });
     w.watched = false;
-    if (only) {
+    if (seen == Seen::Waits) {
         w.state = WarpState::Waiting;
         w.wait.head = head;
         aside.keepIn(w.wait);
     }
-    return only;
+    return seen;
 }
 
-void watchTogether(Block& block) {
+Seen watchTogether(Block& block) {
     constexpr int longestPause = 31;
     WaitTogether& together = block.together;
     std::vector<WarpStateCopy> before(block.warps.size());
@@ -280,27 +320,47 @@ void watchTogether(Block& block) {
         });
     };
     Aside aside(*block.worker);
-    together.parked = waits(
-        *block.worker, together.wait, [&] { return runPass(block, together.wait); }, same, take);
+    const Seen seen = waits(
+        block, together.wait, [&] { return runPass(block, together.wait); }, same, take);
+    together.parked = seen == Seen::Waits;
     for (Warp& w : block.warps)
         w.watched = false;
     together.released = together.wanted = false;
     together.left = together.pause = together.parked ? 0 : std::min(2 * together.pause + 1, longestPause);
     if (together.parked)
         aside.keepIn(together.wait);
+    return seen;
 }
 
-/// A path that waits stands above what the other lanes of the warp are to do: the other side of a branch, or what is
-/// behind the place where they wait for it.
-bool letLanesAhead(Warp& w) {
-    if (w.stack.empty() || w.stack.back().call >= 0)
+/// Beside the path that waits, those of the other lanes wait in the stack: the other sides of branches, and what is
+/// behind the places where sides meet. Lanes that none of the paths above still has on its way there may go ahead, and
+/// the one that waits stands above the others meanwhile.
+bool letLanesAhead(Warp& w, bool early) {
+    size_t first = w.stack.size(); // of those of the running function
+    while (first > 0 && w.stack[first - 1].call < 0)
+        --first;
+    if (w.aheads > 2 * (w.stack.size() - first))
         return false;
-    const Path next = w.stack.back();
-    const uint32_t others = next.mask & ~w.mask & ~w.exited;
-    if (others == 0)
+    size_t best = w.stack.size();
+    uint32_t lanes = 0, above = w.mask;
+    for (size_t i = w.stack.size(); i-- > first; above |= w.stack[i].mask) {
+        const uint32_t free = w.stack[i].mask & ~above & ~w.exited;
+        if (free != 0 && (best == w.stack.size() || w.stack[i].turn < w.stack[best].turn) &&
+            !(early && mayExchange(*w.block->program, w.stack[i].pc))) {
+            best = i;
+            lanes = free;
+        }
+    }
+    if (best == w.stack.size())
         return false;
-    w.stack.back() = {w.pc, w.mask, next.join};
-    w.setMask(others);
+    const Path next = w.stack[best];
+    if ((next.mask & ~lanes & ~w.exited) == 0)
+        w.stack.erase(w.stack.begin() + static_cast<std::ptrdiff_t>(best));
+    else
+        w.stack[best].mask &= ~lanes; // for those who come later
+    ++w.aheads;
+    w.stack.push_back({w.pc, w.mask, w.join, -1, ++w.lastTurn});
+    w.setMask(lanes);
     w.pc = next.pc;
     w.join = next.join;
     return true;

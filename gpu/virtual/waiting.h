@@ -49,9 +49,10 @@ struct Wait {
     Kind kind = Kind::Forever;
     bool clock = false; ///< the loop looks at it
     Reads reads;
-    const Op* head = nullptr; ///< of the loop
-    const Op* at = nullptr;   ///< the last operation that read
-    LaunchCounts passes;      ///< of a loop that may end: they count if nothing else ends it
+    const Op* head = nullptr;  ///< of the loop
+    const Op* at = nullptr;    ///< the last operation that read
+    std::vector<uint32_t> ops; ///< those of one pass, ascending
+    LaunchCounts passes;       ///< of a loop that may end: they count if nothing else ends it
     std::vector<uint32_t> sectors;
 };
 
@@ -66,15 +67,23 @@ struct WaitTogether {
     Wait wait;
 };
 
-/// Lets a warp run from a loop's head until it is there again, and looks whether it only waits: then its state becomes
-/// Waiting, and the passes are not counted. Returns whether it does.
-bool watch(Warp& w);
+/// What a look at a loop has shown.
+enum class Seen : uint8_t {
+    Waits,  ///< it only waits: the passes are not counted
+    Works,  ///< it changes what others may see, or has come to its end
+    Unclear ///< neither: what it reads or counts differs from pass to pass
+};
+
+/// Lets a warp run from a loop's head until it is there again. Where it only waits its state becomes Waiting.
+Seen watch(Warp& w);
 
 /// The same for a block whose barrier has just opened, until it opens again: Block::together is parked then.
-void watchTogether(Block& block);
+Seen watchTogether(Block& block);
 
-/// A path of the warp that waits lets other lanes of the warp go ahead, as GPUs since Volta do. False: there are none.
-bool letLanesAhead(Warp& w);
+/// A path of the warp that waits lets other lanes of the warp go ahead, as GPUs since Volta do: those that have waited
+/// longest. False: there are none, or all have tried in vain. `early`: only those that exchange no values with others
+/// of their warp on the way.
+bool letLanesAhead(Warp& w, bool early);
 
 /// What waits at `op` lets the others go first; `op` has not happened then.
 void waitPolitely(Warp& w, const Op* op, Reads reads);

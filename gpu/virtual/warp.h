@@ -17,8 +17,9 @@ struct Block;
 struct Path {
     const Op* pc;
     uint32_t mask;
-    const Op* join; ///< null: until they exit or return
-    int call = -1;  ///< index into Warp::frames of the frame that ends when this entry is reached again
+    const Op* join;    ///< null: until they exit or return
+    int call = -1;     ///< index into Warp::frames of the frame that ends when this entry is reached again
+    uint32_t turn = 0; ///< when it last let others go ahead (Warp::lastTurn); 0: never
     bool operator==(const Path&) const = default;
 };
 
@@ -63,6 +64,9 @@ struct Warp {
     bool watched = false;     ///< while it is
     bool insists = false;     ///< nobody else can go on: what it waits for is looked at and found missing
     std::vector<PollLoop> pollLoops;
+    uint32_t lastTurn = 0;    ///< of a path that let others go ahead
+    uint32_t aheads = 0;      ///< such turns since `aheadsSince`
+    uint64_t aheadsSince = 0; ///< Worker::progress
     Wait wait;
     std::vector<uint32_t> fenced, seen; ///< clocks: of its last fence; of what it has read and no fence followed yet
     std::vector<Path> stack;            ///< waiting paths, the innermost last

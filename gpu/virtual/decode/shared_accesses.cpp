@@ -49,6 +49,8 @@ void FunctionDecoder::orders(const Address& at, bool before) {
 void FunctionDecoder::findPollLoops(uint32_t base) {
     const auto polls = [](const OpOrigin& o) { return o.polls; };
     const auto calls = [](const Op& op) { return op.run == &callFunction; };
+    for (const uint32_t op : warpSyncs)
+        s.program.warpSyncs.push_back(base + op);
     for (const Branch& b : branches) {
         Op& op = code.ops[b.op];
         size_t target = b.label.empty() ? code.ops.size() : static_cast<size_t>(op.imm) - base;
@@ -57,6 +59,7 @@ void FunctionDecoder::findPollLoops(uint32_t base) {
                 target = std::min<size_t>(target, to - base);
         if (target > b.op)
             continue;
+        s.program.backward.emplace_back(base + static_cast<uint32_t>(b.op), base + static_cast<uint32_t>(target));
         const auto at = [](size_t i) { return static_cast<std::ptrdiff_t>(i); };
         const auto first = code.origins.begin() + at(target), last = code.origins.begin() + at(b.op);
         const bool shared =

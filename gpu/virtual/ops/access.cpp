@@ -266,9 +266,11 @@ void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int byt
             SharedMark& mark = block.marks[at];
             const bool unordered = mark.writer >= 0 && mark.writer != self &&
                                    mark.writeClock >= known[static_cast<size_t>(mark.writer)] + 1;
-            // Two volatile writes do race: which of the values stays is anybody's guess.
-            const bool wrote =
-                unordered && (!mark.strongWrite || !origin.strong || (kind == AccessKind::Write && isVolatile(w, op)));
+            // Two volatile writes do race: which of the values stays is anybody's guess, unless this warp has seen the
+            // other's.
+            const bool seen = mark.strongReads && (mark.readers >> self & 1);
+            const bool wrote = unordered && (!mark.strongWrite || !origin.strong ||
+                                             (kind == AccessKind::Write && !seen && isVolatile(w, op)));
             if (kind == AccessKind::Read) {
                 if (!mark.written)
                     block.report(w, op, i, "unwritten memory",
@@ -285,6 +287,8 @@ void checkShared(Warp& w, const Op* op, const Pattern& p, uint64_t base, int byt
                 mark.strongReads = origin.strong && (mark.strongReads || mark.readers == 0);
                 remember(mark, self, known);
             } else {
+                if (kind == AccessKind::Atomic && mark.copy != 0)
+                    reportUnfinishedCopy(w, op, i, at, mark.copy - 1);
                 const bool read = kind == AccessKind::Write && !(mark.strongReads && origin.strong) &&
                                   racingReader(mark, self, known) >= 0;
                 if (kind == AccessKind::Write && wrote && !copies && mark.copy == 0)
