@@ -30,6 +30,7 @@ constexpr int64_t firstStride = 16;        ///< backward branches until a loop i
 constexpr int32_t longestPause = 31;       ///< passes over a polling loop without a look at it
 constexpr int64_t firstStretch = 64;       ///< passes that a loop gets when nobody else can go on, at first
 constexpr int64_t mostFutile = 1 << 22;    ///< passes in vain until it counts as a deadlock
+constexpr int64_t fewSteps = 8;            ///< of a pass; a longer one counts for several
 constexpr int64_t patience = 1 << 8;       ///< passes in vain until lanes go ahead of those that wait
 constexpr uint64_t idlePatience = 1 << 16; ///< clocks of the last step
 constexpr int turnsAlone = 8;              ///< of all warps, until other blocks have theirs
@@ -185,7 +186,7 @@ void Block::takeTurn(Warp& w) {
             worker->futile = 0;
         } else if (seen == Seen::Unclear) {
             const int64_t before = worker->futile;
-            worker->futile += loop->pause + 1;
+            worker->futile += (loop->pause + 1) * std::max<int64_t>(1, w.wait.steps / fewSteps);
             if (before / patience != worker->futile / patience && isTimeForLanes() && letLanesAhead(w, true))
                 return;
             if (worker->futile >= mostFutile)
@@ -384,11 +385,11 @@ bool Block::runWarps() {
         takeTurn(w);
         any = true;
         if (together.released) {
-            const int passes = together.pause + 1;
+            const int64_t passes = together.pause + 1;
             if (const Seen seen = watchTogether(*this); seen == Seen::Works)
                 worker->futile = 0;
             else if (seen == Seen::Unclear)
-                worker->futile += passes;
+                worker->futile += passes * std::max<int64_t>(1, together.wait.steps / fewSteps);
             return true;
         }
     }

@@ -73,6 +73,7 @@ bool step(Warp& w, Wait& wait) {
         wait.reads.add(w, op);
     wait.clock = wait.clock || origin.touch == Touch::Clock;
     wait.ops.push_back(op->index);
+    ++wait.steps;
     OpCount& count = w.block->worker->counts.ops[op->index];
     ++count.warps;
     count.threads += w.active;
@@ -184,6 +185,7 @@ Seen waits(Block& block, Wait& wait, Run run, Same same, Take take) {
         }
         wait.clock = false;
         wait.at = nullptr;
+        wait.steps = 0;
         const Pass passed = run();
         sortOnce(wait.ops);
         if (pass == 0 && !std::includes(known.begin(), known.end(), wait.ops.begin(), wait.ops.end()))

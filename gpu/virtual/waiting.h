@@ -52,6 +52,7 @@ struct Wait {
     const Op* head = nullptr;  ///< of the loop
     const Op* at = nullptr;    ///< the last operation that read
     std::vector<uint32_t> ops; ///< those of one pass, ascending
+    int64_t steps = 0;         ///< of the last pass
     LaunchCounts passes;       ///< of a loop that may end: they count if nothing else ends it
     std::vector<uint32_t> sectors;
 };
