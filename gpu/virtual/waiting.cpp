@@ -171,9 +171,9 @@ class Aside {
 };
 
 /// The first pass says whether all is as before it, the second whether it has read the same; those behind, whether all
-/// comes back to where it was, as in a loop that looks at one place after the other.
+/// comes back to where it was, as in a loop that polls one place after the other.
 template <class Run, class Same, class Take>
-Seen waits(Block& block, Wait& wait, Run run, Same same, Take take) {
+Seen waits(Block& block, Wait& wait, bool polls, Run run, Same same, Take take) {
     Reads first;
     std::vector<uint32_t> known = std::move(wait.ops);
     sortOnce(known);
@@ -198,7 +198,7 @@ Seen waits(Block& block, Wait& wait, Run run, Same same, Take take) {
         wait.kind = values && !wait.clock ? Wait::Kind::Forever : Wait::Kind::MayEnd;
         if (wait.kind == Wait::Kind::Forever || (pass == 1 && wait.reads == first))
             return Seen::Waits;
-        if (wait.reads.empty() || (pass > 0 && (wait.clock || wait.ops.size() > longestOfPeriod)))
+        if (wait.reads.empty() || (pass > 0 && (!polls || wait.clock || wait.ops.size() > longestOfPeriod)))
             return Seen::Unclear;
         if (pass == 0) {
             first = wait.reads;
@@ -286,7 +286,7 @@ Seen watch(Warp& w) {
     w.watched = true;
     Aside aside(*w.block->worker);
     const Seen seen = waits(
-        *w.block, w.wait, [&] { return runPass(w, head, w.wait); },
+        *w.block, w.wait, w.pollLoop >= 0, [&] { return runPass(w, head, w.wait); },
         [&] { return std::pair(before.sameWay(w), before.sameValues(w)); }, [&] { before.take(w); });
     w.watched = false;
     if (seen == Seen::Waits) {
@@ -323,7 +323,7 @@ Seen watchTogether(Block& block) {
     };
     Aside aside(*block.worker);
     const Seen seen = waits(
-        block, together.wait, [&] { return runPass(block, together.wait); }, same, take);
+        block, together.wait, true, [&] { return runPass(block, together.wait); }, same, take);
     together.parked = seen == Seen::Waits;
     for (Warp& w : block.warps)
         w.watched = false;
