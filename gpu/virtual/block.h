@@ -23,6 +23,8 @@
 
 namespace warplight::vgpu {
 
+inline constexpr int64_t firstStride = 16; ///< backward branches until a loop is looked at for the first time
+
 struct Dim3 {
     uint32_t x = 1, y = 1, z = 1;
     uint64_t count() const { return uint64_t(x) * y * z; }
@@ -175,8 +177,8 @@ struct Block {
     /// Nothing else can end a wait: lanes that have come further than those of their warp that wait go on without them.
     /// False: there are none. `last`: nothing else is left to try.
     bool letLanesAhead(bool last = true);
-    /// Nothing at all can end a wait.
-    [[noreturn]] void stuck(const std::string& because);
+    /// Nothing at all can end a wait. `because`: of other blocks; empty: all other threads of this one wait as well.
+    [[noreturn]] void stuck(const std::string& because = {});
 
     /// Adds a finding for the lane of a warp at an operation.
     void report(const Warp& w, const Op* op, int lane, const std::string& kind, const std::string& what,
@@ -192,6 +194,8 @@ struct Block {
     bool runWarps();
     bool waitsForBlocks() const;
     void letBlockTry();
+    void countInVain(const Wait& wait, int64_t passes); ///< of a loop in which nothing is to be seen
+    bool pollsInVain(Warp& w, int64_t passes);          ///< true: other lanes of the warp have gone ahead
     void passIdly();
     int64_t stretchOf(int64_t waiting) const;
     void countPasses(const Wait& wait);
