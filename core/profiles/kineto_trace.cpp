@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/profiles/gpu_numbers.h"
 #include "core/profiles/json_scanner.h"
+#include "core/profiles/kineto_event.h"
 #include "core/profiles/local_number.h"
 #include "core/profiles/profiler_metrics.h"
 #include "core/profiles/text.h"
@@ -25,69 +26,6 @@ namespace {
 
 constexpr int nsDigits = 3;                   ///< ts and dur are microseconds, whatever displayTimeUnit says
 constexpr int64_t longest = int64_t{1} << 61; ///< of a time: the sum of three fits
-
-/// One event while it is read; strings keep their memory from event to event.
-struct Event {
-    char phase = 0;
-    std::string category, name, process;
-    std::optional<int64_t> start, duration; ///< ns
-    std::optional<int64_t> device;          ///< of args
-    std::optional<int64_t> stream;          ///< of args or tid
-    KernelRecord record;                    ///< what args told
-    Collective collective;
-    bool hasCollective = false;
-    LaunchMetrics metrics;
-
-    void clear() {
-        phase = 0;
-        category.clear();
-        name.clear();
-        process.clear();
-        start = duration = device = stream = {};
-        record = {};
-        collective = {};
-        hasCollective = false;
-        metrics = {};
-    }
-};
-
-bool sameWord(std::string_view text, std::string_view lower) {
-    return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) {
-               return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b;
-           });
-}
-
-/// "[TP08]" of "[TP08] 0", "rank1" of "rank1 GPU 0": whose GPU it is, as programs that merge the traces of several
-/// ranks write it into pid; behind it stands the pid that there was, the GPU's number.
-std::string_view ownerOf(std::string_view process, int64_t device) {
-    const size_t blank = process.rfind(' ');
-    if (blank == process.npos || plainInteger(process.substr(blank + 1)) != device)
-        return process;
-    const std::string_view before = trimmed(process.substr(0, blank));
-    for (const std::string_view word : {"GPU", "gpu", "device"})
-        if (before.ends_with(word))
-            return trimmed(before.substr(0, before.size() - word.size()));
-    return before.ends_with(']') ? before : process; // "rank 0" is a name
-}
-
-enum class Wanted { No, Unknown, Kernel, Copy, Fill, Range };
-
-Wanted wantedOf(std::string_view category) {
-    if (category.empty())
-        return Wanted::Unknown;
-    if (sameWord(category, "kernel"))
-        return Wanted::Kernel;
-    if (sameWord(category, "gpu_memcpy") || sameWord(category, "memcpy"))
-        return Wanted::Copy;
-    if (sameWord(category, "gpu_memset") || sameWord(category, "memset"))
-        return Wanted::Fill;
-    if (sameWord(category, "cuda_profiler_range"))
-        return Wanted::Range;
-    return Wanted::No;
-}
-Wanted wantedOf(const Event& event) {
-    return event.phase && event.phase != 'X' ? Wanted::No : wantedOf(std::string_view(event.category));
-}
 
 /// What Kineto calls the one range that it measures the whole session in, unless it is asked for one for each kernel
 /// (libkineto, CuptiRangeProfiler.cpp).
@@ -238,7 +176,7 @@ class Reader {
         } else if (name == "cat") {
             scalarOrSkip(event.category);
         } else if (name == "name" && json.peek() == '"') {
-            wantedOf(event) == Wanted::No ? json.skipValue() : json.readString(event.name);
+            wantedOf(event) == KinetoWanted::No ? json.skipValue() : json.readString(event.name);
         } else if (name == "ts") {
             event.start = time();
         } else if (name == "dur") {
@@ -247,7 +185,7 @@ class Reader {
             scalarOrSkip(event.process);
         } else if (name == "tid") {
             event.stream = integer();
-        } else if (name == "args" && wantedOf(event) != Wanted::No && json.peek() == '{') {
+        } else if (name == "args" && wantedOf(event) != KinetoWanted::No && json.peek() == '{') {
             arguments();
         } else {
             json.skipValue();
@@ -351,8 +289,8 @@ class Reader {
 
     void keep() {
         if (event.phase == 'B' || event.phase == 'b') {
-            const Wanted begun = wantedOf(std::string_view(event.category));
-            pairs += begun == Wanted::Kernel || begun == Wanted::Copy || begun == Wanted::Fill;
+            const KinetoWanted begun = wantedOf(std::string_view(event.category));
+            pairs += begun == KinetoWanted::Kernel || begun == KinetoWanted::Copy || begun == KinetoWanted::Fill;
         }
         if (event.phase != 'X')
             return;
@@ -364,10 +302,10 @@ class Reader {
                     category.time += time;
             }
         }
-        const Wanted wanted = wantedOf(event);
-        if (wanted == Wanted::No || wanted == Wanted::Unknown)
+        const KinetoWanted wanted = wantedOf(event);
+        if (wanted == KinetoWanted::No || wanted == KinetoWanted::Unknown)
             return;
-        if (wanted == Wanted::Range && event.name == sessionRange) {
+        if (wanted == KinetoWanted::Range && event.name == sessionRange) {
             const Figures figures = event.metrics.figures();
             ++sessions;
             add(sessionBytes, figures.dramTotal());
@@ -375,11 +313,11 @@ class Reader {
             return;
         }
         KernelRecord record = event.record;
-        record.kind = wanted == Wanted::Copy   ? KernelRecord::Kind::Copy
-                      : wanted == Wanted::Fill ? KernelRecord::Kind::Fill
-                                               : KernelRecord::Kind::Kernel;
+        record.kind = wanted == KinetoWanted::Copy   ? KernelRecord::Kind::Copy
+                      : wanted == KinetoWanted::Fill ? KernelRecord::Kind::Fill
+                                                     : KernelRecord::Kind::Kernel;
         record.name = names.index(event.name);
-        if (wanted == Wanted::Range) { // Kineto's times of ranges are shares of the session, not measured
+        if (wanted == KinetoWanted::Range) { // Kineto's times of ranges are shares of the session, not measured
             if (const auto seconds = event.metrics.seconds(); seconds && *seconds >= 0 && *seconds < 2e9)
                 record.duration = std::llround(*seconds * 1e9);
             untimedRanges += !record.lasts();
@@ -400,7 +338,7 @@ class Reader {
             record.figures = static_cast<int32_t>(profile.figures.size());
             profile.figures.push_back(figures);
         }
-        (wanted == Wanted::Range ? ranges : profile.records).push_back(record);
+        (wanted == KinetoWanted::Range ? ranges : profile.records).push_back(record);
     }
 
     void finish() {
@@ -487,7 +425,7 @@ class Reader {
     Names names;
     std::vector<KernelRecord> ranges;
     GpuNumbers gpus;
-    Event event;
+    KinetoEvent event;
     std::string key, text;
     std::string answer; ///< of a server, instead of a trace
     bool sawEvents = false, otherGpus = false;
