@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cli/pattern_command.h"
 
+#include "core/cli/load_input.h"
+
 #include "core/error.h"
 #include "core/formats/atomic_file.h"
 #include "core/formats/npy.h"
@@ -46,7 +48,7 @@ struct Sources {
 };
 
 tensor::Tensor matrix(const char* flag, const std::string& file) {
-    tensor::Tensor x = formats::loadTensor(file);
+    tensor::Tensor x = loadInput(file);
     if (x.shape.size() != 2)
         throw InputError(
             fmt::format("{} {}: shape {}, expected [sequence, headDim]", flag, file, tensor::shapeText(x.shape)));

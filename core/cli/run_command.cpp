@@ -125,48 +125,60 @@ void writeFile(const std::filesystem::path& file, const std::string& text) {
 
 constexpr const char* recordFile = "run.json"; ///< beside the CSVs of a run
 
-/// A CSV per figure and run.json; several runs get a folder each.
-void writeFolder(const std::filesystem::path& folder, const std::vector<lab::RunRecord>& records) {
-    for (const lab::RunRecord& record : records) {
-        const auto into = records.size() == 1 ? folder : folder / record.start().experiment;
-        std::error_code error;
-        std::filesystem::create_directories(into, error);
-        if (error)
-            throw InputError(
-                fmt::format("--out {}: {}, expected a folder that can be made", into.string(), error.message()));
-        for (const lab::Figure& figure : record.figures())
-            if (const std::string csv = figureCsv(record, figure); !csv.empty())
-                writeFile(into / (figure.id + ".csv"), csv);
-        writeFile(into / recordFile, recordJson(record).dump(2, ' ', false, json::error_handler_t::replace) + '\n');
-    }
+using Work = std::vector<std::pair<lab::Experiment*, lab::Settings>>;
+
+/// Where the CSVs and the record of an experiment go; several get a folder each.
+std::filesystem::path folderOf(const RunOptions& options, const Work& work, const std::string& experiment) {
+    const std::filesystem::path folder = options.outFolder;
+    return work.size() == 1 ? folder : folder / experiment;
 }
 
-using Work = std::vector<std::pair<lab::Experiment*, lab::Settings>>;
+void writeFolder(const std::filesystem::path& into, const lab::RunRecord& record) {
+    std::error_code error;
+    std::filesystem::create_directories(into, error);
+    if (error)
+        throw InputError(
+            fmt::format("--out {}: {}, expected a folder that can be made", into.string(), error.message()));
+    for (const lab::Figure& figure : record.figures())
+        if (const std::string csv = figureCsv(record, figure); !csv.empty())
+            writeFile(into / (figure.id + ".csv"), csv);
+    writeFile(into / recordFile, recordJson(record).dump(2, ' ', false, json::error_handler_t::replace) + '\n');
+}
 
 /// Throws InputError when what the options name could not be written: before a long run, not after it.
 void checkTargets(const RunOptions& options, const Work& work) {
-    if (!options.outFolder.empty()) {
-        const std::filesystem::path folder = options.outFolder;
-        formats::checkWritableFolder(folder);
-        for (const auto& item : work) {
-            const auto into = work.size() == 1 ? folder : folder / item.first->describe().id;
-            formats::checkWritableFolder(into);
-            if (std::filesystem::exists(into))
-                formats::checkWritable(into / recordFile);
-        }
-    }
     if (!options.sessionFile.empty())
         formats::checkWritable(options.sessionFile);
+    if (options.outFolder.empty())
+        return;
+    formats::checkWritableFolder(options.outFolder);
+    const auto session = std::filesystem::weakly_canonical(options.sessionFile);
+    for (const auto& item : work) {
+        const auto into = folderOf(options, work, item.first->describe().id);
+        formats::checkWritableFolder(into);
+        if (std::filesystem::exists(into))
+            formats::checkWritable(into / recordFile);
+        const auto place = std::filesystem::weakly_canonical(into);
+        const bool among =
+            session.parent_path() == place && (session.filename() == recordFile || session.extension() == ".csv");
+        if (!options.sessionFile.empty() && (session == place || among))
+            throw InputError(
+                fmt::format("--save {}: --out writes there too, expected another name", echoed(options.sessionFile)));
+    }
 }
 
-/// Each to its own place: where one cannot be written, the other still is.
-void writeAll(const RunOptions& options, const std::vector<lab::RunRecord>& records) {
-    std::exception_ptr failure;
-    const auto attempt = [&](const auto& work) {
+/// Everything to its own place: where one cannot be written, the others still are. Throws what failed first, and prints
+/// the rest. `failure`: that of the run, which has its place too.
+void writeAll(const RunOptions& options, const Work& work, const std::vector<lab::RunRecord>& records,
+              std::exception_ptr failure) {
+    const auto attempt = [&](const auto& write) {
         try {
-            work();
-        } catch (const std::exception&) {
-            failure = std::current_exception();
+            write();
+        } catch (const std::exception& error) {
+            if (failure)
+                std::cerr << "warplight-cli: " << sentenceOf(error) << '\n';
+            else
+                failure = std::current_exception();
         }
     };
     if (!options.sessionFile.empty())
@@ -177,7 +189,8 @@ void writeAll(const RunOptions& options, const std::vector<lab::RunRecord>& reco
             saveSession(options.sessionFile, all);
         });
     if (!options.outFolder.empty())
-        attempt([&] { writeFolder(options.outFolder, records); });
+        for (const lab::RunRecord& record : records)
+            attempt([&] { writeFolder(folderOf(options, work, record.start().experiment), record); });
     if (failure)
         std::rethrow_exception(failure);
 }
@@ -234,9 +247,7 @@ int runExperiments(const RunOptions& options, const lab::Registry& registry) {
     }
     if (records.empty())
         std::rethrow_exception(failure);
-    writeAll(options, records);
-    if (failure)
-        std::rethrow_exception(failure);
+    writeAll(options, work, records, failure);
     return records.back().ended()->outcome == lab::RunEnded::Outcome::Cancelled ? 130 : 0;
 }
 

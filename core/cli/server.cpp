@@ -25,25 +25,26 @@ using nlohmann::json;
 
 constexpr size_t runsKept = 8; // as docs/protocol.md promises
 
-[[noreturn]] void refuse(const json& message, const char* name, const std::string& expected) {
+[[noreturn]] void refuse(const json& message, const char* name, const char* is, const std::string& expected) {
     throw InputError(fmt::format("request '{}': member '{}' is {}, expected {}", message["type"].get<std::string>(),
-                                 name, message.contains(name) ? "of another kind" : "missing", expected));
+                                 name, message.contains(name) ? is : "missing", expected));
 }
 
 /// A whole number of the message, of 63 bits; throws InputError naming it.
 uint64_t number(const json& message, const char* name) {
     constexpr int64_t most = std::numeric_limits<int64_t>::max();
+    const std::string expected = fmt::format("a whole number from 0 to {}", most);
     const auto found = message.find(name);
-    const bool unsignedOne = found != message.end() && found->is_number_unsigned();
-    if (unsignedOne ? found->get<uint64_t>() > uint64_t{most}
-                    : found == message.end() || !found->is_number_integer() || found->get<int64_t>() < 0)
-        refuse(message, name, fmt::format("a whole number from 0 to {}", most));
+    if (found == message.end() || !found->is_number_integer())
+        refuse(message, name, "no whole number", expected);
+    if (found->is_number_unsigned() ? found->get<uint64_t>() > uint64_t{most} : found->get<int64_t>() < 0)
+        refuse(message, name, "out of range", expected);
     return found->get<uint64_t>();
 }
 
 std::string text(const json& message, const char* name) {
     if (!message.contains(name) || !message[name].is_string())
-        refuse(message, name, "text");
+        refuse(message, name, "no text", "text");
     return message[name].get<std::string>();
 }
 

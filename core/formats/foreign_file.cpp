@@ -38,6 +38,17 @@ std::string quote(std::string_view text) {
     return line + (text.size() > quotedBytes ? " ..." : "");
 }
 
+/// "<!doctype html>", "<?xml", "<Error>"; not "<string>:1: DeprecationWarning", as Python's warnings begin.
+bool beginsPage(std::string_view text) {
+    if (text.size() < 2 || text[0] != '<')
+        return false;
+    if (text[1] == '!' || text[1] == '?')
+        return true;
+    const size_t end = text.find('>');
+    return std::isalpha(static_cast<unsigned char>(text[1])) &&
+           !text.substr(std::min(end, text.size())).starts_with(">:");
+}
+
 std::string lfsSize(std::string_view text) {
     const size_t at = text.find("\nsize ");
     if (at == text.npos)
@@ -80,8 +91,7 @@ std::string foreignKind(std::span<const std::byte> bytes, const std::string& end
     start.remove_prefix(std::min(start.find_first_not_of(" \t\r\n"), start.size()));
     if (start.empty())
         return "nothing but blanks";
-    if (start.size() > 1 && start[0] == '<' &&
-        (std::isalpha(static_cast<unsigned char>(start[1])) || start[1] == '!' || start[1] == '?'))
+    if (beginsPage(start))
         return fmt::format(
             "an HTML or XML page (\"{}\"), as a download leaves it that needs a login or another address",
             quote(start));

@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <fmt/format.h>
 #include <map>
 #include <set>
@@ -216,10 +217,13 @@ void KernelArgument::save() {
 
 void checkOutputsDiffer(const std::vector<KernelArgument>& arguments) {
     std::set<std::string> places;
-    for (const KernelArgument& argument : arguments)
-        if (const std::string& file = argument.outputFile();
-            !file.empty() && !places.insert(formats::placeKey(file)).second)
+    for (const KernelArgument& argument : arguments) {
+        const std::string& file = argument.outputFile();
+        if (file.empty() || std::filesystem::is_character_file(file)) // /dev/null takes any number
+            continue;
+        if (!places.insert(formats::placeKey(file)).second)
             throw InputError(fmt::format("{}: two arguments would be written there, expected a file for each", file));
+    }
 }
 
 gpu::Extent readExtent(const std::string& where, const std::string& text) {

@@ -93,7 +93,7 @@ std::string checkEnd(std::istream& in, const nlohmann::json& mark, uint64_t coun
     if (!mark.contains("frames"))
         throw InputError("sessionEnded.frames is missing");
     const nlohmann::json& frames = mark["frames"];
-    if (!frames.is_number())
+    if (!frames.is_number_integer())
         throw InputError(fmt::format("sessionEnded.frames: expected a whole number, not {}",
                                      frames.is_binary() ? "a byte string" : frames.type_name()));
     if (frames != count)

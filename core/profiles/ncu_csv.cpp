@@ -257,11 +257,13 @@ class Reader {
         }
     }
 
-    /// Whether the row tells the columns' units instead of a launch. Right under the header they may all be empty.
+    /// Whether the row tells the columns' units instead of a launch. Right under the header they may be anything.
     bool isUnits(bool first) const {
         if (!cell(idColumn).empty() || !cell(nameColumn).empty())
             return false;
-        bool any = first;
+        if (first)
+            return true;
+        bool any = false;
         for (auto column = idColumn; column < static_cast<int64_t>(row.size()); ++column) {
             any = any || !cell(column).empty();
             if (localNumber(cell(column)))

@@ -11,14 +11,21 @@
 #include <fmt/ranges.h>
 
 namespace warplight::profiles {
+namespace {
+
+constexpr double oneAndMore = 1.5; ///< ns; a factor of 1e-9 may not be exact
+
+} // namespace
 
 NsysNumbers::NsysNumbers(NsysRows& r) : rows(r), titles({}) {}
 
 void NsysNumbers::begin(const std::string& table) {
+    judgeDigits();
     titles = NsysColumns(rows.header());
     where = table;
     tableUnit.clear();
     factors.assign(titles.size(), std::nullopt);
+    finest.assign(titles.size(), {});
     point = {};
     if (rows.separatedBySemicolons()) { // as spreadsheets write where the comma is the decimal point
         point.add(LocalNumber::Says::CommaIsDecimal);
@@ -131,19 +138,36 @@ double NsysNumbers::lastDigit(int64_t column) {
     const NsysCell text = nsysCellOf(cell(column));
     if (column < 0 || text.number.empty() || !text.unit.empty())
         return 0;
-    constexpr double oneAndMore = 1.5; // a factor of 1e-9 may not be exact
     const double unit = factorOf(column, {}, Unit::Dimension::Time).value_or(0) * 1e9;
     if (unit < oneAndMore)
         return 0;
     const size_t mark = text.number.rfind(point.isComma() ? ',' : '.');
     const size_t decimals = mark == text.number.npos ? 0 : text.number.size() - mark - 1;
     const double digit = unit * std::pow(10, -static_cast<double>(decimals));
-    if (digit < oneAndMore)
-        return 0;
-    const std::string& ofTable = tableUnit.empty() ? rows.titleUnit() : tableUnit;
-    roundedTo = fmt::format("{} of {}", counted(static_cast<int64_t>(decimals), "decimal"),
-                            titles.unit(column).empty() ? ofTable : titles.unit(column));
-    return digit;
+    Digit& least = finest[static_cast<size_t>(column)];
+    if (digit < least.nanoseconds)
+        least = {digit, static_cast<int64_t>(decimals)};
+    return digit < oneAndMore ? 0 : digit;
+}
+
+/// Trailing zeros may have been dropped in some cells: the longest of a column says what it was written with.
+void NsysNumbers::judgeDigits() {
+    for (size_t column = 0; column < finest.size(); ++column) {
+        const auto& [nanoseconds, decimals] = finest[column];
+        if (nanoseconds < oneAndMore || nanoseconds == Digit().nanoseconds)
+            continue;
+        const std::string& own = titles.unit(static_cast<int64_t>(column));
+        roundedTo = fmt::format("{} of {}", counted(decimals, "decimal"),
+                                !own.empty()        ? own
+                                : tableUnit.empty() ? rows.titleUnit()
+                                                    : tableUnit);
+    }
+    finest.clear();
+}
+
+const std::string& NsysNumbers::roundedTimes() {
+    judgeDigits();
+    return roundedTo;
 }
 
 void NsysNumbers::demandTime(int64_t column) const {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -51,14 +52,23 @@ class NsysNumbers {
     void warn(std::vector<std::string>& warnings) const;
     /// What was rounded.
     const std::string& roundedSizes() const { return roundedUnit; }
-    const std::string& roundedTimes() const { return roundedTo; }
+    const std::string& roundedTimes();
 
   private:
     std::optional<double> factorOf(int64_t column, std::string_view ofCell, Unit::Dimension dimension);
     std::optional<double> factorOfUnit(int64_t column, std::string_view ofCell, Unit::Dimension dimension);
 
+    void judgeDigits(); ///< of the table that ends
+
+    /// The last one of a cell, as much as it stands for.
+    struct Digit {
+        double nanoseconds = std::numeric_limits<double>::infinity();
+        int64_t decimals = 0;
+    };
+
     NsysRows& rows;
     NsysColumns titles;
+    std::vector<Digit> finest;                                 ///< of the columns' cells
     DecimalPoint point;                                        ///< of the table
     std::vector<std::optional<std::optional<double>>> factors; ///< of the columns' units, once they were asked for
     std::string where, tableUnit, roundedUnit, roundedTo;

@@ -126,11 +126,15 @@ class Reader {
     using CutAlike = std::tuple<uint32_t, Extent, Extent>; // name, grid, block
     /// The name of a kernel's sums. A table lists no kernel twice: names that are equal because they are cut stand for
     /// different ones.
-    uint32_t nameOf(const std::string& text, const KernelTotals& totals, std::map<CutAlike, int>& before) {
+    uint32_t nameOf(const std::string& text, const KernelTotals& totals, const NsysEntries& table,
+                    std::map<CutAlike, int>& before) {
         const uint32_t name = names.index(text);
         if (!isCut(text))
             return name;
         namesCut = true;
+        // Of two recordings nobody can tell which of their names are the same.
+        const std::string of = table.source.empty() ? fmt::format("table {}", tables.size()) : table.source;
+        cutInOne = cutInOne || cutIn.try_emplace(table.kind, of).first->second != of;
         const int number = ++before[{name, totals.grid, totals.block}];
         if (number == 1)
             return name;
@@ -257,7 +261,7 @@ class Reader {
                 totals.name = names.index(numbers.cell(name));
                 cutInOne = cutInOne || isCut(numbers.cell(name));
             } else {
-                totals.name = nameOf(numbers.cell(name), totals, cutAlike);
+                totals.name = nameOf(numbers.cell(name), totals, table, cutAlike);
             }
             totals.launches = std::llround(*launches);
             if (sizes) {
@@ -306,7 +310,7 @@ class Reader {
                                            numbers.roundedSizes()));
         if (namesCut || cutInOne)
             warnings.push_back(fmt::format("Names in this file are cut{}; --format csv keeps them whole.",
-                                           cutInOne ? ", and kernels whose names are cut alike are counted as one"
+                                           cutInOne ? ", and kernels whose names are cut alike may be counted as one"
                                            : cutNumbered
                                                ? ", and those of several kernels that are cut alike are numbered"
                                                : ""));
@@ -339,6 +343,7 @@ class Reader {
     std::map<NsysTable, int> unnamed; ///< traces of a kind whose recording is not told: each is of one of its own
     int32_t lastIndex = 0;
     bool otherGpus = false;
+    std::map<NsysTable, std::string> cutIn;     ///< the first recording or table of a kind with such names
     bool namesCut = false, cutNumbered = false; ///< in sums
     bool cutInOne = false;                      ///< where equal names may stand for different kernels
     int64_t strange = 0, firstStrange = 0;

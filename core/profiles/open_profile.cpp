@@ -138,13 +138,13 @@ Profile readProfile(ByteSource& bytes, const Reading& reading) {
     }
     if (isNsysJson) // below what it prints of its work
         throw InputError(fmt::format("{}: is the JSON of nsys stats, expected --format csv", reading.name));
-    if (const std::string kind = foreignKindOf(beginning); !kind.empty())
-        throw InputError(fmt::format("{}: is {}; expected ncu --csv, nsys stats --format csv or a PyTorch trace",
-                                     reading.name, kind));
     if (!words.reasons().empty())
         throw InputError(
             fmt::format("{}: holds no table, expected ncu --csv, nsys stats --format csv or a PyTorch trace{}",
                         reading.name, whyNoTable(words, isNcuPage)));
+    if (const std::string kind = foreignKindOf(beginning); !kind.empty())
+        throw InputError(fmt::format("{}: is {}; expected ncu --csv, nsys stats --format csv or a PyTorch trace",
+                                     reading.name, kind));
     throw InputError(fmt::format(
         "{}: none of its {} heads a known table, expected ncu --csv (\"ID\",...,\"Kernel Name\"), nsys stats "
         "--format csv (cuda_gpu_trace or cuda_gpu_kern_sum) or a PyTorch trace (.json){}",

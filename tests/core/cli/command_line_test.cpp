@@ -348,6 +348,11 @@ class CommandLineTest : public QObject {
         QCOMPARE(outcome.exitCode, 2);
         QVERIFY2(outcome.err.contains("half/points.csv: is a folder"), outcome.err.constData());
         QCOMPARE(lab::openSession(session.toStdString()).runs.size(), size_t{1}); // saved all the same
+        for (const char* name : {"new", "new/run.json", "new/points.csv"}) {
+            outcome =
+                runProgram(smallRace + QStringList{"--out", place.filePath("new"), "--save", place.filePath(name)});
+            QCOMPARE(outcome.exitCode, 2);
+        }
     }
 
     void describeAsJsonHoldsEverySetting() {

@@ -77,6 +77,14 @@ class KernelTest : public QObject {
         QCOMPARE(counts["modelled"].toObject()["dramReadBytes"].toInt(), 2 * 4000);
     }
 
+    /// What nobody wants may go to one device, however many there are of it.
+    void outputsMayBeThrownAway() {
+        const Outcome run =
+            kernel({ptx, "--entry", "saxpy", "--grid", "8", "--block", "128", "--arg", "f32:2.5", "--arg",
+                    "inout:" + at("x.npy") + ":/dev/null", "--arg", "out:f32[1000]:/dev/null", "--arg", "i32:1000"});
+        QVERIFY2(run.exitCode == 0, run.err.constData());
+    }
+
     void cudaFilesRunWithEitherCompiler() {
         QFile source(at("scale.cu"));
         QVERIFY(source.open(QIODevice::WriteOnly));

@@ -237,9 +237,11 @@ class ServeTest : public QObject {
         QCOMPARE(failed["type"], "failed");
         QVERIFY(failed["message"].get<std::string>().size() > 10);
         if (request.contains("\"id\""))
-            QCOMPARE(failed["message"].get<std::string>(),
-                     "request 'check': member 'id' is of another kind, expected a whole number from 0 to "
-                     "9223372036854775807");
+            QCOMPARE(
+                failed["message"].get<std::string>(),
+                fmt::format("request 'check': member 'id' is {}, expected a whole number from 0 to "
+                            "9223372036854775807",
+                            request.contains("-5") || request.contains("615") ? "out of range" : "no whole number"));
         engine.send({{"type", "ping"}, {"id", 1}});
         QCOMPARE(engine.receive()["type"], "pong"); // and it goes on
     }

@@ -125,6 +125,10 @@ class NcuCsvTest : public QObject {
         QCOMPARE(summaryOf(below, "gemm").launches, int64_t{2});
         QCOMPARE(summaryOf(below, "gemm").total, int64_t{105000});
         QVERIFY(warns(below, "2 lines do not fit the table and are left out, the first is line 4."));
+        // Right under the header a unit may be a number.
+        const Profile ratio =
+            readText("ID,Process ID,Kernel Name,gpu__time_duration.sum,x__ratio\n,,,us,1\n0,1,gemm,100,0.5\n");
+        QCOMPARE(summaryOf(ratio, "gemm").total, int64_t{100000});
         // Units that are all empty are units too.
         const Profile none = readText("ID,Process ID,Kernel Name,launch__waves_per_multiprocessor\n,,,\n0,1,gemm,2\n");
         QCOMPARE(none.records.size(), size_t{1});

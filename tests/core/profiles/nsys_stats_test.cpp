@@ -499,7 +499,13 @@ class NsysStatsTest : public QObject {
         // A trace cannot tell.
         const Profile trace = readText("Start (ns),Duration (ns),CorrId,Strm,Name\n1,5,1,7,f<int…\n9,5,2,7,f<int…\n");
         QCOMPARE(summaryOf(trace, "f<int…").launches, int64_t{2});
-        QVERIFY(warns(trace, "cut alike are counted as one; --format csv keeps them whole"));
+        QVERIFY(warns(trace, "cut alike may be counted as one; --format csv keeps them whole"));
+        // Nor can sums of two recordings: which of their names are the same?
+        const std::string two = "Processing [a.sqlite] with [cuda_gpu_kern_sum.py]...\n" + kernSum +
+                                "60,1000,5,200,200,200,200,0,f<int…\n40,200,1,200,200,200,200,0,f<int…\n\n"
+                                "Processing [b.sqlite] with [cuda_gpu_kern_sum.py]...\n" +
+                                kernSum + "60,1000,5,200,200,200,200,0,f<int…\n";
+        QVERIFY(warns(readText(two), "cut alike may be counted as one"));
         // Parameters are no number of ours, and a whole name is one kernel.
         QCOMPARE(shortName("f(int, ...) (2)"), std::string("f"));
         QVERIFY(readText(kernSum + "60,1000,5,200,200,200,200,0,f(...)\n").warnings.empty());
@@ -532,6 +538,11 @@ class NsysStatsTest : public QObject {
             "     99.0          0.0001      4   0.0000   0.0000   0.0000   0.0001      0.0000  [CUDA memcpy HtoD]\n");
         QCOMPARE(*summaryOf(copies, "[CUDA memcpy HtoD]").mean, 25000.0);
         QVERIFY(warns(copies, "rounded to 4 decimals of s"));
+        // Other programs drop zeros at the end: one cell of a column with all digits says that none is lost.
+        const Profile dropped = readText("Start (us),Duration (us),CorrId,GrdX,Strm,Name\n"
+                                         "1.0,5.0,1,8,7,relu\n8.0,1.504,2,8,7,relu\n12.5,2.5,3,8,7,relu\n");
+        QCOMPARE(summaryOf(dropped, "relu").total, int64_t{9004});
+        QVERIFY(!warns(dropped, "rounded"));
         const Profile trace = readText("Start (ms),Duration (ms),CorrId,GrdX,Strm,Name\n"
                                        "1.000,0.000,1,8,7,relu\n1.001,0.002,2,8,7,relu\n");
         QCOMPARE(summaryOf(trace, "relu").launches, int64_t{2});

@@ -404,6 +404,7 @@ class OpenProfileTest : public QObject {
         // What a program printed is text, and a tag in front of a table is none of a page.
         QVERIFY(refusalOf("one").find("none of its 1 line heads") != std::string::npos);
         QVERIFY(refusalOf("one\ntwo").find("none of its 2 lines head") != std::string::npos);
+        QVERIFY(refusalOf("<string>:1: DeprecationWarning: x\ntwo").find("none of its 2 lines") != std::string::npos);
         QVERIFY(refusalOf("one\ntwo\n").find("none of its 2 lines head") != std::string::npos);
         QCOMPARE(read("<info> begin\nTime (%),Total Time (ns),Instances,Name\n100,6,3,k\n").totals.size(), size_t{1});
     }
