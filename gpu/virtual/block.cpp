@@ -129,6 +129,7 @@ void Block::begin(const Launch& l, Worker& wk, uint64_t n) {
     for (size_t i = 0; i < count; ++i)
         start(warps[i], static_cast<int>(i));
     idleClocks = idleStep = 0;
+    futile = 0;
     idleLoops = 0;
     yielded = false;
     together = {};
@@ -156,12 +157,11 @@ void Block::takeTurn(Warp& w) {
         if (!loop)
             w.stride = std::min(2 * w.stride, turn);
         const Seen seen = watch(w);
-        if (seen == Seen::Works || (seen == Seen::Unclear && !loop)) { // it computes
-            worker->futile = 0;
-        } else if (seen == Seen::Unclear) {
-            if (pollsInVain(w, loop->pause + 1))
-                return;
-        }
+        polled = polled || (loop && seen != Seen::Waits);
+        if (seen == Seen::Works || (seen == Seen::Unclear && !(loop && w.wait.polls))) // it computes
+            inVain() = 0;
+        else if (seen == Seen::Unclear && pollsInVain(w, loop->pause + 1))
+            return;
         if (loop) {
             // One around a barrier is looked at with the whole block: that has its own pauses.
             loop->pause = seen == Seen::Waits || together.wanted ? 0 : std::min(2 * loop->pause + 1, longestPause);
@@ -191,16 +191,17 @@ bool Block::goOn(Worker& by, bool insist) {
         std::swap(worker->output, output);
         return ended;
     };
-    yielded = false;
-    for (int turns = 1;; ++turns) {
+    yielded = polled = false;
+    for (int turns = 0;;) {
         checkCancelled(launch->cancel);
         if (together.parked && !together.wait.reads.stillThere()) {
             together.parked = false;
-            worker->futile = 0;
+            inVain() = 0;
         }
         if (!together.parked) {
             if (runWarps()) {
-                // What it waits for may have to be done by another, even where that is not seen.
+                // What it polls may have to be written by another, even where it is not seen to wait.
+                turns += std::exchange(polled, false);
                 yielded = program->ordered && turns >= turnsAlone && launch->grid.count() > 1;
                 if (yielded)
                     return leave(false);
@@ -244,7 +245,7 @@ bool Block::runWarps() {
         if (together.released) {
             const int64_t passes = together.pause + 1;
             if (const Seen seen = watchTogether(*this); seen == Seen::Works)
-                worker->futile = 0;
+                inVain() = 0;
             else if (seen == Seen::Unclear)
                 countInVain(together.wait, passes);
             return true;
@@ -326,7 +327,7 @@ const Op* nextPath(Warp& w) {
         return path.pc;
     }
     w.state = WarpState::Ended;
-    w.block->worker->futile = 0;
+    w.block->inVain() = 0;
     w.setMask(0);
     w.pc = nullptr;
     settleBarriers(*w.block);

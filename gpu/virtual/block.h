@@ -148,10 +148,14 @@ struct Block {
 
     LaunchCounts leftAt; ///< of this worker when the block began to wait for others
     WaitTogether together;
-    std::optional<Finding> told;   ///< the deadlock before some lanes went ahead
-    uint64_t idleClocks = 0;       ///< that pass while nobody can do anything but look at the clock
-    uint64_t idleStep = 0;         ///< of them the last ones
-    int idleLoops = 0;             ///< that have come to their end by the clock
+    std::optional<Finding> told; ///< the deadlock before some lanes went ahead
+    uint64_t idleClocks = 0;     ///< that pass while nobody can do anything but look at the clock
+    uint64_t idleStep = 0;       ///< of them the last ones
+    int idleLoops = 0;           ///< that have come to their end by the clock
+    int64_t futile = 0;          ///< as Worker::futile, where blocks run in any order
+    int64_t& inVain() { return program->ordered ? worker->futile : futile; }
+    int64_t inVain() const { return program->ordered ? worker->futile : futile; }
+    bool polled = false;           ///< a loop that polls was not seen to wait
     bool yielded = false;          ///< it has let other blocks go first and could go on
     std::string output;            ///< printf, while the block waits
     std::vector<uint32_t> sectors; ///< for the cache model

@@ -48,7 +48,7 @@ void Block::release(Warp& w, bool changed) {
     w.state = WarpState::Ready;
     w.insists = !changed;
     if (changed) {
-        worker->futile = 0;
+        inVain() = 0;
         idleStep = 0;
         told.reset();
         w.stride = firstStride;
@@ -63,15 +63,15 @@ void Block::countPasses(const Wait& wait) {
 }
 
 void Block::countInVain(const Wait& wait, int64_t passes) {
-    worker->futile += passes * std::max<int64_t>(1, wait.steps / fewSteps);
+    inVain() += passes * std::max<int64_t>(1, wait.steps / fewSteps);
 }
 
 bool Block::pollsInVain(Warp& w, int64_t passes) {
-    const int64_t before = worker->futile;
+    const int64_t before = inVain();
     countInVain(w.wait, passes);
-    if (before / patience != worker->futile / patience && isTimeForLanes() && letLanesAhead(w, true))
+    if (before / patience != inVain() / patience && isTimeForLanes() && letLanesAhead(w, true))
         return true;
-    if (worker->futile >= mostFutile)
+    if (inVain() >= mostFutile)
         fault(w, w.wait.at ? w.wait.at : w.pc, std::countr_zero(w.mask), "deadlock",
               "a wait that nothing has ended in millions of passes (" + nobodyElse + ")");
     return false;
@@ -92,8 +92,8 @@ void Block::passIdly() {
 
 /// Passes that each of so many loops gets: a quarter more for all together each time, without anything having happened.
 int64_t Block::stretchOf(int64_t waiting) const {
-    const int64_t left = std::max<int64_t>(mostFutile - worker->futile, 0);
-    return std::clamp(worker->futile / (4 * waiting), firstStretch, std::max(firstStretch, left / waiting + 1));
+    const int64_t left = std::max<int64_t>(mostFutile - inVain(), 0);
+    return std::clamp(inVain() / (4 * waiting), firstStretch, std::max(firstStretch, left / waiting + 1));
 }
 
 /// Nobody can go on: those who wait like this look again, or run on for a while.
@@ -116,12 +116,12 @@ bool Block::letWaitingTry(Wait::Kind kind) {
         if (w.wait.clock) { // is it the end of its loop now?
             noteTurn(static_cast<uint32_t>(w.index), false);
             if (watch(w) == Seen::Works)
-                worker->futile = 0;
+                inVain() = 0;
             continue;
         }
         countPasses(w.wait);
         w.stride = stretch;
-        worker->futile += w.stride;
+        inVain() += w.stride;
         for (PollLoop& loop : w.pollLoops)
             loop = {static_cast<int32_t>(w.stride), 0};
     }
@@ -134,17 +134,18 @@ void Block::letBlockTry() {
     together.parked = false;
     if (wait.clock) {
         passIdly();
+        together.wanted = true;
         if (watchTogether(*this) == Seen::Works)
-            worker->futile = 0;
+            inVain() = 0;
         return;
     }
     countPasses(wait);
     together.left = static_cast<int>(stretchOf(1));
-    worker->futile += together.left;
+    inVain() += together.left;
 }
 
 /// Those who have come further would help, as a rule.
-bool Block::isTimeForLanes() const { return worker->futile >= patience || idleStep >= idlePatience; }
+bool Block::isTimeForLanes() const { return inVain() >= patience || idleStep >= idlePatience; }
 
 bool Block::waitsForBlocks() const {
     if (together.parked)
@@ -162,7 +163,7 @@ bool Block::mayGoOn() const {
 }
 
 bool Block::mayInsist() const {
-    if (worker->futile >= mostFutile || idleStep >= mostIdle / 2)
+    if (inVain() >= mostFutile || idleStep >= mostIdle / 2)
         return false;
     if (together.parked)
         return together.wait.kind == Wait::Kind::MayEnd;

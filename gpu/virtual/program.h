@@ -140,9 +140,9 @@ struct Program {
     std::vector<Row> rows; ///< operand lists of the operations with many
     Bytes constants;
     uint32_t entry = 0;
-    uint32_t frameBytes = 0;         ///< of the kernel's own frame
-    uint32_t accesses = 0;           ///< memory operations
-    std::vector<uint32_t> warpSyncs; ///< operations by which lanes of a warp exchange values or meet
+    uint32_t frameBytes = 0;        ///< of the kernel's own frame
+    uint32_t accesses = 0;          ///< memory operations
+    std::vector<uint32_t> meetings; ///< operations by which threads of a warp or block exchange values or meet
     std::vector<std::pair<uint32_t, uint32_t>> backward; ///< branches: from, to
     uint32_t pollLoops = 0; ///< backward branches around reads that poll: Op::bytes is 1, Op::access their number
 

@@ -4,6 +4,7 @@
 // is then known: that somebody else writes where it has read.
 #include "gpu/virtual/waiting.h"
 
+#include "gpu/error.h"
 #include "gpu/virtual/block.h"
 #include "gpu/virtual/ops/control.h"
 
@@ -16,11 +17,11 @@
 namespace warplight::vgpu {
 namespace {
 
-constexpr int longestPass = 1 << 14;    ///< operations
-constexpr size_t mostReads = 2048;      ///< of lanes in a pass
-constexpr int mostReleases = 8;         ///< barriers in a loop
-constexpr int longestPeriod = 34;       ///< passes until all is as it was
-constexpr size_t longestOfPeriod = 256; ///< operations of a loop that is followed for so many
+constexpr int longestPass = 1 << 14;      ///< operations
+constexpr size_t mostReads = 2048;        ///< of lanes in a pass
+constexpr int mostReleases = 8;           ///< barriers in a loop
+constexpr int longestPeriod = 34;         ///< passes until all is as it was
+constexpr int64_t longestOfPeriod = 4096; ///< operations of a pass that is followed by so many
 
 /// Everything that decides how a warp goes on, but for what it reads.
 struct WarpStateCopy {
@@ -72,6 +73,7 @@ bool step(Warp& w, Wait& wait) {
     if (memory)
         wait.reads.add(w, op);
     wait.clock = wait.clock || origin.touch == Touch::Clock;
+    wait.polls = wait.polls || origin.polls;
     wait.ops.push_back(op->index);
     ++wait.steps;
     OpCount& count = w.block->worker->counts.ops[op->index];
@@ -110,6 +112,10 @@ Pass runPass(Warp& w, const Op* head, Wait& wait) {
 Pass runPass(Block& block, Wait& wait) {
     WaitTogether& together = block.together;
     const Op* const from = together.barrier;
+    // One that waits for something else must be heard when that comes.
+    if (std::any_of(block.warps.begin(), block.warps.end(),
+                    [](const Warp& w) { return w.state == WarpState::Waiting; }))
+        return Pass::Works;
     int steps = 0;
     for (int releases = 0; releases < mostReleases; ++releases) {
         together.released = false;
@@ -183,7 +189,8 @@ Seen waits(Block& block, Wait& wait, bool polls, Run run, Same same, Take take) 
             wait.reads.clear();
             wait.ops.clear();
         }
-        wait.clock = false;
+        checkCancelled(block.launch->cancel);
+        wait.clock = wait.polls = false;
         wait.at = nullptr;
         wait.steps = 0;
         const Pass passed = run();
@@ -194,11 +201,11 @@ Seen waits(Block& block, Wait& wait, bool polls, Run run, Same same, Take take) 
         if (passed == Pass::Works || (passed == Pass::Back && !way))
             return Seen::Works;
         if (!way)
-            return Seen::Unclear;
+            return Seen::TooLong;
         wait.kind = values && !wait.clock ? Wait::Kind::Forever : Wait::Kind::MayEnd;
         if (wait.kind == Wait::Kind::Forever || (pass == 1 && wait.reads == first))
             return Seen::Waits;
-        if (wait.reads.empty() || (pass > 0 && (!polls || wait.clock || wait.ops.size() > longestOfPeriod)))
+        if (wait.reads.empty() || (pass > 0 && (!polls || wait.clock || wait.steps > longestOfPeriod)))
             return Seen::Unclear;
         if (pass == 0) {
             first = wait.reads;
@@ -208,10 +215,10 @@ Seen waits(Block& block, Wait& wait, bool polls, Run run, Same same, Take take) 
     return Seen::Unclear;
 }
 
-/// Whether lanes that go on there may come to where they meet others of their warp.
+/// Whether lanes that go on there may come to where they meet others of their warp or block.
 bool mayExchange(const Program& program, const Op* from) {
-    if (program.warpSyncs.empty() || !program.calls.empty())
-        return !program.warpSyncs.empty();
+    if (program.meetings.empty() || !program.calls.empty())
+        return !program.meetings.empty();
     uint32_t first = from->index;
     for (bool any = true; any;) {
         any = false;
@@ -221,7 +228,7 @@ bool mayExchange(const Program& program, const Op* from) {
                 any = true;
             }
     }
-    return program.warpSyncs.back() >= first;
+    return program.meetings.back() >= first;
 }
 
 } // namespace

@@ -48,6 +48,7 @@ struct Wait {
     };
     Kind kind = Kind::Forever;
     bool clock = false; ///< the loop looks at it
+    bool polls = false; ///< it has reads that poll
     Reads reads;
     const Op* head = nullptr;  ///< of the loop
     const Op* at = nullptr;    ///< the last operation that read
@@ -70,9 +71,10 @@ struct WaitTogether {
 
 /// What a look at a loop has shown.
 enum class Seen : uint8_t {
-    Waits,  ///< it only waits: the passes are not counted
-    Works,  ///< it changes what others may see, or has come to its end
-    Unclear ///< neither: what it reads or counts differs from pass to pass
+    Waits,   ///< it only waits: the passes are not counted
+    Works,   ///< it changes what others may see, or has come to its end
+    Unclear, ///< neither: what it reads or counts differs from pass to pass
+    TooLong  ///< it has not come back: a loop inside may be the one that waits
 };
 
 /// Lets a warp run from a loop's head until it is there again. Where it only waits its state becomes Waiting.

@@ -127,6 +127,9 @@ class TurnsTest : public QObject {
         QVERIFY(allAre(run("lanesMeetBehind", 1, 32, 100'000).y, 100'000));
     }
 
+    void threadsMeetAtBarriersAllTogether() { QVERIFY(allAre(run("blocksInTurn", 4, 64, 20).y, 20)); }
+    void longComputingIsNoWait() { QVERIFY(allAre(run("computesInCalls", 1, 256, 100'000).y, 42)); }
+
     void turnsByAFlagThatBothWriteAreNoRace() {
         const Result result = run("turnsByFlag", 1, 64, 5, true);
         QVERIFY(allAre(result.y, 10));

@@ -85,7 +85,7 @@ class FunctionDecoder {
     bool polls() const;
     void touches(Touch touch, const Address& at, int bytes); ///< of the operation emitted last
     void orders(const Address& at, bool before);             ///< others' accesses, where it has such modifiers
-    std::vector<uint32_t> warpSyncs;                         ///< of the function
+    std::vector<uint32_t> meetings;                          ///< of the function
     void findPollLoops(uint32_t base);
 
     // families

@@ -51,9 +51,8 @@ void FunctionDecoder::instruction(const Instruction& i) {
     static const std::set<std::string> hints = {"membar",         "fence",         "prefetch",  "prefetchu",
                                                 "discard",        "applypriority", "nanosleep", "pmevent",
                                                 "griddepcontrol", "setmaxnreg"};
-    const bool barrierOfBlock = (i.opcode == "bar" || i.opcode == "barrier") && !hasModifier("warp");
-    if (hasModifier("sync") && !barrierOfBlock)
-        warpSyncs.push_back(static_cast<uint32_t>(code.ops.size()));
+    if (hasModifier("sync") || i.opcode == "bar" || i.opcode == "barrier")
+        meetings.push_back(static_cast<uint32_t>(code.ops.size()));
     if (hints.count(i.opcode)) {
         const bool fences = i.opcode == "membar" || (i.opcode == "fence" && !hasModifier("proxy"));
         emit(fences ? &fence : &nothing, OpClass::Control);

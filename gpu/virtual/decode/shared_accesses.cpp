@@ -49,8 +49,8 @@ void FunctionDecoder::orders(const Address& at, bool before) {
 void FunctionDecoder::findPollLoops(uint32_t base) {
     const auto polls = [](const OpOrigin& o) { return o.polls; };
     const auto calls = [](const Op& op) { return op.run == &callFunction; };
-    for (const uint32_t op : warpSyncs)
-        s.program.warpSyncs.push_back(base + op);
+    for (const uint32_t op : meetings)
+        s.program.meetings.push_back(base + op);
     for (const Branch& b : branches) {
         Op& op = code.ops[b.op];
         size_t target = b.label.empty() ? code.ops.size() : static_cast<size_t>(op.imm) - base;

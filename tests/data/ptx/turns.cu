@@ -195,6 +195,30 @@ extern "C" __global__ void locksCrossed(int* locks, int* y) {
     }
 }
 
+// ---- what only looks like a wait
+
+/// Blocks take turns; those who meet at the barrier must not pass it without the one that waits.
+extern "C" __global__ void blocksInTurn(volatile int* turn, int* y, int rounds) {
+    for (int i = 0; i < rounds; i++) {
+        if (threadIdx.x == 0)
+            while (*turn != blockIdx.x)
+                ;
+        __syncthreads();
+        y[blockIdx.x * blockDim.x + threadIdx.x]++;
+        __syncthreads();
+        if (threadIdx.x == 0)
+            *turn = (blockIdx.x + 1) % gridDim.x;
+    }
+}
+__device__ __noinline__ int step(int x) { return x * 1664525 + 1013904223; }
+/// Computes in registers for long, by calls.
+extern "C" __global__ void computesInCalls(int* y, int passes) {
+    int x = threadIdx.x;
+    for (int i = 0; i < passes; i++)
+        x = step(x);
+    y[threadIdx.x] = x == 7 ? 1 : 42;
+}
+
 // ---- what the checks say
 
 /// Two warps take turns by a flag that both write, with fences.
