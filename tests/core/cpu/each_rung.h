@@ -39,26 +39,30 @@ inline void useTargetOfRow() {
     cpu::useTarget(target.toStdString());
 }
 
-/// Calls work(cancel) and asks it to stop after `before`; milliseconds until it did, nothing when it went on to its
-/// end.
+/// Calls work(cancel) and asks it to stop after `before`; milliseconds until it did. On a machine that is done by then
+/// it is asked sooner; nothing when it always went on to its end.
 template <class Work>
-std::optional<qint64> untilCancelled(std::chrono::milliseconds before, const Work& work) {
-    std::atomic<bool> cancel{false};
-    QElapsedTimer sinceCancel;
-    std::thread canceller([&] {
-        std::this_thread::sleep_for(before);
-        sinceCancel.start();
-        cancel = true;
-    });
-    bool cancelled = false;
-    try {
-        work(&cancel);
-    } catch (const Cancelled&) {
-        cancelled = true;
+std::optional<qint64> untilCancelled(std::chrono::microseconds before, const Work& work) {
+    for (; before > std::chrono::microseconds(50); before /= 3) {
+        std::atomic<bool> cancel{false};
+        QElapsedTimer sinceCancel;
+        std::thread canceller([&] {
+            std::this_thread::sleep_for(before);
+            sinceCancel.start();
+            cancel = true;
+        });
+        bool cancelled = false;
+        try {
+            work(&cancel);
+        } catch (const Cancelled&) {
+            cancelled = true;
+        }
+        const qint64 waited = cancelled ? sinceCancel.elapsed() : 0;
+        canceller.join();
+        if (cancelled)
+            return waited;
     }
-    const qint64 waited = sinceCancel.elapsed();
-    canceller.join();
-    return cancelled ? std::optional(waited) : std::nullopt;
+    return std::nullopt;
 }
 
 } // namespace warplight::test
