@@ -26,7 +26,7 @@ Dim3 position(uint64_t number, const Dim3& extent) {
 }
 
 constexpr int32_t longestPause = 31; ///< passes over a polling loop without a look at it
-constexpr int turnsAlone = 8;        ///< of all warps, until other blocks have theirs
+constexpr int turnsAlone = 8;        ///< in which a warp polls, until other blocks have theirs
 
 void execute(Warp& w, std::vector<OpCount>& counts, const Op* first) {
     const Op* op = w.pc;

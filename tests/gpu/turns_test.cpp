@@ -1,66 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Whatever a loop looks like, what it waits for gets its turn: other blocks, warps and lanes. Kernels of turns.cu.
-#include "gpu/device.h"
-#include "gpu/virtual/virtual_device.h"
+#include "tests/gpu/waiting_kernels.h"
 
-#include <QFile>
 #include <QTest>
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 using namespace warplight;
-using gpu::Argument;
+using test::allAre;
 
 class TurnsTest : public QObject {
     Q_OBJECT
-    std::unique_ptr<gpu::Device> device = vgpu::makeVirtualDevice();
-    std::unique_ptr<gpu::Module> module;
+    test::WaitingKernels kernels;
 
-    struct Result {
-        gpu::LaunchStats stats;
-        std::vector<int32_t> first, y; ///< the buffers
-    };
-    /// Kernels of (flags?, y, number?), zeros at first.
-    Result run(const char* name, uint32_t blocks, uint32_t threads, int number = 0, bool checks = false) {
-        gpu::Kernel& kernel = module->kernel(name);
-        const auto& parameters = kernel.info().parameters;
-        const auto buffers = std::count_if(parameters.begin(), parameters.end(), [](auto& p) { return p.bytes == 8; });
-        std::vector<gpu::Buffer> held;
-        std::vector<Argument> arguments;
-        const std::vector<int32_t> zero(static_cast<size_t>(blocks) * threads);
-        for (std::ptrdiff_t i = 0; i < buffers; ++i) {
-            held.emplace_back(*device, static_cast<int64_t>(zero.size() * sizeof(int32_t)), "buffer");
-            held.back().upload(zero.data());
-            arguments.emplace_back(held.back().address());
-        }
-        if (parameters.size() > held.size())
-            arguments.emplace_back(number);
-        gpu::LaunchConfig config;
-        config.grid = {blocks};
-        config.block = {threads};
-        config.gpu = "A100";
-        config.checks = checks;
-        Result result;
-        result.stats = kernel.launch(config, arguments);
-        result.first = result.y = zero;
-        held.front().download(result.first.data());
-        held.back().download(result.y.data());
-        return result;
-    }
-    static bool allAre(const std::vector<int32_t>& values, int32_t expected) {
-        return std::all_of(values.begin(), values.end(), [&](int32_t v) { return v == expected; });
+    auto run(const char* name, uint32_t blocks, uint32_t threads, int number = 0, bool checks = false) {
+        return kernels.run(name, blocks, threads, number, checks);
     }
 
   private slots:
-    void initTestCase() {
-        QFile file(WARPLIGHT_TEST_DATA "/data/ptx/turns.ptx");
-        QVERIFY(file.open(QIODevice::ReadOnly));
-        module = device->load(file.readAll().toStdString(), "turns.ptx");
-    }
+    void initTestCase() { QVERIFY(kernels.load(WARPLIGHT_TEST_DATA "/data/ptx", "turns.ptx")); }
 
     void blocksThatPollLetOthersBegin() {
         for (const char* name : {"laterBetweenBarriers", "laterRotating", "laterScanning", "laterCountedInMemory"})
@@ -69,7 +29,7 @@ class TurnsTest : public QObject {
 
     /// However long the last warp works, the seven others' loops cost the same.
     void loopsThatLookAtOnePlaceAfterTheOtherAreNotCounted() {
-        const Result shorter = run("rotatingFlags", 1, 256, 1000), longer = run("rotatingFlags", 1, 256, 9000);
+        const auto shorter = run("rotatingFlags", 1, 256, 1000), longer = run("rotatingFlags", 1, 256, 9000);
         QVERIFY(allAre(shorter.y, 42) && allAre(longer.y, 42));
         const uint64_t work = run("rotatingFlags", 1, 32, 1000).stats.warpInstructions;
         QVERIFY2(shorter.stats.warpInstructions < work + 7 * 100,
@@ -84,13 +44,7 @@ class TurnsTest : public QObject {
     }
     void whatNothingCanEndIsTold() {
         QFETCH(QString, at);
-        std::string text;
-        try {
-            run(QTest::currentDataTag(), 1, 64);
-        } catch (const gpu::KernelError& error) {
-            text = error.what();
-        }
-        const auto told = QString::fromStdString(text);
+        const QString told = kernels.failure(QTest::currentDataTag(), 1, 64, 0);
         QVERIFY2(told.startsWith("deadlock: ") && told.contains(QTest::currentDataTag()) && told.contains(at) &&
                      told.contains("block (0, 0, 0)"),
                  qPrintable(told));
@@ -109,11 +63,11 @@ class TurnsTest : public QObject {
     }
 
     void lanesThatEndAWaitGoAhead() {
-        const Result told = run("laneTellsLane", 1, 32, 1'000'000);
+        const auto told = run("laneTellsLane", 1, 32, 1'000'000);
         QCOMPARE(told.y[0], 1);
         QVERIFY2(told.y[1] < 1000, qPrintable(QString::number(told.y[1])));
         QVERIFY(allAre(run("threeGroups", 1, 32).y, 42));
-        const Result sums = run("twoLocks", 4, 64);
+        const auto sums = run("twoLocks", 4, 64);
         std::vector<int32_t> expected(sums.y.size());
         for (int t = 0; t < 256; ++t)
             if (const auto a = static_cast<size_t>(t * 7 % 8), b = static_cast<size_t>((t * 5 + 1) % 8); a != b) {
@@ -131,12 +85,12 @@ class TurnsTest : public QObject {
     void longComputingIsNoWait() { QVERIFY(allAre(run("computesInCalls", 1, 256, 100'000).y, 42)); }
 
     void turnsByAFlagThatBothWriteAreNoRace() {
-        const Result result = run("turnsByFlag", 1, 64, 5, true);
+        const auto result = run("turnsByFlag", 1, 64, 5, true);
         QVERIFY(allAre(result.y, 10));
         QCOMPARE(result.stats.findings.size(), size_t{0});
     }
     void anUpdateOfACopyThatNobodyWaitedForIsTold() {
-        const Result result = run("addsToCopy", 1, 64, 0, true);
+        const auto result = run("addsToCopy", 1, 64, 0, true);
         QCOMPARE(result.stats.findings.size(), size_t{1});
         QCOMPARE(result.stats.findings.front().kind, std::string("unfinished copy"));
     }

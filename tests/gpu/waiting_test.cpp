@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Waiting is not work: threads that wait for others are parked, neither counted nor timed, and told when nothing can
 // end their wait.
-#include "gpu/virtual/virtual_device.h"
+#include "tests/gpu/waiting_kernels.h"
 
-#include <QFile>
 #include <QTest>
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 using namespace warplight;
-using gpu::Argument;
+using test::allAre;
 
 namespace {
 
@@ -24,60 +21,18 @@ constexpr uint64_t fewPasses = 20; ///< over a waiting loop: what is found out t
 
 class WaitingTest : public QObject {
     Q_OBJECT
-    std::unique_ptr<gpu::Device> device = vgpu::makeVirtualDevice();
-    std::unique_ptr<gpu::Module> module;
+    test::WaitingKernels kernels;
+    using Result = test::WaitingKernels::Result;
 
-    struct Result {
-        gpu::LaunchStats stats;
-        std::vector<int32_t> y;
-        std::vector<int32_t> flags;
-    };
-    /// Kernels of (flags?, sum?, y, rounds?), by how many buffers and numbers they take.
     Result run(const char* name, uint32_t blocks, uint32_t threads, int rounds = 1000, int hostThreads = 0) {
-        gpu::Kernel& kernel = module->kernel(name);
-        const size_t buffers =
-            static_cast<size_t>(std::count_if(kernel.info().parameters.begin(), kernel.info().parameters.end(),
-                                              [](const auto& p) { return p.bytes == 8; }));
-        std::vector<gpu::Buffer> held;
-        std::vector<Argument> arguments;
-        const std::vector<int32_t> zero(static_cast<size_t>(blocks) * threads);
-        for (size_t i = 0; i < buffers; ++i) {
-            held.emplace_back(*device, static_cast<int64_t>(zero.size() * sizeof(int32_t)), "buffer");
-            held.back().upload(zero.data());
-            arguments.emplace_back(held.back().address());
-        }
-        if (kernel.info().parameters.size() > buffers)
-            arguments.emplace_back(rounds);
-        gpu::LaunchConfig config;
-        config.grid = {blocks};
-        config.block = {threads};
-        config.gpu = "A100";
-        config.threads = hostThreads;
-        Result result;
-        result.stats = kernel.launch(config, arguments);
-        result.y = result.flags = zero;
-        held.back().download(result.y.data());
-        held.front().download(result.flags.data());
-        return result;
-    }
-    static bool allAre(const std::vector<int32_t>& values, int32_t expected) {
-        return std::all_of(values.begin(), values.end(), [&](int32_t v) { return v == expected; });
+        return kernels.run(name, blocks, threads, rounds, false, hostThreads);
     }
     QString failure(const char* name, uint32_t blocks, uint32_t threads) {
-        try {
-            run(name, blocks, threads);
-        } catch (const gpu::KernelError& error) {
-            return QString::fromStdString(error.what());
-        }
-        return {};
+        return kernels.failure(name, blocks, threads, 1000);
     }
 
   private slots:
-    void initTestCase() {
-        QFile file(WARPLIGHT_TEST_DATA "/data/ptx/waiting.ptx");
-        QVERIFY(file.open(QIODevice::ReadOnly));
-        module = device->load(file.readAll().toStdString(), "waiting.ptx");
-    }
+    void initTestCase() { QVERIFY(kernels.load(WARPLIGHT_TEST_DATA "/data/ptx", "waiting.ptx")); }
 
     /// 20 phases of 32 warps. What is left are the instructions of an arrival and a test that finds the phase complete.
     void barrierObjectsCostWhatTheirInstructionsDo() {
@@ -115,10 +70,10 @@ class WaitingTest : public QObject {
     void locksAreTakenInTurn() {
         const Result blocks = run("lockOfBlocks", 8, 64);
         QVERIFY(allAre(blocks.y, 42));
-        QCOMPARE(blocks.flags[0], 0);
+        QCOMPARE(blocks.first[0], 0);
         const Result lanes = run("lockOfLanes", 2, 64); // lanes that have the lock get ahead of those that wait for it
         QCOMPARE(lanes.y[0], 128);
-        QCOMPARE(lanes.flags[0], 0);
+        QCOMPARE(lanes.first[0], 0);
         QVERIFY(lanes.stats.warpInstructions < 4 * 32 * 40);
     }
 
